@@ -9,7 +9,9 @@
 #ifndef MELTEMI_DATAPLANE_IP_IP_H_
 #define MELTEMI_DATAPLANE_IP_IP_H_
 
+#include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -39,7 +41,7 @@ struct PortOptions {
   std::vector<IpAddr> pod_addresses;    // kPod: the only source addresses accepted
   bool tx_checksum = false;             // the port completes L4 checksums; else done in software here
   bool tx_segmentation = false;         // the port takes super-frames; else cut here
-  uint32_t super_frame_bytes_max = 0;
+  uint32_t super_frame_bytes_max = 0;   // with the Ethernet header
 };
 
 // A TCP packet, its IP header checked. The packet's data begins at the TCP header; `packet` is owned
@@ -68,7 +70,7 @@ struct Egress {
   PortId port = kNoPort;
   IpAddr source;  // the plane's address to use
   uint16_t mtu = 1500;
-  uint32_t super_frame_bytes_max = 0;  // 0: MTU-sized packets only
+  uint32_t super_frame_bytes_max = 0;  // of the IP packet; 0: MTU-sized packets only
 };
 
 struct RxPacket {
@@ -80,6 +82,14 @@ struct Route {
   IpPrefix prefix;
   PortId port = kNoPort;
   std::optional<IpAddr> via;  // absent: on link
+};
+
+// A neighbour's link address as this worker learnt it. With many workers only the one whose queue got
+// the ARP or ND packet sees it: the caller mails it to the others, which call Learn.
+struct NeighbourUpdate {
+  PortId port = kNoPort;
+  IpAddr address;
+  MacAddr mac{};
 };
 
 class Ip {
@@ -112,7 +122,13 @@ class Ip {
   // ICMP errors for TCP since the last call; the worker gives them to TCP.
   std::vector<IcmpError>& icmp_errors();
 
+  // Neighbours learnt since the call before, at most kNeighbourUpdatesPerTurn; the caller clears it.
+  std::vector<NeighbourUpdate>& neighbour_updates();
+  void Learn(const NeighbourUpdate& update, Instant now);  // from another worker
+
   const IpCounters& counters() const;
+  uint32_t pending_packets() const;  // that wait for a neighbour
+  uint32_t neighbour_count() const;
 
  private:
   class Impl;
