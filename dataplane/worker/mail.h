@@ -37,6 +37,10 @@ struct PortAttachment {
 
 // The control thread asks, the worker fills, the same object goes back.
 struct StatsReport {
+  int worker = 0;
+  uint64_t tcp_connections = 0, l7_connections = 0, l7_exchanges = 0;
+  int64_t packets_outstanding = 0;
+  uint64_t snapshot_sequence = 0;
   std::vector<std::pair<std::string_view, std::vector<uint64_t>>> tables;  // prefix -> values
   std::vector<telemetry::Sample> samples;
   std::vector<nic::PortCounters> ports;  // by PortId; of this worker's queues

@@ -14,7 +14,13 @@ void PortSet::Attach(const PortAttachment& attachment) {
     entry.hot = true;
     hot_.push_back(attachment.id);
   }
+  for (const IpAddr& pod : attachment.ip.pod_addresses) pods_[pod] = attachment.id;
   ++version_;
+}
+
+const PortSet::Entry* PortSet::FindByPodAddress(const IpAddr& address) const {
+  const auto found = pods_.find(address);
+  return found == pods_.end() ? nullptr : &entries_[found->second];
 }
 
 void PortSet::Detach(ip::PortId id, ip::Ip* ip, packet::PacketPool* pool) {
@@ -22,6 +28,7 @@ void PortSet::Detach(ip::PortId id, ip::Ip* ip, packet::PacketPool* pool) {
   for (packet::Packet* p : ip->tx(id)) pool->Free(p);
   ip->tx(id).clear();
   std::erase(hot_, id);
+  for (const IpAddr& pod : entries_[id].attachment.ip.pod_addresses) pods_.erase(pod);
   entries_[id] = Entry{};
   ++version_;
 }

@@ -10,6 +10,7 @@
 #include <array>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "dataplane/ip/ip.h"
 #include "dataplane/packet/packet_pool.h"
 #include "dataplane/worker/counters.h"
@@ -44,6 +45,9 @@ class PortSet {
   void MarkAllHot(Instant now);
   bool AnyTxWaiting(ip::Ip* ip);
 
+  // The pod port behind which `address` lives; null when it is not a local pod's.
+  const Entry* FindByPodAddress(const IpAddr& address) const;
+
   const std::vector<Entry>& entries() const { return entries_; }
   // Grows whenever the set of ports changes: the runner rebuilds its epoll set then.
   uint64_t version() const { return version_; }
@@ -51,6 +55,7 @@ class PortSet {
  private:
   std::vector<Entry> entries_;  // by PortId
   std::vector<ip::PortId> hot_;
+  absl::flat_hash_map<IpAddr, ip::PortId> pods_;
   uint64_t version_ = 0;
 };
 

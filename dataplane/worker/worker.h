@@ -36,13 +36,15 @@ struct WorkerOptions {
   engine::EngineOptions engine;
 };
 
-// What the worker is wired to. `peers[i]` carries mail to worker i (null for itself).
+// What the worker is wired to. `peers[i]` carries mail to worker i (null for itself), `from_peers[i]`
+// from worker i.
 struct WorkerLinks {
   packet::PacketPool* pool = nullptr;
   shared::SnapshotSlot* snapshots = nullptr;
   MailIn* mail_in = nullptr;                // from the control thread and from peers
   MailOut* mail_out = nullptr;              // to the control thread
   std::vector<PeerLink*> peers;
+  std::vector<PeerLink*> from_peers;
 };
 
 class Worker {
@@ -69,11 +71,13 @@ class Worker {
   void TakeSnapshot(Instant now);
   void ReadMail(Instant now);
   void OnMail(Mail& mail, Instant now);
-  void AttachPort(const PortAttachment& attachment);
-  void DetachPort(ip::PortId id, Instant now);
+  void AttachToPort(const PortAttachment& attachment);
+  void DetachFromPort(ip::PortId id, Instant now);
   void FillReport(StatsReport* report);
 
   void Steer(Instant now);
+  void HandOverSegments();
+  void TakePeerMail(Instant now);
   void TakeIcmpErrors(Instant now);
   void DecideUnmatched(Instant now);
   bool Accepts(const ip::Segment& segment, uint32_t* listener) const;
@@ -85,7 +89,6 @@ class Worker {
   void Run(engine::Action& action, Instant now);
   void Connect(const engine::Action& action, Instant now);
   void Transmit(Instant now);
-  void ShareNeighbours();
   void HandOverRecords();
   void Publish(Instant now);
 
