@@ -66,6 +66,7 @@ struct Conn {
   bool has_space = true;   // for writing
   bool connected = false;  // upstream: SYN answered
   bool finished = false;   // we have sent FIN
+  bool gone = false;       // closed by TCP: no action may name it any more
   bool drain = false;      // downstream: close after the response
   ConnId id;
   Chain in;
