@@ -77,6 +77,7 @@ void Engine::Impl::BeginExchange(Conn& conn, Instant now) {
   conn.exchange = id;
   x.snapshot = conn.snapshot;
   Pin(x.snapshot);
+  x.listener = conn.listener;
   x.manager = &ManagerOf(conn);
   x.head = conn.requests->TakeHead();
   x.authority = x.head.authority;
@@ -104,6 +105,11 @@ void Engine::Impl::BeginExchange(Conn& conn, Instant now) {
 // A head that the parser or the validation refuses still makes a record: as much of it as is known.
 void Engine::Impl::RefuseRequest(Conn& conn, http::Reject reject, Instant now) {
   ++counters_.downstream_protocol_errors;
+  RefuseWith(conn, {.status = http::StatusOf(reject), .details = http::DetailsOf(reject),
+                    .flags = telemetry::kDownstreamProtocolError}, now);
+}
+
+void Engine::Impl::RefuseWith(Conn& conn, const LocalReply& reply, Instant now) {
   const ExchangeId id = exchanges_.Emplace(pool_, now);
   if (!id.valid()) {
     ++counters_.exchange_refused;
@@ -116,10 +122,10 @@ void Engine::Impl::RefuseRequest(Conn& conn, http::Reject reject, Instant now) {
   conn.exchange = id;
   x.snapshot = conn.snapshot;
   Pin(x.snapshot);
+  x.listener = conn.listener;
   x.manager = &ManagerOf(conn);
   x.close_after = true;
-  Reply(x, {.status = http::StatusOf(reject), .details = http::DetailsOf(reject),
-            .flags = telemetry::kDownstreamProtocolError}, now);
+  Reply(x, reply, now);
 }
 
 // One step of the request's body, when the upstream can take it. True: there may be more.

@@ -79,6 +79,7 @@ class Engine::Impl {
   void DiscardRequestBody(Conn& conn, Exchange& x);
   void BeginExchange(Conn& conn, Instant now);
   void RefuseRequest(Conn& conn, http::Reject reject, Instant now);
+  void RefuseWith(Conn& conn, const LocalReply& reply, Instant now);
   void OnRequestComplete(Exchange& x, Instant now);
   void DownstreamGone(ConnId id, Instant now);
   void AwaitRequest(Conn& conn, Instant now);
@@ -86,6 +87,7 @@ class Engine::Impl {
   // forward.cc
   void Route(Exchange& x, Instant now);
   bool ApplyFault(Exchange& x, Instant now);  // true: the exchange waits or has ended
+  bool AbortByFault(Exchange& x, Instant now);  // true: it has been answered
   void BeginForward(Exchange& x, Instant now);
   void StartAttempt(Exchange& x, Instant now);
   void PrepareRequest(Exchange& x);
@@ -110,7 +112,6 @@ class Engine::Impl {
   void DropUpstream(Exchange& x, Instant now);  // ends the attempt and closes its connection
   void AttemptFailed(Exchange& x, AttemptFailure failure, Instant now);
   bool TryRetry(Exchange& x, Instant now);
-  void ScheduleRetry(Exchange& x, Duration wait, Instant now);
   bool RetryOnResponse(Conn& up, Exchange& x, const http::ResponseHead& head, Instant now);
 
   // response.cc
@@ -127,9 +128,13 @@ class Engine::Impl {
 
   // local_reply.cc
   void Reply(Exchange& x, const LocalReply& reply, Instant now);
+  void ReplyOverflow(Exchange& x, Instant now);
   bool WriteReply(Exchange& x, const LocalReply& reply, Conn& down, Instant now);
   std::string_view Date(Instant now);
-  void MutateResponse(const Exchange& x, http::HeaderBlock* headers) const;
+
+  // timers.cc
+  void OnConnTimer(TimerKind kind, Conn& conn, Instant now);
+  void OnExchangeTimer(TimerKind kind, Exchange& x, Instant now);
 
   // tcp_proxy.cc
   void BeginTcp(Conn& down, Instant now);

@@ -121,6 +121,7 @@ struct Exchange {
 
   // What it was configured by: pinned.
   const config::Snapshot* snapshot = nullptr;
+  uint32_t listener = config::kNoIndex;  // in `snapshot`
   const config::HttpManager* manager = nullptr;
   const config::VirtualHost* host_config = nullptr;
   const config::Route* route = nullptr;
@@ -138,6 +139,8 @@ struct Exchange {
   bool head_written = false;             // of this attempt
   Chain replay;                          // body bytes sent upstream, kept for a retry
   bool replay_whole = true;              // `replay` has all of them
+  bool out_of_memory = false;            // while the head was prepared
+  uint16_t abort_status = 0;             // fault injection: after the delay
   RetryPlan retry;
   Duration timeout, idle_timeout;
 
@@ -148,6 +151,7 @@ struct Exchange {
   uint32_t attempt_count = 0;
   uint32_t retry_count = 0;
   bool raced = false;                    // a reuse race was repeated once already
+  bool pending = false;                  // in cluster->rq_pending
   bool retry_counted = false;            // in cluster->retries_active
   bool response_bytes = false;           // this attempt has seen some
   Instant attempt_started;
@@ -162,6 +166,7 @@ struct Exchange {
   telemetry::FixedText<64> details;
   std::string_view failure;              // upstream transport failure reason, a literal
   uint64_t bytes_received = 0, bytes_sent = 0;
+  bool reusable = false;                  // the upstream keeps its connection open
   Duration service_time = Duration::Nanos(-1);
 
   Timer response_timer, try_timer, idle_timer, request_timer, wait_timer;

@@ -8,8 +8,8 @@
 
 namespace meltemi::route {
 
-// `path` with its query, which stays as it is. False: not a path that can be normalized (bad percent
-// encoding, or more ".." than segments stays at the root, which is fine).
+// `path` with its query, which stays as it is. ".." above the root stays at the root. False: a bad
+// percent encoding.
 bool NormalizePath(std::string_view path, std::string* out);
 
 }  // namespace meltemi::route
