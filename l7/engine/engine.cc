@@ -102,6 +102,7 @@ void Engine::Impl::ForgetConn(Conn& conn) {
   if (conn.host != nullptr) {
     RemoveIdle(conn);
     --conn.host->cx_active;
+    if (conn.kind == Conn::Kind::kTcpUp) --conn.host->rq_active;
     --conn.cluster->cx_active;
   }
   if (conn.listener_gone) Unpin(conn.snapshot);

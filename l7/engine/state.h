@@ -52,6 +52,8 @@ struct TcpHalf {
   uint32_t flags = 0;
   std::string_view details;
   std::string cluster_name;
+  uint32_t cluster_id = 0;     // stable id
+  bool cluster_known = false;
   SockAddr upstream_local, upstream_remote;
 };
 

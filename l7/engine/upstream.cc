@@ -67,6 +67,7 @@ ConnId Engine::Impl::OpenUpstream(cluster::Cluster* cluster, cluster::Host* host
   ++cluster->stats.cx_total;
   ++host->cx_active;
   ++host->stats.cx_total;
+  if (kind == Conn::Kind::kTcpUp) ++host->rq_active;  // the load that the balancer sees
   if (kind == Conn::Kind::kHttpUp) up.responses.emplace(pool_, http1::HeadLimits{});
   Action action;
   action.kind = Action::Kind::kConnect;
