@@ -2,13 +2,14 @@
 """Bookinfo's front page: asks details and reviews, by their service names, and shows both.
 
 A request's end-user and tracing headers travel on, so that rules about users reach the services
-behind. The page always answers 200 and says in its headers how the services answered.
+behind. The page answers 200 when both parts are there, else 502; its headers say what was shown.
 """
 import argparse
 import html
 import http.client
 import http.server
 import socket
+import socketserver
 
 FORWARDED = ("end-user", "x-request-id", "traceparent", "tracestate", "b3", "user-agent")
 UPSTREAM_TIMEOUT_S = 10
@@ -51,7 +52,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             headers = {name: self.headers[name] for name in FORWARDED if name in self.headers}
             details = ask("details", "/details/0", headers)
             reviews = ask("reviews", "/reviews/0", headers)
-            self._reply(200, "text/html", page(details, reviews),
+            status = 200 if details[0] == reviews[0] == 200 else 502
+            self._reply(status, "text/html", page(details, reviews),
                         {"x-version": reviews[1] or "none", "x-reviews-status": reviews[0],
                          "x-details-status": details[0]})
         elif self.path.startswith("/health"):
@@ -72,7 +74,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass  # the mesh keeps the access log
 
 
-class Server(http.server.ThreadingHTTPServer):
+class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    # Not http.server's own: that one looks its host name up in DNS before it serves.
+    allow_reuse_address = True
     address_family = socket.AF_INET6
     daemon_threads = True
     request_queue_size = 1024

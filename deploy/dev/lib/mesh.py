@@ -3,7 +3,6 @@
 MELTEMI_NODE=kernel lets the kernel route instead of meltemi-node, without Pilot: it proves the
 rig (namespaces, servers, clients) without the plane, and is a baseline to compare with.
 """
-import json
 import os
 import shutil
 
@@ -80,26 +79,16 @@ class Mesh:
         self.servers, self.planes, self.pilot = {}, {}, None
 
     def _write_platform(self):
-        """What a Kubernetes API server would tell Pilot: services and pods."""
+        """What a Kubernetes API server would tell Pilot: services and pods, one object a file."""
         for service in self.topology.services:
-            self._write(f"service-{service.name}.yaml",
-                        topo.service_documents(service, self.topology))
+            for document in topo.service_documents(service, self.topology):
+                self._write(f"{document['kind'].lower()}-{service.name}.yaml", document)
         for pod in self.topology.pods:
-            self._write(f"pod-{pod.name}.yaml", [topo.pod_document(pod)])
+            self._write(f"pod-{pod.name}.yaml", topo.pod_document(pod))
 
-    def _write(self, name, documents):
-        """Whole or not at all: Pilot watches this directory."""
-        path = f"{self.config_dir}/{name}"
-        with open(f"{path}.tmp", "w") as file:
-            yaml.safe_dump_all(documents, file, sort_keys=False)
-        os.rename(f"{path}.tmp", path)
-
-    def forget_pod(self, pod):
-        """As when Kubernetes deletes it."""
-        os.unlink(f"{self.config_dir}/pod-{pod.name}.yaml")
-
-    def remember_pod(self, pod):
-        self._write(f"pod-{pod.name}.yaml", [topo.pod_document(pod)])
+    def _write(self, name, document):
+        with open(f"{self.config_dir}/{name}", "w") as file:
+            yaml.safe_dump(document, file, sort_keys=False)
 
     def _hosts(self):
         return "".join(f"{address} {s.name} {s.name}.default.svc.cluster.local\n"
@@ -150,7 +139,8 @@ class Mesh:
     def start_pilot(self):
         self.pilot = shell.Daemon(
             "meltemi-pilot",
-            [PILOT_BINARY, f"--config_dir={self.config_dir}", f"--listen={topo.PILOT_ADDRESS}"],
+            [PILOT_BINARY, f"--config-dir={self.config_dir}", f"--grpc-addr={topo.PILOT_ADDRESS}",
+             f"--http-addr={topo.MANAGEMENT_GATEWAY}:8080"],
             f"{self.run_dir}/pilot.log", self.control_netns).start()
 
     def start_plane(self, node, static_resources=None):
@@ -193,24 +183,28 @@ class Mesh:
         argv = [CLI_BINARY, f"--pilot={topo.PILOT_ADDRESS}", *arguments]
         return shell.run(shell.in_netns(self.control_netns, argv), check=check)
 
-    def apply(self, *paths):
-        """Applies rules and waits until every node has them."""
-        arguments = [a for path in paths for a in ("-f", path)]
-        self.meltemi("apply", *arguments)
+    def apply(self, *rules):
+        """Applies files of deploy/dev/bookinfo, by name, and waits until every node has them."""
+        for rule in rules:
+            self.meltemi("apply", "-f", rule if rule.startswith("/") else f"{BOOKINFO_DIR}/{rule}")
+        self.wait_converged()
+
+    def delete(self, kind, name):
+        self.meltemi("delete", kind, name)
         self.wait_converged()
 
     def wait_converged(self, timeout_s=15.0):
-        shell.wait_until(lambda: self.converged(), "every node to acknowledge the rules",
-                         timeout_s)
+        shell.wait_until(self.converged, "every node to acknowledge the configuration", timeout_s)
 
     def converged(self):
         """Every node has acknowledged what Pilot serves now, by `meltemi status`."""
-        done = self.meltemi("status", "-o", "json", check=False)
+        done = self.meltemi("status", check=False)
         if done.returncode != 0:
             return False
-        status = json.loads(done.stdout)
-        nodes = {n["node"]: n for n in status.get("nodes", [])}
-        return all(n.name in nodes and nodes[n.name].get("synced") for n in self.topology.nodes)
+        if " refused " in done.stdout:
+            raise shell.CommandFailed(done.stdout)
+        rows = {line.split()[0]: line for line in done.stdout.splitlines() if line.strip()}
+        return all(_row_synced(rows.get(node.name, "")) for node in self.topology.nodes)
 
     def admin(self, node, path):
         done = shell.run(shell.in_netns(self.control_netns, [
@@ -238,3 +232,8 @@ class Mesh:
                                           "%{http_code}", f"http://{service.name}:{service.port}"
                                           "/health"], check=False)
         return done.stdout == "200"
+
+
+def _row_synced(row):
+    """The line of a node in `meltemi status`: nothing behind, and all four types known."""
+    return row.count("SYNCED (") == 4 and "STALE" not in row and "NOT SENT" not in row

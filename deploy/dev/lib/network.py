@@ -76,9 +76,9 @@ def add_pod_link(node_netns, pod_netns, device, addresses, gateways):
     _batch(node_netns, [f"link add {device} type veth peer name eth0 netns {pod_netns}"])
     _quiet_port(node_netns, device)
     v4, v6 = addresses
-    _batch(pod_netns, [f"addr add {v4}/24 dev eth0", f"-6 addr add {v6}/64 dev eth0 nodad",
+    _batch(pod_netns, [f"addr add {v4}/24 dev eth0", f"addr add {v6}/64 dev eth0 nodad",
                        "link set eth0 up", f"route add default via {gateways[0]}",
-                       f"-6 route add default via {gateways[1]}"])
+                       f"route add default via {gateways[1]}"])
 
 
 def remove_link(netns, device):
@@ -97,13 +97,13 @@ def kernel_forwarding(netns, node, pod_devices, peers):
     lines = ["link add pods type bridge"]
     lines += [f"link set {device} master pods arp on" for device in pod_devices]
     lines += [f"addr add {node.gateways[0]}/24 dev pods",
-              f"-6 addr add {node.gateways[1]}/64 dev pods nodad", "link set pods up"]
+              f"addr add {node.gateways[1]}/64 dev pods nodad", "link set pods up"]
     if peers:
         lines += ["link set uplink arp on", f"addr add {node.uplinks[0]}/24 dev uplink"]
         _sysctl(netns, "net.ipv6.conf.uplink.disable_ipv6=0")
-        lines += [f"-6 addr add {node.uplinks[1]}/64 dev uplink nodad"]
+        lines += [f"addr add {node.uplinks[1]}/64 dev uplink nodad"]
         lines += [f"route add {p.subnets[0]} via {p.uplinks[0]}" for p in peers]
-        lines += [f"-6 route add {p.subnets[1]} via {p.uplinks[1]}" for p in peers]
+        lines += [f"route add {p.subnets[1]} via {p.uplinks[1]}" for p in peers]
     _batch(netns, lines)
 
 
