@@ -52,7 +52,7 @@ class PacketPool : public BufferPool {
 
   const PacketPoolCounters& counters() const { return counters_; }
   // Segments handed out and not yet back, of all classes: 0 when nothing leaks.
-  int64_t outstanding() const { return outstanding_; }
+  int64_t outstanding() const { return outstanding_ + deferred_; }
 
  protected:
   static constexpr int kCacheMax = 512;    // per class: 512 x 2 KB is an L2
@@ -73,6 +73,7 @@ class PacketPool : public BufferPool {
   std::array<Cache, kSizeClasses> caches_;
   PacketPoolCounters counters_;
   int64_t outstanding_ = 0;
+  int64_t deferred_ = 0;  // freed, but their room is still borrowed by an outgoing segment
 };
 
 // Sets up the constant part of a fresh segment: used by the implementations.

@@ -1,10 +1,9 @@
 // Counters declared as tables. One table makes the struct, the Prometheus text and the
 // documentation:
 //
-//   #define MELTEMI_ARP_COUNTERS(C) \
-//     C(requests_in, "packets", "ARP requests received for an address of the plane") \
-//     C(replies_out, "packets", "ARP replies sent")
-//   MELTEMI_COUNTER_TABLE(ArpCounters, "meltemi_arp", MELTEMI_ARP_COUNTERS)
+//   #define ARP_COUNTERS(C)  C(requests_in, "packets", "ARP requests received for our addresses")
+//                            C(replies_out, "packets", "ARP replies sent")
+//   MELTEMI_COUNTER_TABLE(ArpCounters, "meltemi_arp", ARP_COUNTERS)
 //
 // makes struct ArpCounters { uint64_t requests_in = 0; ... } with ArpCounters::kTable (name, unit,
 // help) in the same order as the fields, and Values() to read them as an array. A counter only grows;
