@@ -1,0 +1,138 @@
+// Ip: the network layer of one worker. Ethernet, ARP, IPv4, IPv6, ICMP, ND, routing between ports.
+//
+// Owns: port addressing, routes, the neighbour cache, per-port transmit queues. Must not know: TCP's
+// state, L7. Called by dataplane/worker on its thread, and by simulations. Bounds: limits.h "IP".
+// RFC 826 (ARP), 791/1122/1812 (IPv4), 792 (ICMP), 8200 (IPv6), 4443 (ICMPv6), 4861 (ND).
+//
+// Every packet ends here in exactly one way: handed on as a Segment, forwarded, answered or dropped
+// with a named counter.
+#ifndef MELTEMI_DATAPLANE_IP_IP_H_
+#define MELTEMI_DATAPLANE_IP_IP_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "dataplane/ip/counters.h"
+#include "dataplane/packet/packet_pool.h"
+#include "l7/base/ip_addr.h"
+#include "l7/base/prng.h"
+#include "l7/base/time.h"
+#include "l7/base/timer_wheel.h"
+
+namespace meltemi::ip {
+
+using PortId = uint16_t;  // index of a port of this node; the same on every worker
+inline constexpr PortId kNoPort = UINT16_MAX;
+using MacAddr = std::array<uint8_t, 6>;
+
+enum class PortKind : uint8_t { kPod, kUplink };
+
+struct PortOptions {
+  PortKind kind = PortKind::kUplink;
+  MacAddr mac{};
+  uint16_t mtu = 1500;
+  std::vector<IpPrefix> addresses;      // on-link prefixes; the address part is in `own`
+  std::vector<IpAddr> own;              // the plane's addresses on this port (answers ARP/ND/echo)
+  std::vector<IpAddr> pod_addresses;    // kPod: the only source addresses accepted
+  bool tx_checksum = false;             // the port completes L4 checksums; else done in software here
+  bool tx_segmentation = false;         // the port takes super-frames; else cut here
+  uint32_t super_frame_bytes_max = 0;
+};
+
+// A TCP packet, its IP header checked. The packet's data begins at the TCP header; `packet` is owned
+// by whoever holds the Segment.
+struct Segment {
+  packet::Packet* packet = nullptr;
+  SockAddr source, destination;
+  PortId port = kNoPort;          // where it came in
+  uint16_t ip_header_bytes = 0;   // how far the IP header lies before the data: Forward needs it
+  uint8_t ecn = 0;                // the IP ECN field, RFC 3168
+  bool checksum_trusted = false;  // the port vouches for the TCP checksum
+  bool for_us = false;            // the destination is an address of the plane itself
+};
+
+// An ICMP error about a TCP connection (RFC 5461): the quoted packet's addresses, as we sent it.
+struct IcmpError {
+  enum class Kind : uint8_t { kUnreachable, kTooBig, kTimeExceeded, kOther };
+  Kind kind = Kind::kOther;
+  SockAddr local, remote;    // the quoted packet's source (us) and destination
+  uint32_t sequence = 0;     // the quoted TCP sequence number
+  uint32_t mtu = 0;          // kTooBig
+};
+
+// Where a connection to `destination` would leave.
+struct Egress {
+  PortId port = kNoPort;
+  IpAddr source;  // the plane's address to use
+  uint16_t mtu = 1500;
+  uint32_t super_frame_bytes_max = 0;  // 0: MTU-sized packets only
+};
+
+struct RxPacket {
+  packet::Packet* packet = nullptr;
+  PortId port = kNoPort;
+};
+
+// What ARP or ND has told.
+struct Neighbour {
+  PortId port = kNoPort;
+  IpAddr address;
+  MacAddr mac{};
+};
+
+struct Route {
+  IpPrefix prefix;
+  PortId port = kNoPort;
+  std::optional<IpAddr> via;  // absent: on link
+};
+
+class Ip {
+ public:
+  Ip(packet::PacketPool* pool, TimerWheel* timers, Prng* prng);
+  ~Ip();
+
+  // Control: from the worker's mail, between turns.
+  void AddPort(PortId port, const PortOptions& options);
+  void RemovePort(PortId port);  // forgets its neighbours and queued packets
+  void SetRoutes(std::vector<Route> routes);  // all of them; longest prefix wins
+
+  // Answers ARP, ND, echo; forwards what is not TCP; appends TCP packets to `segments`, undecided.
+  void Receive(std::span<const RxPacket> packets, Instant now, std::vector<Segment>* segments);
+  // A segment that nobody here terminates: routed as it came (TTL one less).
+  void Forward(Segment segment, Instant now);
+
+  std::optional<Egress> Lookup(const IpAddr& destination) const;
+
+  // Sends a TCP packet made by us. The packet's data begins at the TCP header, with kHeadroom in front,
+  // checksum field = pseudo-header sum; for a super-frame tso_segsz and RTE_MBUF_F_TX_TCP_SEG are set and
+  // l4_len is the TCP header's length. Resolves the neighbour (a few packets wait, then dropped).
+  void SendTcp(packet::Packet* packet, const IpAddr& source, const IpAddr& destination, uint8_t ecn,
+               Instant now);
+
+  void OnTimer(Timer& timer, Instant now);
+
+  // Answers arrive on the worker that receives from a port; the worker tells the others.
+  void LearnNeighbour(const Neighbour& neighbour, Instant now);
+  // New or changed since the last call; the caller clears it.
+  std::vector<Neighbour>& learned();
+
+  // What waits for each port, in order; the worker takes from the front what the port accepts.
+  std::vector<packet::Packet*>& tx(PortId port);
+  // ICMP errors for TCP since the last call; the worker gives them to TCP.
+  std::vector<IcmpError>& icmp_errors();
+
+  const IpCounters& counters() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace meltemi::ip
+
+#endif  // MELTEMI_DATAPLANE_IP_IP_H_

@@ -1,0 +1,47 @@
+// HeapPacketPool: a PacketPool on the heap: tests, simulations, and nodes without an ethdev port (the
+// kernel copies to and from pod ports anyway, so no DMA memory is needed there).
+// Bound: `segment_count_max` segments of each class. Memory is taken when first needed and kept.
+#ifndef MELTEMI_DATAPLANE_PACKET_HEAP_POOL_H_
+#define MELTEMI_DATAPLANE_PACKET_HEAP_POOL_H_
+
+#include <array>
+#include <memory>
+#include <vector>
+
+#include "dataplane/packet/packet_pool.h"
+#include "dataplane/shared/locked_stack.h"
+
+namespace meltemi::packet {
+
+// What the pools of several workers share: packets move between workers (a connection's owner need not be
+// the port's), so what one frees another must be able to use.
+struct HeapPacketStore {
+  std::array<shared::LockedStack<Packet*>, kSizeClasses> free;
+};
+
+class HeapPacketPool final : public PacketPool {
+ public:
+  explicit HeapPacketPool(uint32_t segment_count_max = UINT32_MAX,
+                          HeapPacketStore* store = nullptr);
+  ~HeapPacketPool() override;
+
+ protected:
+  int Refill(SizeClass size, Packet** out, int count) override;
+  void Spill(SizeClass size, Packet** packets, int count) override;
+
+ private:
+  struct Class {
+    std::vector<Packet*> free;
+    uint32_t made = 0;
+  };
+  Packet* Make(SizeClass size);
+
+  const uint32_t segment_count_max_;
+  HeapPacketStore* const store_;
+  std::array<Class, kSizeClasses> classes_;
+  std::vector<void*> memory_;  // every segment ever made, freed at the end
+};
+
+}  // namespace meltemi::packet
+
+#endif  // MELTEMI_DATAPLANE_PACKET_HEAP_POOL_H_

@@ -1,0 +1,137 @@
+// Tcp: all TCP connections of one worker. RFC 9293, in the order of its section 3.10.7.
+//
+// Owns: connections, their queues and timers, the flow table. Must not know: IP routing, ports, L7.
+// Called by dataplane/worker on its thread, and by simulations. Nothing is called back: events are
+// values, packets are pulled by Transmit. Bounds: limits.h "TCP", options below.
+#ifndef MELTEMI_DATAPLANE_TCP_TCP_H_
+#define MELTEMI_DATAPLANE_TCP_TCP_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "dataplane/packet/packet_pool.h"
+#include "dataplane/tcp/counters.h"
+#include "l7/base/handle.h"
+#include "l7/base/ip_addr.h"
+#include "l7/base/prng.h"
+#include "l7/base/slice.h"
+#include "l7/base/time.h"
+#include "l7/base/timer_wheel.h"
+
+namespace meltemi::tcp {
+
+struct TcpOptions {
+  uint32_t conn_count_max = 65'536;
+  std::array<uint8_t, 16> isn_key{};  // secret, from the kernel (RFC 6528)
+  Duration time_wait = Duration::Seconds(60);
+  Duration rto_min = Duration::Millis(200);
+  Duration rto_initial = Duration::Seconds(1);
+  Duration delayed_ack = Duration::Millis(40);
+  Duration keepalive_idle;  // zero: off
+};
+
+// A TCP packet as IP hands it over; data begins at the TCP header. Owned by TCP after Receive unless it
+// comes back in `unmatched`.
+struct SegmentIn {
+  packet::Packet* packet = nullptr;
+  SockAddr source, destination;
+  uint8_t ecn = 0;
+  bool checksum_trusted = false;
+  uint32_t tag = 0;  // the caller's, given back with unmatched segments
+};
+
+// The path a connection takes, as IP told the caller.
+struct Path {
+  uint16_t mtu = 1500;
+  uint32_t super_frame_bytes_max = 0;  // 0: no segmentation offload
+};
+
+enum class TcpError : uint8_t { kNone, kRefused, kReset, kTimeout, kUnreachable, kNoResources };
+
+struct TcpEvent {
+  enum class Kind : uint8_t {
+    kAccepted,       // a passive connection is established (its first data may follow at once)
+    kConnected,      // an active connection is established
+    kConnectFailed,  // `error`; the id is dead
+    kData,           // `bytes`, in order
+    kEof,            // the peer's FIN, after all data
+    kSendSpace,      // the send queue has drained below half of its limit after Send said full
+    kClosed,         // the connection is gone; `error`: kNone when both sides ended in order. The id is
+                     // dead. TIME_WAIT is kept by TCP itself, after this event.
+  };
+  Kind kind = Kind::kClosed;
+  TcpId id;
+  uint64_t cookie = 0;  // the caller's
+  Chain bytes;
+  TcpError error = TcpError::kNone;
+};
+
+// A packet for IP::SendTcp.
+struct SegmentOut {
+  packet::Packet* packet = nullptr;
+  IpAddr source, destination;
+  uint8_t ecn = 0;
+};
+
+class Tcp {
+ public:
+  Tcp(const TcpOptions& options, packet::PacketPool* pool, TimerWheel* timers, Prng* prng, Instant now);
+  ~Tcp();
+
+  // Segments of known connections (and of TIME_WAIT) are processed, events appended. A segment without a
+  // connection goes to `unmatched`, still owned by the caller, who decides: Accept, Reject or forward it.
+  void Receive(std::span<const SegmentIn> segments, Instant now, std::vector<TcpEvent>* events,
+               std::vector<SegmentIn>* unmatched);
+  // A SYN from `unmatched` to an address we answer as: starts the handshake; kAccepted follows.
+  // A non-SYN is answered as RFC 9293 3.10.7.1 says for CLOSED. Uses up the packet.
+  void Accept(const SegmentIn& syn, const Path& path, Instant now);
+  // RST as for a closed port (3.10.7.1). Uses up the packet.
+  void Reject(const SegmentIn& segment, Instant now);
+
+  // Active open. kConnected or kConnectFailed follows. Invalid when full or the tuple is in use.
+  // `deadline`: give up then with kTimeout.
+  TcpId Connect(const FourTuple& tuple, const Path& path, uint64_t cookie, Instant deadline, Instant now);
+  // True when a connection (or its TIME_WAIT) has this tuple: source port selection asks.
+  bool InUse(const FourTuple& tuple) const;
+
+  void SetCookie(TcpId id, uint64_t cookie);
+  const FourTuple& tuple(TcpId id) const;
+
+  // Queues bytes; returns false when the queue is now above limits::kTcpSendQueueBytes: the caller stops
+  // until kSendSpace (what was given is kept all the same).
+  bool Send(TcpId id, Chain bytes, Instant now);
+  void Finish(TcpId id, Instant now);   // FIN after everything queued; receiving goes on
+  // FIN after everything queued; what still comes in is thrown away; no more events; the id is dead.
+  void Release(TcpId id, Instant now);
+  void Abort(TcpId id, Instant now);    // RST now; the id is dead, no event
+  // `byte_count` bytes of kData events have been used up: the receive window may open.
+  void Consumed(TcpId id, uint32_t byte_count, Instant now);
+
+  // RFC 5461. `sequence` must lie in the send window.
+  void OnIcmp(const SockAddr& local, const SockAddr& remote, uint32_t sequence, bool hard,
+              uint32_t mtu_or_zero, Instant now, std::vector<TcpEvent>* events);
+
+  // Ends every connection whose remote or local address is `address` (a pod's port went away).
+  void AbortAddress(const IpAddr& address, Instant now, std::vector<TcpEvent>* events);
+
+  void OnTimer(Timer& timer, Instant now, std::vector<TcpEvent>* events);
+
+  // Packets that may be sent now, at most `room`; call again next turn for the rest.
+  void Transmit(Instant now, int room, std::vector<SegmentOut>* out);
+  bool transmit_pending() const;
+
+  uint32_t conn_count() const;
+  const TcpCounters& counters() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace meltemi::tcp
+
+#endif  // MELTEMI_DATAPLANE_TCP_TCP_H_

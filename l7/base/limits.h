@@ -1,0 +1,67 @@
+// Every bound of the data plane in one place. Reaching one is normal: it is counted and tested where
+// it is enforced. Options may lower some of them at start-up; nothing raises them.
+#ifndef MELTEMI_L7_BASE_LIMITS_H_
+#define MELTEMI_L7_BASE_LIMITS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "l7/base/time.h"
+
+namespace meltemi::limits {
+
+// Worker
+inline constexpr int kWorkerCountMax = 64;
+inline constexpr int kRxBurst = 32;            // packets per port and turn
+inline constexpr int kTxBurst = 64;            // packets per port and call
+inline constexpr int kMailPerTurn = 64;        // messages read per turn
+inline constexpr int kPeerMailPerTurn = 256;   // packets taken from one other worker per turn
+inline constexpr size_t kMailboxSlots = 1024;  // per worker and direction
+inline constexpr int kPortCountMax = 1024;
+inline constexpr size_t kTraceRingSlots = 8192;  // access log records waiting for the log thread
+
+// Packets
+inline constexpr uint32_t kSuperFrameBytesMax = 65'535 + 64;  // GSO frame with its link header
+inline constexpr uint32_t kMtuMin = 576;                      // RFC 791; IPv6 needs 1280 (RFC 8200)
+
+// IP
+inline constexpr uint32_t kNeighbourCountMax = 4096;
+inline constexpr int kNeighbourPendingPackets = 8;  // packets that wait for one address, then dropped
+inline constexpr int kIcmpErrorsPerSecond = 100;    // per worker, RFC 1812 4.3.2.8
+inline constexpr uint32_t kRouteCountMax = 65'536;
+
+// TCP
+inline constexpr uint32_t kTcpConnCountMax = 65'536;           // per worker, default of the option
+inline constexpr uint32_t kTcpSynQueueMax = 4096;              // half-open connections per worker
+inline constexpr uint32_t kTcpReceiveWindowBytes = 256 * 1024; // per connection, upper bound for now
+inline constexpr uint32_t kTcpSendQueueBytes = 512 * 1024;     // above it the writer is paused
+inline constexpr int kTcpOutOfOrderSegments = 256;             // slices held per connection
+inline constexpr int kTcpSynRetries = 5;
+inline constexpr int kTcpRetries = 15;  // RFC 1122 4.2.3.5: R2 at least 100 s
+inline constexpr int kTcpSegmentsPerConnPerTurn = 64;
+
+// HTTP (Envoy's defaults: proxy-behaviour reference 4.4)
+inline constexpr uint32_t kHttpHeaderBytesMax = 60 * 1024;
+inline constexpr uint32_t kHttpHeaderCountMax = 100;
+inline constexpr uint32_t kHttpChunkLineBytesMax = 256;     // chunk size line with extensions
+inline constexpr uint32_t kHttpTrailerBytesMax = 8 * 1024;
+inline constexpr uint32_t kHttpPipelineDepthMax = 16;       // requests read ahead of the answer
+inline constexpr uint32_t kHttpBufferBytesMax = 1024 * 1024;  // per_connection_buffer_limit_bytes
+inline constexpr uint32_t kHttpRetryBufferBytesMax = 64 * 1024;  // request body kept for a retry
+inline constexpr uint32_t kDirectResponseBytesMax = 4096;
+
+// L7
+inline constexpr uint32_t kL7ConnCountMax = 2 * kTcpConnCountMax;
+inline constexpr uint32_t kExchangeCountMax = 65'536;
+inline constexpr uint32_t kIdleUpstreamPerHostMax = 1024;   // per worker
+inline constexpr uint32_t kRetryCountMax = 100;
+inline constexpr uint32_t kAccessLogFieldBytesMax = 256;    // longer fields are cut in the record
+
+// Configuration
+inline constexpr size_t kConfigListenersMax = 65'536;
+inline constexpr size_t kConfigRoutesMax = 1'000'000;
+inline constexpr size_t kConfigEndpointsMax = 1'000'000;
+
+}  // namespace meltemi::limits
+
+#endif  // MELTEMI_L7_BASE_LIMITS_H_

@@ -1,0 +1,273 @@
+// Snapshot: one immutable, complete configuration of the node. No protobuf inside.
+//
+// Built by l7/config/compile (agent thread), then shared read-only with all workers through
+// dataplane/shared; an exchange keeps using the snapshot it began with. Everything is referred to by
+// index within the snapshot. What outlives a snapshot (connection pools, balancer state, statistics)
+// is keyed by the stable ids, which the compiler gives to names and never reuses for another name.
+//
+// Field meanings and defaults: Envoy's v3 API, field names where they differ are in the comments.
+#ifndef MELTEMI_L7_CONFIG_SNAPSHOT_H_
+#define MELTEMI_L7_CONFIG_SNAPSHOT_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "l7/base/ip_addr.h"
+#include "l7/base/time.h"
+#include "re2/re2.h"
+
+namespace meltemi::config {
+
+inline constexpr uint32_t kNoIndex = UINT32_MAX;
+
+// envoy.type.v3.FractionalPercent. numerator == 0 never happens, numerator >= denominator always.
+struct Fraction {
+  uint32_t numerator = 0;
+  uint32_t denominator = 100;  // 100, 10'000 or 1'000'000
+};
+
+// envoy.type.matcher.v3.StringMatcher
+struct StringMatch {
+  enum class Kind : uint8_t { kExact, kPrefix, kSuffix, kContains, kRegex };
+  Kind kind = Kind::kExact;
+  bool ignore_case = false;  // then `value` is lower case; not applied to kRegex
+  std::string value;
+  std::unique_ptr<const RE2> regex;  // kRegex: full match
+};
+
+// envoy.config.route.v3.HeaderMatcher; also used for :method, :authority, :path, :scheme.
+struct HeaderMatch {
+  enum class Kind : uint8_t { kPresent, kString, kRange };
+  std::string name;  // lower case
+  Kind kind = Kind::kPresent;
+  bool invert = false;                  // invert_match
+  bool missing_is_empty = false;        // treat_missing_header_as_empty
+  StringMatch string;                   // kString
+  int64_t range_begin = 0, range_end = 0;  // kRange: [begin, end)
+};
+
+struct QueryMatch {  // QueryParameterMatcher
+  std::string name;
+  std::optional<StringMatch> value;  // absent: presence
+};
+
+struct RouteMatch {
+  enum class Path : uint8_t { kPrefix, kExact, kSeparatedPrefix, kRegex };
+  Path path = Path::kPrefix;
+  bool ignore_case = false;  // !case_sensitive; then path_value is lower case
+  std::string path_value;    // never contains a query
+  std::unique_ptr<const RE2> path_regex;  // kRegex: full match of the path without query
+  std::vector<HeaderMatch> headers;       // all must match
+  std::vector<QueryMatch> queries;        // all must match
+  std::optional<Fraction> fraction;       // runtime_fraction.default_value
+};
+
+struct RetryPolicy {
+  // Bits of `on`.
+  enum : uint32_t {
+    k5xx = 1, kGatewayError = 2, kReset = 4, kConnectFailure = 8, kRefusedStream = 16,
+    kRetriable4xx = 32, kRetriableStatusCodes = 64, kResetBeforeRequest = 128,
+    kGrpcCancelled = 256, kGrpcDeadlineExceeded = 512, kGrpcInternal = 1024,
+    kGrpcResourceExhausted = 2048, kGrpcUnavailable = 4096,
+  };
+  uint32_t on = 0;
+  uint32_t retry_count_max = 1;                           // num_retries
+  Duration per_try_timeout;                               // zero: the route's timeout only
+  Duration backoff_base = Duration::Millis(25);           // retry_back_off.base_interval
+  Duration backoff_max = Duration::Millis(250);           // .max_interval, default 10 x base
+  std::vector<uint16_t> status_codes;                     // retriable_status_codes, sorted
+  bool previous_hosts = false;                            // retry_host_predicate previous_hosts
+  uint32_t host_selection_attempt_count_max = 1;          // host_selection_retry_max_attempts
+};
+
+// envoy.extensions.filters.http.fault.v3.HTTPFault
+struct Fault {
+  std::optional<Fraction> delay_fraction;
+  Duration delay;
+  std::optional<Fraction> abort_fraction;
+  uint16_t abort_status = 0;
+  std::vector<HeaderMatch> headers;  // all must match, else the fault does not apply
+};
+
+struct HeaderAdd {  // HeaderValueOption
+  enum class Mode : uint8_t { kAppendOrAdd, kAddIfAbsent, kOverwriteOrAdd, kOverwriteIfExists };
+  std::string name;  // lower case
+  std::string value;
+  Mode mode = Mode::kAppendOrAdd;
+};
+struct HeaderMutation {
+  std::vector<HeaderAdd> request_add, response_add;
+  std::vector<std::string> request_remove, response_remove;  // lower case
+  bool empty() const {
+    return request_add.empty() && response_add.empty() && request_remove.empty() &&
+           response_remove.empty();
+  }
+};
+
+struct WeightedCluster {
+  uint32_t cluster = kNoIndex;  // index in Snapshot::clusters; kNoIndex: named but unknown (503 NC)
+  uint32_t weight = 0;
+  std::string name;  // as configured, for logs and dumps
+  HeaderMutation headers;
+};
+
+struct Forward {  // RouteAction
+  std::vector<WeightedCluster> clusters;  // one or more
+  uint64_t total_weight = 0;              // sum; > 0 unless there is one cluster
+  uint16_t cluster_not_found_status = 503;
+  Duration timeout = Duration::Seconds(15);  // zero: off
+  std::optional<Duration> idle_timeout;      // overrides the connection manager's
+  std::optional<std::string> prefix_rewrite;
+  std::unique_ptr<const RE2> regex_rewrite;  // with regex_substitution
+  std::string regex_substitution;
+  std::string host_rewrite;  // host_rewrite_literal; empty: none
+  std::optional<RetryPolicy> retry;
+};
+struct Redirect {  // RedirectAction
+  uint16_t status = 301;
+  std::string scheme, host;  // empty: the request's
+  uint16_t port = 0;         // 0: none
+  std::optional<std::string> path, prefix_rewrite;
+  bool strip_query = false;
+};
+struct DirectResponse {
+  uint16_t status = 200;
+  std::string body;
+};
+
+struct Route {
+  std::string name;
+  RouteMatch match;
+  std::variant<Forward, Redirect, DirectResponse> action;
+  HeaderMutation headers;
+  std::optional<Fault> fault;  // typed_per_filter_config["envoy.filters.http.fault"]
+};
+
+struct VirtualHost {
+  std::string name;
+  std::vector<std::string> domains;  // lower case
+  std::vector<Route> routes;         // first match wins
+  HeaderMutation headers;
+  std::optional<RetryPolicy> retry;  // for routes that have none
+  std::optional<Fault> fault;
+};
+
+// RouteConfiguration. Host lookup order: exact, longest "*.suffix", longest "prefix.*", "*".
+struct RouteTable {
+  std::string name;
+  std::vector<VirtualHost> hosts;
+  HeaderMutation headers;
+  absl::flat_hash_map<std::string, uint32_t> exact;                // domain -> index in hosts
+  std::vector<std::pair<std::string, uint32_t>> suffix, prefix;    // longest first, without '*'
+  uint32_t any = kNoIndex;                                         // the host with domain "*"
+};
+
+struct AccessLog {
+  std::string path;    // "/dev/stdout", a file
+  std::string format;  // Envoy's command operators, text; ends with \n
+};
+
+// envoy.extensions.filters.network.http_connection_manager.v3
+struct HttpManager {
+  std::string stat_prefix;
+  uint32_t route_table = kNoIndex;  // kNoIndex: the named RouteConfiguration has not come yet: 404 NR
+  std::string route_table_name;
+  std::vector<AccessLog> access_logs;
+  std::string server_name = "envoy";
+  Duration stream_idle_timeout = Duration::Seconds(300);
+  Duration request_timeout;          // zero: off
+  Duration request_headers_timeout;  // zero: off
+  Duration idle_timeout = Duration::Seconds(3600);  // common_http_protocol_options
+  uint32_t header_bytes_max = 60 * 1024;
+  uint32_t header_count_max = 100;
+  bool generate_request_id = true;
+  bool use_remote_address = false;
+  bool normalize_path = false;
+  bool fault_filter = false;   // envoy.filters.http.fault is in the chain
+  std::optional<Fault> fault;  // its own configuration; a route's overrides it
+};
+
+struct TcpProxy {
+  std::string stat_prefix;
+  std::vector<WeightedCluster> clusters;
+  uint64_t total_weight = 0;
+  Duration idle_timeout = Duration::Seconds(3600);
+  uint32_t connect_attempt_count_max = 1;  // max_connect_attempts
+  std::vector<AccessLog> access_logs;
+};
+
+enum class Direction : uint8_t { kUnspecified, kInbound, kOutbound };
+
+struct Listener {
+  std::string name;
+  std::vector<SockAddr> addresses;  // the address and its additional_addresses
+  Direction direction = Direction::kUnspecified;
+  std::variant<HttpManager, TcpProxy> filter;  // of the (one) filter chain
+};
+
+enum class Health : uint8_t { kHealthy, kDegraded, kUnhealthy, kDraining };
+
+struct Endpoint {
+  SockAddr address;
+  uint32_t weight = 1;
+  Health health = Health::kHealthy;
+  uint32_t priority = 0;
+  uint32_t stable_id = 0;  // of (cluster, address)
+  std::string locality;    // "region/zone/sub_zone"
+  std::string workload;    // metadata "istio".workload, or ""
+};
+
+enum class LbPolicy : uint8_t { kRoundRobin, kLeastRequest, kRandom, kClusterProvided };
+enum class Discovery : uint8_t { kStatic, kEds, kOriginalDst };
+
+struct CircuitBreaker {  // Thresholds of priority DEFAULT
+  uint32_t connections_max = 1024, pending_max = 1024, requests_max = 1024, retries_max = 3;
+};
+
+struct Cluster {
+  std::string name;
+  uint32_t stable_id = 0;  // of the name
+  Discovery discovery = Discovery::kStatic;
+  LbPolicy lb = LbPolicy::kRoundRobin;
+  uint32_t least_request_choice_count = 2;
+  uint32_t panic_percent = 50;  // healthy_panic_threshold
+  Duration connect_timeout = Duration::Seconds(5);
+  Duration idle_timeout = Duration::Seconds(3600);  // of pooled connections
+  uint32_t requests_per_connection_max = 0;         // 0: no limit
+  CircuitBreaker breaker;
+  std::vector<Endpoint> endpoints;  // all of them, in the order of the configuration
+};
+
+// A workload of this node, from the bootstrap: the source identity of its port.
+struct Workload {
+  std::string name, ns, service_account;
+  std::vector<IpAddr> addresses;
+  std::vector<std::pair<std::string, std::string>> labels;
+};
+
+struct Snapshot {
+  uint64_t sequence = 0;        // grows by one with each snapshot of this process
+  std::string version_text;     // "cds=... eds=... lds=... rds=..." for dumps
+  std::vector<Listener> listeners;
+  std::vector<RouteTable> route_tables;
+  std::vector<Cluster> clusters;
+  absl::flat_hash_map<std::string, uint32_t> cluster_by_name;
+  // Listener lookup: address and port -> index in listeners, per direction; the unspecified address
+  // of a family is the wildcard of that family.
+  absl::flat_hash_map<SockAddr, uint32_t> outbound;  // kOutbound and kUnspecified listeners
+  absl::flat_hash_map<SockAddr, uint32_t> inbound;   // kInbound and kUnspecified listeners
+
+  // The listener for a connection to `destination`, exact before wildcard; kNoIndex: none.
+  uint32_t FindListener(Direction direction, const SockAddr& destination) const;
+};
+
+}  // namespace meltemi::config
+
+#endif  // MELTEMI_L7_CONFIG_SNAPSHOT_H_

@@ -1,0 +1,37 @@
+// Action: what the engine wants the data plane to do, in order. Values, not callbacks.
+#ifndef MELTEMI_L7_ENGINE_ACTION_H_
+#define MELTEMI_L7_ENGINE_ACTION_H_
+
+#include <cstdint>
+
+#include "l7/base/handle.h"
+#include "l7/base/ip_addr.h"
+#include "l7/base/slice.h"
+#include "l7/base/time.h"
+
+namespace meltemi::engine {
+
+struct Action {
+  enum class Kind : uint8_t {
+    kConnect,   // open a TCP connection to `address` for the engine's id `conn`; the outcome comes as
+                // OnConnected or OnConnectFailed, at the latest after `connect_timeout`
+    kWrite,     // send `bytes` on `conn`
+    kFinish,    // send FIN after everything written: half-close. Reading goes on.
+    kAbort,     // send RST and forget: the id is dead, no OnClosed follows. Also ends a kConnect
+                // under way.
+    kRelease,   // the engine is done with `conn`: FIN after everything written, further input is
+                // thrown away; the id is dead, no OnClosed follows (TCP ends it by itself, with RST
+                // if the peer keeps sending).
+    kConsumed,  // `byte_count` bytes given by OnBytes have left the engine: the window may open
+  };
+  Kind kind = Kind::kWrite;
+  ConnId conn;
+  Chain bytes;
+  SockAddr address;
+  Duration connect_timeout;
+  uint32_t byte_count = 0;
+};
+
+}  // namespace meltemi::engine
+
+#endif  // MELTEMI_L7_ENGINE_ACTION_H_
