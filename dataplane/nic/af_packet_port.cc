@@ -10,7 +10,7 @@
 #include <cerrno>
 
 #include "absl/memory/memory.h"
-#include "absl/strings/str_cat.h"
+#include "l7/base/text.h"
 
 namespace meltemi::nic {
 namespace {
@@ -67,11 +67,11 @@ absl::StatusOr<std::unique_ptr<Port>> AfPacketPort::Open(const Options& options)
   if (!mac.ok()) return mac.status();
   // Protocol 0: nothing arrives before bind, least of all another device's frames.
   OwnedFd fd(socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd.valid()) return ErrnoStatus(absl::StrCat("AF_PACKET socket for ", options.netdev));
+  if (!fd.valid()) return ErrnoStatus(Cat("AF_PACKET socket for ", options.netdev));
   const absl::Status configured = Configure(fd.get(), *index);
   if (!configured.ok()) {
     return absl::Status(configured.code(),
-                        absl::StrCat("netdev \"", options.netdev, "\": ", configured.message()));
+                        Cat("netdev \"", options.netdev, "\": ", configured.message()));
   }
   return absl::WrapUnique<Port>(new AfPacketPort(std::move(fd), *index, *mac, options.workers));
 }

@@ -4,7 +4,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
+#include "l7/base/text.h"
 
 namespace meltemi::nic {
 namespace {
@@ -35,15 +35,14 @@ std::string_view Name(DeviceKind kind) {
 }
 
 absl::Status Bad(std::string_view text, std::string_view why) {
-  return absl::InvalidArgumentError(absl::StrCat("device \"", text, "\": ", why));
+  return absl::InvalidArgumentError(Cat("device \"", text, "\": ", why));
 }
 
 // What the kernel's dev_valid_name accepts, less what would be read as driver arguments.
 bool ValidNetdev(std::string_view name) {
   if (name.empty() || name.size() > kNetdevBytesMax || name == "." || name == "..") return false;
   for (const char c : name) {
-    if (!absl::ascii_isgraph(c) || absl::StrContains("/:,=", absl::string_view(&c, 1)))
-      return false;
+    if (!absl::ascii_isgraph(c) || absl::StrContains("/:,=", c)) return false;
   }
   return true;
 }
@@ -145,8 +144,7 @@ absl::StatusOr<Device> ParseDevice(std::string_view text) {
 }
 
 std::string FormatDevice(const Device& device) {
-  return absl::StrCat(Name(device.kind), ":", device.target, device.netns.empty() ? "" : ",",
-                      device.netns);
+  return Cat(Name(device.kind), ":", device.target, device.netns.empty() ? "" : ",", device.netns);
 }
 
 bool NeedsEal(DeviceKind kind) { return kind != DeviceKind::kVeth && kind != DeviceKind::kTap; }

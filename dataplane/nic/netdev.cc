@@ -12,7 +12,7 @@
 #include <cstring>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "l7/base/text.h"
 
 namespace meltemi::nic {
 namespace {
@@ -21,7 +21,7 @@ absl::StatusOr<ifreq> Request(const std::string& netdev) {
   ifreq request{};
   if (netdev.empty() || netdev.size() >= IFNAMSIZ) {
     return absl::InvalidArgumentError(
-        absl::StrCat("netdev \"", netdev, "\": a name has 1 to 15 characters"));
+        Cat("netdev \"", netdev, "\": a name has 1 to 15 characters"));
   }
   std::memcpy(request.ifr_name, netdev.data(), netdev.size());
   return request;
@@ -31,14 +31,14 @@ absl::Status Ioctl(unsigned long code, const char* what, ifreq* request) {
   const OwnedFd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return ErrnoStatus("socket");
   if (ioctl(fd.get(), code, request) < 0) {
-    return ErrnoStatus(absl::StrCat("netdev \"", request->ifr_name, "\": ", what));
+    return ErrnoStatus(Cat("netdev \"", request->ifr_name, "\": ", what));
   }
   return absl::OkStatus();
 }
 
 // Keeps the kernel from speaking IPv6 on the device. A kernel without IPv6 has no such file.
 absl::Status DisableIpv6(const std::string& netdev) {
-  const std::string path = absl::StrCat("/proc/sys/net/ipv6/conf/", netdev, "/disable_ipv6");
+  const std::string path = Cat("/proc/sys/net/ipv6/conf/", netdev, "/disable_ipv6");
   const OwnedFd fd(open(path.c_str(), O_WRONLY | O_CLOEXEC));
   if (!fd.valid()) return errno == ENOENT ? absl::OkStatus() : ErrnoStatus(path);
   if (write(fd.get(), "1", 1) != 1) return ErrnoStatus(path);
@@ -99,7 +99,7 @@ absl::Status PrepareHostEnd(const std::string& netdev, int mtu) {
 
 std::string NetnsPath(const std::string& name_or_path) {
   if (name_or_path.find('/') != std::string::npos) return name_or_path;
-  return absl::StrCat("/var/run/netns/", name_or_path);
+  return Cat("/var/run/netns/", name_or_path);
 }
 
 absl::Status MoveToNetns(const std::string& netdev, const std::string& netns) {
@@ -107,7 +107,7 @@ absl::Status MoveToNetns(const std::string& netdev, const std::string& netns) {
   if (!index.ok()) return index.status();
   const std::string path = NetnsPath(netns);
   const OwnedFd target(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!target.valid()) return ErrnoStatus(absl::StrCat("network namespace ", path));
+  if (!target.valid()) return ErrnoStatus(Cat("network namespace ", path));
   const OwnedFd fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
   if (!fd.valid()) return ErrnoStatus("rtnetlink socket");
 
@@ -136,7 +136,7 @@ absl::Status MoveToNetns(const std::string& netdev, const std::string& netns) {
   }
   errno = -answer.error.error;
   if (errno == 0) return absl::OkStatus();
-  return ErrnoStatus(absl::StrCat("netdev \"", netdev, "\": move to ", path));
+  return ErrnoStatus(Cat("netdev \"", netdev, "\": move to ", path));
 }
 
 }  // namespace meltemi::nic

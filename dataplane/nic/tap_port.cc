@@ -10,7 +10,7 @@
 #include <cstring>
 
 #include "absl/memory/memory.h"
-#include "absl/strings/str_cat.h"
+#include "l7/base/text.h"
 
 namespace meltemi::nic {
 namespace {
@@ -47,7 +47,7 @@ absl::StatusOr<std::unique_ptr<Port>> TapPort::Open(const Options& options) {
   absl::StatusOr<OwnedFd> fd = Create(options.netdev);
   if (!fd.ok()) {
     return absl::Status(fd.status().code(),
-                        absl::StrCat("TAP \"", options.netdev, "\": ", fd.status().message()));
+                        Cat("TAP \"", options.netdev, "\": ", fd.status().message()));
   }
   if (options.mtu != 0) {
     const absl::Status status = SetMtu(options.netdev, options.mtu);
