@@ -21,7 +21,8 @@ void DecrementHopLimit(uint8_t* ip, bool v4) {
   }
   const uint16_t old_word = wire::Load16(ip + 8);
   --ip[8];
-  wire::Store16(ip + 10, wire::UpdateChecksum(wire::Load16(ip + 10), old_word, wire::Load16(ip + 8)));
+  wire::Store16(ip + 10,
+                wire::UpdateChecksum(wire::Load16(ip + 10), old_word, wire::Load16(ip + 8)));
 }
 
 // Stable for a connection, not telling anything about it (RFC 6437).
@@ -104,8 +105,8 @@ void Ip::Impl::RoutePacket(Inbound& in, Instant now) {
       return Drop(in.packet, &IpCounters::drop_broadcast);
   }
   PortState& egress = *FindPort(route.port);
-  const bool super = in.packet->ol_flags & RTE_MBUF_F_RX_LRO && in.packet->tso_segsz != 0;
-  if (super && !PrepareSuperFrame(in)) return Drop(in.packet, &IpCounters::drop_super_frame);
+  if (SuperFrame(in.packet) && !PrepareSuperFrame(in))
+    return Drop(in.packet, &IpCounters::drop_super_frame);
   if (!FitsMtu(in, egress, now)) return;
   ToTransmitFlags(in);
   DecrementHopLimit(packet::Data(in.packet), in.v4);
@@ -113,17 +114,23 @@ void Ip::Impl::RoutePacket(Inbound& in, Instant now) {
   Output(in.packet, egress, route.has_via ? route.via : in.destination, in.port->id, now);
 }
 
-// Sets l4_len. What fits one segment is no super-frame any more: its LRO flag goes. False: it cannot be
-// cut as it says.
+// Sets l4_len. What fits one segment is no super-frame any more: its LRO flag goes. False: it
+// cannot be cut as it says.
 bool Ip::Impl::PrepareSuperFrame(Inbound& in) {
-  if (in.protocol != wire::kProtoTcp || in.fragment) return false;
+  if (in.fragment) return false;
+  if (in.protocol != wire::kProtoTcp && in.protocol != wire::kProtoUdp) return false;
   const uint32_t wanted = std::min<uint32_t>(in.packet->pkt_len, in.l3_bytes + wire::kTcpBytesMax);
   const uint8_t* p = packet::Pull(in.packet, static_cast<uint16_t>(wanted));
   if (p == nullptr) return false;
-  const auto tcp = wire::TcpHeader::Parse(p + in.l3_bytes, wanted - in.l3_bytes);
-  if (!tcp) return false;
-  in.packet->l4_len = tcp->header_bytes;
-  const uint32_t payload = in.packet->pkt_len - in.l3_bytes - tcp->header_bytes;
+  uint8_t l4_bytes = wire::kUdpBytes;
+  if (in.protocol == wire::kProtoTcp) {
+    const auto tcp = wire::TcpHeader::Parse(p + in.l3_bytes, wanted - in.l3_bytes);
+    if (!tcp) return false;
+    l4_bytes = tcp->header_bytes;
+  }
+  if (in.packet->pkt_len < uint32_t{in.l3_bytes} + l4_bytes) return false;
+  in.packet->l4_len = l4_bytes;
+  const uint32_t payload = in.packet->pkt_len - in.l3_bytes - l4_bytes;
   const uint32_t count = (payload + in.packet->tso_segsz - 1) / in.packet->tso_segsz;
   if (count <= 1) in.packet->ol_flags &= ~RTE_MBUF_F_RX_LRO;
   return count <= limits::kSuperFrameSegmentsMax;
@@ -133,46 +140,44 @@ bool Ip::Impl::PrepareSuperFrame(Inbound& in) {
 bool Ip::Impl::FitsMtu(const Inbound& in, const PortState& egress, Instant now) {
   const packet::Packet* p = in.packet;
   const uint32_t bytes =
-      p->ol_flags & RTE_MBUF_F_RX_LRO && p->tso_segsz != 0
-          ? in.l3_bytes + p->l4_len + uint32_t{p->tso_segsz}
-          : p->pkt_len;
+      SuperFrame(p) ? static_cast<uint32_t>(in.l3_bytes + p->l4_len + p->tso_segsz) : p->pkt_len;
   const uint16_t mtu = egress.options.mtu;
   if (bytes <= mtu) return true;
   if (in.v4 && !in.dont_fragment) {
-    // We do not fragment; the sender that allowed it is told nothing, as RFC 792 has no word for it.
+    // We do not fragment; the sender that allowed it is told nothing, as RFC 792 has no word for
+    // it.
     Drop(in.packet, &IpCounters::drop_needs_fragmentation);
     return false;
   }
-  SendError(
-      in, {.type = wire::kIcmpUnreachable, .code = wire::kIcmpFragmentationNeeded, .rest = mtu},
-      {.type = wire::kIcmpv6PacketTooBig, .rest = mtu, .even_multicast = true}, now);
+  SendError(in,
+            {.type = wire::kIcmpUnreachable, .code = wire::kIcmpFragmentationNeeded, .rest = mtu},
+            {.type = wire::kIcmpv6PacketTooBig, .rest = mtu, .even_multicast = true}, now);
   Drop(in.packet, &IpCounters::drop_too_big);
   return false;
 }
 
-// What the port said on receive becomes what we ask for on transmit. A trusted checksum may be partial
-// (its field holds the pseudo-header sum: a packet made on this machine) or complete (verified by the
-// port). Partial ones must be completed; asking for a complete one that looks the same is harmless.
+// What the port said on receive becomes what we ask for on transmit. A trusted checksum may be
+// partial (its field holds the pseudo-header sum: a packet made on this machine) or complete
+// (verified by the port). Partial ones must be completed; asking for a complete one that looks the
+// same is harmless.
 void Ip::Impl::ToTransmitFlags(const Inbound& in) {
   packet::Packet* p = in.packet;
-  const bool trusted =
-      (p->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD;
-  const bool super = p->ol_flags & RTE_MBUF_F_RX_LRO && p->tso_segsz != 0;
+  const bool trusted = (p->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+  const bool super = SuperFrame(p);
   p->ol_flags &= kKeepFlags;
   const bool tcp = in.protocol == wire::kProtoTcp;
   if (in.fragment || !(super || trusted) || (!tcp && in.protocol != wire::kProtoUdp)) return;
-  const uint16_t at =
-      in.l3_bytes + (tcp ? wire::kTcpChecksumOffset : wire::kUdpChecksumOffset);
+  const uint16_t at = in.l3_bytes + (tcp ? wire::kTcpChecksumOffset : wire::kUdpChecksumOffset);
   if (p->pkt_len < at + 2u || packet::Pull(p, at + 2) == nullptr) return;
   uint8_t* field = packet::Data(p) + at;
-  const uint16_t pseudo = wire::PseudoHeaderSum(in.source, in.destination, in.protocol,
-                                                p->pkt_len - in.l3_bytes);
+  const uint16_t pseudo =
+      wire::PseudoHeaderSum(in.source, in.destination, in.protocol, p->pkt_len - in.l3_bytes);
   if (!super && wire::Load16(field) != pseudo) return;  // complete
   wire::Store16(field, pseudo);
   p->l2_len = wire::kEthernetBytes;
   p->l3_len = in.l3_bytes;
   p->ol_flags |= FamilyFlag(in.v4) | (tcp ? RTE_MBUF_F_TX_TCP_CKSUM : RTE_MBUF_F_TX_UDP_CKSUM);
-  if (super) p->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
+  if (super) p->ol_flags |= tcp ? RTE_MBUF_F_TX_TCP_SEG : RTE_MBUF_F_TX_UDP_SEG;
 }
 
 void Ip::Impl::SendOwn(packet::Packet* packet, const IpAddr& destination, PortState* port,
@@ -184,7 +189,8 @@ void Ip::Impl::SendOwn(packet::Packet* packet, const IpAddr& destination, PortSt
   Output(packet, *FindPort(route.port), route.has_via ? route.via : destination, kNoPort, now);
 }
 
-// Our own packet does not fit (the port's MTU has become smaller): TCP hears of it as from a router.
+// Our own packet does not fit (the port's MTU has become smaller): TCP hears of it as from a
+// router.
 void Ip::Impl::TellTooBig(packet::Packet* packet, const IpAddr& source, const IpAddr& destination,
                           uint16_t mtu) {
   const uint8_t* tcp = packet::Data(packet);
@@ -212,7 +218,8 @@ void Ip::Impl::SendTcp(packet::Packet* packet, const IpAddr& source, const IpAdd
   const uint16_t header_bytes = v4 ? wire::kIpv4Bytes : wire::kIpv6Bytes;
   const uint32_t tcp_bytes = packet->pkt_len;
   const bool super = packet->ol_flags & RTE_MBUF_F_TX_TCP_SEG;
-  const uint32_t biggest = super ? packet->l4_len + uint32_t{packet->tso_segsz} : tcp_bytes;
+  const uint32_t biggest =
+      super ? static_cast<uint32_t>(packet->l4_len + packet->tso_segsz) : tcp_bytes;
   if (header_bytes + biggest > egress.options.mtu) {
     return TellTooBig(packet, source, destination, egress.options.mtu);
   }
@@ -228,7 +235,7 @@ void Ip::Impl::SendTcp(packet::Packet* packet, const IpAddr& source, const IpAdd
                      .source = source,
                      .destination = destination}
         .Emit(p);
-    const uint32_t count = super ? tcp_bytes / packet->tso_segsz + 1 : 1;
+    const uint32_t count = super ? static_cast<uint32_t>(tcp_bytes / packet->tso_segsz + 1) : 1;
     ipv4_id_ = static_cast<uint16_t>(ipv4_id_ + count);
   } else {
     wire::Ipv6Header{.ecn = ecn,

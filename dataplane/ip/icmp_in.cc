@@ -1,4 +1,5 @@
-// ICMP for the plane: echo, errors about TCP connections (RFC 5461), Neighbour Discovery (RFC 4861).
+// ICMP for the plane: echo, errors about TCP connections (RFC 5461), Neighbour Discovery (RFC
+// 4861).
 #include <algorithm>
 
 #include "dataplane/ip/impl.h"
@@ -12,7 +13,7 @@ namespace {
 constexpr uint16_t kQuotedTcpBytes = 8;    // ports and sequence number: RFC 792 promises no more
 constexpr uint16_t kErrorBytesMax = 1280;  // of an error message that are looked at
 constexpr uint16_t kNdBytesMax = 1024;
-constexpr uint32_t kIpv4MtuMin = 68;       // RFC 791
+constexpr uint32_t kIpv4MtuMin = 68;  // RFC 791
 
 // RFC 1191 7.1: the next lower usual MTU, for routers that do not tell theirs.
 uint32_t PlateauBelow(uint32_t bytes) {
@@ -50,7 +51,8 @@ bool ParseQuoted(const uint8_t* p, size_t n, bool v4, IcmpError* error, uint16_t
   size_t tcp = 0;
   if (v4) {
     const auto header = wire::Ipv4Header::Parse(p, n);
-    if (!header || header->protocol != wire::kProtoTcp || header->fragment_offset != 0) return false;
+    if (!header || header->protocol != wire::kProtoTcp || header->fragment_offset != 0)
+      return false;
     tcp = header->header_bytes;
     *quoted_bytes = header->total_bytes;
     error->local.ip = header->source;
@@ -79,13 +81,14 @@ bool Ip::Impl::IcmpChecksumCorrect(const Inbound& in) {
   const uint32_t bytes = in.packet->pkt_len - in.l3_bytes;
   uint16_t sum = wire::SumPacket(in.packet, in.l3_bytes, bytes);
   if (!in.v4) {
-    sum = wire::SumAdd(
-        sum, wire::PseudoHeaderSum(in.source, in.destination, wire::kProtoIcmpv6, bytes));
+    sum = wire::SumAdd(sum,
+                       wire::PseudoHeaderSum(in.source, in.destination, wire::kProtoIcmpv6, bytes));
   }
   return sum == wire::kSumOfCorrect;
 }
 
-// Validated by lengths here; TCP checks that the sequence number is one it has in flight (RFC 5927).
+// Validated by lengths here; TCP checks that the sequence number is one it has in flight (RFC
+// 5927).
 bool Ip::Impl::TellTcp(const Inbound& in) {
   const auto n = static_cast<uint16_t>(std::min<uint32_t>(in.packet->pkt_len, kErrorBytesMax));
   if (n < in.l3_bytes + wire::kIcmpBytes) return false;
@@ -97,11 +100,15 @@ bool Ip::Impl::TellTcp(const Inbound& in) {
   uint16_t quoted_bytes = 0;
   const size_t quoted = in.l3_bytes + wire::kIcmpBytes;
   if (!ParseQuoted(p + quoted, n - quoted, in.v4, &error, &quoted_bytes)) return false;
-  if (in.v4) KindV4(icmp, quoted_bytes, &error);
-  else KindV6(icmp, &error);
+  if (in.v4)
+    KindV4(icmp, quoted_bytes, &error);
+  else
+    KindV6(icmp, &error);
   ++counters.icmp_errors_in;
-  if (icmp_errors.size() < limits::kIcmpErrorsToldPerTurn) icmp_errors.push_back(error);
-  else ++counters.icmp_error_overflow;
+  if (icmp_errors.size() < limits::kIcmpErrorsToldPerTurn)
+    icmp_errors.push_back(error);
+  else
+    ++counters.icmp_error_overflow;
   return true;
 }
 
@@ -134,13 +141,13 @@ void Ip::Impl::LocalIcmpV6(Inbound& in, Instant now) {
   Drop(in.packet, &IpCounters::drop_icmp_ignored);
 }
 
-// The request turned round in place. IP options and extension headers are not sent back: they lie in
-// front and are cut off.
+// The request turned round in place. IP options and extension headers are not sent back: they lie
+// in front and are cut off.
 void Ip::Impl::EchoReply(Inbound& in, Instant now) {
   packet::TrimFront(in.packet, in.l3_bytes);
   uint8_t* icmp = packet::Data(in.packet);
   const uint16_t old_word = wire::Load16(icmp);
-  icmp[0] = in.v4 ? wire::kIcmpEchoReply : wire::kIcmpv6EchoReply;
+  icmp[0] = in.v4 ? uint8_t{wire::kIcmpEchoReply} : uint8_t{wire::kIcmpv6EchoReply};
   // The pseudo-header's sum does not change when the addresses trade places.
   wire::Store16(icmp + 2,
                 wire::UpdateChecksum(wire::Load16(icmp + 2), old_word, wire::Load16(icmp)));
@@ -195,13 +202,13 @@ void Ip::Impl::ReceiveSolicitation(const Inbound& in, const wire::NdMessage& ns,
   packet::Packet* packet = Originate();
   if (packet != nullptr) {
     // RFC 4861 7.2.4; 7.2.8: a proxy does not override.
-    const wire::NdMessage na{
-        .type = wire::kIcmpv6NeighbourAdvertisement,
-        .flags = wire::kNaRouter | (probe ? 0 : wire::kNaSolicited) |
-                 (answers == Answers::kOwn ? wire::kNaOverride : 0),
-        .target = ns.target,
-        .link_address = port.options.mac};
-    uint8_t* p = packet::Append(packet, wire::kIpv6Bytes + wire::kNdBytes + wire::kNdLinkOptionBytes);
+    const wire::NdMessage na{.type = wire::kIcmpv6NeighbourAdvertisement,
+                             .flags = wire::kNaRouter | (probe ? 0 : wire::kNaSolicited) |
+                                      (answers == Answers::kOwn ? wire::kNaOverride : 0),
+                             .target = ns.target,
+                             .link_address = port.options.mac};
+    uint8_t* p =
+        packet::Append(packet, wire::kIpv6Bytes + wire::kNdBytes + wire::kNdLinkOptionBytes);
     const uint16_t bytes = na.Emit(p + wire::kIpv6Bytes);
     const wire::Ipv6Header header{.payload_bytes = bytes,
                                   .next_header = wire::kProtoIcmpv6,
@@ -209,9 +216,9 @@ void Ip::Impl::ReceiveSolicitation(const Inbound& in, const wire::NdMessage& ns,
                                   .source = answers == Answers::kOwn ? ns.target : port.link_local,
                                   .destination = probe ? wire::AllNodes() : in.source};
     header.Emit(p);
-    const uint16_t sum =
-        wire::SumAdd(wire::SumBytes(p + wire::kIpv6Bytes, bytes),
-                     wire::PseudoHeaderSum(header.source, header.destination, wire::kProtoIcmpv6, bytes));
+    const uint16_t sum = wire::SumAdd(
+        wire::SumBytes(p + wire::kIpv6Bytes, bytes),
+        wire::PseudoHeaderSum(header.source, header.destination, wire::kProtoIcmpv6, bytes));
     wire::Store16(p + wire::kIpv6Bytes + wire::kIcmpChecksumOffset, static_cast<uint16_t>(~sum));
     ++counters.na_out;
     Transmit(packet, port, to);
@@ -232,10 +239,14 @@ void Ip::Impl::ReceiveAdvertisement(const Inbound& in, const wire::NdMessage& na
     return Drop(in.packet, &IpCounters::drop_nd_spoofed);
   }
   ++counters.na_in;
-  Neighbour* neighbour = neighbours_.Find(port.id, na.target);
-  // RFC 4861 7.2.5: nobody asked, nothing is made.
-  if (neighbour == nullptr) return Drop(in.packet, &IpCounters::drop_nd_ignored);
+  NeighbourEntry* neighbour = neighbours_.Find(port.id, na.target);
   const MacAddr mac = na.link_address.value_or(in.source_mac);
+  if (neighbour == nullptr) {
+    // RFC 4861 7.2.5: nothing is made when nobody asked. Another worker may have.
+    if (!solicited) return Drop(in.packet, &IpCounters::drop_nd_ignored);
+    Tell(port, na.target, mac);
+    return Consume(in.packet);
+  }
   const bool other = neighbour->state != NeighbourState::kIncomplete &&
                      neighbour->state != NeighbourState::kFailed && neighbour->mac != mac;
   if (!other || na.flags & wire::kNaOverride) {

@@ -9,7 +9,7 @@
 namespace meltemi::ip {
 namespace {
 
-constexpr uint16_t kErrorBytesMaxV4 = 576;  // RFC 1812 4.3.2.3
+constexpr uint16_t kErrorBytesMaxV4 = 576;    // RFC 1812 4.3.2.3
 constexpr uint8_t kInternetworkControl = 48;  // DSCP of precedence 6, RFC 1812 4.3.2.5
 
 void CopyFront(const packet::Packet* from, uint16_t n, uint8_t* to) {
@@ -56,8 +56,8 @@ bool Ip::Impl::TakeErrorToken(Instant now) {
   return true;
 }
 
-// RFC 1812 4.3.2.4: an address of the port the packet came in by; RFC 4443 2.2: the destination if that
-// is ours.
+// RFC 1812 4.3.2.4: an address of the port the packet came in by; RFC 4443 2.2: the destination if
+// that is ours.
 IpAddr Ip::Impl::ErrorSource(const Inbound& in) {
   if (!in.v4 && in.source.link_local()) return in.port->link_local;
   if (routes_.Find(in.destination).kind == RouteEntry::Kind::kLocal) return in.destination;
@@ -107,8 +107,8 @@ void Ip::Impl::SendError(const Inbound& in, const ErrorSpec& v4, const ErrorSpec
                      .source = source,
                      .destination = in.source}
         .Emit(p);
-    sum = wire::SumAdd(
-        sum, wire::PseudoHeaderSum(source, in.source, wire::kProtoIcmpv6, icmp_bytes));
+    sum =
+        wire::SumAdd(sum, wire::PseudoHeaderSum(source, in.source, wire::kProtoIcmpv6, icmp_bytes));
   }
   wire::Store16(icmp + wire::kIcmpChecksumOffset, static_cast<uint16_t>(~sum));
   ++counters.icmp_errors_out;

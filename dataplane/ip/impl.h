@@ -44,10 +44,15 @@ struct Inbound {
   bool dont_fragment = true;
   bool fragment = false;
   bool first_fragment = false;
-  uint16_t l3_bytes = 0;           // IP header with options and extension headers
-  uint16_t protocol_name_at = 0;   // IPv6: offset of the field that names `protocol`
+  uint16_t l3_bytes = 0;          // IP header with options and extension headers
+  uint16_t protocol_name_at = 0;  // IPv6: offset of the field that names `protocol`
   IpAddr source, destination;
 };
+
+// Whether the port received several segments' worth in one (GSO, LRO).
+inline bool SuperFrame(const packet::Packet* p) {
+  return (p->ol_flags & RTE_MBUF_F_RX_LRO) != 0 && p->tso_segsz != 0;
+}
 
 // An ICMP error to send, in both families' words.
 struct ErrorSpec {
@@ -73,7 +78,7 @@ class Ip::Impl {
   void SendTcp(packet::Packet* packet, const IpAddr& source, const IpAddr& destination, uint8_t ecn,
                Instant now);
   void OnTimer(Timer& timer, Instant now);
-  void Learn(const NeighbourUpdate& update, Instant now);
+  void LearnNeighbour(const Neighbour& update, Instant now);
 
   PortState* FindPort(PortId id);
   const PortState* FindPort(PortId id) const { return const_cast<Impl*>(this)->FindPort(id); }
@@ -81,7 +86,7 @@ class Ip::Impl {
   // What the public door hands out.
   std::vector<packet::Packet*> no_tx;
   std::vector<IcmpError> icmp_errors;
-  std::vector<NeighbourUpdate> neighbour_updates;
+  std::vector<Neighbour> learned;
   IpCounters counters;
   uint32_t pending_packets = 0;
   uint32_t neighbour_count() const { return neighbours_.size(); }
@@ -100,8 +105,8 @@ class Ip::Impl {
   void ReceiveArp(const Inbound& in, Instant now);
   bool ArpSenderAllowed(const PortState& port, const wire::ArpMessage& arp);
   void ReplyArp(PortState& port, const wire::ArpMessage& request);
-  // Whether this port answers ARP or ND for `target`: its own address, or (proxy, RFC 1027, 4389) an
-  // on-link address that is routed to another port.
+  // Whether this port answers ARP or ND for `target`: its own address, or (proxy, RFC 1027, 4389)
+  // an on-link address that is routed to another port.
   enum class Answers : uint8_t { kNo, kOwn, kProxy };
   Answers AnswersFor(const PortState& port, const IpAddr& target);
   bool Own(const PortState& port, const IpAddr& address) const;
@@ -142,8 +147,8 @@ class Ip::Impl {
   // Fills `in` from a packet whose IP header has been checked before.
   bool Describe(packet::Packet* packet, PortState* port, Inbound* in);
   void RoutePacket(Inbound& in, Instant now);
-  // A packet of ours (IP header done, hop limit not touched) to where its destination is routed; link
-  // local destinations go out of `port`.
+  // A packet of ours (IP header done, hop limit not touched) to where its destination is routed;
+  // link local destinations go out of `port`.
   void SendOwn(packet::Packet* packet, const IpAddr& destination, PortState* port, Instant now);
   bool FitsMtu(const Inbound& in, const PortState& egress, Instant now);
   bool PrepareSuperFrame(Inbound& in);
@@ -155,17 +160,19 @@ class Ip::Impl {
   // resolve.cc
   void Output(packet::Packet* packet, PortState& port, const IpAddr& next_hop, PortId ingress,
               Instant now);
-  void Solicit(Neighbour& neighbour, Instant now);
-  void SolicitArp(PortState& port, const Neighbour& neighbour);
-  void SolicitNd(PortState& port, const Neighbour& neighbour);
+  void Solicit(NeighbourEntry& neighbour, Instant now);
+  void SolicitArp(PortState& port, const NeighbourEntry& neighbour);
+  void SolicitNd(PortState& port, const NeighbourEntry& neighbour);
   enum class Create : uint8_t { kNo, kYes };
   // `confirmed`: it answered us. Packets that waited go out.
   void LearnMac(PortState& port, const IpAddr& address, const MacAddr& mac, bool confirmed,
                 Create create, Instant now);
-  void FailNeighbour(Neighbour& neighbour, Instant now);
-  void Flush(Neighbour& neighbour);
-  void QueuePending(Neighbour& neighbour, packet::Packet* packet, PortId ingress);
-  void DropPending(Neighbour& neighbour, Counter reason);
+  // For the other workers.
+  void Tell(const PortState& port, const IpAddr& address, const MacAddr& mac);
+  void FailNeighbour(NeighbourEntry& neighbour, Instant now);
+  void Flush(NeighbourEntry& neighbour);
+  void QueuePending(NeighbourEntry& neighbour, packet::Packet* packet, PortId ingress);
+  void DropPending(NeighbourEntry& neighbour, Counter reason);
 
   // transmit.cc
   void Transmit(packet::Packet* packet, PortState& port, const MacAddr& destination);

@@ -18,7 +18,7 @@ Ip::Impl::Impl(packet::PacketPool* pool, TimerWheel* timers, Prng* prng)
       flow_seed_(static_cast<uint32_t>(prng->Next())),
       error_tokens_(limits::kIcmpErrorsPerSecond) {
   icmp_errors.reserve(limits::kIcmpErrorsToldPerTurn);
-  neighbour_updates.reserve(limits::kNeighbourUpdatesPerTurn);
+  learned.reserve(limits::kNeighbourUpdatesPerTurn);
 }
 
 Ip::Impl::~Impl() {
@@ -51,8 +51,8 @@ void Ip::Impl::AddPort(PortId id, const PortOptions& options) {
   CHECK(options.pod_addresses.size() <= limits::kPortAddressCountMax);
   RemovePort(id);
   if (ports_.size() <= id) ports_.resize(id + 1);
-  ports_[id] = std::make_unique<PortState>(
-      PortState{.id = id, .options = options, .link_local = wire::LinkLocalAddress(options.mac), .tx = {}});
+  ports_[id] = std::make_unique<PortState>(PortState{
+      .id = id, .options = options, .link_local = wire::LinkLocalAddress(options.mac), .tx = {}});
   ports_[id]->tx.reserve(limits::kPortTxQueuePackets);
   RebuildRoutes();
   Announce(*ports_[id]);
@@ -61,7 +61,7 @@ void Ip::Impl::AddPort(PortId id, const PortOptions& options) {
 void Ip::Impl::RemovePort(PortId id) {
   PortState* port = FindPort(id);
   if (port == nullptr) return;
-  for (Neighbour* neighbour : neighbours_.OfPort(id)) {
+  for (NeighbourEntry* neighbour : neighbours_.OfPort(id)) {
     DropPending(*neighbour, &IpCounters::drop_port_gone);
     neighbours_.Erase(neighbour);
   }
@@ -77,14 +77,15 @@ void Ip::Impl::SetRoutes(std::vector<Route> routes) {
   RebuildRoutes();
 }
 
-// In order of precedence for equal prefixes, the weakest first: connected subnets, configured routes,
-// pod addresses, broadcast addresses, the plane's own addresses.
+// In order of precedence for equal prefixes, the weakest first: connected subnets, configured
+// routes, pod addresses, broadcast addresses, the plane's own addresses.
 void Ip::Impl::RebuildRoutes() {
   using Kind = RouteEntry::Kind;
   routes_.Clear();
   for (const auto& port : ports_) {
     if (port == nullptr) continue;
-    // The pods of a subnet sit on separate ports, reached by host routes; the rest of it is nowhere.
+    // The pods of a subnet sit on separate ports, reached by host routes; the rest of it is
+    // nowhere.
     const bool pod = port->options.kind == PortKind::kPod;
     for (const IpPrefix& prefix : port->options.addresses) {
       routes_.Add(prefix, {.kind = pod ? Kind::kUnreachable : Kind::kForward, .port = port->id});
@@ -159,12 +160,12 @@ std::optional<Egress> Ip::Impl::Lookup(const IpAddr& destination) const {
   if (source == nullptr || source->v4() != destination.v4()) return std::nullopt;
   const PortOptions& o = port.options;
   const bool offload = o.tx_segmentation && o.super_frame_bytes_max > wire::kEthernetBytes;
-  return Egress{.port = port.id,
-                .source = *source,
-                .mtu = o.mtu,
-                .super_frame_bytes_max =
-                    offload ? std::min<uint32_t>(o.super_frame_bytes_max - wire::kEthernetBytes, 65'535)
-                            : 0};
+  return Egress{
+      .port = port.id,
+      .source = *source,
+      .mtu = o.mtu,
+      .super_frame_bytes_max =
+          offload ? std::min<uint32_t>(o.super_frame_bytes_max - wire::kEthernetBytes, 65'535) : 0};
 }
 
 Ip::Ip(packet::PacketPool* pool, TimerWheel* timers, Prng* prng)
@@ -194,8 +195,10 @@ std::vector<packet::Packet*>& Ip::tx(PortId port) {
   return state == nullptr ? impl_->no_tx : state->tx;
 }
 std::vector<IcmpError>& Ip::icmp_errors() { return impl_->icmp_errors; }
-std::vector<NeighbourUpdate>& Ip::neighbour_updates() { return impl_->neighbour_updates; }
-void Ip::Learn(const NeighbourUpdate& update, Instant now) { impl_->Learn(update, now); }
+std::vector<Neighbour>& Ip::learned() { return impl_->learned; }
+void Ip::LearnNeighbour(const Neighbour& update, Instant now) {
+  impl_->LearnNeighbour(update, now);
+}
 const IpCounters& Ip::counters() const { return impl_->counters; }
 uint32_t Ip::pending_packets() const { return impl_->pending_packets; }
 uint32_t Ip::neighbour_count() const { return impl_->neighbour_count(); }

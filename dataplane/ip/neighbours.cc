@@ -12,58 +12,58 @@ Neighbours::Neighbours(TimerWheel* timers) : timers_(timers) {
 }
 
 Neighbours::~Neighbours() {
-  slots_.ForEach([this](NeighbourId, Neighbour& n) { timers_->Cancel(&n.timer); });
+  slots_.ForEach([this](NeighbourId, NeighbourEntry& n) { timers_->Cancel(&n.timer); });
 }
 
-Neighbour* Neighbours::Find(PortId port, const IpAddr& address) {
+NeighbourEntry* Neighbours::Find(PortId port, const IpAddr& address) {
   const auto found = index_.find(Key{port, address});
   return found == index_.end() ? nullptr : slots_.Find(found->second);
 }
 
-Neighbour* Neighbours::FromTimer(const Timer& timer) {
+NeighbourEntry* Neighbours::FromTimer(const Timer& timer) {
   return slots_.Find(NeighbourId::FromBits(timer.subject));
 }
 
-Neighbour* Neighbours::Create(PortId port, const IpAddr& address, bool* evicted) {
+NeighbourEntry* Neighbours::Create(PortId port, const IpAddr& address, bool* evicted) {
   *evicted = false;
   if (slots_.size() == slots_.capacity()) {
     if (!EvictOne()) return nullptr;
     *evicted = true;
   }
   const NeighbourId id = slots_.Emplace(port, address);
-  Neighbour* neighbour = slots_.Find(id);
+  NeighbourEntry* neighbour = slots_.Find(id);
   neighbour->timer.subject = id.bits();
   index_.emplace(Key{port, address}, id);
   order_.push_back(id);
   return neighbour;
 }
 
-void Neighbours::Erase(Neighbour* neighbour) {
+void Neighbours::Erase(NeighbourEntry* neighbour) {
   CHECK(neighbour->pending_count == 0);
   timers_->Cancel(&neighbour->timer);
   const NeighbourId id = NeighbourId::FromBits(neighbour->timer.subject);
   index_.erase(Key{neighbour->port, neighbour->address});
-  // Linear over at most kNeighbourCountMax handles; neighbours come and go by the second, not by the
-  // packet.
+  // Linear over at most kNeighbourCountMax handles; neighbours come and go by the second, not by
+  // the packet.
   const auto at = std::find(order_.begin(), order_.end(), id);
   *at = order_.back();
   order_.pop_back();
   slots_.Erase(id);
 }
 
-std::vector<Neighbour*> Neighbours::OfPort(PortId port) {
-  std::vector<Neighbour*> found;
-  slots_.ForEach([&](NeighbourId, Neighbour& n) {
+std::vector<NeighbourEntry*> Neighbours::OfPort(PortId port) {
+  std::vector<NeighbourEntry*> found;
+  slots_.ForEach([&](NeighbourId, NeighbourEntry& n) {
     if (n.port == port) found.push_back(&n);
   });
   return found;
 }
 
 bool Neighbours::EvictOne() {
-  Neighbour* oldest = nullptr;
+  NeighbourEntry* oldest = nullptr;
   for (int look = 0; look < kEvictionLook; ++look) {
     hand_ = (hand_ + 1) % order_.size();
-    Neighbour* n = slots_.Find(order_[hand_]);
+    NeighbourEntry* n = slots_.Find(order_[hand_]);
     if (n->pending_count == 0 && (oldest == nullptr || n->used < oldest->used)) oldest = n;
   }
   if (oldest == nullptr) return false;

@@ -1,7 +1,7 @@
 // Neighbours: link addresses by (port, IP address), with their states and the packets that wait.
 //
-// Owned by Ip, which sends what the states ask for; its worker's thread. The states are those of RFC
-// 4861 7.3.2 without DELAY (a stale neighbour in use is probed at once), for ARP as for ND.
+// Owned by Ip, which sends what the states ask for; its worker's thread. The states are those of
+// RFC 4861 7.3.2 without DELAY (a stale neighbour in use is probed at once), for ARP as for ND.
 // Bounds: limits::kNeighbourCountMax; full: the least recently used of kEvictionLook is forgotten.
 #ifndef MELTEMI_DATAPLANE_IP_NEIGHBOURS_H_
 #define MELTEMI_DATAPLANE_IP_NEIGHBOURS_H_
@@ -33,8 +33,8 @@ struct PendingPacket {
   PortId ingress = kNoPort;          // kNoPort: made by us
 };
 
-struct Neighbour {
-  Neighbour(PortId port_in, const IpAddr& address_in)
+struct NeighbourEntry {
+  NeighbourEntry(PortId port_in, const IpAddr& address_in)
       : port(port_in), address(address_in), timer(TimerOwner::kIp, 0) {}
 
   PortId port;
@@ -53,15 +53,15 @@ class Neighbours {
   explicit Neighbours(TimerWheel* timers);
   ~Neighbours();
 
-  Neighbour* Find(PortId port, const IpAddr& address);
-  Neighbour* FromTimer(const Timer& timer);  // null: stale
-  // Null when full and nothing was evictable. A victim has nothing pending. `evicted` says whether one
-  // had to go.
-  Neighbour* Create(PortId port, const IpAddr& address, bool* evicted);
+  NeighbourEntry* Find(PortId port, const IpAddr& address);
+  NeighbourEntry* FromTimer(const Timer& timer);  // null: stale
+  // Null when full and nothing was evictable. A victim has nothing pending. `evicted` says whether
+  // one had to go.
+  NeighbourEntry* Create(PortId port, const IpAddr& address, bool* evicted);
   // The neighbour has nothing pending.
-  void Erase(Neighbour* neighbour);
+  void Erase(NeighbourEntry* neighbour);
   // All neighbours of a port, for its removal.
-  std::vector<Neighbour*> OfPort(PortId port);
+  std::vector<NeighbourEntry*> OfPort(PortId port);
   uint32_t size() const { return slots_.size(); }
 
  private:
@@ -78,9 +78,10 @@ class Neighbours {
   bool EvictOne();
 
   TimerWheel* const timers_;
-  SlotMap<Neighbour, NeighbourId> slots_{limits::kNeighbourCountMax};
+  SlotMap<NeighbourEntry, NeighbourId> slots_{limits::kNeighbourCountMax};
   absl::flat_hash_map<Key, NeighbourId> index_;
-  std::vector<NeighbourId> order_;  // for the eviction's clock hand: one per slot in use, by creation
+  std::vector<NeighbourId>
+      order_;  // for the eviction's clock hand: one per slot in use, by creation
   size_t hand_ = 0;
 };
 

@@ -49,8 +49,8 @@ void Ip::Impl::ReceiveArp(const Inbound& in, Instant now) {
 
   const Answers answers = AnswersFor(port, arp->target_ip);
   const bool reply = arp->operation == wire::kArpReply;
-  const bool learnable = !arp->sender_ip.unspecified() && (OnLink(port, arp->sender_ip) ||
-                                                           port.options.kind == PortKind::kPod);
+  const bool learnable = !arp->sender_ip.unspecified() &&
+                         (OnLink(port, arp->sender_ip) || port.options.kind == PortKind::kPod);
   const bool known = neighbours_.Find(port.id, arp->sender_ip) != nullptr;
   if (learnable) {
     // Only an answer to us confirms that both directions work.

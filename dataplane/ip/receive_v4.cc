@@ -114,9 +114,6 @@ void Ip::Impl::Dispatch(Inbound& in, bool local, Instant now, std::vector<Segmen
     if (in.fragment) return Drop(in.packet, &IpCounters::drop_fragment_tcp);
     return ToSegment(in, local, segments);
   }
-  if (in.packet->ol_flags & RTE_MBUF_F_RX_LRO && in.packet->tso_segsz != 0) {
-    return Drop(in.packet, &IpCounters::drop_super_frame);  // only TCP comes in super-frames
-  }
   if (!local) {
     // An error about a connection that we answer for as a service address is for us to know, though
     // it is not addressed to us; it is routed as well, for it may be about somebody else's.

@@ -47,9 +47,9 @@ void Ip::Impl::ReceiveV6(Inbound& in, Instant now, std::vector<Segment>* segment
   Dispatch(in, local, now, segments);
 }
 
-// False: the packet was dropped. "::" may stand as a source in Duplicate Address Detection only, which
-// goes to a multicast address. IPv4-mapped addresses do not belong on a wire (RFC 4942 2.2), and
-// above the wire layer they mean IPv4.
+// False: the packet was dropped. "::" may stand as a source in Duplicate Address Detection only,
+// which goes to a multicast address. IPv4-mapped addresses do not belong on a wire (RFC 4942 2.2),
+// and above the wire layer they mean IPv4.
 bool Ip::Impl::AddressesV6(Inbound& in) {
   Counter reason = nullptr;
   if (in.source.v4() || in.source.multicast() || Loopback(in.source)) {
@@ -63,7 +63,8 @@ bool Ip::Impl::AddressesV6(Inbound& in) {
   return reason == nullptr;
 }
 
-// Walks to the upper-layer header. False: the packet was dropped (and answered where RFC 8200 asks).
+// Walks to the upper-layer header. False: the packet was dropped (and answered where RFC 8200
+// asks).
 bool Ip::Impl::ExtensionsV6(Inbound& in, bool local, Instant now) {
   using Result = wire::Ipv6Walk::Result;
   const auto reader = local ? wire::WalkFor::kDestination : wire::WalkFor::kRouter;

@@ -21,7 +21,7 @@ constexpr Duration kFailureHold = Duration::Seconds(1);     // before it is aske
 // `packet` begins at its IP header and is ready to go; `next_hop` is on the port's link.
 void Ip::Impl::Output(packet::Packet* packet, PortState& port, const IpAddr& next_hop,
                       PortId ingress, Instant now) {
-  Neighbour* neighbour = neighbours_.Find(port.id, next_hop);
+  NeighbourEntry* neighbour = neighbours_.Find(port.id, next_hop);
   if (neighbour == nullptr) {
     bool evicted = false;
     neighbour = neighbours_.Create(port.id, next_hop, &evicted);
@@ -47,7 +47,7 @@ void Ip::Impl::Output(packet::Packet* packet, PortState& port, const IpAddr& nex
 }
 
 // Full: the oldest goes, as the latest is the likeliest to be still wanted.
-void Ip::Impl::QueuePending(Neighbour& neighbour, packet::Packet* packet, PortId ingress) {
+void Ip::Impl::QueuePending(NeighbourEntry& neighbour, packet::Packet* packet, PortId ingress) {
   auto& pending = neighbour.pending;
   if (neighbour.pending_count == pending.size()) {
     Drop(pending[0].packet, &IpCounters::drop_neighbour_queue_full);
@@ -59,13 +59,13 @@ void Ip::Impl::QueuePending(Neighbour& neighbour, packet::Packet* packet, PortId
   ++pending_packets;
 }
 
-void Ip::Impl::DropPending(Neighbour& neighbour, Counter reason) {
+void Ip::Impl::DropPending(NeighbourEntry& neighbour, Counter reason) {
   for (int i = 0; i < neighbour.pending_count; ++i) Drop(neighbour.pending[i].packet, reason);
   pending_packets -= neighbour.pending_count;
   neighbour.pending_count = 0;
 }
 
-void Ip::Impl::Solicit(Neighbour& neighbour, Instant now) {
+void Ip::Impl::Solicit(NeighbourEntry& neighbour, Instant now) {
   PortState& port = *FindPort(neighbour.port);
   ++neighbour.probe_count;
   timers_->Schedule(&neighbour.timer, now + kRetransmit);
@@ -73,14 +73,14 @@ void Ip::Impl::Solicit(Neighbour& neighbour, Instant now) {
   SolicitNd(port, neighbour);
 }
 
-void Ip::Impl::SolicitArp(PortState& port, const Neighbour& neighbour) {
+void Ip::Impl::SolicitArp(PortState& port, const NeighbourEntry& neighbour) {
   packet::Packet* packet = Originate();
   if (packet == nullptr) return;
   const IpAddr* own = OwnAddress(port, neighbour.address);
   const bool probe = neighbour.state == NeighbourState::kProbe;
   wire::ArpMessage{.operation = wire::kArpRequest,
                    .sender_mac = port.options.mac,
-                   .sender_ip = own != nullptr ? *own : IpAddr::V4(0),
+                   .sender_ip = own != nullptr ? *own : IpAddr::V4(uint32_t{0}),
                    .target_mac = {},
                    .target_ip = neighbour.address}
       .Emit(packet::Append(packet, wire::kArpBytes));
@@ -88,11 +88,12 @@ void Ip::Impl::SolicitArp(PortState& port, const Neighbour& neighbour) {
   Transmit(packet, port, probe ? neighbour.mac : wire::kBroadcastMac);
 }
 
-void Ip::Impl::SolicitNd(PortState& port, const Neighbour& neighbour) {
+void Ip::Impl::SolicitNd(PortState& port, const NeighbourEntry& neighbour) {
   packet::Packet* packet = Originate();
   if (packet == nullptr) return;
   const bool probe = neighbour.state == NeighbourState::kProbe;
-  const IpAddr* own = neighbour.address.link_local() ? nullptr : OwnAddress(port, neighbour.address);
+  const IpAddr* own =
+      neighbour.address.link_local() ? nullptr : OwnAddress(port, neighbour.address);
   const wire::NdMessage ns{.type = wire::kIcmpv6NeighbourSolicitation,
                            .target = neighbour.address,
                            .link_address = port.options.mac};
@@ -115,7 +116,7 @@ void Ip::Impl::SolicitNd(PortState& port, const Neighbour& neighbour) {
 
 void Ip::Impl::LearnMac(PortState& port, const IpAddr& address, const MacAddr& mac, bool confirmed,
                         Create create, Instant now) {
-  Neighbour* neighbour = neighbours_.Find(port.id, address);
+  NeighbourEntry* neighbour = neighbours_.Find(port.id, address);
   if (neighbour == nullptr) {
     if (create == Create::kNo) return;
     bool evicted = false;
@@ -125,8 +126,8 @@ void Ip::Impl::LearnMac(PortState& port, const IpAddr& address, const MacAddr& m
     neighbour->used = now;
   }
   const bool waiting = neighbour->state == NeighbourState::kIncomplete;
-  const bool changed = waiting || neighbour->state == NeighbourState::kFailed ||
-                       neighbour->mac != mac;
+  const bool changed =
+      waiting || neighbour->state == NeighbourState::kFailed || neighbour->mac != mac;
   neighbour->mac = mac;
   if (confirmed) {
     neighbour->state = NeighbourState::kReachable;
@@ -137,13 +138,16 @@ void Ip::Impl::LearnMac(PortState& port, const IpAddr& address, const MacAddr& m
     neighbour->state = NeighbourState::kStale;
     timers_->Schedule(&neighbour->timer, now + kForget);
   }
-  if (changed && neighbour_updates.size() < limits::kNeighbourUpdatesPerTurn) {
-    neighbour_updates.push_back({port.id, address, mac});
-  }
+  // Confirmations are told too: the answer to another worker's probe arrives here.
+  if (changed || confirmed) Tell(port, address, mac);
   if (neighbour->pending_count > 0) Flush(*neighbour);
 }
 
-void Ip::Impl::Flush(Neighbour& neighbour) {
+void Ip::Impl::Tell(const PortState& port, const IpAddr& address, const MacAddr& mac) {
+  if (learned.size() < limits::kNeighbourUpdatesPerTurn) learned.push_back({port.id, address, mac});
+}
+
+void Ip::Impl::Flush(NeighbourEntry& neighbour) {
   PortState& port = *FindPort(neighbour.port);
   const int count = neighbour.pending_count;
   neighbour.pending_count = 0;
@@ -152,18 +156,19 @@ void Ip::Impl::Flush(Neighbour& neighbour) {
 }
 
 // Another worker saw the answer. It is not told further.
-void Ip::Impl::Learn(const NeighbourUpdate& update, Instant now) {
+void Ip::Impl::LearnNeighbour(const Neighbour& update, Instant now) {
   PortState* port = FindPort(update.port);
   if (port == nullptr) return;
-  const size_t told = neighbour_updates.size();
+  const size_t told = learned.size();
   LearnMac(*port, update.address, update.mac, /*confirmed=*/true, Create::kYes, now);
-  neighbour_updates.resize(told);
+  learned.resize(told);
 }
 
-void Ip::Impl::FailNeighbour(Neighbour& neighbour, Instant now) {
+void Ip::Impl::FailNeighbour(NeighbourEntry& neighbour, Instant now) {
   ++counters.neighbour_failures;
   neighbour.state = NeighbourState::kFailed;
-  const auto jitter = static_cast<int64_t>(prng_->Below(static_cast<uint64_t>(kFailureHold.nanos())));
+  const auto jitter =
+      static_cast<int64_t>(prng_->Below(static_cast<uint64_t>(kFailureHold.nanos())));
   timers_->Schedule(&neighbour.timer, now + kFailureHold + Duration::Nanos(jitter));
   // Answering may make and forget neighbours, this one too: first take what waits.
   const auto pending = neighbour.pending;
@@ -182,7 +187,7 @@ void Ip::Impl::FailNeighbour(Neighbour& neighbour, Instant now) {
 }
 
 void Ip::Impl::OnTimer(Timer& timer, Instant now) {
-  Neighbour* neighbour = neighbours_.FromTimer(timer);
+  NeighbourEntry* neighbour = neighbours_.FromTimer(timer);
   if (neighbour == nullptr) return;
   switch (neighbour->state) {
     case NeighbourState::kIncomplete:
@@ -202,8 +207,9 @@ void Ip::Impl::OnTimer(Timer& timer, Instant now) {
   }
 }
 
-// Tells the link which MAC the plane's addresses have now: gratuitous ARP (RFC 5227 3) and unsolicited
-// NA (RFC 4861 7.2.6), so that pods that knew an earlier plane do not wait for their caches.
+// Tells the link which MAC the plane's addresses have now: gratuitous ARP (RFC 5227 3) and
+// unsolicited NA (RFC 4861 7.2.6), so that pods that knew an earlier plane do not wait for their
+// caches.
 void Ip::Impl::Announce(PortState& port) {
   for (const IpAddr& own : port.options.own) {
     packet::Packet* packet = Originate();
@@ -223,7 +229,8 @@ void Ip::Impl::Announce(PortState& port) {
                              .flags = wire::kNaRouter | wire::kNaOverride,
                              .target = own,
                              .link_address = port.options.mac};
-    uint8_t* p = packet::Append(packet, wire::kIpv6Bytes + wire::kNdBytes + wire::kNdLinkOptionBytes);
+    uint8_t* p =
+        packet::Append(packet, wire::kIpv6Bytes + wire::kNdBytes + wire::kNdLinkOptionBytes);
     const uint16_t bytes = na.Emit(p + wire::kIpv6Bytes);
     wire::Ipv6Header{.payload_bytes = bytes,
                      .next_header = wire::kProtoIcmpv6,

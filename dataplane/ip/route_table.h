@@ -1,6 +1,6 @@
-// RouteTable: longest prefix match over both families. One hash map per prefix length in use, longest
-// first, and a direct-mapped cache of recent destinations in front; the interface is the one rte_fib
-// could stand behind.
+// RouteTable: longest prefix match over both families. One hash map per prefix length in use,
+// longest first, and a direct-mapped cache of recent destinations in front; the interface is the
+// one rte_fib could stand behind.
 //
 // Owned by Ip; its worker's thread. Rebuilt whole by the control mail, never on the packet path.
 // Bound: limits::kRouteCountMax entries besides those of the ports' own addresses.

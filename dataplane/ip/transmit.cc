@@ -41,20 +41,22 @@ class Reader {
   uint32_t at_ = 0;
 };
 
-// The addresses in an IP header at `ip`.
-uint16_t PseudoSum(const uint8_t* ip, uint32_t l4_bytes) {
+constexpr uint64_t kSegment = RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG;
+
+// With the addresses in the IP header at `ip`.
+uint16_t PseudoSum(const uint8_t* ip, uint8_t protocol, uint32_t l4_bytes) {
   const bool v4 = ip[0] >> 4 == 4;
   const IpAddr source = v4 ? IpAddr::V4(ip + 12) : IpAddr::V6(ip + 8);
   const IpAddr destination = v4 ? IpAddr::V4(ip + 16) : IpAddr::V6(ip + 24);
-  return wire::PseudoHeaderSum(source, destination, wire::kProtoTcp, l4_bytes);
+  return wire::PseudoHeaderSum(source, destination, protocol, l4_bytes);
 }
 
 // Makes the copied headers of a super-frame those of its part `index`, with `n` payload bytes at
-// `offset` of it. The TCP checksum field gets the pseudo-header sum.
+// `offset` of it. The L4 checksum field gets the pseudo-header sum.
 void FixHeaders(uint8_t* frame, const packet::Packet* super, uint32_t index, uint32_t offset,
                 uint32_t n, bool last) {
   uint8_t* ip = frame + super->l2_len;
-  uint8_t* tcp = ip + super->l3_len;
+  uint8_t* l4 = ip + super->l3_len;
   const uint32_t l4_bytes = super->l4_len + n;
   if (ip[0] >> 4 == 4) {
     wire::Store16(ip + 2, static_cast<uint16_t>(super->l3_len + l4_bytes));
@@ -64,10 +66,15 @@ void FixHeaders(uint8_t* frame, const packet::Packet* super, uint32_t index, uin
   } else {
     wire::Store16(ip + 4, static_cast<uint16_t>(super->l3_len - wire::kIpv6Bytes + l4_bytes));
   }
-  wire::Store32(tcp + 4, wire::Load32(tcp + 4) + offset);
-  if (index > 0) tcp[13] &= static_cast<uint8_t>(~wire::kTcpCwr);  // RFC 3168 6.1.2: once
-  if (!last) tcp[13] &= static_cast<uint8_t>(~(wire::kTcpFin | wire::kTcpPsh));
-  wire::Store16(tcp + wire::kTcpChecksumOffset, PseudoSum(ip, l4_bytes));
+  if ((super->ol_flags & RTE_MBUF_F_TX_UDP_SEG) != 0) {
+    wire::Store16(l4 + 4, static_cast<uint16_t>(l4_bytes));
+    wire::Store16(l4 + wire::kUdpChecksumOffset, PseudoSum(ip, wire::kProtoUdp, l4_bytes));
+    return;
+  }
+  wire::Store32(l4 + 4, wire::Load32(l4 + 4) + offset);
+  if (index > 0) l4[13] &= static_cast<uint8_t>(~wire::kTcpCwr);  // RFC 3168 6.1.2: once
+  if (!last) l4[13] &= static_cast<uint8_t>(~(wire::kTcpFin | wire::kTcpPsh));
+  wire::Store16(l4 + wire::kTcpChecksumOffset, PseudoSum(ip, wire::kProtoTcp, l4_bytes));
 }
 
 }  // namespace
@@ -80,7 +87,7 @@ void Ip::Impl::Transmit(packet::Packet* packet, PortState& port, const MacAddr& 
                                           : wire::kEtherArp;
   wire::EthernetHeader{.destination = destination, .source = port.options.mac, .type = type}.Emit(
       packet::Prepend(packet, wire::kEthernetBytes));
-  if (packet->ol_flags & RTE_MBUF_F_TX_TCP_SEG) return TransmitSuperFrame(packet, port);
+  if ((packet->ol_flags & kSegment) != 0) return TransmitSuperFrame(packet, port);
   if (!TxRoom(packet, port, 1)) return;
   if (packet->ol_flags & RTE_MBUF_F_TX_L4_MASK && !port.options.tx_checksum) {
     CompleteChecksum(packet);
@@ -97,7 +104,9 @@ bool Ip::Impl::TxRoom(packet::Packet* frame, PortState& port, size_t count) {
 
 void Ip::Impl::TransmitSuperFrame(packet::Packet* frame, PortState& port) {
   const PortOptions& o = port.options;
-  if (!o.tx_checksum || !o.tx_segmentation || frame->pkt_len > o.super_frame_bytes_max) {
+  // Ports promise TCP segmentation only; UDP's is cut always.
+  const bool udp = (frame->ol_flags & RTE_MBUF_F_TX_UDP_SEG) != 0;
+  if (udp || !o.tx_checksum || !o.tx_segmentation || frame->pkt_len > o.super_frame_bytes_max) {
     return Cut(frame, port);
   }
   if (!TxRoom(frame, port, 1)) return;
@@ -107,11 +116,12 @@ void Ip::Impl::TransmitSuperFrame(packet::Packet* frame, PortState& port) {
 
 // Software GSO: every part is a linear copy. All parts go, or none.
 void Ip::Impl::Cut(packet::Packet* frame, PortState& port) {
-  const uint32_t header_bytes = frame->l2_len + frame->l3_len + frame->l4_len;
+  const auto header_bytes = static_cast<uint32_t>(frame->l2_len + frame->l3_len + frame->l4_len);
   CHECK(frame->tso_segsz != 0 && frame->data_len >= header_bytes);
   const uint32_t payload = frame->pkt_len - header_bytes;
-  const uint32_t count = std::max(1u, (payload + frame->tso_segsz - 1) / frame->tso_segsz);
-  if (header_bytes + frame->tso_segsz > packet::kLargeRoom - packet::kHeadroom) {
+  const uint32_t size = frame->tso_segsz;
+  const uint32_t count = std::max(1u, (payload + size - 1) / size);
+  if (header_bytes + size > packet::kLargeRoom - packet::kHeadroom) {
     return Drop(frame, &IpCounters::drop_super_frame);
   }
   if (!TxRoom(frame, port, count)) return;
@@ -120,7 +130,7 @@ void Ip::Impl::Cut(packet::Packet* frame, PortState& port) {
   reader.Skip(header_bytes);
   uint32_t offset = 0;
   for (uint32_t index = 0; index < count; ++index) {
-    const uint32_t n = std::min<uint32_t>(frame->tso_segsz, payload - offset);
+    const uint32_t n = std::min(size, payload - offset);
     const bool small = header_bytes + n <= packet::kSmallRoom - packet::kHeadroom;
     packet::Packet* part = pool_->Alloc(small ? packet::kSmall : packet::kLarge);
     if (part == nullptr) {
@@ -135,8 +145,8 @@ void Ip::Impl::Cut(packet::Packet* frame, PortState& port) {
     part->l2_len = frame->l2_len;
     part->l3_len = frame->l3_len;
     part->l4_len = frame->l4_len;
-    part->ol_flags |= frame->ol_flags & (RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6);
-    part->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
+    part->ol_flags |=
+        frame->ol_flags & (RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6 | RTE_MBUF_F_TX_L4_MASK);
     if (!port.options.tx_checksum) CompleteChecksum(part);
     port.tx.push_back(part);
     offset += n;
@@ -149,7 +159,7 @@ void Ip::Impl::Cut(packet::Packet* frame, PortState& port) {
 // The L4 checksum field holds the pseudo-header's sum: the sum over all of it is the whole.
 void Ip::Impl::CompleteChecksum(packet::Packet* frame) {
   ++counters.software_checksums;
-  const uint32_t l4_at = frame->l2_len + frame->l3_len;
+  const auto l4_at = static_cast<uint32_t>(frame->l2_len + frame->l3_len);
   const bool udp = (frame->ol_flags & RTE_MBUF_F_TX_L4_MASK) == RTE_MBUF_F_TX_UDP_CKSUM;
   const uint32_t field_at = l4_at + (udp ? wire::kUdpChecksumOffset : wire::kTcpChecksumOffset);
   CHECK(frame->data_len >= field_at + 2);

@@ -15,6 +15,7 @@ inline constexpr int kWorkerCountMax = 64;
 inline constexpr int kRxBurst = 32;            // packets per port and turn
 inline constexpr int kTxBurst = 64;            // packets per port and call
 inline constexpr int kMailPerTurn = 64;        // messages read per turn
+inline constexpr int kPeerMailPerTurn = 256;   // packets taken from one other worker per turn
 inline constexpr size_t kMailboxSlots = 1024;  // per worker and direction
 inline constexpr int kPortCountMax = 1024;
 inline constexpr size_t kTraceRingSlots = 8192;  // access log records waiting for the log thread

@@ -7,6 +7,7 @@
 #include <concepts>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include "absl/strings/string_view.h"
 
@@ -26,6 +27,12 @@ void AppendOne(std::string* out, T number) {
   char digits[32];
   const auto result = std::to_chars(digits, digits + sizeof(digits), number);
   out->append(digits, result.ptr);
+}
+// Enums (of protobuf, for messages) by their number.
+template <typename T>
+  requires(std::is_enum_v<T>)
+void AppendOne(std::string* out, T value) {
+  AppendOne(out, static_cast<int64_t>(value));
 }
 inline void AppendOne(std::string* out, bool value) { out->append(value ? "true" : "false"); }
 

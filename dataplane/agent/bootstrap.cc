@@ -1,0 +1,271 @@
+#include "dataplane/agent/bootstrap.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "dataplane/agent/yaml_json.h"
+#include "dataplane/agent/yaml_reader.h"
+#include "google/protobuf/util/json_util.h"
+#include "l7/base/limits.h"
+#include "l7/base/text.h"
+
+namespace meltemi::agent {
+namespace {
+
+// Reads the proto at `node` from its JSON form; protobuf's own message names the field.
+template <typename Message>
+void ReadMessage(const YAML::Node& node, const std::string& path, absl::Status* error, Message* out) {
+  const auto status = google::protobuf::util::JsonStringToMessage(YamlToJson(node), out);
+  if (!status.ok() && error->ok()) {
+    *error = absl::InvalidArgumentError(Cat(path, ": ", std::string(status.message())));
+  }
+}
+
+std::optional<SockAddr> ReadSocketAddress(Reader parent, const std::string& key) {
+  if (!parent.Has(key)) return std::nullopt;
+  Reader address = parent.Child(key);
+  Reader socket = address.Child("socket_address");
+  const std::string text = socket.Text("address");
+  const auto ip = IpAddr::Parse(text);
+  if (!ip) socket.Fail("address", Cat("not an IP address: \"", text, "\""));
+  SockAddr out{ip.value_or(IpAddr()), 0};
+  out.port = static_cast<uint16_t>(socket.Int("port_value", 0, 0, 65'535));
+  socket.Finish();
+  address.Finish();
+  return out;
+}
+
+void ReadDynamic(Reader dynamic, Bootstrap* out) {
+  Reader ads = dynamic.Child("ads_config");
+  const std::string type = ads.Text("api_type", "GRPC");
+  if (type != "GRPC") ads.Fail("api_type", Cat("only GRPC is supported, not ", type));
+  const std::string version = ads.Text("transport_api_version", "V3");
+  if (version != "V3") ads.Fail("transport_api_version", "only V3 is supported");
+  ads.ForEach("grpc_services", [&](const YAML::Node& node, const std::string& path) {
+    Reader service(node, path, ads.error());
+    Reader google = service.Child("google_grpc");
+    if (out->ads_target.empty()) out->ads_target = google.Text("target_uri");
+    google.Text("target_uri");
+    google.Text("stat_prefix");
+    google.Finish();
+    service.Finish();
+  });
+  ads.Finish();
+  for (const char* key : {"lds_config", "cds_config"}) {
+    if (!dynamic.Has(key)) continue;
+    Reader source = dynamic.Child(key);
+    source.Take("ads");
+    source.Text("resource_api_version");
+    source.Finish();
+  }
+  dynamic.Finish();
+}
+
+std::optional<std::array<uint8_t, 6>> ParseMac(const std::string& text) {
+  std::array<unsigned, 6> b{};
+  char tail = 0;
+  if (std::sscanf(text.c_str(), "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1], &b[2], &b[3], &b[4],
+                  &b[5], &tail) != 6) {
+    return std::nullopt;
+  }
+  std::array<uint8_t, 6> mac{};
+  std::copy(b.begin(), b.end(), mac.begin());
+  return (mac[0] & 1) ? std::nullopt : std::optional(mac);
+}
+
+PortConfig ReadPort(Reader port) {
+  PortConfig out;
+  out.name = port.Text("name");
+  if (out.name.empty()) port.Fail("name", "is required");
+  out.device = port.Text("device");
+  if (out.device.empty()) port.Fail("device", "is required");
+  const std::string kind = port.Text("kind", "POD");
+  if (kind != "POD" && kind != "UPLINK") port.Fail("kind", "must be POD or UPLINK");
+  out.kind = kind == "UPLINK" ? PortRole::kUplink : PortRole::kPod;
+  out.workload = port.Text("workload");
+  out.mtu = static_cast<uint16_t>(port.Int("mtu", 1500, limits::kMtuMin, 65'535));
+  if (const std::string mac = port.Text("mac"); !mac.empty()) {
+    out.mac = ParseMac(mac);
+    if (!out.mac) port.Fail("mac", Cat("not a unicast MAC address: \"", mac, "\""));
+  }
+  port.ForEach("addresses", [&](const YAML::Node& node, const std::string& path) {
+    const std::string text = node.IsScalar() ? node.Scalar() : "";
+    const auto prefix = IpPrefix::Parse(text);
+    const auto own = IpAddr::Parse(std::string_view(text).substr(0, text.find('/')));
+    if (!prefix || !own) {
+      Reader(YAML::Node(), path, port.error()).Fail("", Cat("not an address/bits: \"", text, "\""));
+      return;
+    }
+    out.addresses.emplace_back(*own, *prefix);
+  });
+  port.Finish();
+  return out;
+}
+
+WorkloadConfig ReadWorkload(Reader in) {
+  WorkloadConfig out;
+  out.workload.name = in.Text("name");
+  if (out.workload.name.empty()) in.Fail("name", "is required");
+  out.workload.ns = in.Text("namespace", "default");
+  out.workload.service_account = in.Text("service_account", "default");
+  out.port = in.Text("port");
+  in.ForEach("addresses", [&](const YAML::Node& node, const std::string& path) {
+    const auto ip = IpAddr::Parse(node.IsScalar() ? node.Scalar() : "");
+    if (!ip) Reader(YAML::Node(), path, in.error()).Fail("", "not an IP address");
+    if (ip) out.workload.addresses.push_back(*ip);
+  });
+  const YAML::Node labels = in.Take("labels");
+  if (labels.IsMap()) {
+    for (const auto& entry : labels) {
+      out.workload.labels.emplace_back(entry.first.Scalar(), entry.second.Scalar());
+    }
+    std::sort(out.workload.labels.begin(), out.workload.labels.end());
+  }
+  in.Finish();
+  return out;
+}
+
+void ReadMeltemi(Reader in, Bootstrap* out) {
+  out->workers = static_cast<int>(in.Int("workers", 1, 1, limits::kWorkerCountMax));
+  in.ForEach("cpus", [&](const YAML::Node& node, const std::string& path) {
+    int cpu = -1;
+    if (!YAML::convert<int>::decode(node, cpu) || cpu < 0) {
+      Reader(YAML::Node(), path, in.error()).Fail("", "not a CPU number");
+    }
+    out->cpus.push_back(cpu);
+  });
+  if (!out->cpus.empty() && out->cpus.size() != static_cast<size_t>(out->workers)) {
+    in.Fail("cpus", "must have one entry per worker");
+  }
+  out->busy_poll_max = Duration::Micros(in.Int("busy_poll_us_max", 200, 0, 1'000'000));
+  out->memory_mb = static_cast<uint32_t>(in.Int("memory_mb", 128, 16, 1 << 20));
+  out->hugepages = in.Bool("hugepages", false);
+  out->access_log_path = in.Text("access_log_path");
+  out->connections_max = static_cast<uint32_t>(in.Int("connections_max", 0, 0, 1 << 24));
+  in.ForEach("ports", [&](const YAML::Node& node, const std::string& path) {
+    out->ports.push_back(ReadPort(Reader(node, path, in.error())));
+  });
+  in.ForEach("routes", [&](const YAML::Node& node, const std::string& path) {
+    Reader route(node, path, in.error());
+    RouteConfig r;
+    const std::string prefix = route.Text("prefix");
+    if (const auto p = IpPrefix::Parse(prefix)) {
+      r.prefix = *p;
+    } else {
+      route.Fail("prefix", Cat("not an address/bits: \"", prefix, "\""));
+    }
+    if (const std::string via = route.Text("via"); !via.empty()) {
+      r.via = IpAddr::Parse(via);
+      if (!r.via) route.Fail("via", Cat("not an IP address: \"", via, "\""));
+    }
+    r.port = route.Text("port");
+    route.Finish();
+    out->routes.push_back(r);
+  });
+  in.ForEach("workloads", [&](const YAML::Node& node, const std::string& path) {
+    out->workloads.push_back(ReadWorkload(Reader(node, path, in.error())));
+  });
+  in.Finish();
+}
+
+// What refers to what: ports by name, workloads by "name.namespace".
+absl::Status CheckReferences(const Bootstrap& b) {
+  std::set<std::string> ports, workloads;
+  for (size_t i = 0; i < b.ports.size(); ++i) {
+    if (!ports.insert(b.ports[i].name).second) {
+      return absl::InvalidArgumentError(
+          Cat("meltemi.ports[", i, "].name: \"", b.ports[i].name, "\" is there twice"));
+    }
+  }
+  for (size_t i = 0; i < b.workloads.size(); ++i) {
+    const WorkloadConfig& w = b.workloads[i];
+    workloads.insert(Cat(w.workload.name, ".", w.workload.ns));
+    if (!w.port.empty() && ports.count(w.port) == 0) {
+      return absl::InvalidArgumentError(
+          Cat("meltemi.workloads[", i, "].port: no port is called \"", w.port, "\""));
+    }
+  }
+  for (size_t i = 0; i < b.routes.size(); ++i) {
+    if (ports.count(b.routes[i].port) == 0) {
+      return absl::InvalidArgumentError(
+          Cat("meltemi.routes[", i, "].port: no port is called \"", b.routes[i].port, "\""));
+    }
+  }
+  for (size_t i = 0; i < b.ports.size(); ++i) {
+    const std::string& workload = b.ports[i].workload;
+    if (!workload.empty() && workloads.count(workload) == 0) {
+      return absl::InvalidArgumentError(
+          Cat("meltemi.ports[", i, "].workload: no workload is called \"", workload, "\""));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Node.metadata.WORKLOADS: what Pilot needs to know about who lives here.
+void FillMetadata(Bootstrap* b) {
+  auto& list = *(*b->node.mutable_metadata()->mutable_fields())["WORKLOADS"].mutable_list_value();
+  for (const WorkloadConfig& w : b->workloads) {
+    auto& fields = *list.add_values()->mutable_struct_value()->mutable_fields();
+    fields["name"].set_string_value(w.workload.name);
+    fields["namespace"].set_string_value(w.workload.ns);
+    fields["service_account"].set_string_value(w.workload.service_account);
+    for (const IpAddr& a : w.workload.addresses) {
+      fields["addresses"].mutable_list_value()->add_values()->set_string_value(a.ToString());
+    }
+    auto& labels = *fields["labels"].mutable_struct_value()->mutable_fields();
+    for (const auto& [key, value] : w.workload.labels) labels[key].set_string_value(value);
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<Bootstrap> ParseBootstrap(std::string_view text, std::string_view file) {
+  YAML::Node root;
+  try {  // yaml-cpp reports by exception; nothing else here does
+    root = YAML::Load(std::string(text));
+  } catch (const YAML::Exception& e) {
+    return absl::InvalidArgumentError(Cat(file, ":", e.mark.line + 1, ": ", e.msg));
+  }
+  Bootstrap b;
+  absl::Status error;
+  Reader top(root, "", &error);
+  if (top.Has("node")) ReadMessage(top.Take("node"), "node", &error, &b.node);
+  if (b.node.id().empty()) top.Fail("node.id", "is required");
+  if (top.Has("admin")) {
+    Reader admin = top.Child("admin");
+    b.admin = ReadSocketAddress(admin, "address");
+    admin.Take("address");
+    admin.Finish();
+  }
+  if (top.Has("dynamic_resources")) ReadDynamic(top.Child("dynamic_resources"), &b);
+  if (top.Has("static_resources")) {
+    Reader fixed = top.Child("static_resources");
+    fixed.ForEach("listeners", [&](const YAML::Node& node, const std::string& path) {
+      ReadMessage(node, path, &error, &b.listeners.emplace_back());
+    });
+    fixed.ForEach("clusters", [&](const YAML::Node& node, const std::string& path) {
+      ReadMessage(node, path, &error, &b.clusters.emplace_back());
+    });
+    fixed.Finish();
+  }
+  if (top.Has("meltemi")) ReadMeltemi(top.Child("meltemi"), &b);
+  top.Finish();
+  if (error.ok()) error = CheckReferences(b);
+  if (!error.ok()) return absl::InvalidArgumentError(Cat(file, ": ", error.message()));
+  FillMetadata(&b);
+  b.json = YamlToJson(root);
+  return b;
+}
+
+absl::StatusOr<Bootstrap> LoadBootstrap(const std::string& path) {
+  std::ifstream in(path);
+  if (!in) return absl::NotFoundError(Cat(path, ": cannot be read"));
+  std::stringstream text;
+  text << in.rdbuf();
+  return ParseBootstrap(text.str(), path);
+}
+
+}  // namespace meltemi::agent

@@ -1,0 +1,73 @@
+// Bootstrap: what a node is started with. Envoy's bootstrap file (YAML or JSON: node, admin,
+// static_resources, dynamic_resources) and a `meltemi` section for ports, addresses, routes, workers
+// and workloads. Read once on the control thread. Strict: an unknown field or a bad value is an error
+// that names the file and the field's path.
+#ifndef MELTEMI_DATAPLANE_AGENT_BOOTSTRAP_H_
+#define MELTEMI_DATAPLANE_AGENT_BOOTSTRAP_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "envoy/config/cluster/v3/cluster.pb.h"
+#include "envoy/config/core/v3/base.pb.h"
+#include "envoy/config/listener/v3/listener.pb.h"
+#include "l7/base/ip_addr.h"
+#include "l7/base/time.h"
+#include "l7/config/snapshot.h"
+
+namespace meltemi::agent {
+
+enum class PortRole : uint8_t { kPod, kUplink };
+
+struct PortConfig {
+  std::string name;
+  std::string device;  // see dataplane/nic/make_port.h
+  PortRole kind = PortRole::kPod;
+  std::vector<std::pair<IpAddr, IpPrefix>> addresses;  // the plane's own address, its on-link prefix
+  std::string workload;                                // kPod: "name.namespace"
+  uint16_t mtu = 1500;
+  std::optional<std::array<uint8_t, 6>> mac;
+};
+
+struct RouteConfig {
+  IpPrefix prefix;
+  std::optional<IpAddr> via;
+  std::string port;
+};
+
+struct WorkloadConfig {
+  config::Workload workload;
+  std::string port;
+};
+
+struct Bootstrap {
+  envoy::config::core::v3::Node node;  // with metadata WORKLOADS filled in
+  std::optional<SockAddr> admin;
+  std::string ads_target;  // "host:port" of the ADS server; empty: static resources only
+  std::vector<envoy::config::listener::v3::Listener> listeners;  // static_resources
+  std::vector<envoy::config::cluster::v3::Cluster> clusters;
+
+  int workers = 1;
+  std::vector<int> cpus;  // one per worker; empty: not pinned
+  Duration busy_poll_max = Duration::Micros(200);
+  uint32_t memory_mb = 128;
+  bool hugepages = false;
+  std::string access_log_path;
+  uint32_t connections_max = 0;  // per worker; 0: limits::kTcpConnCountMax
+  std::vector<PortConfig> ports;
+  std::vector<RouteConfig> routes;
+  std::vector<WorkloadConfig> workloads;
+  std::string json;  // the whole file as JSON, for /config_dump
+};
+
+// `file` is only for messages.
+absl::StatusOr<Bootstrap> ParseBootstrap(std::string_view text, std::string_view file);
+absl::StatusOr<Bootstrap> LoadBootstrap(const std::string& path);
+
+}  // namespace meltemi::agent
+
+#endif  // MELTEMI_DATAPLANE_AGENT_BOOTSTRAP_H_

@@ -1,0 +1,154 @@
+// Conn: one connection's state, by the names of RFC 9293 3.3.1. Only what outlives a segment; what a
+// segment needs is in Segment (segment.h). Owned by Tcp; hot part first, two cache lines.
+//
+// Send sequence space, and where its bytes are:
+//
+//      snd.una            snd.nxt                          una + wnd
+//         |------ sent -------|------- unsent ------- . . . .|
+//   snd.nxt - snd.una == sent.size() + SYN in flight + FIN in flight
+//
+// snd.nxt never goes back: what is sent again is told by LossState.
+//
+// Receive:   rcv.nxt            rcv_adv (right edge ever promised; RCV.WND = rcv_adv - rcv.nxt)
+//               |--- window -------|
+#ifndef MELTEMI_DATAPLANE_TCP_CONN_H_
+#define MELTEMI_DATAPLANE_TCP_CONN_H_
+
+#include <cstdint>
+
+#include "dataplane/tcp/congestion.h"
+#include "dataplane/tcp/loss.h"
+#include "dataplane/tcp/reassembly.h"
+#include "dataplane/tcp/rto.h"
+#include "dataplane/tcp/tcp.h"
+#include "l7/base/handle.h"
+#include "l7/base/ip_addr.h"
+#include "l7/base/slice.h"
+#include "l7/base/time.h"
+#include "l7/base/timer_wheel.h"
+
+namespace meltemi::tcp {
+
+// RFC 9293 3.3.2, without CLOSED and LISTEN (no Conn exists) and TIME-WAIT (time_wait.h).
+enum class State : uint8_t {
+  kSynSent,
+  kSynReceived,
+  kEstablished,
+  kFinWait1,
+  kFinWait2,
+  kCloseWait,
+  kClosing,
+  kLastAck,
+};
+
+struct alignas(64) ConnHot {
+  FourTuple tuple;  // 36 bytes
+  State state = State::kSynSent;
+  uint8_t snd_wscale = 0;  // the peer's: its window field is shifted left by this
+  uint8_t rcv_wscale = 0;  // ours
+  uint8_t quick_acks = 0;  // segments still to be acknowledged at once
+
+  bool passive : 1 = false;
+  bool detached : 1 = false;      // Release was called: no events
+  bool timestamps : 1 = false;    // negotiated, RFC 7323
+  bool sack : 1 = false;          // negotiated, RFC 2018
+  bool ack_now : 1 = false;       // an ACK is due with the next Transmit
+  bool syn_now : 1 = false;       // the SYN or SYN-ACK is due
+  bool probe_now : 1 = false;     // a window or keepalive probe is due
+  bool push_window : 1 = false;   // silly-window override: send what fits (RFC 9293 3.8.6.2.1)
+  bool fin_queued : 1 = false;    // Finish or Release was called
+  bool fin_sent : 1 = false;      // the FIN occupies snd.nxt - 1
+  bool fin_received : 1 = false;  // rcv.nxt is past the peer's FIN
+  bool fin_waiting : 1 = false;   // the peer's FIN is at fin_seq, beyond a hole
+  bool send_full : 1 = false;     // Send said full: kSendSpace is due
+  bool cwnd_limited : 1 = false;  // the last Output stopped for cwnd
+  bool ready : 1 = false;         // in the list of connections with something to send
+  bool soft_error : 1 = false;    // an ICMP soft error came (RFC 5461)
+  bool rtt_timing : 1 = false;    // rtt_seq, rtt_sent_at are valid
+  bool syn_retransmitted : 1 = false;
+  bool mtu_lowered : 1 = false;
+
+  uint16_t mss = 536;  // payload of a full segment without options in it: bound by peer and path
+
+  uint32_t snd_una = 0;
+  uint32_t snd_nxt = 0;
+  uint32_t snd_wnd = 0;
+  uint32_t snd_wl1 = 0;
+  uint32_t snd_wl2 = 0;
+  uint32_t snd_wnd_max = 0;  // the largest the peer offered: RFC 5961 5, SWS
+
+  uint32_t rcv_nxt = 0;
+  uint32_t rcv_adv = 0;
+  uint32_t rcv_unread = 0;   // bytes in kData events not yet Consumed
+  uint32_t rcv_unacked = 0;  // bytes taken in since the last ACK went out
+  uint32_t ts_recent = 0;    // TS.Recent
+  uint32_t last_ack_sent = 0;  // Last.ACK.sent
+
+  LossState* loss = nullptr;         // while something is missing on the way out
+  Reassembly* reassembly = nullptr;  // while something is missing on the way in
+  TcpId id;
+};
+static_assert(sizeof(ConnHot) == 128, "the hot part of a connection is two cache lines");
+
+struct Conn : ConnHot {
+  Conn() : timer(TimerOwner::kTcp, 0) {}
+
+  // Sending.
+  Chain sent;    // from snd.una
+  Chain unsent;  // from snd.nxt
+  Conn* ready_prev = nullptr;
+  Conn* ready_next = nullptr;
+  Congestion congestion;
+  Rto rto;
+  Instant rtt_sent_at;
+  Instant last_sent_at;
+  uint32_t rtt_seq = 0;  // the timed byte range ends here
+  uint32_t timestamp_offset = 0;
+
+  // Timers: one wheel entry, armed for the earliest.
+  Timer timer;
+  Instant retransmit_at = Instant::Never();  // also SYN, persist
+  Instant ack_at = Instant::Never();
+  Instant life_at = Instant::Never();  // connect deadline, FIN-WAIT-2, keepalive
+
+  // Rare.
+  uint64_t cookie = 0;
+  uint32_t hash = 0;  // of the tuple, for the flow table
+  uint32_t iss = 0;
+  uint32_t irs = 0;
+  uint32_t fin_seq = 0;
+  uint32_t super_frame_bytes_max = 0;
+  uint16_t path_mtu = 0;
+  uint16_t peer_mss = 536;  // RFC 9293 3.7.1: when the option is absent
+  uint16_t rcv_mss = 536;   // the largest segment the peer has sent, for ACK every second one
+  uint8_t retries = 0;      // timeouts in a row without an answer
+  uint8_t backoff = 0;      // RFC 6298 (5.5)
+  uint8_t keepalive_probes = 0;
+  Instant challenge_allowed_at;
+  Instant last_heard_at;
+  Conn* half_open_prev = nullptr;  // the SYN queue, oldest first
+  Conn* half_open_next = nullptr;
+
+  uint32_t flight() const { return snd_nxt - snd_una; }
+  uint32_t rcv_wnd() const { return rcv_adv - rcv_nxt; }
+  bool syn_in_flight() const { return state == State::kSynSent || state == State::kSynReceived; }
+  uint32_t pipe() const { return loss == nullptr ? flight() : loss->Pipe(snd_una, snd_nxt); }
+  // What the peer's window still takes beyond snd.nxt.
+  uint32_t usable_window() const {
+    const uint32_t used = flight();
+    return snd_wnd > used ? snd_wnd - used : 0;
+  }
+  size_t queued_bytes() const { return sent.size() + unsent.size(); }
+  bool fin_unsent() const { return fin_queued && !fin_sent; }
+  // The peer may still send: text and FIN are taken.
+  bool receiving() const {
+    return state == State::kEstablished || state == State::kFinWait1 || state == State::kFinWait2;
+  }
+  // SMSS of RFC 5681: payload of a full segment as it goes out.
+  uint32_t smss() const { return timestamps ? mss - kTimestampBytes : mss; }
+  static constexpr uint32_t kTimestampBytes = 12;
+};
+
+}  // namespace meltemi::tcp
+
+#endif  // MELTEMI_DATAPLANE_TCP_CONN_H_

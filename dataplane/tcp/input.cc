@@ -1,0 +1,303 @@
+// RFC 9293 3.10.7.3 (SYN-SENT) and 3.10.7.4 (all other states), in their order.
+#include <algorithm>
+
+#include "dataplane/tcp/tcp_impl.h"
+
+namespace meltemi::tcp {
+
+void Tcp::Impl::Input(Conn& c, Segment& s, Instant now) {
+  c.last_heard_at = now;
+  Verdict v = Verdict::kContinue;
+  if (c.state == State::kSynSent) {
+    v = InSynSent(c, s, now);
+  } else {
+    v = CheckTimestamp(c, s, now);                            // RFC 7323 5: before the first check
+    if (v == Verdict::kContinue) v = CheckSequence(c, s, now);  // first
+    if (v == Verdict::kContinue) v = CheckRst(c, s, now);       // second
+    if (v == Verdict::kContinue) v = CheckSyn(c, s, now);       // fourth (third: security, obsolete)
+    if (v == Verdict::kContinue) v = CheckAck(c, s, now);       // fifth
+    // Sixth, the URG bit: ignored, its data are ordinary data (RFC 6093).
+    if (v == Verdict::kContinue) v = TakeText(c, s, now);       // seventh
+    if (v == Verdict::kContinue) v = CheckFin(c, s, now);       // eighth
+  }
+  DropPacket(s);
+  if (v == Verdict::kGone) return;
+  MakeReady(c);
+  Arm(c);
+}
+
+// 3.10.7.3
+Verdict Tcp::Impl::InSynSent(Conn& c, Segment& s, Instant now) {
+  const bool ack_ok = s.has(kAck) && SeqLess(c.iss, s.ack) && SeqLessEq(s.ack, c.snd_nxt);
+  if (s.has(kAck) && !ack_ok) {
+    ++counters_.drop_ack_unacceptable;
+    RejectSegment(s);
+    return Verdict::kDone;
+  }
+  if (s.has(kRst)) {
+    if (!ack_ok) {
+      ++counters_.drop_rst_sequence;
+      return Verdict::kDone;
+    }
+    ++counters_.resets_in;
+    DropPacket(s);
+    Fail(c, TcpError::kRefused);
+    return Verdict::kGone;
+  }
+  if (!s.has(kSyn)) {
+    ++counters_.drop_syn_sent;
+    return Verdict::kDone;
+  }
+  LearnSynOptions(c, s);
+  c.irs = s.seq;
+  c.rcv_nxt = c.rcv_adv = s.seq + 1;
+  c.last_ack_sent = c.rcv_nxt;
+  if (!ack_ok) {  // simultaneous open
+    c.state = State::kSynReceived;
+    c.syn_now = true;
+    return Verdict::kDone;
+  }
+  if (!c.syn_retransmitted) c.rto.Sample(now - c.rtt_sent_at);
+  c.snd_una = s.ack;
+  c.snd_wnd = c.snd_wnd_max = s.window;  // of a SYN: not scaled
+  c.snd_wl1 = s.seq;
+  c.snd_wl2 = s.ack;
+  c.ack_now = true;
+  Established(c, now);
+  ++counters_.connects;
+  Emit(c, TcpEvent::Kind::kConnected);
+  // What came with the SYN-ACK (fast open is not offered): text is taken as usual.
+  ++s.seq;
+  s.flags &= static_cast<uint8_t>(~kSyn);
+  Verdict v = TakeText(c, s, now);
+  if (v == Verdict::kContinue) v = CheckFin(c, s, now);
+  return v;
+}
+
+// RFC 7323 5.3 R1-R3: PAWS.
+Verdict Tcp::Impl::CheckTimestamp(Conn& c, Segment& s, Instant now) {
+  if (!c.timestamps || s.has(kRst)) return Verdict::kContinue;
+  if (!s.options.timestamps) {
+    if (s.has(kSyn)) return Verdict::kContinue;
+    ++counters_.drop_no_timestamp;  // 3.2: a segment without it may be dropped silently
+    return Verdict::kDone;
+  }
+  const uint32_t value = s.options.timestamps->value;
+  if (SeqLess(value, c.ts_recent)) {
+    ++counters_.drop_paws;
+    Challenge(c, now);
+    return Verdict::kDone;
+  }
+  // 4.3: only a segment that holds the left edge of what we acknowledged last may set it.
+  if (SeqLessEq(s.seq, c.last_ack_sent)) c.ts_recent = value;
+  return Verdict::kContinue;
+}
+
+// First: is any of it in the window? What lies outside is cut off.
+Verdict Tcp::Impl::CheckSequence(Conn& c, Segment& s, Instant now) {
+  const uint32_t window = c.rcv_wnd();
+  const uint32_t length = s.length();
+  bool acceptable = false;
+  if (length == 0) {
+    acceptable = window == 0 ? s.seq == c.rcv_nxt : s.seq - c.rcv_nxt < window;
+    // A keepalive or window probe repeats the last byte: it wants an answer, below. An ACK from just
+    // before the edge (rcv.nxt - 1 .. ) is otherwise old.
+  } else if (window > 0) {
+    acceptable = s.seq - c.rcv_nxt < window || s.end() - 1 - c.rcv_nxt < window ||
+                 (SeqLessEq(s.seq, c.rcv_nxt) && SeqLess(c.rcv_nxt, s.end()));
+  } else {
+    acceptable = false;
+  }
+  if (acceptable) {
+    TrimToWindow(c, &s);
+    return Verdict::kContinue;
+  }
+  if (s.has(kRst)) {
+    ++counters_.drop_rst_out_of_window;
+    return Verdict::kDone;
+  }
+  // An old duplicate: nothing new in it, but its ACK may still count when the window is closed.
+  if (length > 0 && SeqLessEq(s.end(), c.rcv_nxt)) {
+    ++counters_.duplicate_segments_in;
+    c.ack_now = true;  // the peer missed our ACK
+    return Verdict::kDone;
+  }
+  ++counters_.drop_out_of_window;
+  if (window == 0 && length > 0 && s.seq == c.rcv_nxt && s.has(kAck)) {
+    c.ack_now = true;  // a window probe
+    CheckAck(c, s, now);
+    return Verdict::kDone;
+  }
+  Challenge(c, now);
+  return Verdict::kDone;
+}
+
+void Tcp::Impl::TrimToWindow(Conn& c, Segment* s) {
+  if (SeqLess(s->seq, c.rcv_nxt)) {
+    uint32_t cut = c.rcv_nxt - s->seq;
+    if (s->has(kSyn)) {
+      s->flags &= static_cast<uint8_t>(~kSyn);
+      --cut;
+      ++s->seq;
+    }
+    cut = std::min(cut, s->text_bytes);
+    s->text_offset += cut;
+    s->text_bytes -= cut;
+    s->seq += cut;
+  }
+  const uint32_t right = c.rcv_adv;
+  if (SeqLess(right, s->seq + s->text_bytes)) {
+    s->text_bytes = SeqLess(s->seq, right) ? right - s->seq : 0;
+    s->flags &= static_cast<uint8_t>(~kFin);
+  }
+}
+
+// Second. RFC 5961 3.2: only a RST exactly at rcv.nxt counts; one elsewhere in the window is challenged.
+Verdict Tcp::Impl::CheckRst(Conn& c, Segment& s, Instant now) {
+  if (!s.has(kRst)) return Verdict::kContinue;
+  if (s.seq != c.rcv_nxt) {
+    ++counters_.drop_rst_sequence;
+    Challenge(c, now);
+    return Verdict::kDone;
+  }
+  ++counters_.resets_in;
+  DropPacket(s);
+  Fail(c, c.state == State::kSynReceived ? TcpError::kRefused : TcpError::kReset);
+  return Verdict::kGone;
+}
+
+// Fourth. RFC 5961 4.2: a SYN on a synchronized connection is challenged, never obeyed.
+Verdict Tcp::Impl::CheckSyn(Conn& c, Segment& s, Instant now) {
+  if (!s.has(kSyn)) return Verdict::kContinue;
+  if (c.state == State::kSynReceived && s.seq == c.irs) {  // the peer repeats its SYN
+    c.syn_now = true;
+    return Verdict::kDone;
+  }
+  ++counters_.drop_syn_in_window;
+  Challenge(c, now);
+  return Verdict::kDone;
+}
+
+// Seventh.
+Verdict Tcp::Impl::TakeText(Conn& c, Segment& s, Instant now) {
+  if (s.text_bytes == 0) return Verdict::kContinue;
+  if (!c.receiving()) {
+    ++counters_.drop_text_after_fin;
+    c.ack_now = true;
+    return Verdict::kContinue;
+  }
+  c.rcv_mss = std::max<uint16_t>(
+      c.rcv_mss, static_cast<uint16_t>(std::min<uint32_t>(s.text_bytes, c.mss)));
+  Chain bytes;
+  pool_->TakePayload(s.packet, s.text_offset, s.text_bytes, &bytes);
+  s.packet = nullptr;
+  if (s.seq == c.rcv_nxt) {
+    c.rcv_nxt += s.text_bytes;
+    const bool filled = c.reassembly != nullptr;
+    if (filled) c.reassembly->TakeInOrder(&c.rcv_nxt, &bytes);
+    if (filled && c.reassembly->empty()) {
+      reassemblies_.Give(c.reassembly);
+      c.reassembly = nullptr;
+    }
+    DeliverText(c, std::move(bytes));
+    if (filled) c.ack_now = true;  // RFC 5681 4.2: at once when a hole is filled
+    ScheduleAck(c, s.text_bytes, now);
+    return Verdict::kContinue;
+  }
+  ++counters_.out_of_order_in;
+  c.ack_now = true;  // RFC 5681 4.2: at once when out of order
+  if (c.reassembly == nullptr) {
+    c.reassembly = reassemblies_.Take();
+    if (c.reassembly != nullptr) c.reassembly->Clear();
+  }
+  const Reassembly::Result result = c.reassembly == nullptr
+                                        ? Reassembly::Result::kFull
+                                        : c.reassembly->Add(s.seq, std::move(bytes));
+  if (result == Reassembly::Result::kFull) ++counters_.drop_out_of_order_full;
+  if (result == Reassembly::Result::kDuplicate) ++counters_.duplicate_segments_in;
+  return Verdict::kContinue;
+}
+
+void Tcp::Impl::DeliverText(Conn& c, Chain bytes) {
+  counters_.bytes_in += bytes.size();
+  if (c.detached) {
+    counters_.drop_detached_bytes += bytes.size();
+    return;
+  }
+  c.rcv_unread += static_cast<uint32_t>(bytes.size());
+  TcpEvent event{.kind = TcpEvent::Kind::kData, .id = c.id, .cookie = c.cookie};
+  event.bytes = std::move(bytes);
+  events_->push_back(std::move(event));
+}
+
+// RFC 1122 4.2.3.2, RFC 5681 4.2: at least every second full segment, and within delayed_ack.
+void Tcp::Impl::ScheduleAck(Conn& c, uint32_t text_bytes, Instant now) {
+  c.rcv_unacked += text_bytes;
+  if (c.quick_acks > 0 || c.rcv_unacked >= 2u * c.rcv_mss) {
+    if (c.quick_acks > 0) --c.quick_acks;
+    c.ack_now = true;
+  } else if (c.ack_at.never()) {
+    c.ack_at = now + options_.delayed_ack;
+  }
+}
+
+// Eighth.
+Verdict Tcp::Impl::CheckFin(Conn& c, Segment& s, Instant now) {
+  if (s.has(kFin) && !c.fin_received) {
+    c.fin_waiting = true;
+    c.fin_seq = s.seq + s.text_bytes;
+  }
+  if (!c.fin_waiting || c.fin_seq != c.rcv_nxt) return Verdict::kContinue;
+  c.fin_waiting = false;
+  return OnFinReceived(c, now);
+}
+
+Verdict Tcp::Impl::OnFinReceived(Conn& c, Instant now) {
+  c.fin_received = true;
+  ++c.rcv_nxt;
+  if (SeqLess(c.rcv_adv, c.rcv_nxt)) c.rcv_adv = c.rcv_nxt;
+  c.ack_now = true;
+  if (!c.detached) Emit(c, TcpEvent::Kind::kEof);
+  switch (c.state) {
+    case State::kSynReceived:
+    case State::kEstablished:
+      c.state = State::kCloseWait;
+      break;
+    case State::kFinWait1:  // our FIN is not acknowledged yet, else we were in FIN-WAIT-2
+      c.state = State::kClosing;
+      break;
+    case State::kFinWait2:
+      EnterTimeWait(c, now);
+      return Verdict::kGone;
+    case State::kSynSent:
+    case State::kCloseWait:
+    case State::kClosing:
+    case State::kLastAck:
+      break;
+  }
+  return Verdict::kContinue;
+}
+
+// RFC 5961: an ACK that lets an honest peer correct itself; limited, so that it is no amplifier.
+void Tcp::Impl::Challenge(Conn& c, Instant now) {
+  if (now < c.challenge_allowed_at) {
+    ++counters_.challenge_acks_limited;
+    return;
+  }
+  c.challenge_allowed_at = now + kChallengeInterval;
+  ++counters_.challenge_acks;
+  c.ack_now = true;
+}
+
+void Tcp::Impl::LearnSynOptions(Conn& c, const Segment& s) {
+  const Options& o = s.options;
+  c.peer_mss = std::max<uint16_t>(o.mss.value_or(536), 64);
+  c.sack = o.sack_permitted;
+  c.timestamps = o.timestamps.has_value();
+  if (c.timestamps) c.ts_recent = o.timestamps->value;
+  c.snd_wscale = o.window_scale.value_or(0);
+  c.rcv_wscale = o.window_scale ? kRcvWscale : 0;
+  UpdateMss(c);
+}
+
+}  // namespace meltemi::tcp

@@ -1,0 +1,161 @@
+// Opening, closing, and the memory behind a connection.
+#include <algorithm>
+
+#include "dataplane/tcp/tcp_impl.h"
+
+namespace meltemi::tcp {
+
+Tcp::Impl::Impl(const TcpOptions& options, packet::PacketPool* pool, TimerWheel* timers, Prng* prng)
+    : options_(options),
+      pool_(pool),
+      timers_(timers),
+      prng_(prng),
+      flows_(options.conn_count_max * 2, options.isn_key),
+      secrets_(options.isn_key),
+      conns_(options.conn_count_max),
+      losses_(options.conn_count_max),
+      reassemblies_(options.conn_count_max),
+      time_wait_(options.conn_count_max),
+      time_wait_timer_(TimerOwner::kTcp, 0) {}
+
+Tcp::Impl::~Impl() {
+  timers_->Cancel(&time_wait_timer_);
+  for (const SegmentOut& out : replies_) pool_->Free(out.packet);
+  conns_.ForEach([this](TcpId, Conn& c) { Destroy(c); });
+}
+
+Conn* Tcp::Impl::Find(const FourTuple& tuple, uint32_t hash) {
+  const FlowTable::Entry* entry = flows_.Find(hash, [&tuple](const FlowTable::Entry& e) {
+    return e.kind == FlowTable::Kind::kConn && static_cast<Conn*>(e.value)->tuple == tuple;
+  });
+  return entry == nullptr ? nullptr : static_cast<Conn*>(entry->value);
+}
+
+Conn* Tcp::Impl::NewConn(const FourTuple& tuple, const Path& path, Instant now) {
+  const TcpId id = conns_.Emplace();
+  if (!id.valid()) {
+    ++counters_.conn_table_full;
+    return nullptr;
+  }
+  Conn& c = conns_[id];
+  c.id = id;
+  c.tuple = tuple;
+  c.hash = flows_.Hash(tuple);
+  c.timer.subject = id.bits();
+  const TupleSecrets secrets = SecretsOf(secrets_, tuple, now);
+  c.iss = secrets.isn;
+  c.timestamp_offset = secrets.timestamp_offset;
+  c.snd_una = c.iss;
+  c.snd_nxt = c.iss;  // the SYN counts once it is sent
+  c.quick_acks = kQuickAcks;
+  c.last_heard_at = now;
+  SetPath(c, path);
+  flows_.Insert(c.hash, FlowTable::Kind::kConn, &c);
+  return &c;
+}
+
+void Tcp::Impl::SetPath(Conn& c, const Path& path) {
+  c.path_mtu = path.mtu;
+  // A super-frame's IP length field is 16 bits; headers take at most 40 + 60 of it.
+  c.super_frame_bytes_max = std::min(path.super_frame_bytes_max, 65'535u - 100);
+  if (path.super_frame_bytes_max < 2u * path.mtu) c.super_frame_bytes_max = 0;
+  UpdateMss(c);
+}
+
+// RFC 6691: the path's and the peer's limit, without options.
+void Tcp::Impl::UpdateMss(Conn& c) {
+  const uint32_t ip_bytes = c.tuple.remote.ip.v4() ? 20 : 40;
+  const uint32_t path = c.path_mtu - ip_bytes - kHeaderBytes;
+  c.mss = static_cast<uint16_t>(std::min<uint32_t>(path, c.peer_mss));
+}
+
+void Tcp::Impl::Established(Conn& c, Instant now) {
+  (void)now;
+  c.state = State::kEstablished;
+  c.retries = c.backoff = 0;
+  c.retransmit_at = Instant::Never();
+  c.life_at = Instant::Never();
+  c.congestion.Start(c.smss());
+  if (c.syn_retransmitted) c.congestion.cwnd = c.smss();  // RFC 6928 2
+}
+
+void Tcp::Impl::Emit(Conn& c, TcpEvent::Kind kind, TcpError error) {
+  events_->push_back({.kind = kind, .id = c.id, .cookie = c.cookie, .bytes = {}, .error = error});
+}
+
+void Tcp::Impl::LeaveHalfOpen(Conn& c) {
+  if (!c.passive || (c.half_open_prev == nullptr && half_open_head_ != &c)) return;
+  (c.half_open_prev != nullptr ? c.half_open_prev->half_open_next : half_open_head_) =
+      c.half_open_next;
+  (c.half_open_next != nullptr ? c.half_open_next->half_open_prev : half_open_tail_) =
+      c.half_open_prev;
+  c.half_open_prev = c.half_open_next = nullptr;
+  --half_open_count_;
+}
+
+void Tcp::Impl::Destroy(Conn& c) {
+  LeaveHalfOpen(c);
+  Unready(c);
+  timers_->Cancel(&c.timer);
+  DropLoss(c);
+  if (c.reassembly != nullptr) {
+    c.reassembly->Clear();
+    reassemblies_.Give(c.reassembly);
+    c.reassembly = nullptr;
+  }
+  flows_.Erase(c.hash, &c);
+  conns_.Erase(c.id);
+}
+
+void Tcp::Impl::Close(Conn& c, TcpError error) {
+  if (!c.detached) Emit(c, TcpEvent::Kind::kClosed, error);
+  Destroy(c);
+}
+
+void Tcp::Impl::Fail(Conn& c, TcpError error) {
+  if (c.state == State::kSynReceived && c.passive) {
+    ++counters_.accept_failures;  // nobody was told of it yet
+    return Destroy(c);
+  }
+  if (c.syn_in_flight()) {
+    ++counters_.connect_failures;
+    if (!c.detached) Emit(c, TcpEvent::Kind::kConnectFailed, error);
+    return Destroy(c);
+  }
+  if (error == TcpError::kTimeout) SendRst(c);
+  Close(c, error);
+}
+
+void Tcp::Impl::EnterTimeWait(Conn& c, Instant now) {
+  ++counters_.time_wait_entered;
+  if (time_wait_.full()) {
+    ++counters_.time_wait_recycled;
+    TimeWait* oldest = time_wait_.oldest();
+    flows_.Erase(oldest->hash, oldest);
+    time_wait_.Remove(oldest);
+  }
+  TimeWait* entry = time_wait_.Add(now + options_.time_wait);
+  entry->tuple = c.tuple;
+  entry->hash = c.hash;
+  entry->snd_nxt = c.snd_nxt;
+  entry->rcv_nxt = c.rcv_nxt;
+  entry->ts_recent = c.ts_recent;
+  entry->timestamp_offset = c.timestamp_offset;
+  entry->timestamps = c.timestamps;
+  entry->window = WindowField(c);
+  // The ACK of the peer's FIN.
+  Options options;
+  if (c.timestamps) options.timestamps = Timestamps{TimestampNow(c, now), c.ts_recent};
+  Reply(c.tuple, c.snd_nxt, c.rcv_nxt, kAck, entry->window, options);
+  const uint32_t hash = c.hash;
+  Close(c, TcpError::kNone);
+  flows_.Insert(hash, FlowTable::Kind::kTimeWait, entry);
+  if (!time_wait_timer_.pending()) timers_->Schedule(&time_wait_timer_, time_wait_.oldest()->deadline);
+}
+
+void Tcp::Impl::SendRst(Conn& c) {
+  ++counters_.resets_out;
+  Reply(c.tuple, c.snd_nxt, c.rcv_nxt, kRst | kAck, 0, Options{});
+}
+
+}  // namespace meltemi::tcp

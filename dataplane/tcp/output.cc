@@ -1,0 +1,279 @@
+// What goes out, pulled by Transmit: SYN, lost bytes, new bytes, probes, ACKs. RFC 9293 3.8, 5681, 6675.
+#include <algorithm>
+
+#include "dataplane/tcp/tcp_impl.h"
+
+namespace meltemi::tcp {
+namespace {
+
+constexpr uint32_t kCopyMax = 512;  // shorter text is copied behind the header, longer is borrowed
+
+}  // namespace
+
+void Tcp::Impl::Output(Conn& c, Instant now, int* room) {
+  if (c.syn_now || c.syn_in_flight()) {
+    if (c.syn_now && SendSyn(c, now)) --*room;
+    return;
+  }
+  if (c.loss != nullptr && c.loss->recovering() && !SendLost(c, now, room)) return;
+  if (!SendNew(c, now, room)) return;
+  if (c.probe_now && *room > 0) {
+    // RFC 9293 3.8.6.1: an old sequence number makes the peer answer with its window.
+    if (!SendBare(c, c.snd_una - 1, kAck, now)) return;
+    c.probe_now = false;
+    --*room;
+  }
+  if (c.ack_now && *room > 0) {
+    if (!SendBare(c, c.snd_nxt, kAck, now)) return;
+    ++counters_.acks_out;
+    --*room;
+  }
+  if (*room > 0 && !c.ack_now && !c.probe_now) Unready(c);
+}
+
+// SYN or SYN-ACK. What we offer: MSS, window scale, SACK, timestamps; in a SYN-ACK only what the peer
+// offered (RFC 7323 2.2, 3.2).
+bool Tcp::Impl::SendSyn(Conn& c, Instant now) {
+  packet::Packet* p = pool_->Alloc();
+  if (p == nullptr) {
+    ++counters_.pool_exhausted;
+    return false;
+  }
+  const bool answer = c.state == State::kSynReceived;
+  Options o;
+  const uint32_t ip_bytes = c.tuple.remote.ip.v4() ? 20 : 40;
+  o.mss = static_cast<uint16_t>(c.path_mtu - ip_bytes - kHeaderBytes);
+  o.sack_permitted = !answer || c.sack;
+  if (!answer || c.rcv_wscale > 0) o.window_scale = kRcvWscale;
+  if (!answer || c.timestamps) {
+    o.timestamps = Timestamps{TimestampNow(c, now), answer ? c.ts_recent : 0};
+  }
+  uint8_t* header = packet::Append(p, kHeaderBytes + kOptionBytesMax);
+  const int option_bytes = EmitOptions(o, header + kHeaderBytes);
+  packet::TrimTo(p, kHeaderBytes + option_bytes);
+  const uint16_t window = static_cast<uint16_t>(std::min(WindowWanted(c), 65'535u));
+  WriteHeader({.tuple = c.tuple,
+               .seq = c.iss,
+               .ack = answer ? c.rcv_nxt : 0,
+               .window = window,
+               .flags = static_cast<uint8_t>(answer ? kSyn | kAck : kSyn)},
+              option_bytes, kHeaderBytes + option_bytes, header);
+  if (answer) c.rcv_adv = c.rcv_nxt + window;
+  p->l4_len = kHeaderBytes + option_bytes;
+  FinishPacket(c, p);
+  c.syn_now = false;
+  c.rtt_sent_at = now;
+  c.snd_nxt = c.iss + 1;
+  RestartRetransmit(c, now);
+  Unready(c);
+  return true;
+}
+
+// False: no packet memory.
+bool Tcp::Impl::SendLost(Conn& c, Instant now, int* room) {
+  LossState& loss = *c.loss;
+  while (*room > 0) {
+    const SeqRange lost = loss.NextLost(c.snd_una);
+    if (lost.size() == 0) return true;
+    const uint32_t smss = c.smss();
+    if (!loss.send_one_now && c.pipe() + smss > c.congestion.cwnd && c.pipe() > 0) return true;
+    const uint32_t begin = lost.begin;
+    const uint32_t fin_at = c.snd_una + static_cast<uint32_t>(c.sent.size());
+    uint32_t bytes = std::min(lost.size(), smss);
+    bool fin = c.fin_sent && SeqLess(begin, lost.end) && begin + bytes == fin_at + 1;
+    if (fin) --bytes;
+    if (!fin && c.fin_sent && begin == fin_at) {
+      fin = true;
+      bytes = 0;
+    }
+    if (!SendRange(c, begin, bytes, fin, now)) return false;
+    ++counters_.retransmits;
+    counters_.retransmit_bytes += bytes;
+    loss.rtx_nxt = begin + bytes + (fin ? 1 : 0);
+    loss.send_one_now = false;
+    c.rtt_timing = false;  // Karn
+    --*room;
+  }
+  return true;
+}
+
+// How many new bytes the windows and silly-window avoidance (RFC 9293 3.8.6.2.1, Nagle off) let out.
+uint32_t Tcp::Impl::NewBytesAllowed(Conn& c) const {
+  const auto queued = static_cast<uint32_t>(std::min<size_t>(c.unsent.size(), UINT32_MAX));
+  const uint32_t pipe = c.pipe();
+  uint32_t cwnd = c.congestion.cwnd > pipe ? c.congestion.cwnd - pipe : 0;
+  // RFC 3042: the first two duplicate ACKs let one new segment out each.
+  if (c.loss != nullptr && !c.loss->recovering()) cwnd = std::max(cwnd, c.pipe() < c.flight() ? c.smss() : 0);
+  const uint32_t window = c.usable_window();
+  const uint32_t allowed = std::min({queued, window, cwnd});
+  if (allowed == queued) return allowed;  // all there is: no reason to wait
+  const uint32_t smss = c.smss();
+  if (allowed >= smss) return allowed - allowed % smss;
+  if (c.push_window || (allowed > 0 && allowed >= c.snd_wnd_max / 2)) return allowed;
+  return 0;
+}
+
+// False: no packet memory.
+bool Tcp::Impl::SendNew(Conn& c, Instant now, int* room) {
+  if (!c.last_sent_at.never() && c.flight() == 0 && !c.unsent.empty() && c.last_sent_at > Instant() &&
+      now - c.last_sent_at > c.rto.Timeout(options_.rto_initial, options_.rto_min, 0)) {
+    c.congestion.OnIdleRestart(c.smss());
+  }
+  while (*room > 0) {
+    uint32_t bytes = NewBytesAllowed(c);
+    const bool fin_only = c.unsent.empty() && c.fin_unsent();
+    if (bytes == 0 && !fin_only) break;
+    const uint32_t smss = c.smss();
+    const uint32_t whole = c.super_frame_bytes_max / smss * smss;
+    bytes = std::min(bytes, std::max(smss, whole));
+    const uint32_t seq = c.snd_nxt;
+    const bool fin = c.fin_unsent() && bytes == c.unsent.size();
+    c.sent.Append(c.unsent.TakePrefix(bytes));
+    c.snd_nxt += bytes + (fin ? 1 : 0);
+    c.fin_sent = c.fin_sent || fin;
+    if (!SendRange(c, seq, bytes, fin, now)) {
+      // Counted as sent and lost: the retransmission timer brings it when there is memory again.
+      RestartRetransmit(c, now);
+      Arm(c);
+      return false;
+    }
+    counters_.bytes_out += bytes;
+    c.push_window = false;
+    if (!c.rtt_timing && c.loss == nullptr) {
+      c.rtt_timing = true;
+      c.rtt_seq = c.snd_nxt;
+      c.rtt_sent_at = now;
+    }
+    if (fin) {
+      if (c.state == State::kEstablished) c.state = State::kFinWait1;
+      if (c.state == State::kCloseWait) c.state = State::kLastAck;
+    }
+    if (c.retransmit_at.never() || c.flight() == bytes + (fin ? 1 : 0)) RestartRetransmit(c, now);
+    --*room;
+  }
+  c.cwnd_limited = !c.unsent.empty() && c.usable_window() >= c.smss();
+  // Nothing in flight and still something to say: the window is shut. Persist (RFC 9293 3.8.6.1).
+  if (c.flight() == 0 && !c.unsent.empty() && c.retransmit_at.never() && *room > 0) {
+    RestartRetransmit(c, now);
+    Arm(c);
+  }
+  return true;
+}
+
+// Bytes [seq, seq + bytes) of `sent`, and the FIN behind them if asked.
+bool Tcp::Impl::SendRange(Conn& c, uint32_t seq, uint32_t bytes, bool fin, Instant now) {
+  const uint32_t offset = seq - c.snd_una;
+  const bool last = offset + bytes == c.sent.size() && c.unsent.empty();
+  uint8_t flags = kAck;
+  if (fin) flags |= kFin;
+  if (last && bytes > 0) flags |= kPsh;
+  packet::Packet* p = StartPacket(c, seq, flags, bytes, now);
+  if (p == nullptr) return false;
+  if (bytes > 0 && !pool_->AppendBytes(p, c.sent, offset, bytes, kCopyMax)) {
+    ++counters_.pool_exhausted;
+    pool_->Free(p);
+    return false;
+  }
+  if (bytes > c.smss()) {
+    p->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
+    p->tso_segsz = static_cast<uint16_t>(c.smss());
+    ++counters_.super_frames_out;
+  }
+  c.last_sent_at = now;
+  return FinishPacket(c, p);
+}
+
+bool Tcp::Impl::SendBare(Conn& c, uint32_t seq, uint8_t flags, Instant now) {
+  packet::Packet* p = StartPacket(c, seq, flags, 0, now);
+  return p != nullptr && FinishPacket(c, p);
+}
+
+// A packet with its header; the text follows. Carries the ACK, so none is due after it.
+packet::Packet* Tcp::Impl::StartPacket(Conn& c, uint32_t seq, uint8_t flags, uint32_t text_bytes,
+                                       Instant now) {
+  packet::Packet* p = pool_->Alloc();
+  if (p == nullptr) {
+    ++counters_.pool_exhausted;
+    return nullptr;
+  }
+  Options o;
+  if (c.timestamps) o.timestamps = Timestamps{TimestampNow(c, now), c.ts_recent};
+  if (c.sack && c.reassembly != nullptr && text_bytes == 0) {
+    o.sack_count = static_cast<uint8_t>(
+        c.reassembly->SackBlocks(std::span(o.sack).first(c.timestamps ? 3 : 4)));
+  }
+  uint8_t* header = packet::Append(p, kHeaderBytes + kOptionBytesMax);
+  const int option_bytes = EmitOptions(o, header + kHeaderBytes);
+  packet::TrimTo(p, kHeaderBytes + option_bytes);
+  WriteHeader({.tuple = c.tuple,
+               .seq = seq,
+               .ack = c.rcv_nxt,
+               .window = WindowField(c),
+               .flags = flags},
+              option_bytes, kHeaderBytes + option_bytes + text_bytes, header);
+  p->l4_len = kHeaderBytes + option_bytes;
+  c.last_ack_sent = c.rcv_nxt;
+  c.ack_now = false;
+  c.ack_at = Instant::Never();
+  c.rcv_unacked = 0;
+  return p;
+}
+
+bool Tcp::Impl::FinishPacket(Conn& c, packet::Packet* p) {
+  p->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
+  ++counters_.segments_out;
+  out_->push_back({.packet = p, .source = c.tuple.local.ip, .destination = c.tuple.remote.ip});
+  return true;
+}
+
+// Bytes that we would take beyond rcv.nxt: the limit less what waits to be used.
+uint32_t Tcp::Impl::WindowWanted(const Conn& c) const {
+  const uint32_t held = c.rcv_unread + (c.reassembly == nullptr ? 0 : c.reassembly->bytes());
+  return limits::kTcpReceiveWindowBytes > held ? limits::kTcpReceiveWindowBytes - held : 0;
+}
+
+// The right edge never moves back (RFC 9293 3.8.6: no shrinking).
+uint16_t Tcp::Impl::WindowField(Conn& c) {
+  const uint32_t edge = SeqMax(c.rcv_adv, c.rcv_nxt + WindowWanted(c));
+  const uint32_t field = std::min((edge - c.rcv_nxt) >> c.rcv_wscale, 65'535u);
+  c.rcv_adv = SeqMax(c.rcv_adv, c.rcv_nxt + (field << c.rcv_wscale));
+  return static_cast<uint16_t>(field);
+}
+
+// Receiver's silly-window avoidance (RFC 9293 3.8.6.2.2): an ACK only for the window when it opens by a
+// quarter of the whole, or from shut to two segments.
+void Tcp::Impl::MaybeUpdateWindow(Conn& c, Instant now) {
+  (void)now;
+  const uint32_t wanted = WindowWanted(c);
+  const uint32_t have = c.rcv_wnd();
+  if (wanted <= have) return;
+  const bool much = wanted - have >= limits::kTcpReceiveWindowBytes / 4;
+  const bool opens = have < c.rcv_mss && wanted >= 2u * c.rcv_mss;
+  if (!much && !opens) return;
+  ++counters_.window_updates;
+  c.ack_now = true;
+  MakeReady(c);
+}
+
+void Tcp::Impl::MakeReady(Conn& c) {
+  if (c.ready) return;
+  c.ready = true;
+  c.ready_next = nullptr;
+  c.ready_prev = ready_tail_;
+  if (ready_tail_ != nullptr) {
+    ready_tail_->ready_next = &c;
+  } else {
+    ready_head_ = &c;
+  }
+  ready_tail_ = &c;
+}
+
+void Tcp::Impl::Unready(Conn& c) {
+  if (!c.ready) return;
+  c.ready = false;
+  (c.ready_prev != nullptr ? c.ready_prev->ready_next : ready_head_) = c.ready_next;
+  (c.ready_next != nullptr ? c.ready_next->ready_prev : ready_tail_) = c.ready_prev;
+  c.ready_prev = c.ready_next = nullptr;
+}
+
+}  // namespace meltemi::tcp

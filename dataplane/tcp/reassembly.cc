@@ -1,0 +1,110 @@
+#include "dataplane/tcp/reassembly.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "l7/base/limits.h"
+
+namespace meltemi::tcp {
+
+Reassembly::Result Reassembly::Add(uint32_t seq, Chain bytes) {
+  bool kept = false;
+  int at = 0;
+  while (!bytes.empty()) {
+    while (at < count_ && SeqLessEq(ranges_[at].seq.end, seq)) ++at;
+    if (at < count_ && SeqLessEq(ranges_[at].seq.begin, seq)) {
+      const size_t have = std::min<size_t>(ranges_[at].seq.end - seq, bytes.size());
+      bytes.RemovePrefix(have);
+      seq += static_cast<uint32_t>(have);
+      continue;
+    }
+    size_t gap = bytes.size();
+    if (at < count_) gap = std::min<size_t>(gap, ranges_[at].seq.begin - seq);
+    if (!Insert(at, seq, bytes.TakePrefix(gap))) return kept ? Result::kKept : Result::kFull;
+    kept = true;
+    recent_seq_ = seq;
+    seq += static_cast<uint32_t>(gap);
+  }
+  return kept ? Result::kKept : Result::kDuplicate;
+}
+
+bool Reassembly::Insert(int at, uint32_t seq, Chain bytes) {
+  const uint32_t end = seq + static_cast<uint32_t>(bytes.size());
+  const int slices = static_cast<int>(bytes.slice_count());
+  if (slices_ + slices > limits::kTcpOutOfOrderSegments) return false;
+  const bool joins_before = at > 0 && ranges_[at - 1].seq.end == seq;
+  const bool joins_after = at < count_ && ranges_[at].seq.begin == end;
+  if (joins_before) {
+    Range& before = ranges_[at - 1];
+    before.bytes.Append(std::move(bytes));
+    before.seq.end = end;
+    if (joins_after) {
+      before.bytes.Append(std::move(ranges_[at].bytes));
+      before.seq.end = ranges_[at].seq.end;
+      Erase(at);
+    }
+  } else if (joins_after) {
+    bytes.Append(std::move(ranges_[at].bytes));
+    ranges_[at].bytes = std::move(bytes);
+    ranges_[at].seq.begin = seq;
+  } else {
+    if (count_ == kRangesMax) return false;
+    std::move_backward(ranges_.begin() + at, ranges_.begin() + count_,
+                       ranges_.begin() + count_ + 1);
+    ++count_;
+    ranges_[at].seq = {seq, end};
+    ranges_[at].bytes = std::move(bytes);
+  }
+  slices_ += slices;
+  return true;
+}
+
+void Reassembly::Erase(int at) {
+  std::move(ranges_.begin() + at + 1, ranges_.begin() + count_, ranges_.begin() + at);
+  --count_;
+}
+
+void Reassembly::TakeInOrder(uint32_t* rcv_nxt, Chain* out) {
+  while (count_ > 0 && SeqLessEq(ranges_[0].seq.begin, *rcv_nxt)) {
+    Range& first = ranges_[0];
+    if (SeqLess(*rcv_nxt, first.seq.end)) {
+      slices_ -= static_cast<int>(first.bytes.slice_count());
+      first.bytes.RemovePrefix(*rcv_nxt - first.seq.begin);
+      out->Append(std::move(first.bytes));
+      *rcv_nxt = first.seq.end;
+    } else {
+      slices_ -= static_cast<int>(first.bytes.slice_count());
+      first.bytes.Clear();
+    }
+    Erase(0);
+  }
+}
+
+int Reassembly::SackBlocks(std::span<SeqRange> out) const {
+  int recent = -1;
+  for (int i = 0; i < count_; ++i) {
+    const SeqRange& r = ranges_[i].seq;
+    if (SeqLessEq(r.begin, recent_seq_) && SeqLess(recent_seq_, r.end)) recent = i;
+  }
+  size_t n = 0;
+  if (recent >= 0 && n < out.size()) out[n++] = ranges_[recent].seq;
+  for (int i = 0; i < count_ && n < out.size(); ++i) {
+    if (i != recent) out[n++] = ranges_[i].seq;
+  }
+  return static_cast<int>(n);
+}
+
+uint32_t Reassembly::bytes() const {
+  uint32_t total = 0;
+  for (int i = 0; i < count_; ++i) total += ranges_[i].seq.size();
+  return total;
+}
+
+void Reassembly::Clear() {
+  for (int i = 0; i < count_; ++i) ranges_[i].bytes.Clear();
+  count_ = 0;
+  slices_ = 0;
+  recent_seq_ = 0;
+}
+
+}  // namespace meltemi::tcp

@@ -1,0 +1,125 @@
+// From a burst of packets to connections: parse all, hash all, prefetch, then process in order.
+#include "dataplane/tcp/tcp_impl.h"
+
+namespace meltemi::tcp {
+
+bool Tcp::Impl::Parse(const SegmentIn& in, Segment* segment) {
+  ++counters_.segments_in;
+  switch (ParseSegment(in.packet, in.source, in.destination, segment)) {
+    case ParseResult::kBadHeader:
+      ++counters_.drop_header;
+      pool_->Free(in.packet);
+      return false;
+    case ParseResult::kBadOptions:
+      ++counters_.options_malformed;
+      break;
+    case ParseResult::kOk:
+      break;
+  }
+  segment->ecn = in.ecn;
+  if (!in.checksum_trusted && !ChecksumOk(in.packet, in.source.ip, in.destination.ip)) {
+    ++counters_.drop_checksum;
+    pool_->Free(in.packet);
+    return false;
+  }
+  return true;
+}
+
+void Tcp::Impl::Receive(std::span<const SegmentIn> in, Instant now,
+                        std::vector<SegmentIn>* unmatched) {
+  staged_.clear();
+  for (uint32_t i = 0; i < in.size(); ++i) {
+    Staged staged{.index = i};
+    if (!Parse(in[i], &staged.segment)) continue;
+    staged.hash = flows_.Hash(staged.segment.tuple);
+    flows_.Prefetch(staged.hash);
+    staged_.push_back(staged);
+  }
+  for (Staged& staged : staged_) {
+    Segment& s = staged.segment;
+    const FlowTable::Entry* entry =
+        flows_.Find(staged.hash, [&s](const FlowTable::Entry& e) {
+          return (e.kind == FlowTable::Kind::kConn ? static_cast<Conn*>(e.value)->tuple
+                                                   : static_cast<TimeWait*>(e.value)->tuple) ==
+                 s.tuple;
+        });
+    if (entry == nullptr) {
+      ++counters_.unmatched;
+      unmatched->push_back(in[staged.index]);
+    } else if (entry->kind == FlowTable::Kind::kTimeWait) {
+      OnTimeWaitSegment(static_cast<TimeWait*>(entry->value), in[staged.index], s, now, unmatched);
+    } else {
+      Input(*static_cast<Conn*>(entry->value), s, now);
+    }
+  }
+}
+
+// RFC 9293 3.10.7.4 for TIME-WAIT, with RFC 6191 (a newer SYN ends it) and RFC 1337 (RST does not).
+void Tcp::Impl::OnTimeWaitSegment(TimeWait* entry, const SegmentIn& in, Segment& s, Instant now,
+                                  std::vector<SegmentIn>* unmatched) {
+  ++counters_.time_wait_segments;
+  if (s.has(kSyn) && !s.has(kAck) && !s.has(kRst)) {
+    const bool newer_time = entry->timestamps && s.options.timestamps &&
+                            SeqLess(entry->ts_recent, s.options.timestamps->value);
+    if (newer_time || SeqLess(entry->rcv_nxt, s.seq)) {
+      ++counters_.time_wait_reused;
+      flows_.Erase(entry->hash, entry);
+      time_wait_.Remove(entry);
+      unmatched->push_back(in);
+      return;
+    }
+  }
+  const bool answer = !s.has(kRst) && (s.length() > 0 || now >= entry->ack_allowed_at);
+  if (answer) {
+    entry->ack_allowed_at = now + kChallengeInterval;
+    if (s.has(kFin)) {
+      time_wait_.Restart(entry, now + options_.time_wait);
+    }
+    Options options;
+    if (entry->timestamps) {
+      const auto clock = static_cast<uint32_t>(now.nanos() / 1'000'000) + entry->timestamp_offset;
+      options.timestamps = Timestamps{clock, entry->ts_recent};
+    }
+    Reply(entry->tuple, entry->snd_nxt, entry->rcv_nxt, kAck, entry->window, options);
+  }
+  DropPacket(s);
+}
+
+// A packet that belongs to no connection's queues.
+void Tcp::Impl::Reply(const FourTuple& tuple, uint32_t seq, uint32_t ack, uint8_t flags,
+                      uint16_t window, const Options& options) {
+  packet::Packet* p = replies_.size() < 4096 ? pool_->Alloc() : nullptr;
+  if (p == nullptr) {
+    ++counters_.drop_no_memory;
+    return;
+  }
+  uint8_t* header = packet::Append(p, kHeaderBytes + kOptionBytesMax);
+  const int option_bytes = EmitOptions(options, header + kHeaderBytes);
+  packet::TrimTo(p, kHeaderBytes + option_bytes);
+  WriteHeader({.tuple = tuple, .seq = seq, .ack = ack, .window = window, .flags = flags},
+              option_bytes, kHeaderBytes + option_bytes, header);
+  p->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
+  p->l4_len = kHeaderBytes + option_bytes;
+  replies_.push_back({.packet = p, .source = tuple.local.ip, .destination = tuple.remote.ip});
+}
+
+// RFC 9293 3.10.7.1: no connection.
+void Tcp::Impl::RejectSegment(const Segment& s) {
+  if (s.has(kRst)) {
+    ++counters_.drop_closed;
+    return;
+  }
+  ++counters_.resets_out;
+  if (s.has(kAck)) {
+    Reply(s.tuple, s.ack, 0, kRst, 0, Options{});
+  } else {
+    Reply(s.tuple, 0, s.end(), kRst | kAck, 0, Options{});
+  }
+}
+
+void Tcp::Impl::DropPacket(Segment& s) {
+  if (s.packet != nullptr) pool_->Free(s.packet);
+  s.packet = nullptr;
+}
+
+}  // namespace meltemi::tcp

@@ -1,0 +1,156 @@
+// Tcp::Impl: what the files of this folder share. One per worker.
+//
+//   receive.cc    burst of packets -> connection, TIME-WAIT or unmatched
+//   input.cc      RFC 9293 3.10.7.4, one function per step, in its order
+//   ack.cc        the ACK step: send window, round trip, loss and recovery
+//   output.cc     what goes out: SYN, lost bytes, new bytes, probes, ACKs
+//   timers.cc     retransmission, persist, delayed ACK, lifetime, TIME-WAIT
+//   lifecycle.cc  open, close, abort, and the memory behind a connection
+#ifndef MELTEMI_DATAPLANE_TCP_TCP_IMPL_H_
+#define MELTEMI_DATAPLANE_TCP_TCP_IMPL_H_
+
+#include <vector>
+
+#include "dataplane/tcp/conn.h"
+#include "dataplane/tcp/flow_table.h"
+#include "dataplane/tcp/isn.h"
+#include "dataplane/tcp/object_pool.h"
+#include "dataplane/tcp/segment.h"
+#include "dataplane/tcp/tcp.h"
+#include "dataplane/tcp/time_wait.h"
+#include "l7/base/limits.h"
+#include "l7/base/slot_map.h"
+
+namespace meltemi::tcp {
+
+inline constexpr uint8_t kRcvWscale = 3;  // 65535 << 3 covers kTcpReceiveWindowBytes
+static_assert((65'535u << kRcvWscale) >= limits::kTcpReceiveWindowBytes);
+inline constexpr uint8_t kQuickAcks = 8;  // segments acknowledged at once at the start
+inline constexpr Duration kFinWait2Max = Duration::Seconds(60);
+inline constexpr Duration kChallengeInterval = Duration::Millis(500);  // RFC 5961 10, per connection
+
+// What a step of input processing decided about the segment.
+enum class Verdict : uint8_t {
+  kContinue,  // the next step looks at it
+  kDone,      // used up; the connection lives
+  kGone,      // used up; the connection is gone
+};
+
+struct Tcp::Impl {
+  Impl(const TcpOptions& options, packet::PacketPool* pool, TimerWheel* timers, Prng* prng);
+  ~Impl();
+
+  // receive.cc
+  void Receive(std::span<const SegmentIn> in, Instant now, std::vector<SegmentIn>* unmatched);
+  bool Parse(const SegmentIn& in, Segment* segment);
+  void OnTimeWaitSegment(TimeWait* entry, const SegmentIn& in, Segment& s, Instant now,
+                         std::vector<SegmentIn>* unmatched);
+  void Reply(const FourTuple& tuple, uint32_t seq, uint32_t ack, uint8_t flags, uint16_t window,
+             const Options& options);
+  void RejectSegment(const Segment& s);
+
+  // input.cc: each step may use up the packet.
+  void Input(Conn& c, Segment& s, Instant now);
+  Verdict InSynSent(Conn& c, Segment& s, Instant now);
+  Verdict CheckTimestamp(Conn& c, Segment& s, Instant now);
+  Verdict CheckSequence(Conn& c, Segment& s, Instant now);
+  Verdict CheckRst(Conn& c, Segment& s, Instant now);
+  Verdict CheckSyn(Conn& c, Segment& s, Instant now);
+  Verdict CheckAck(Conn& c, Segment& s, Instant now);
+  Verdict TakeText(Conn& c, Segment& s, Instant now);
+  Verdict CheckFin(Conn& c, Segment& s, Instant now);
+  Verdict OnFinReceived(Conn& c, Instant now);
+  void DeliverText(Conn& c, Chain bytes);
+  void TrimToWindow(Conn& c, Segment* s);
+  void Challenge(Conn& c, Instant now);
+  void ScheduleAck(Conn& c, uint32_t text_bytes, Instant now);
+  void DropPacket(Segment& s);
+  void LearnSynOptions(Conn& c, const Segment& s);
+
+  // ack.cc
+  void OnNewAck(Conn& c, const Segment& s, Instant now);
+  void OnSameAck(Conn& c, const Segment& s, bool window_changed, Instant now);
+  void TakeSacks(Conn& c, const Segment& s);
+  void UpdateWindow(Conn& c, const Segment& s);
+  void EnterRecovery(Conn& c);
+  void AdvanceRecovery(Conn& c, uint32_t acked);
+  void SampleRtt(Conn& c, const Segment& s, Instant now);
+  LossState* Loss(Conn& c);
+  void DropLoss(Conn& c);
+
+  // output.cc
+  void Output(Conn& c, Instant now, int* room);
+  bool SendSyn(Conn& c, Instant now);
+  bool SendLost(Conn& c, Instant now, int* room);
+  bool SendNew(Conn& c, Instant now, int* room);
+  uint32_t NewBytesAllowed(Conn& c) const;
+  bool SendRange(Conn& c, uint32_t seq, uint32_t bytes, bool fin, Instant now);
+  bool SendBare(Conn& c, uint32_t seq, uint8_t flags, Instant now);
+  packet::Packet* StartPacket(Conn& c, uint32_t seq, uint8_t flags, uint32_t text_bytes, Instant now);
+  bool FinishPacket(Conn& c, packet::Packet* p);
+  uint32_t WindowWanted(const Conn& c) const;
+  uint16_t WindowField(Conn& c);
+  void MaybeUpdateWindow(Conn& c, Instant now);
+  void MakeReady(Conn& c);
+  void Unready(Conn& c);
+
+  // timers.cc
+  void OnTimer(Timer& timer, Instant now);
+  void Arm(Conn& c);
+  void RestartRetransmit(Conn& c, Instant now);
+  bool OnRetransmitTimeout(Conn& c, Instant now);  // false: the connection is gone
+  void OnPersist(Conn& c, Instant now);
+  uint32_t TimestampNow(const Conn& c, Instant now) const;
+
+  // lifecycle.cc
+  Conn* NewConn(const FourTuple& tuple, const Path& path, Instant now);
+  void SetPath(Conn& c, const Path& path);
+  void UpdateMss(Conn& c);
+  Conn* Find(const FourTuple& tuple, uint32_t hash);
+  void Destroy(Conn& c);
+  // Tells the owner (unless detached) and frees the connection.
+  void Close(Conn& c, TcpError error);
+  void Fail(Conn& c, TcpError error);  // open in progress or established, as fits
+  void EnterTimeWait(Conn& c, Instant now);
+  void Emit(Conn& c, TcpEvent::Kind kind, TcpError error = TcpError::kNone);
+  void LeaveHalfOpen(Conn& c);
+  void SendRst(Conn& c);
+  void Established(Conn& c, Instant now);
+
+  const TcpOptions options_;
+  packet::PacketPool* const pool_;
+  TimerWheel* const timers_;
+  Prng* const prng_;
+  TcpCounters counters_;
+  FlowTable flows_;
+  SipHash24 secrets_;
+  SlotMap<Conn, TcpId> conns_;
+  ObjectPool<LossState> losses_;
+  ObjectPool<Reassembly> reassemblies_;
+  TimeWaitTable time_wait_;
+  Timer time_wait_timer_;
+
+  // Connections with something to send, first in first out.
+  Conn* ready_head_ = nullptr;
+  Conn* ready_tail_ = nullptr;
+  // Half-open passive connections, oldest first.
+  Conn* half_open_head_ = nullptr;
+  Conn* half_open_tail_ = nullptr;
+  uint32_t half_open_count_ = 0;
+
+  std::vector<TcpEvent>* events_ = nullptr;  // of the call under way
+  std::vector<SegmentOut> replies_;          // packets without a connection, or of one that is gone
+  std::vector<SegmentOut>* out_ = nullptr;   // of the Transmit under way
+
+  // Scratch of one burst.
+  struct Staged {
+    Segment segment;
+    uint32_t hash = 0;
+    uint32_t index = 0;
+  };
+  std::vector<Staged> staged_;
+};
+
+}  // namespace meltemi::tcp
+
+#endif  // MELTEMI_DATAPLANE_TCP_TCP_IMPL_H_

@@ -1,0 +1,113 @@
+// Timers: one wheel entry per connection, armed for the earliest of its deadlines.
+#include <algorithm>
+
+#include "dataplane/tcp/tcp_impl.h"
+
+namespace meltemi::tcp {
+
+uint32_t Tcp::Impl::TimestampNow(const Conn& c, Instant now) const {
+  return static_cast<uint32_t>(now.nanos() / 1'000'000) + c.timestamp_offset;
+}
+
+// Lazy: a pending timer that fires too early finds nothing due and is armed again.
+void Tcp::Impl::Arm(Conn& c) {
+  const Instant earliest = std::min({c.retransmit_at, c.ack_at, c.life_at});
+  if (earliest.never()) return;
+  if (!c.timer.pending() || earliest < c.timer.deadline) timers_->Schedule(&c.timer, earliest);
+}
+
+void Tcp::Impl::RestartRetransmit(Conn& c, Instant now) {
+  c.retransmit_at = now + c.rto.Timeout(options_.rto_initial, options_.rto_min, c.backoff);
+}
+
+void Tcp::Impl::OnTimer(Timer& timer, Instant now) {
+  if (&timer == &time_wait_timer_) {
+    while (TimeWait* entry = time_wait_.oldest()) {
+      if (entry->deadline > now) {
+        timers_->Schedule(&time_wait_timer_, entry->deadline);
+        return;
+      }
+      flows_.Erase(entry->hash, entry);
+      time_wait_.Remove(entry);
+    }
+    return;
+  }
+  Conn* c = conns_.Find(TcpId::FromBits(timer.subject));
+  CHECK(c != nullptr);
+  if (c->life_at <= now) {
+    if (c->state == State::kFinWait2) {
+      ++counters_.fin_wait_2_timeouts;
+      return Close(*c, TcpError::kNone);
+    }
+    return Fail(*c, TcpError::kTimeout);
+  }
+  if (c->ack_at <= now) {
+    c->ack_at = Instant::Never();
+    c->ack_now = true;
+    ++counters_.delayed_acks;
+    MakeReady(*c);
+  }
+  if (c->retransmit_at <= now && !OnRetransmitTimeout(*c, now)) return;
+  Arm(*c);
+}
+
+// RFC 6298 5.4-5.7; RFC 9293 3.8.3 for giving up.
+bool Tcp::Impl::OnRetransmitTimeout(Conn& c, Instant now) {
+  c.retransmit_at = Instant::Never();
+  if (c.syn_in_flight()) {
+    if (++c.retries > limits::kTcpSynRetries) {
+      Fail(c, TcpError::kTimeout);
+      return false;
+    }
+    ++counters_.syn_retransmits;
+    ++c.backoff;
+    c.syn_retransmitted = true;
+    c.syn_now = true;
+    RestartRetransmit(c, now);
+    MakeReady(c);
+    return true;
+  }
+  if (c.flight() == 0) {
+    OnPersist(c, now);
+    return true;
+  }
+  if (++c.retries > limits::kTcpRetries) {
+    ++counters_.timeouts;
+    Fail(c, TcpError::kTimeout);
+    return false;
+  }
+  ++counters_.rto_expirations;
+  ++c.backoff;
+  LossState* loss = Loss(c);
+  if (loss != nullptr) {
+    const bool first = loss->mode != LossState::Mode::kTimeout;
+    c.congestion.OnTimeout(c.flight(), c.smss(), first);
+    // RFC 2018 8: what was selectively acknowledged may have been thrown away.
+    loss->ForgetSacks();
+    loss->reno_sacked = 0;
+    loss->mode = LossState::Mode::kTimeout;
+    loss->recover = loss->lost_edge = c.snd_nxt;
+    loss->rtx_nxt = c.snd_una;
+    loss->send_one_now = true;
+  }
+  c.rtt_timing = false;
+  RestartRetransmit(c, now);
+  MakeReady(c);
+  return true;
+}
+
+// The window is shut: probe it, without limit as long as the peer answers (RFC 9293 3.8.6.1).
+void Tcp::Impl::OnPersist(Conn& c, Instant now) {
+  if (c.unsent.empty()) return;
+  if (c.usable_window() > 0) {
+    c.push_window = true;  // a window smaller than a segment: send what fits
+  } else {
+    ++counters_.window_probes;
+    c.probe_now = true;
+    if (c.backoff < kRtoBackoffMax) ++c.backoff;
+  }
+  RestartRetransmit(c, now);
+  MakeReady(c);
+}
+
+}  // namespace meltemi::tcp

@@ -1,0 +1,39 @@
+// Pipes: joins one TCP connection and one L7 connection (and later one TLS session between them).
+// Thread: the worker's. Bound: limits::kL7ConnCountMax, the engine's own bound.
+//
+//   TCP's cookie is the ConnId's bits; the slot of the ConnId finds the TcpId here: no hashing either way.
+#ifndef MELTEMI_DATAPLANE_WORKER_PIPES_H_
+#define MELTEMI_DATAPLANE_WORKER_PIPES_H_
+
+#include <vector>
+
+#include "l7/base/handle.h"
+
+namespace meltemi::worker {
+
+class Pipes {
+ public:
+  void Join(ConnId conn, TcpId tcp) {
+    if (conn.slot >= pipes_.size()) pipes_.resize(conn.slot + conn.slot / 2 + 64);
+    pipes_[conn.slot] = Pipe{conn, tcp};
+  }
+  // Invalid when `conn` is not (or no longer) joined.
+  TcpId Tcp(ConnId conn) const {
+    if (conn.slot >= pipes_.size() || pipes_[conn.slot].conn != conn) return TcpId{};
+    return pipes_[conn.slot].tcp;
+  }
+  void Part(ConnId conn) {
+    if (Tcp(conn).valid()) pipes_[conn.slot] = Pipe{};
+  }
+
+ private:
+  struct Pipe {
+    ConnId conn;
+    TcpId tcp;
+  };
+  std::vector<Pipe> pipes_;
+};
+
+}  // namespace meltemi::worker
+
+#endif  // MELTEMI_DATAPLANE_WORKER_PIPES_H_

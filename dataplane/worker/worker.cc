@@ -1,0 +1,294 @@
+#include "dataplane/worker/worker.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "l7/base/limits.h"
+
+namespace meltemi::worker {
+namespace {
+
+// Ephemeral source ports, IANA's range (RFC 6335 6).
+constexpr uint32_t kPortFirst = 32'768;
+constexpr uint32_t kPortCount = 65'536 - kPortFirst;
+constexpr int kPortTries = 256;
+// Actions may lead to events and these to actions: bounded within a turn.
+constexpr int kActionRounds = 16;
+
+tcp::Path PathOf(const ip::Egress& egress) {
+  return {.mtu = egress.mtu, .super_frame_bytes_max = egress.super_frame_bytes_max};
+}
+
+}  // namespace
+
+Worker::Worker(const WorkerOptions& options, const WorkerLinks& links, Instant now)
+    : options_(options),
+      links_(links),
+      prng_(options.seed),
+      timers_(now),
+      ip_(links.pool, &timers_, &prng_),
+      tcp_(options.tcp, links.pool, &timers_, &prng_, now),
+      engine_(options.engine, links.pool, &timers_, &prng_) {
+  CHECK(options.worker_count > 0 && options.index < options.worker_count);
+  CHECK(links.peers.size() == static_cast<size_t>(options.worker_count));
+}
+
+Worker::~Worker() {
+  for (ip::PortId id = 0; id < ports_.entries().size(); ++id) ports_.Detach(id, &ip_, links_.pool);
+}
+
+Instant Worker::Turn(Instant now) {
+  busy_ = false;
+  TakeSnapshot(now);
+  ReadMail(now);
+  rx_.clear();
+  ports_.RxBurst(links_.pool, now, &rx_);
+  busy_ |= !rx_.empty();
+  ip_.Receive(rx_, now, &segments_);
+  Steer(now);
+  tcp_.Receive(tcp_in_, now, &events_, &unmatched_);
+  DecideUnmatched(now);
+  TakeIcmpErrors(now);
+  Deliver(now);
+  const Instant deadline = FireTimers(now);
+  RunActions(now);
+  Transmit(now);
+  busy_ |= ports_.TxBurst(&ip_, links_.pool, &counters_);
+  ShareNeighbours();
+  HandOverRecords();
+  Publish(now);
+  return tcp_.transmit_pending() || ports_.AnyTxWaiting(&ip_) ? now : deadline;
+}
+
+void Worker::AddCycles(uint64_t cycles) {
+  counters_.cycles += cycles;
+  if (busy_) counters_.busy_cycles += cycles;
+}
+
+void Worker::TakeSnapshot(Instant now) {
+  const config::Snapshot* current = links_.snapshots->Current();
+  if (current == snapshot_) return;
+  snapshot_ = current;
+  ++counters_.snapshots_taken;
+  busy_ = true;
+  engine_.UseSnapshot(current, now);
+}
+
+void Worker::DecideUnmatched(Instant now) {
+  for (const tcp::SegmentIn& in : unmatched_) {
+    const ip::Segment& segment = segments_[in.tag];
+    uint32_t listener = config::kNoIndex;
+    if (Accepts(segment, &listener)) {
+      const auto egress = ip_.Lookup(segment.source.ip);
+      tcp_.Accept(in, egress ? PathOf(*egress) : tcp::Path{}, now);
+    } else if (segment.for_us) {
+      tcp_.Reject(in, now);
+    } else {
+      ip_.Forward(segment, now);
+    }
+  }
+  unmatched_.clear();
+  segments_.clear();
+}
+
+// A connection belongs to us when a listener has its destination: outbound ones for pods, inbound ones
+// for what comes in from outside or is meant for the plane itself.
+bool Worker::Accepts(const ip::Segment& segment, uint32_t* listener) const {
+  if (snapshot_ == nullptr || segment.port >= ports_.entries().size()) return false;
+  const bool from_pod =
+      ports_.entries()[segment.port].attachment.ip.kind == ip::PortKind::kPod && !segment.for_us;
+  *listener = snapshot_->FindListener(
+      from_pod ? config::Direction::kOutbound : config::Direction::kInbound, segment.destination);
+  return *listener != config::kNoIndex;
+}
+
+void Worker::TakeIcmpErrors(Instant now) {
+  for (const ip::IcmpError& error : ip_.icmp_errors()) {
+    const int owner = SymmetricHash(error.local, error.remote) % options_.worker_count;
+    if (owner != options_.index) {
+      PeerMail mail{.kind = PeerMail::Kind::kIcmpError, .icmp = error};
+      links_.peers[owner]->mail.Push(std::move(mail));  // lost when full: ICMP is only a hint
+      continue;
+    }
+    const bool hard = error.kind == ip::IcmpError::Kind::kUnreachable;
+    tcp_.OnIcmp(error.local, error.remote, error.sequence, hard, error.mtu, now, &events_);
+  }
+  ip_.icmp_errors().clear();
+}
+
+void Worker::Deliver(Instant now) {
+  while (!events_.empty()) {
+    busy_ = true;
+    delivering_.swap(events_);
+    for (tcp::TcpEvent& event : delivering_) OnTcpEvent(event, now);
+    delivering_.clear();
+  }
+}
+
+void Worker::OnTcpEvent(tcp::TcpEvent& event, Instant now) {
+  using Kind = tcp::TcpEvent::Kind;
+  if (event.kind == Kind::kAccepted) return OnAccepted(event.id, now);
+  const ConnId conn = ConnId::FromBits(event.cookie);
+  if (pipes_.Tcp(conn) != event.id) return;  // L7 has let go of it
+  switch (event.kind) {
+    case Kind::kAccepted:
+      break;
+    case Kind::kConnected:
+      engine_.OnConnected(conn, tcp_.tuple(event.id).local, now);
+      break;
+    case Kind::kConnectFailed: {
+      pipes_.Part(conn);
+      engine::ConnectError error = engine::ConnectError::kTimeout;
+      if (event.error == tcp::TcpError::kRefused) error = engine::ConnectError::kRefused;
+      if (event.error == tcp::TcpError::kReset) error = engine::ConnectError::kRefused;
+      if (event.error == tcp::TcpError::kUnreachable) error = engine::ConnectError::kUnreachable;
+      engine_.OnConnectFailed(conn, error, now);
+      break;
+    }
+    case Kind::kData:
+      engine_.OnBytes(conn, std::move(event.bytes), now);
+      break;
+    case Kind::kEof:
+      engine_.OnEof(conn, now);
+      break;
+    case Kind::kSendSpace:
+      engine_.OnSendQueue(conn, true, now);
+      break;
+    case Kind::kClosed: {
+      pipes_.Part(conn);
+      engine::CloseReason reason = engine::CloseReason::kTimeout;
+      if (event.error == tcp::TcpError::kNone) reason = engine::CloseReason::kFinished;
+      if (event.error == tcp::TcpError::kReset) reason = engine::CloseReason::kPeerReset;
+      engine_.OnClosed(conn, reason, now);
+      break;
+    }
+  }
+  RunActions(now);
+}
+
+void Worker::OnAccepted(TcpId tcp, Instant now) {
+  const FourTuple& tuple = tcp_.tuple(tcp);
+  engine::Accepted accepted{.local = tuple.local, .remote = tuple.remote};
+  const PortSet::Entry* entry = ports_.FindByPodAddress(tuple.remote.ip);
+  if (entry != nullptr) accepted.source = entry->attachment.workload;
+  accepted.listener = snapshot_->FindListener(
+      entry != nullptr ? config::Direction::kOutbound : config::Direction::kInbound, tuple.local);
+  const ConnId conn = accepted.listener == config::kNoIndex ? ConnId{}
+                                                            : engine_.OnAccept(accepted, now);
+  if (!conn.valid()) {
+    ++counters_.refused_full;
+    tcp_.Abort(tcp, now);
+    return;
+  }
+  pipes_.Join(conn, tcp);
+  tcp_.SetCookie(tcp, conn.bits());
+  RunActions(now);
+}
+
+Instant Worker::FireTimers(Instant now) {
+  timers_.Advance(now, [this, now](Timer& timer) {
+    busy_ = true;
+    switch (timer.owner) {
+      case TimerOwner::kIp:
+        ip_.OnTimer(timer, now);
+        break;
+      case TimerOwner::kTcp:
+        tcp_.OnTimer(timer, now, &events_);
+        break;
+      case TimerOwner::kL7:
+        engine_.OnTimer(timer, now);
+        break;
+      case TimerOwner::kWorker:
+        break;
+    }
+  });
+  Deliver(now);
+  return timers_.NextDeadline();
+}
+
+void Worker::RunActions(Instant now) {
+  for (int round = 0; round < kActionRounds && !engine_.actions().empty(); ++round) {
+    busy_ = true;
+    running_.swap(engine_.actions());
+    for (engine::Action& action : running_) Run(action, now);
+    running_.clear();
+  }
+}
+
+void Worker::Run(engine::Action& action, Instant now) {
+  using Kind = engine::Action::Kind;
+  if (action.kind == Kind::kConnect) return Connect(action, now);
+  const TcpId tcp = pipes_.Tcp(action.conn);
+  if (!tcp.valid()) return;  // it died while the action was on its way
+  switch (action.kind) {
+    case Kind::kConnect:
+      break;
+    case Kind::kWrite:
+      if (!tcp_.Send(tcp, std::move(action.bytes), now)) engine_.OnSendQueue(action.conn, false, now);
+      break;
+    case Kind::kFinish:
+      tcp_.Finish(tcp, now);
+      break;
+    case Kind::kAbort:
+      pipes_.Part(action.conn);
+      tcp_.Abort(tcp, now);
+      break;
+    case Kind::kRelease:
+      pipes_.Part(action.conn);
+      tcp_.Release(tcp, now);
+      break;
+    case Kind::kConsumed:
+      tcp_.Consumed(tcp, action.byte_count, now);
+      break;
+  }
+}
+
+// RFC 6056 3.3.1 (simple randomisation), among the ports whose replies hash back to this worker.
+void Worker::Connect(const engine::Action& action, Instant now) {
+  const auto egress = ip_.Lookup(action.address.ip);
+  if (!egress) {
+    ++counters_.connect_no_route;
+    return engine_.OnConnectFailed(action.conn, engine::ConnectError::kUnreachable, now);
+  }
+  FourTuple tuple{.local = {egress->source, 0}, .remote = action.address};
+  const Instant deadline = now + action.connect_timeout;
+  for (int i = 0; i < kPortTries; ++i) {
+    tuple.local.port = static_cast<uint16_t>(kPortFirst + prng_.Below(kPortCount));
+    const uint32_t owner = SymmetricHash(tuple.local, tuple.remote) % options_.worker_count;
+    if (owner != static_cast<uint32_t>(options_.index) || tcp_.InUse(tuple)) continue;
+    const TcpId tcp = tcp_.Connect(tuple, PathOf(*egress), action.conn.bits(), deadline, now);
+    if (!tcp.valid()) break;
+    pipes_.Join(action.conn, tcp);
+    return;
+  }
+  ++counters_.connect_no_port;
+  engine_.OnConnectFailed(action.conn, engine::ConnectError::kNoResources, now);
+}
+
+void Worker::Transmit(Instant now) {
+  tcp_.Transmit(now, limits::kTxBurst * 4, &out_);
+  busy_ |= !out_.empty();
+  for (const tcp::SegmentOut& out : out_) {
+    ip_.SendTcp(out.packet, out.source, out.destination, out.ecn, now);
+  }
+  out_.clear();
+}
+
+void Worker::HandOverRecords() {
+  for (telemetry::AccessRecord& record : engine_.records()) {
+    if (!links_.mail_out->records.Push(std::move(record))) ++counters_.records_lost;
+  }
+  engine_.records().clear();
+}
+
+void Worker::Publish(Instant now) {
+  (void)now;
+  ++counters_.turns;
+  counters_.busy_turns += busy_;
+  if (snapshot_ != nullptr) {
+    links_.snapshots->Release(options_.index,
+                              std::min(engine_.oldest_snapshot(), snapshot_->sequence));
+  }
+}
+
+}  // namespace meltemi::worker

@@ -1,0 +1,239 @@
+"""A running mesh: namespaces, pods' servers, Pilot, node planes, and what a test asks of them.
+
+MELTEMI_NODE=kernel lets the kernel route instead of meltemi-node, without Pilot: it proves the
+rig (namespaces, servers, clients) without the plane, and is a baseline to compare with.
+"""
+import os
+import shutil
+
+import yaml
+
+import network
+import servers
+import shell
+import topology as topo
+
+ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "../../.."))
+NODE_BINARY = f"{ROOT}/bazel-bin/dataplane/meltemi-node"
+PILOT_BINARY = f"{ROOT}/bazel-bin/control/pilot/meltemi-pilot"
+CLI_BINARY = f"{ROOT}/bazel-bin/control/cli/meltemi"
+BINARIES = ("//dataplane:meltemi-node", "//control/pilot:meltemi-pilot", "//control/cli:meltemi")
+BOOKINFO_DIR = f"{ROOT}/deploy/dev/bookinfo"
+PRODUCTPAGE = f"{BOOKINFO_DIR}/productpage.py"
+
+
+def plane():
+    return os.environ.get("MELTEMI_NODE", "meltemi")
+
+
+class Mesh:
+    """One mesh under one prefix. `up` builds it, `down` leaves nothing behind."""
+
+    def __init__(self, prefix, topology):
+        self.prefix = prefix
+        self.topology = topology
+        self.run_dir = f"/run/meltemi-dev/{prefix.rstrip('-')}"
+        self.config_dir = f"{self.run_dir}/config"
+        self.servers = {}
+        self.planes = {}
+        self.pilot = None
+
+    # Names.
+
+    def netns(self, name):
+        return self.prefix + name
+
+    @property
+    def control_netns(self):
+        return self.netns("ctl")
+
+    def pod_dir(self, pod):
+        return f"{self.run_dir}/{pod.name}"
+
+    def access_log(self, node):
+        return f"{self.run_dir}/{node.name}.access.log"
+
+    # Building and removing.
+
+    def up(self):
+        self.down()
+        os.makedirs(self.config_dir)
+        self._write_platform()
+        self._build_network()
+        for pod in self.topology.pods:
+            self.start_server(pod)
+        if plane() == "kernel":
+            self._use_kernel()
+            return
+        self.start_pilot()
+        for node in self.topology.nodes:
+            self.start_plane(node)
+
+    def down(self):
+        """Also what an earlier run left that was killed."""
+        for daemon in [*self.servers.values(), *self.planes.values(), self.pilot]:
+            if daemon:
+                daemon.kill()
+        network.remove(self.prefix)
+        shutil.rmtree(self.run_dir, ignore_errors=True)
+        self.servers, self.planes, self.pilot = {}, {}, None
+
+    def _write_platform(self):
+        """What a Kubernetes API server would tell Pilot: services and pods, one object a file."""
+        for service in self.topology.services:
+            for document in topo.service_documents(service, self.topology):
+                self._write(f"{document['kind'].lower()}-{service.name}.yaml", document)
+        for pod in self.topology.pods:
+            self._write(f"pod-{pod.name}.yaml", topo.pod_document(pod))
+
+    def _write(self, name, document):
+        with open(f"{self.config_dir}/{name}", "w") as file:
+            yaml.safe_dump(document, file, sort_keys=False)
+
+    def _hosts(self):
+        return "".join(f"{address} {s.name} {s.name}.default.svc.cluster.local\n"
+                       for s in self.topology.services for address in (s.v4, s.v6))
+
+    def _build_network(self):
+        nodes = self.topology.nodes
+        network.add_namespace(self.control_netns)
+        for node in nodes:
+            network.add_namespace(self.netns(node.name))
+        network.add_management(self.control_netns, [self.netns(n.name) for n in nodes],
+                               [n.management_v4 for n in nodes])
+        if len(nodes) > 1:
+            network.add_uplink(self.netns(nodes[0].name), self.netns(nodes[1].name))
+        for pod in self.topology.pods:
+            network.add_namespace(self.netns(pod.name), self._hosts())
+            self.connect_pod(pod)
+
+    def connect_pod(self, pod):
+        network.add_pod_link(self.netns(pod.node.name), self.netns(pod.name), pod.name,
+                             (pod.v4, pod.v6), pod.node.gateways)
+
+    def disconnect_pod(self, pod):
+        network.remove_link(self.netns(pod.node.name), pod.name)
+
+    # Processes.
+
+    def start_server(self, pod):
+        """What serves in the pod; clients have none."""
+        run_dir = self.pod_dir(pod)
+        os.makedirs(run_dir, exist_ok=True)
+        log = f"{self.run_dir}/{pod.name}.log"
+        if pod.app == "client":
+            return
+        if pod.app == "productpage":
+            argv = ["/usr/bin/python3", PRODUCTPAGE, "--port", str(pod.port)]
+        elif pod.app == "iperf":
+            argv = ["iperf3", "-s", "-p", str(pod.port)]
+        elif pod.app == "echo":
+            argv = ["/usr/bin/python3", f"{ROOT}/test/integration/echo_server.py",
+                    "--port", str(pod.port)]
+        else:
+            with open(f"{run_dir}/nginx.conf", "w") as config:
+                config.write(servers.nginx_config(pod, run_dir))
+            argv = ["nginx", "-e", "stderr", "-c", f"{run_dir}/nginx.conf"]
+        self.servers[pod.name] = shell.Daemon(pod.name, argv, log, self.netns(pod.name)).start()
+
+    def start_pilot(self):
+        self.pilot = shell.Daemon(
+            "meltemi-pilot",
+            [PILOT_BINARY, f"--config-dir={self.config_dir}", f"--grpc-addr={topo.PILOT_ADDRESS}",
+             f"--http-addr={topo.MANAGEMENT_GATEWAY}:8080"],
+            f"{self.run_dir}/pilot.log", self.control_netns).start()
+
+    def start_plane(self, node, static_resources=None):
+        bootstrap = topo.node_bootstrap(node, self.topology, self.access_log(node),
+                                        static_resources)
+        path = f"{self.run_dir}/{node.name}.yaml"
+        with open(path, "w") as file:
+            yaml.safe_dump(bootstrap, file, sort_keys=False)
+        self.planes[node.name] = shell.Daemon(
+            node.name, [NODE_BINARY, f"--bootstrap={path}"], f"{self.run_dir}/{node.name}.log",
+            self.netns(node.name)).start()
+
+    def _use_kernel(self):
+        for node in self.topology.nodes:
+            netns = self.netns(node.name)
+            network.kernel_forwarding(netns, node,
+                                      [p.name for p in self.topology.pods if p.node == node],
+                                      [n for n in self.topology.nodes if n != node])
+            network.kernel_masquerade(netns)
+            for service in self.topology.services:
+                backends = [(p.v4, p.v6, p.port) for p in self.topology.pods_of(service)]
+                network.kernel_service(netns, (service.v4, service.v6), service.port, backends)
+
+    def check_alive(self):
+        """Our own processes may never end by themselves."""
+        for daemon in [*self.planes.values(), self.pilot]:
+            if daemon:
+                daemon.check_running()
+
+    # What operators and clients do.
+
+    def in_pod(self, name, argv):
+        return shell.in_netns(self.netns(name), argv)
+
+    def run_in_pod(self, name, argv, check=True, timeout_s=120):
+        return shell.run(self.in_pod(name, argv), check=check, timeout_s=timeout_s)
+
+    def meltemi(self, *arguments, check=True):
+        """The CLI, where an operator would run it. Returns its output."""
+        argv = [CLI_BINARY, f"--pilot={topo.PILOT_ADDRESS}", *arguments]
+        return shell.run(shell.in_netns(self.control_netns, argv), check=check)
+
+    def apply(self, *rules):
+        """Applies files of deploy/dev/bookinfo, by name, and waits until every node has them."""
+        for rule in rules:
+            self.meltemi("apply", "-f", rule if rule.startswith("/") else f"{BOOKINFO_DIR}/{rule}")
+        self.wait_converged()
+
+    def delete(self, kind, name):
+        self.meltemi("delete", kind, name)
+        self.wait_converged()
+
+    def wait_converged(self, timeout_s=15.0):
+        shell.wait_until(self.converged, "every node to acknowledge the configuration", timeout_s)
+
+    def converged(self):
+        """Every node has acknowledged what Pilot serves now, by `meltemi status`."""
+        done = self.meltemi("status", check=False)
+        if done.returncode != 0:
+            return False
+        if " refused " in done.stdout:
+            raise shell.CommandFailed(done.stdout)
+        rows = {line.split()[0]: line for line in done.stdout.splitlines() if line.strip()}
+        return all(_row_synced(rows.get(node.name, "")) for node in self.topology.nodes)
+
+    def admin(self, node, path):
+        done = shell.run(shell.in_netns(self.control_netns, [
+            "curl", "-s", "-f", "-m", "5", f"http://{node.management_v4}:{topo.ADMIN_PORT}{path}"]),
+            check=False)
+        return done.stdout if done.returncode == 0 else None
+
+    def wait_ready(self, timeout_s=20.0):
+        """Servers listen, nodes have their first configuration, every service answers."""
+        if plane() != "kernel":
+            for node in self.topology.nodes:
+                shell.wait_until(lambda n=node: self._node_ready(n), f"{node.name} to be ready",
+                                 timeout_s)
+        for service in self.topology.services:
+            if service.port_name.startswith("http"):
+                shell.wait_until(lambda s=service: self._answers(s),
+                                 f"service {service.name} to answer", timeout_s, 0.1)
+
+    def _node_ready(self, node):
+        self.check_alive()
+        return self.admin(node, "/ready") is not None
+
+    def _answers(self, service):
+        done = self.run_in_pod("client", ["curl", "-s", "-o", "/dev/null", "-m", "2", "-w",
+                                          "%{http_code}", f"http://{service.name}:{service.port}"
+                                          "/health"], check=False)
+        return done.stdout == "200"
+
+
+def _row_synced(row):
+    """The line of a node in `meltemi status`: nothing behind, and all four types known."""
+    return row.count("SYNCED (") == 4 and "STALE" not in row and "NOT SENT" not in row

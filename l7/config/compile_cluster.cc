@@ -1,0 +1,169 @@
+#include <cmath>
+
+#include "l7/base/text.h"
+#include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
+#include "l7/config/compile_parts.h"
+
+namespace meltemi::config {
+namespace {
+
+using FromCluster = envoy::config::cluster::v3::Cluster;
+using envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
+constexpr char kHttpOptions[] = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+
+absl::Status CompileDiscovery(const FromCluster& from, Cluster* to) {
+  switch (from.type()) {
+    case FromCluster::STATIC:
+      to->discovery = Discovery::kStatic;
+      break;
+    case FromCluster::EDS:
+      to->discovery = Discovery::kEds;
+      if (!from.eds_cluster_config().eds_config().has_ads()) {
+        return Invalid("eds_cluster_config.eds_config.ads",
+                       "must be set: it is the only source supported");
+      }
+      break;
+    case FromCluster::ORIGINAL_DST:
+      to->discovery = Discovery::kOriginalDst;
+      break;
+    case FromCluster::STRICT_DNS:
+    case FromCluster::LOGICAL_DNS:
+      return Invalid("type", Cat(FromCluster::DiscoveryType_Name(from.type()),
+                                          " is not supported"));
+    default:  // open enum of proto3
+      return Invalid("type", Cat(from.type(), " is not known"));
+  }
+  if (from.has_load_assignment() && to->discovery != Discovery::kStatic) {
+    return Invalid("load_assignment", "only a STATIC cluster has one");
+  }
+  if (from.has_eds_cluster_config() && to->discovery != Discovery::kEds) {
+    return Invalid("eds_cluster_config", "only an EDS cluster has one");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CompileLbPolicy(const FromCluster& from, Cluster* to) {
+  switch (from.lb_policy()) {
+    case FromCluster::ROUND_ROBIN:
+      to->lb = LbPolicy::kRoundRobin;
+      break;
+    case FromCluster::LEAST_REQUEST:
+      to->lb = LbPolicy::kLeastRequest;
+      break;
+    case FromCluster::RANDOM:
+      to->lb = LbPolicy::kRandom;
+      break;
+    case FromCluster::CLUSTER_PROVIDED:
+      to->lb = LbPolicy::kClusterProvided;
+      break;
+    default:
+      return Invalid("lb_policy", Cat(FromCluster::LbPolicy_Name(from.lb_policy()),
+                                               " is not supported"));
+  }
+  const bool provided = to->lb == LbPolicy::kClusterProvided;
+  if (provided != (to->discovery == Discovery::kOriginalDst)) {
+    return Invalid("lb_policy", "CLUSTER_PROVIDED and type ORIGINAL_DST need each other");
+  }
+  if (from.least_request_lb_config().has_choice_count()) {
+    to->least_request_choice_count = from.least_request_lb_config().choice_count().value();
+    if (to->least_request_choice_count < 2) {
+      return Invalid("least_request_lb_config.choice_count", "must be at least 2");
+    }
+  }
+  if (from.common_lb_config().has_healthy_panic_threshold()) {
+    const double percent = from.common_lb_config().healthy_panic_threshold().value();
+    if (!(percent >= 0 && percent <= 100)) {
+      return Invalid("common_lb_config.healthy_panic_threshold.value", "must be in 0..100");
+    }
+    to->panic_percent = static_cast<uint32_t>(std::lround(percent));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CompileBreaker(const FromCluster& from, Cluster* to) {
+  using Thresholds = envoy::config::cluster::v3::CircuitBreakers::Thresholds;
+  bool seen = false;
+  for (int i = 0; i < from.circuit_breakers().thresholds_size(); ++i) {
+    const Thresholds& thresholds = from.circuit_breakers().thresholds(i);
+    // Routes of priority HIGH are refused, so those thresholds never apply.
+    if (thresholds.priority() != envoy::config::core::v3::DEFAULT) continue;
+    if (seen) {
+      return Invalid(Cat("circuit_breakers.", Indexed("thresholds", i)),
+                     "priority DEFAULT is given twice");
+    }
+    seen = true;
+    CircuitBreaker& breaker = to->breaker;
+    if (thresholds.has_max_connections()) {
+      breaker.connections_max = thresholds.max_connections().value();
+    }
+    if (thresholds.has_max_pending_requests()) {
+      breaker.pending_max = thresholds.max_pending_requests().value();
+    }
+    if (thresholds.has_max_requests()) breaker.requests_max = thresholds.max_requests().value();
+    if (thresholds.has_max_retries()) breaker.retries_max = thresholds.max_retries().value();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CompileCommonHttp(const envoy::config::core::v3::HttpProtocolOptions& from,
+                               Cluster* to) {
+  if (from.has_max_headers_count()) return Invalid("max_headers_count", "not supported upstream");
+  if (from.has_idle_timeout()) {
+    ASSIGN_OR_RETURN_AT(to->idle_timeout, "idle_timeout", CompileDuration(from.idle_timeout()));
+  }
+  if (from.has_max_requests_per_connection()) {
+    to->requests_per_connection_max = from.max_requests_per_connection().value();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CompileHttpOptions(const CompileContext& context, const FromCluster& from,
+                                Cluster* to) {
+  if (from.has_max_requests_per_connection()) {
+    to->requests_per_connection_max = from.max_requests_per_connection().value();
+  }
+  RETURN_IF_ERROR_AT("common_http_protocol_options",
+                     CompileCommonHttp(from.common_http_protocol_options(), to));
+  for (const auto& [name, any] : from.typed_extension_protocol_options()) {
+    const std::string step = Cat("typed_extension_protocol_options[\"", name, "\"]");
+    if (name != kHttpOptions) return Invalid(step, "not supported");
+    HttpProtocolOptions options;
+    RETURN_IF_ERROR_AT(step, Unpack(context.fields, any, &options));
+    if (options.upstream_protocol_options_case() ==
+        HttpProtocolOptions::UPSTREAM_PROTOCOL_OPTIONS_NOT_SET) {
+      return Invalid(step, "one of explicit_http_config, use_downstream_protocol_config must be set");
+    }
+    RETURN_IF_ERROR_AT(step + ".common_http_protocol_options",
+                       CompileCommonHttp(options.common_http_protocol_options(), to));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Cluster> CompileCluster(CompileContext* context, const FromCluster& from) {
+  RETURN_IF_ERROR(context->fields.Check(from));
+  if (from.name().empty()) return Invalid("name", "must not be empty");
+  Cluster to;
+  to.name = from.name();
+  to.stable_id = context->ids->Cluster(from.name());
+  if (from.has_transport_socket()) {
+    RETURN_IF_ERROR_AT("transport_socket", CheckRawBuffer(from.transport_socket()));
+  }
+  RETURN_IF_ERROR(CompileDiscovery(from, &to));
+  RETURN_IF_ERROR(CompileLbPolicy(from, &to));
+  if (from.has_connect_timeout()) {
+    ASSIGN_OR_RETURN_AT(to.connect_timeout, "connect_timeout",
+                        CompileDuration(from.connect_timeout()));
+    if (to.connect_timeout.zero()) return Invalid("connect_timeout", "must be above 0");
+  }
+  RETURN_IF_ERROR(CompileBreaker(from, &to));
+  RETURN_IF_ERROR(CompileHttpOptions(*context, from, &to));
+  if (from.has_load_assignment()) {
+    ASSIGN_OR_RETURN_AT(to.endpoints, "load_assignment",
+                        CompileEndpoints(context, to.stable_id, from.load_assignment()));
+  }
+  return to;
+}
+
+}  // namespace meltemi::config

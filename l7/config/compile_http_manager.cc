@@ -1,0 +1,183 @@
+#include "l7/base/text.h"
+#include "envoy/extensions/filters/http/router/v3/router.pb.h"
+#include "l7/base/limits.h"
+#include "l7/config/compile_parts.h"
+
+namespace meltemi::config {
+namespace {
+
+namespace hcm = envoy::extensions::filters::network::http_connection_manager::v3;
+using envoy::extensions::filters::http::fault::v3::HTTPFault;
+using envoy::extensions::filters::http::router::v3::Router;
+
+enum class HttpFilterKind : uint8_t { kUnknown, kRouter, kFault };
+
+HttpFilterKind KindOf(const hcm::HttpFilter& filter) {
+  const std::string_view type = TypeName(filter.typed_config());
+  if (type == Router::descriptor()->full_name()) return HttpFilterKind::kRouter;
+  if (type == HTTPFault::descriptor()->full_name()) return HttpFilterKind::kFault;
+  if (filter.has_typed_config()) return HttpFilterKind::kUnknown;
+  if (filter.name() == "envoy.filters.http.router") return HttpFilterKind::kRouter;
+  if (filter.name() == "envoy.filters.http.fault") return HttpFilterKind::kFault;
+  return HttpFilterKind::kUnknown;
+}
+
+absl::Status CompileFaultFilter(const CompileContext& context, const hcm::HttpFilter& filter,
+                                HttpManager* to) {
+  if (to->fault_filter) return Invalid("", "the fault filter is given twice");
+  to->fault_filter = true;
+  if (!filter.has_typed_config()) return absl::OkStatus();
+  HTTPFault fault;
+  RETURN_IF_ERROR_AT("typed_config", Unpack(context.fields, filter.typed_config(), &fault));
+  if (!fault.has_delay() && !fault.has_abort()) return absl::OkStatus();
+  ASSIGN_OR_RETURN_AT(to->fault, "typed_config", CompileFault(fault));
+  return absl::OkStatus();
+}
+
+absl::Status CompileHttpFilters(const CompileContext& context,
+                                const hcm::HttpConnectionManager& from, HttpManager* to) {
+  const int count = from.http_filters_size();
+  if (count == 0) return Invalid("http_filters", "must end with envoy.filters.http.router");
+  for (int i = 0; i < count; ++i) {
+    const hcm::HttpFilter& filter = from.http_filters(i);
+    const HttpFilterKind kind = KindOf(filter);
+    const bool last = i + 1 == count;
+    if (last != (kind == HttpFilterKind::kRouter) && kind != HttpFilterKind::kUnknown) {
+      return Invalid(Indexed("http_filters", i),
+                     last ? "the last filter must be envoy.filters.http.router"
+                          : "envoy.filters.http.router must be the last filter");
+    }
+    switch (kind) {
+      case HttpFilterKind::kUnknown:
+        if (filter.is_optional() && !last) break;
+        return Invalid(Indexed("http_filters", i),
+                       Cat("\"", filter.name(), "\" is not supported"));
+      case HttpFilterKind::kFault:
+        RETURN_IF_ERROR_AT(Indexed("http_filters", i), CompileFaultFilter(context, filter, to));
+        break;
+      case HttpFilterKind::kRouter: {
+        Router router;
+        if (!filter.has_typed_config()) break;
+        RETURN_IF_ERROR_AT(Cat(Indexed("http_filters", i), ".typed_config"),
+                           Unpack(context.fields, filter.typed_config(), &router));
+        break;
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CompileRouteSource(CompileContext* context, const hcm::HttpConnectionManager& from,
+                                HttpManager* to) {
+  switch (from.route_specifier_case()) {
+    case hcm::HttpConnectionManager::kRds: {
+      if (!from.rds().config_source().has_ads()) {
+        return Invalid("rds.config_source.ads", "must be set: it is the only source supported");
+      }
+      if (from.rds().route_config_name().empty()) {
+        return Invalid("rds.route_config_name", "must not be empty");
+      }
+      to->route_table_name = from.rds().route_config_name();
+      const auto found = context->route_table_by_name.find(to->route_table_name);
+      if (found != context->route_table_by_name.end()) to->route_table = found->second;
+      return absl::OkStatus();
+    }
+    case hcm::HttpConnectionManager::kRouteConfig: {
+      ASSIGN_OR_RETURN_AT(RouteTable table, "route_config",
+                          CompileRouteTable(context, from.route_config()));
+      to->route_table_name = table.name;
+      to->route_table = static_cast<uint32_t>(context->snapshot->route_tables.size());
+      context->snapshot->route_tables.push_back(std::move(table));
+      return absl::OkStatus();
+    }
+    case hcm::HttpConnectionManager::kScopedRoutes:
+      return Invalid("scoped_routes", "not supported");
+    case hcm::HttpConnectionManager::ROUTE_SPECIFIER_NOT_SET:
+      return Invalid("rds", "rds or route_config must be set");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CompileHttpTimeouts(const hcm::HttpConnectionManager& from, HttpManager* to) {
+  if (from.has_stream_idle_timeout()) {
+    ASSIGN_OR_RETURN_AT(to->stream_idle_timeout, "stream_idle_timeout",
+                        CompileDuration(from.stream_idle_timeout()));
+  }
+  if (from.has_request_timeout()) {
+    ASSIGN_OR_RETURN_AT(to->request_timeout, "request_timeout",
+                        CompileDuration(from.request_timeout()));
+  }
+  if (from.has_request_headers_timeout()) {
+    ASSIGN_OR_RETURN_AT(to->request_headers_timeout, "request_headers_timeout",
+                        CompileDuration(from.request_headers_timeout()));
+  }
+  const auto& common = from.common_http_protocol_options();
+  if (common.has_idle_timeout()) {
+    ASSIGN_OR_RETURN_AT(to->idle_timeout, "common_http_protocol_options.idle_timeout",
+                        CompileDuration(common.idle_timeout()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CompileHttpLimits(const hcm::HttpConnectionManager& from, HttpManager* to) {
+  if (from.has_max_request_headers_kb()) {
+    const uint32_t kb = from.max_request_headers_kb().value();
+    constexpr uint32_t kKbMax = limits::kHttpHeaderBytesMax / 1024;
+    if (kb == 0 || kb > kKbMax) {
+      return Invalid("max_request_headers_kb", Cat(kb, " is not in 1..", kKbMax));
+    }
+    to->header_bytes_max = kb * 1024;
+  }
+  const auto& common = from.common_http_protocol_options();
+  if (common.has_max_headers_count()) {
+    const uint32_t count = common.max_headers_count().value();
+    if (count == 0 || count > limits::kHttpHeaderCountMax) {
+      return Invalid("common_http_protocol_options.max_headers_count",
+                     Cat(count, " is not in 1..", limits::kHttpHeaderCountMax));
+    }
+    to->header_count_max = count;
+  }
+  if (common.has_max_requests_per_connection()) {
+    return Invalid("common_http_protocol_options.max_requests_per_connection",
+                   "not supported downstream");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckHttpModes(const hcm::HttpConnectionManager& from) {
+  using From = hcm::HttpConnectionManager;
+  if (from.codec_type() != From::AUTO && from.codec_type() != From::HTTP1) {
+    return Invalid("codec_type",
+                   Cat(From::CodecType_Name(from.codec_type()), " is not supported"));
+  }
+  if (from.path_with_escaped_slashes_action() != From::IMPLEMENTATION_SPECIFIC_DEFAULT &&
+      from.path_with_escaped_slashes_action() != From::KEEP_UNCHANGED) {
+    return Invalid("path_with_escaped_slashes_action", "only KEEP_UNCHANGED is supported");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<HttpManager> CompileHttpManager(CompileContext* context,
+                                               const google::protobuf::Any& any) {
+  hcm::HttpConnectionManager from;
+  RETURN_IF_ERROR(Unpack(context->fields, any, &from));
+  RETURN_IF_ERROR(CheckHttpModes(from));
+  HttpManager to;
+  to.stat_prefix = from.stat_prefix();
+  if (!from.server_name().empty()) to.server_name = from.server_name();
+  if (from.has_generate_request_id()) to.generate_request_id = from.generate_request_id().value();
+  to.use_remote_address = from.use_remote_address().value();
+  to.normalize_path = from.normalize_path().value();
+  RETURN_IF_ERROR(CompileHttpFilters(*context, from, &to));
+  RETURN_IF_ERROR(CompileHttpTimeouts(from, &to));
+  RETURN_IF_ERROR(CompileHttpLimits(from, &to));
+  RETURN_IF_ERROR(CompileRouteSource(context, from, &to));
+  auto logs = CompileAccessLogs(*context, from.access_log());
+  if (!logs.ok()) return logs.status();
+  to.access_logs = *std::move(logs);
+  return to;
+}
+
+}  // namespace meltemi::config

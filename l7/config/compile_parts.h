@@ -1,0 +1,134 @@
+// The parts of the compiler, one file per resource and shared message. Internal to l7/config.
+//
+// Each part first lets the FieldTable refuse what is not implemented, then translates what is left.
+// Errors carry paths relative to the message given. Called by Compiler, on its thread.
+#ifndef MELTEMI_L7_CONFIG_COMPILE_PARTS_H_
+#define MELTEMI_L7_CONFIG_COMPILE_PARTS_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "envoy/config/accesslog/v3/accesslog.pb.h"
+#include "envoy/config/cluster/v3/cluster.pb.h"
+#include "envoy/config/core/v3/base.pb.h"
+#include "envoy/config/endpoint/v3/endpoint.pb.h"
+#include "envoy/config/listener/v3/listener.pb.h"
+#include "envoy/config/route/v3/route.pb.h"
+#include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
+#include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
+#include "google/protobuf/any.pb.h"
+#include "google/protobuf/duration.pb.h"
+#include "l7/config/compile.h"
+#include "l7/config/field_error.h"
+#include "l7/config/field_table.h"
+#include "l7/config/snapshot.h"
+
+namespace meltemi::config {
+
+// What the parts of one compilation share.
+struct CompileContext {
+  const FieldTable& fields;
+  const CompilerOptions& options;
+  StableIds* ids;
+  Snapshot* snapshot;  // its clusters are complete when routes and listeners are compiled
+  absl::flat_hash_map<std::string, uint32_t> route_table_by_name;
+  size_t route_count = 0;
+  size_t endpoint_count = 0;
+};
+
+// The index of a cluster, or kNoIndex.
+uint32_t FindCluster(const CompileContext& context, const std::string& name);
+
+// compile_values.cc
+absl::StatusOr<Duration> CompileDuration(const google::protobuf::Duration& from);
+// A zero numerator is absence: it never happens.
+absl::StatusOr<std::optional<Fraction>> CompileFraction(
+    const envoy::type::v3::FractionalPercent& from);
+absl::StatusOr<SockAddr> CompileAddress(const envoy::config::core::v3::Address& from);
+absl::StatusOr<std::unique_ptr<const RE2>> CompileRegex(
+    const envoy::type::matcher::v3::RegexMatcher& from);
+absl::StatusOr<StringMatch> CompileString(const envoy::type::matcher::v3::StringMatcher& from);
+absl::Status CheckRawBuffer(const envoy::config::core::v3::TransportSocket& socket);
+// The last part of an Any's type URL, "envoy.config...".
+std::string_view TypeName(const google::protobuf::Any& any);
+
+// Unpacks `any` into `to` and checks its fields. The message type must match.
+absl::Status Unpack(const FieldTable& fields, const google::protobuf::Any& any,
+                    google::protobuf::Message* to);
+
+// compile_headers.cc
+absl::Status CheckHeaderName(const std::string& name);
+using HeaderMatchers = google::protobuf::RepeatedPtrField<envoy::config::route::v3::HeaderMatcher>;
+absl::StatusOr<std::vector<HeaderMatch>> CompileHeaderMatches(const HeaderMatchers& from);
+
+using HeaderOptions = google::protobuf::RepeatedPtrField<envoy::config::core::v3::HeaderValueOption>;
+using HeaderNames = google::protobuf::RepeatedPtrField<std::string>;
+absl::Status CompileHeaderAdds(std::string_view field, const HeaderOptions& from,
+                               std::vector<HeaderAdd>* to);
+absl::Status CompileHeaderRemoves(std::string_view field, const HeaderNames& from,
+                                  std::vector<std::string>* to);
+// Works for every message with the four standard fields.
+template <typename Message>
+absl::StatusOr<HeaderMutation> CompileHeaderMutation(const Message& from) {
+  HeaderMutation to;
+  RETURN_IF_ERROR(CompileHeaderAdds("request_headers_to_add", from.request_headers_to_add(),
+                                    &to.request_add));
+  RETURN_IF_ERROR(CompileHeaderRemoves("request_headers_to_remove",
+                                       from.request_headers_to_remove(), &to.request_remove));
+  RETURN_IF_ERROR(CompileHeaderAdds("response_headers_to_add", from.response_headers_to_add(),
+                                    &to.response_add));
+  RETURN_IF_ERROR(CompileHeaderRemoves("response_headers_to_remove",
+                                       from.response_headers_to_remove(), &to.response_remove));
+  return to;
+}
+
+// compile_fault.cc
+absl::StatusOr<Fault> CompileFault(const envoy::extensions::filters::http::fault::v3::HTTPFault& from);
+using PerFilterConfig = google::protobuf::Map<std::string, google::protobuf::Any>;
+absl::StatusOr<std::optional<Fault>> CompilePerFilterFault(const CompileContext& context,
+                                                           const PerFilterConfig& from);
+
+// compile_access_log.cc
+using AccessLogs = google::protobuf::RepeatedPtrField<envoy::config::accesslog::v3::AccessLog>;
+absl::StatusOr<std::vector<AccessLog>> CompileAccessLogs(const CompileContext& context,
+                                                         const AccessLogs& from);
+
+// compile_listener.cc, compile_http_manager.cc
+absl::StatusOr<Listener> CompileListener(CompileContext* context,
+                                         const envoy::config::listener::v3::Listener& from);
+absl::StatusOr<HttpManager> CompileHttpManager(CompileContext* context,
+                                               const google::protobuf::Any& from);
+absl::StatusOr<TcpProxy> CompileTcpProxy(CompileContext* context,
+                                         const google::protobuf::Any& from);
+
+// compile_route_table.cc, compile_route.cc, compile_route_action.cc, compile_retry.cc
+absl::StatusOr<RouteTable> CompileRouteTable(
+    CompileContext* context, const envoy::config::route::v3::RouteConfiguration& from);
+absl::StatusOr<RouteMatch> CompileRouteMatch(const envoy::config::route::v3::RouteMatch& from);
+struct DirectResponseLimits {
+  uint32_t body_bytes_max = 0;
+};
+absl::StatusOr<Route> CompileRoute(const CompileContext& context,
+                                   const envoy::config::route::v3::Route& from,
+                                   DirectResponseLimits limits);
+absl::StatusOr<Forward> CompileForward(const CompileContext& context,
+                                       const envoy::config::route::v3::RouteAction& from);
+absl::StatusOr<Redirect> CompileRedirect(const envoy::config::route::v3::RedirectAction& from);
+absl::StatusOr<RetryPolicy> CompileRetryPolicy(const envoy::config::route::v3::RetryPolicy& from);
+
+// compile_cluster.cc, compile_endpoints.cc
+absl::StatusOr<Cluster> CompileCluster(CompileContext* context,
+                                       const envoy::config::cluster::v3::Cluster& from);
+absl::StatusOr<std::vector<Endpoint>> CompileEndpoints(
+    CompileContext* context, uint32_t cluster_id,
+    const envoy::config::endpoint::v3::ClusterLoadAssignment& from);
+
+}  // namespace meltemi::config
+
+#endif  // MELTEMI_L7_CONFIG_COMPILE_PARTS_H_

@@ -1,0 +1,172 @@
+#include "l7/base/text.h"
+#include "l7/config/compile_parts.h"
+
+namespace meltemi::config {
+namespace {
+
+using FromAction = envoy::config::route::v3::RouteAction;
+using FromRedirect = envoy::config::route::v3::RedirectAction;
+
+absl::Status CompileWeighted(const CompileContext& context,
+                             const envoy::config::route::v3::WeightedCluster& from, Forward* to) {
+  if (from.clusters().empty()) return Invalid("clusters", "must not be empty");
+  for (int i = 0; i < from.clusters_size(); ++i) {
+    const std::string step = Indexed("clusters", i);
+    const auto& entry = from.clusters(i);
+    if (entry.name().empty()) return Invalid(step + ".name", "must not be empty");
+    if (!entry.has_weight()) return Invalid(step + ".weight", "must be set");
+    WeightedCluster& cluster = to->clusters.emplace_back();
+    cluster.name = entry.name();
+    cluster.cluster = FindCluster(context, entry.name());
+    cluster.weight = entry.weight().value();
+    to->total_weight += cluster.weight;
+    ASSIGN_OR_RETURN_AT(cluster.headers, step, CompileHeaderMutation(entry));
+  }
+  if (to->total_weight == 0) return Invalid("clusters", "the sum of weights must be above 0");
+  if (to->total_weight > UINT32_MAX) return Invalid("clusters", "the sum of weights is too large");
+  if (from.has_total_weight() && from.total_weight().value() != to->total_weight) {
+    return Invalid("total_weight", Cat(from.total_weight().value(),
+                                                " is not the sum of weights ", to->total_weight));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CompileTargets(const CompileContext& context, const FromAction& from, Forward* to) {
+  if (from.has_weighted_clusters()) {
+    RETURN_IF_ERROR_AT("weighted_clusters",
+                       CompileWeighted(context, from.weighted_clusters(), to));
+    return absl::OkStatus();
+  }
+  if (from.cluster().empty()) return Invalid("cluster", "must not be empty");
+  WeightedCluster& cluster = to->clusters.emplace_back();
+  cluster.name = from.cluster();
+  cluster.cluster = FindCluster(context, from.cluster());
+  cluster.weight = 1;
+  to->total_weight = 1;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<uint16_t> CompileNotFoundStatus(const FromAction& from) {
+  switch (from.cluster_not_found_response_code()) {
+    case FromAction::SERVICE_UNAVAILABLE:
+      return 503;
+    case FromAction::NOT_FOUND:
+      return 404;
+    case FromAction::INTERNAL_SERVER_ERROR:
+      return 500;
+    default:  // open enum of proto3
+      return Invalid("cluster_not_found_response_code",
+                     Cat(from.cluster_not_found_response_code(), " is not known"));
+  }
+}
+
+absl::Status CompileRewrites(const FromAction& from, Forward* to) {
+  if (!from.prefix_rewrite().empty()) {
+    if (from.has_regex_rewrite()) {
+      return Invalid("regex_rewrite", "must not be set together with prefix_rewrite");
+    }
+    to->prefix_rewrite = from.prefix_rewrite();
+  }
+  if (from.has_regex_rewrite()) {
+    ASSIGN_OR_RETURN_AT(to->regex_rewrite, "regex_rewrite.pattern",
+                        CompileRegex(from.regex_rewrite().pattern()));
+    to->regex_substitution = from.regex_rewrite().substitution();
+    std::string error;
+    if (!to->regex_rewrite->CheckRewriteString(to->regex_substitution, &error)) {
+      return Invalid("regex_rewrite.substitution", error);
+    }
+  }
+  to->host_rewrite = from.host_rewrite_literal();
+  for (char c : to->host_rewrite) {
+    if (static_cast<unsigned char>(c) <= ' ' || c == 0x7f) {
+      return Invalid("host_rewrite_literal", "is not a host");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CompileTimeouts(const FromAction& from, Forward* to) {
+  if (from.has_timeout()) {
+    ASSIGN_OR_RETURN_AT(to->timeout, "timeout", CompileDuration(from.timeout()));
+  }
+  if (from.has_idle_timeout()) {
+    ASSIGN_OR_RETURN_AT(to->idle_timeout, "idle_timeout", CompileDuration(from.idle_timeout()));
+  }
+  // Istio sends zeros here: no limit. That is what happens; any other value is not implemented.
+  const auto& stream = from.max_stream_duration();
+  ASSIGN_OR_RETURN_AT(const Duration duration_max, "max_stream_duration.max_stream_duration",
+                      CompileDuration(stream.max_stream_duration()));
+  ASSIGN_OR_RETURN_AT(const Duration grpc_max, "max_stream_duration.grpc_timeout_header_max",
+                      CompileDuration(stream.grpc_timeout_header_max()));
+  if (!duration_max.zero() || !grpc_max.zero()) {
+    return Invalid("max_stream_duration", "only 0s is supported");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<uint16_t> CompileRedirectStatus(const FromRedirect& from) {
+  switch (from.response_code()) {
+    case FromRedirect::MOVED_PERMANENTLY:
+      return 301;
+    case FromRedirect::FOUND:
+      return 302;
+    case FromRedirect::SEE_OTHER:
+      return 303;
+    case FromRedirect::TEMPORARY_REDIRECT:
+      return 307;
+    case FromRedirect::PERMANENT_REDIRECT:
+      return 308;
+    default:  // open enum of proto3
+      return Invalid("response_code", Cat(from.response_code(), " is not known"));
+  }
+}
+
+// What goes into a Location header must not end it.
+absl::Status CheckLocationText(std::string_view field, const std::string& text) {
+  for (char c : text) {
+    if (static_cast<unsigned char>(c) <= ' ' || c == 0x7f) {
+      return Invalid(field, "has a character that no URL may hold");
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Forward> CompileForward(const CompileContext& context, const FromAction& from) {
+  Forward to;
+  RETURN_IF_ERROR(CompileTargets(context, from, &to));
+  auto status = CompileNotFoundStatus(from);
+  if (!status.ok()) return status.status();
+  to.cluster_not_found_status = *status;
+  RETURN_IF_ERROR(CompileRewrites(from, &to));
+  RETURN_IF_ERROR(CompileTimeouts(from, &to));
+  if (from.has_retry_policy()) {
+    ASSIGN_OR_RETURN_AT(to.retry, "retry_policy", CompileRetryPolicy(from.retry_policy()));
+  }
+  return to;
+}
+
+absl::StatusOr<Redirect> CompileRedirect(const FromRedirect& from) {
+  Redirect to;
+  auto status = CompileRedirectStatus(from);
+  if (!status.ok()) return status.status();
+  to.status = *status;
+  to.scheme = from.https_redirect() ? "https" : from.scheme_redirect();
+  to.host = from.host_redirect();
+  if (from.port_redirect() > 65535) return Invalid("port_redirect", "must be at most 65535");
+  to.port = static_cast<uint16_t>(from.port_redirect());
+  if (from.path_rewrite_specifier_case() == FromRedirect::kPathRedirect) {
+    to.path = from.path_redirect();
+  } else if (from.path_rewrite_specifier_case() == FromRedirect::kPrefixRewrite) {
+    to.prefix_rewrite = from.prefix_rewrite();
+  }
+  to.strip_query = from.strip_query();
+  RETURN_IF_ERROR(CheckLocationText("scheme_redirect", to.scheme));
+  RETURN_IF_ERROR(CheckLocationText("host_redirect", to.host));
+  RETURN_IF_ERROR(CheckLocationText("path_redirect", to.path.value_or("")));
+  RETURN_IF_ERROR(CheckLocationText("prefix_rewrite", to.prefix_rewrite.value_or("")));
+  return to;
+}
+
+}  // namespace meltemi::config

@@ -1,0 +1,263 @@
+// The table of FieldTable, in the order of the API: listeners, HTTP, TCP, routes, clusters, endpoints.
+#include <array>
+
+#include "l7/config/field_table.h"
+
+namespace meltemi::config {
+namespace {
+
+constexpr std::string_view kOwnBuffers = "the plane bounds its buffers itself (limits.h)";
+constexpr std::string_view kNoSocket = "the plane has no kernel sockets";
+constexpr std::string_view kForDisplay = "only for display and statistics";
+constexpr std::string_view kNoRuntime = "there is no runtime layer, the default value holds";
+constexpr std::string_view kNoDns = "clusters that use DNS are refused";
+constexpr std::string_view kOneFetchTimeout = "one fetch timeout holds for the whole configuration";
+
+constexpr IgnoredField kListenerIgnored[] = {
+    {"stat_prefix", kForDisplay},
+    {"per_connection_buffer_limit_bytes", kOwnBuffers},
+    {"metadata", kForDisplay},
+    {"deprecated_v1", kNoSocket},
+    {"drain_type", "connections outlive every change of their listener"},
+    {"listener_filters_timeout", "no supported listener filter waits for bytes"},
+    {"continue_on_listener_filters_timeout", "no supported listener filter waits for bytes"},
+    {"transparent", "connections are always intercepted transparently"},
+    {"freebind", kNoSocket},
+    {"tcp_fast_open_queue_length", kNoSocket},
+    {"connection_balance_config", "a connection's worker follows from its 4-tuple"},
+    {"reuse_port", kNoSocket},
+    {"enable_reuse_port", kNoSocket},
+    {"tcp_backlog_size", kNoSocket},
+    {"max_connections_to_accept_per_socket_event", kNoSocket},
+    {"bind_to_port", kNoSocket},
+    {"ignore_global_conn_limit", "there is no global connection limit"},
+    {"bypass_overload_manager", "there is no overload manager"},
+};
+constexpr IgnoredField kFilterChainIgnored[] = {
+    {"metadata", kForDisplay},
+    {"name", kForDisplay},
+    {"transport_socket_connect_timeout", "plain TCP has no transport handshake"},
+};
+constexpr IgnoredField kHcmIgnored[] = {
+    {"http2_protocol_options", "HTTP/2 is not negotiated on plain TCP"},
+    {"drain_timeout", "one drain time holds for the process"},
+    {"delayed_close_timeout", "TCP delivers what was written before it closes"},
+};
+constexpr IgnoredField kConfigSourceIgnored[] = {
+    {"initial_fetch_timeout", kOneFetchTimeout},
+    {"resource_api_version", "only version 3 is spoken"},
+};
+constexpr IgnoredField kHttp1Ignored[] = {
+    {"allow_absolute_url", "absolute request targets are always accepted (RFC 9112 3.2.2)"},
+    {"use_balsa_parser", "the plane has one HTTP/1 parser"},
+};
+constexpr IgnoredField kRouterIgnored[] = {
+    {"dynamic_stats", kForDisplay},
+    {"start_child_span", "there is no tracing"},
+    {"suppress_grpc_request_failure_code_stats", kForDisplay},
+};
+constexpr IgnoredField kFaultIgnored[] = {
+    {"delay_percent_runtime", kNoRuntime},
+    {"abort_percent_runtime", kNoRuntime},
+    {"delay_duration_runtime", kNoRuntime},
+    {"abort_http_status_runtime", kNoRuntime},
+    {"max_active_faults_runtime", kNoRuntime},
+    {"response_rate_limit_percent_runtime", kNoRuntime},
+    {"abort_grpc_status_runtime", kNoRuntime},
+    {"disable_downstream_cluster_stats", kForDisplay},
+    {"filter_metadata", kForDisplay},
+};
+constexpr IgnoredField kAccessLogIgnored[] = {{"name", kForDisplay}};
+constexpr IgnoredField kFormatIgnored[] = {
+    {"content_type", "only for local replies"},
+};
+constexpr IgnoredField kRouteConfigIgnored[] = {
+    {"validate_clusters", "an unknown cluster is answered by cluster_not_found_response_code"},
+    {"metadata", kForDisplay},
+};
+constexpr IgnoredField kVirtualHostIgnored[] = {
+    {"virtual_clusters", kForDisplay},
+    {"metadata", kForDisplay},
+};
+constexpr IgnoredField kRouteIgnored[] = {
+    {"metadata", kForDisplay},
+    {"decorator", "there is no tracing"},
+    {"tracing", "there is no tracing"},
+    {"stat_prefix", kForDisplay},
+};
+constexpr IgnoredField kWeightedIgnored[] = {{"runtime_key_prefix", kNoRuntime}};
+constexpr IgnoredField kFractionIgnored[] = {{"runtime_key", kNoRuntime}};
+constexpr IgnoredField kRegexIgnored[] = {{"google_re2", "RE2 is the only engine, with own bounds"}};
+constexpr IgnoredField kSocketAddressIgnored[] = {
+    {"ipv4_compat", "IPv4 and IPv6 listeners are distinct"},
+};
+constexpr IgnoredField kClusterIgnored[] = {
+    {"alt_stat_name", kForDisplay},
+    {"per_connection_buffer_limit_bytes", kOwnBuffers},
+    {"dns_refresh_rate", kNoDns},
+    {"dns_failure_refresh_rate", kNoDns},
+    {"respect_dns_ttl", kNoDns},
+    {"dns_lookup_family", kNoDns},
+    {"wait_for_warm_on_init", "every cluster is warmed, bounded by the fetch timeout"},
+    {"cleanup_interval", "hosts of ORIGINAL_DST live as long as their connections"},
+    {"metadata", kForDisplay},
+    {"protocol_selection", "HTTP/1.1 on both sides"},
+    {"ignore_health_on_host_removal", "there are no active health checks"},
+    {"track_timeout_budgets", kForDisplay},
+    {"track_cluster_stats", kForDisplay},
+};
+constexpr IgnoredField kThresholdsIgnored[] = {{"track_remaining", kForDisplay}};
+constexpr IgnoredField kCommonLbIgnored[] = {
+    {"update_merge_window", "endpoint changes apply at once"},
+};
+constexpr IgnoredField kLocalityEndpointsIgnored[] = {
+    {"load_balancing_weight", "locality weighted balancing is refused on the cluster"},
+    {"proximity", kForDisplay},
+    {"metadata", kForDisplay},
+};
+constexpr IgnoredField kEndpointIgnored[] = {
+    {"hostname", "host rewriting by endpoint is refused on the route"},
+    {"health_check_config", "active health checks are refused on the cluster"},
+};
+
+// Deprecated spellings that Istio and Envoy still send are supported beside the new ones.
+constexpr MessageFields kTable[] = {
+    // Listeners
+    {"envoy.config.listener.v3.Listener",
+     "name address additional_addresses filter_chains default_filter_chain listener_filters "
+     "traffic_direction",
+     kListenerIgnored},
+    {"envoy.config.listener.v3.AdditionalAddress", "address", {}},
+    {"envoy.config.listener.v3.ListenerFilter", "name typed_config", {}},
+    {"envoy.config.listener.v3.FilterChain", "filter_chain_match filters transport_socket",
+     kFilterChainIgnored},
+    {"envoy.config.listener.v3.FilterChainMatch", "", {}},
+    {"envoy.config.listener.v3.Filter", "name typed_config", {}},
+    {"envoy.config.core.v3.Address", "socket_address", {}},
+    {"envoy.config.core.v3.SocketAddress", "protocol address port_value", kSocketAddressIgnored},
+    {"envoy.config.core.v3.TransportSocket", "name typed_config", {}},
+    {"envoy.config.core.v3.ConfigSource", "ads", kConfigSourceIgnored},
+    {"envoy.config.core.v3.AggregatedConfigSource", "", {}},
+    {"envoy.config.accesslog.v3.AccessLog", "typed_config", kAccessLogIgnored},
+    {"envoy.extensions.access_loggers.file.v3.FileAccessLog", "path format log_format", {}},
+    {"envoy.config.core.v3.SubstitutionFormatString", "text_format text_format_source",
+     kFormatIgnored},
+    {"envoy.config.core.v3.DataSource", "inline_string inline_bytes", {}},
+    // HTTP
+    {"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+     "codec_type stat_prefix rds route_config http_filters common_http_protocol_options "
+     "http_protocol_options server_name max_request_headers_kb stream_idle_timeout "
+     "request_timeout request_headers_timeout access_log use_remote_address "
+     "generate_request_id normalize_path path_with_escaped_slashes_action",
+     kHcmIgnored},
+    {"envoy.extensions.filters.network.http_connection_manager.v3.Rds",
+     "config_source route_config_name", {}},
+    {"envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter",
+     "name typed_config is_optional", {}},
+    {"envoy.config.core.v3.HttpProtocolOptions",
+     "idle_timeout max_headers_count max_requests_per_connection", {}},
+    {"envoy.config.core.v3.Http1ProtocolOptions", "", kHttp1Ignored},
+    {"envoy.extensions.filters.http.router.v3.Router", "", kRouterIgnored},
+    {"envoy.extensions.filters.http.fault.v3.HTTPFault", "delay abort headers", kFaultIgnored},
+    {"envoy.extensions.filters.common.fault.v3.FaultDelay", "fixed_delay percentage", {}},
+    {"envoy.extensions.filters.http.fault.v3.FaultAbort", "http_status percentage", {}},
+    // TCP
+    {"envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+     "stat_prefix cluster weighted_clusters idle_timeout access_log max_connect_attempts", {}},
+    {"envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster", "clusters", {}},
+    {"envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight",
+     "name weight", {}},
+    // Routes
+    {"envoy.config.route.v3.RouteConfiguration",
+     "name virtual_hosts request_headers_to_add request_headers_to_remove "
+     "response_headers_to_add response_headers_to_remove max_direct_response_body_size_bytes "
+     "typed_per_filter_config",
+     kRouteConfigIgnored},
+    {"envoy.config.route.v3.VirtualHost",
+     "name domains routes request_headers_to_add request_headers_to_remove "
+     "response_headers_to_add response_headers_to_remove typed_per_filter_config retry_policy",
+     kVirtualHostIgnored},
+    {"envoy.config.route.v3.Route",
+     "name match route redirect direct_response typed_per_filter_config request_headers_to_add "
+     "request_headers_to_remove response_headers_to_add response_headers_to_remove",
+     kRouteIgnored},
+    {"envoy.config.route.v3.RouteMatch",
+     "prefix path safe_regex path_separated_prefix case_sensitive runtime_fraction headers "
+     "query_parameters",
+     {}},
+    {"envoy.config.route.v3.HeaderMatcher",
+     "name exact_match safe_regex_match range_match present_match prefix_match suffix_match "
+     "contains_match string_match invert_match treat_missing_header_as_empty",
+     {}},
+    {"envoy.config.route.v3.QueryParameterMatcher", "name string_match present_match", {}},
+    {"envoy.config.route.v3.RouteAction",
+     "cluster weighted_clusters cluster_not_found_response_code prefix_rewrite regex_rewrite "
+     "host_rewrite_literal timeout idle_timeout retry_policy max_stream_duration",
+     {}},
+    {"envoy.config.route.v3.RouteAction.MaxStreamDuration",
+     "max_stream_duration grpc_timeout_header_max", {}},
+    {"envoy.config.route.v3.WeightedCluster", "clusters total_weight", kWeightedIgnored},
+    {"envoy.config.route.v3.WeightedCluster.ClusterWeight",
+     "name weight request_headers_to_add request_headers_to_remove response_headers_to_add "
+     "response_headers_to_remove",
+     {}},
+    {"envoy.config.route.v3.RetryPolicy",
+     "retry_on num_retries per_try_timeout retry_host_predicate "
+     "host_selection_retry_max_attempts retriable_status_codes retry_back_off",
+     {}},
+    {"envoy.config.route.v3.RetryPolicy.RetryHostPredicate", "name typed_config", {}},
+    {"envoy.config.route.v3.RetryPolicy.RetryBackOff", "base_interval max_interval", {}},
+    {"envoy.config.route.v3.RedirectAction",
+     "https_redirect scheme_redirect host_redirect port_redirect path_redirect prefix_rewrite "
+     "response_code strip_query",
+     {}},
+    {"envoy.config.route.v3.DirectResponseAction", "status body", {}},
+    {"envoy.config.core.v3.HeaderValueOption", "header append append_action keep_empty_value", {}},
+    {"envoy.config.core.v3.HeaderValue", "key value", {}},
+    {"envoy.config.core.v3.RuntimeFractionalPercent", "default_value", kFractionIgnored},
+    {"envoy.type.v3.FractionalPercent", "numerator denominator", {}},
+    {"envoy.type.v3.Percent", "value", {}},
+    {"envoy.type.v3.Int64Range", "start end", {}},
+    {"envoy.type.matcher.v3.StringMatcher",
+     "exact prefix suffix safe_regex contains ignore_case", {}},
+    {"envoy.type.matcher.v3.RegexMatcher", "regex", kRegexIgnored},
+    {"envoy.type.matcher.v3.RegexMatchAndSubstitute", "pattern substitution", {}},
+    // Clusters and endpoints
+    {"envoy.config.cluster.v3.Cluster",
+     "name type eds_cluster_config connect_timeout lb_policy load_assignment "
+     "max_requests_per_connection circuit_breakers common_http_protocol_options "
+     "http_protocol_options typed_extension_protocol_options least_request_lb_config "
+     "round_robin_lb_config original_dst_lb_config common_lb_config transport_socket",
+     kClusterIgnored},
+    {"envoy.config.cluster.v3.Cluster.EdsClusterConfig", "eds_config service_name", {}},
+    {"envoy.config.cluster.v3.Cluster.LeastRequestLbConfig", "choice_count", {}},
+    {"envoy.config.cluster.v3.Cluster.RoundRobinLbConfig", "", {}},
+    {"envoy.config.cluster.v3.Cluster.OriginalDstLbConfig", "", {}},
+    {"envoy.config.cluster.v3.Cluster.CommonLbConfig", "healthy_panic_threshold",
+     kCommonLbIgnored},
+    {"envoy.config.cluster.v3.CircuitBreakers", "thresholds", {}},
+    {"envoy.config.cluster.v3.CircuitBreakers.Thresholds",
+     "priority max_connections max_pending_requests max_requests max_retries",
+     kThresholdsIgnored},
+    {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+     "common_http_protocol_options explicit_http_config use_downstream_protocol_config", {}},
+    {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig",
+     "http_protocol_options", {}},
+    {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig",
+     "http_protocol_options", {}},
+    {"envoy.config.endpoint.v3.ClusterLoadAssignment", "cluster_name endpoints policy", {}},
+    {"envoy.config.endpoint.v3.ClusterLoadAssignment.Policy", "overprovisioning_factor", {}},
+    {"envoy.config.endpoint.v3.LocalityLbEndpoints", "locality lb_endpoints priority",
+     kLocalityEndpointsIgnored},
+    {"envoy.config.core.v3.Locality", "region zone sub_zone", {}},
+    {"envoy.config.endpoint.v3.LbEndpoint",
+     "endpoint health_status metadata load_balancing_weight", {}},
+    {"envoy.config.core.v3.Metadata", "filter_metadata typed_filter_metadata", {}},
+    {"envoy.config.endpoint.v3.Endpoint", "address", kEndpointIgnored},
+};
+
+}  // namespace
+
+std::span<const MessageFields> SupportedFields() { return kTable; }
+
+}  // namespace meltemi::config

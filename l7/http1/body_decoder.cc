@@ -1,0 +1,133 @@
+#include "l7/http1/body_decoder.h"
+
+#include <algorithm>
+
+#include "l7/base/limits.h"
+
+namespace meltemi::http1 {
+namespace {
+
+using http::Reject;
+
+int HexValue(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+}  // namespace
+
+void BodyDecoder::Begin(http::Framing framing, uint64_t content_length) {
+  framing_ = framing;
+  left_ = framing == http::Framing::kLength ? content_length : 0;
+  chunk_ = Chunk::kSize;
+  line_bytes_ = 0;
+  digit_seen_ = false;
+  reject_ = Reject::kNone;
+  trailers_.clear();
+}
+
+BodyDecoder::Result BodyDecoder::Decode(Chain* in, Chain* out) {
+  switch (framing_) {
+    case http::Framing::kNone:
+      return Result::kDone;
+    case http::Framing::kUntilClose:
+      out->Append(std::move(*in));
+      return Result::kMore;
+    case http::Framing::kLength: {
+      const size_t part = std::min<uint64_t>(left_, in->size());
+      out->Append(in->TakePrefix(part));
+      left_ -= part;
+      return left_ == 0 ? Result::kDone : Result::kMore;
+    }
+    case http::Framing::kChunked:
+      return DecodeChunked(in, out);
+  }
+  return Result::kDone;
+}
+
+BodyDecoder::Result BodyDecoder::DecodeChunked(Chain* in, Chain* out) {
+  while (!in->empty()) {
+    if (chunk_ == Chunk::kData) {
+      const size_t part = std::min<uint64_t>(left_, in->size());
+      out->Append(in->TakePrefix(part));
+      left_ -= part;
+      if (left_ == 0) chunk_ = Chunk::kDataCr;
+      continue;
+    }
+    // Framing bytes of this slice, one by one: they are few.
+    const std::string_view bytes = in->front().view();
+    size_t used = 0;
+    Result result = Result::kMore;
+    while (used < bytes.size() && chunk_ != Chunk::kData && result == Result::kMore) {
+      result = OnFramingByte(bytes[used++]);
+    }
+    in->RemovePrefix(used);
+    if (result != Result::kMore) return result;
+  }
+  return Result::kMore;
+}
+
+// chunk = chunk-size [ chunk-ext ] CRLF chunk-data CRLF (RFC 9112 7.1)
+BodyDecoder::Result BodyDecoder::OnFramingByte(char c) {
+  if (chunk_ == Chunk::kTrailer) return OnTrailerByte(c);
+  if (++line_bytes_ > limits::kHttpChunkLineBytesMax) return Fail(Reject::kChunkLineTooLong);
+  switch (chunk_) {
+    case Chunk::kSize:
+      if (const int digit = HexValue(c); digit >= 0) {
+        if (left_ >> 59 != 0) return Fail(Reject::kBadChunk);
+        left_ = left_ << 4 | static_cast<uint64_t>(digit);
+        digit_seen_ = true;
+      } else if (!digit_seen_) {
+        return Fail(Reject::kBadChunk);
+      } else if (c == '\r') {
+        chunk_ = Chunk::kSizeLf;
+      } else if (c == ';') {
+        chunk_ = Chunk::kExtension;
+      } else {
+        return Fail(Reject::kBadChunk);  // no white space: servers differ about it
+      }
+      break;
+    case Chunk::kExtension:
+      if (c == '\r') {
+        chunk_ = Chunk::kSizeLf;
+      } else if ((static_cast<uint8_t>(c) < 0x20 && c != '\t') || c == 0x7f) {
+        return Fail(Reject::kBadChunk);
+      }
+      break;
+    case Chunk::kSizeLf:
+      if (c != '\n') return Fail(Reject::kBadChunk);
+      chunk_ = left_ > 0 ? Chunk::kData : Chunk::kTrailer;
+      line_bytes_ = 0;
+      break;
+    case Chunk::kDataCr:
+      if (c != '\r') return Fail(Reject::kBadChunk);
+      chunk_ = Chunk::kDataLf;
+      break;
+    case Chunk::kDataLf:
+      if (c != '\n') return Fail(Reject::kBadChunk);
+      chunk_ = Chunk::kSize;
+      digit_seen_ = false;
+      line_bytes_ = 0;
+      break;
+    case Chunk::kData:
+    case Chunk::kTrailer:
+      break;
+  }
+  return Result::kMore;
+}
+
+BodyDecoder::Result BodyDecoder::OnTrailerByte(char c) {
+  if (trailers_.size() >= limits::kHttpTrailerBytesMax) return Fail(Reject::kTrailersTooLarge);
+  trailers_.push_back(c);
+  if (c == '\n' && (trailers_.size() < 2 || trailers_[trailers_.size() - 2] != '\r')) {
+    return Fail(Reject::kBareLineEnd);
+  }
+  const bool empty_line = trailers_ == "\r\n" || trailers_.ends_with("\r\n\r\n");
+  if (!empty_line) return Result::kMore;
+  trailers_.resize(trailers_.size() - 2);
+  return Result::kDone;
+}
+
+}  // namespace meltemi::http1
