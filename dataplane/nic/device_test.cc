@@ -2,6 +2,7 @@
 #include "dataplane/nic/device.h"
 
 #include "gtest/gtest.h"
+#include "l7/base/text.h"
 
 namespace meltemi::nic {
 namespace {
@@ -59,7 +60,7 @@ TEST(Device, RefusesAndNamesTheDevice) {
   for (const std::string_view text : kRows) {
     const absl::StatusOr<Device> device = ParseDevice(text);
     ASSERT_FALSE(device.ok()) << text;
-    EXPECT_NE(device.status().message().find(text), std::string_view::npos) << device.status();
+    EXPECT_NE(Std(device.status().message()).find(text), std::string_view::npos) << device.status();
   }
 }
 
