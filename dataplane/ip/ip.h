@@ -9,7 +9,9 @@
 #ifndef MELTEMI_DATAPLANE_IP_IP_H_
 #define MELTEMI_DATAPLANE_IP_IP_H_
 
+#include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -76,6 +78,13 @@ struct RxPacket {
   PortId port = kNoPort;
 };
 
+// What ARP or ND has told.
+struct Neighbour {
+  PortId port = kNoPort;
+  IpAddr address;
+  MacAddr mac{};
+};
+
 struct Route {
   IpPrefix prefix;
   PortId port = kNoPort;
@@ -106,6 +115,11 @@ class Ip {
                Instant now);
 
   void OnTimer(Timer& timer, Instant now);
+
+  // Answers arrive on the worker that receives from a port; the worker tells the others.
+  void LearnNeighbour(const Neighbour& neighbour, Instant now);
+  // New or changed since the last call; the caller clears it.
+  std::vector<Neighbour>& learned();
 
   // What waits for each port, in order; the worker takes from the front what the port accepts.
   std::vector<packet::Packet*>& tx(PortId port);

@@ -182,6 +182,34 @@ Packet* PacketPool::CopyLinear(const Packet* packet) {
   return copy;
 }
 
+Packet* PacketPool::CopyChain(const Packet* packet) {
+  Packet* copy = Alloc(kLarge);
+  if (copy == nullptr) return nullptr;
+  copy->ol_flags = packet->ol_flags & ~RTE_MBUF_F_INDIRECT;
+  copy->tx_offload = packet->tx_offload;
+  copy->tso_segsz = packet->tso_segsz;
+  Packet* last = copy;
+  for (const Packet* from = packet; from != nullptr; from = from->next) {
+    for (uint16_t done = 0; done < from->data_len;) {
+      if (Tailroom(last) == 0) {
+        Packet* more = Alloc(kLarge);
+        if (more == nullptr) {
+          Free(copy);
+          return nullptr;
+        }
+        more->data_off = 0;
+        last = AppendSegment(copy, more);
+      }
+      const auto part = std::min<uint16_t>(from->data_len - done, Tailroom(last));
+      std::memcpy(Data(last) + last->data_len, Data(from) + done, part);
+      last->data_len += part;
+      copy->pkt_len += part;
+      done += part;
+    }
+  }
+  return copy;
+}
+
 Slice PacketPool::Allocate(uint32_t size) {
   CHECK(size <= allocation_max());
   Packet* p = Alloc(size <= kSmallRoom - kHeadroom ? kSmall : kLarge);

@@ -45,6 +45,9 @@ class PacketPool : public BufferPool {
   // A linear copy of up to kLargeRoom - kHeadroom bytes; null when it does not fit or when exhausted.
   Packet* CopyLinear(const Packet* packet);
 
+  // A copy of any size that owns its rooms: a chain of large segments. Null when exhausted.
+  Packet* CopyChain(const Packet* packet);
+
   // BufferPool
   Slice Allocate(uint32_t size) override;
   uint32_t allocation_max() const override { return kLargeRoom - kHeadroom; }

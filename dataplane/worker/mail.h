@@ -80,16 +80,11 @@ struct MailOut {
 };
 
 // From one worker to another: packets that the other owns, and what IP has learnt for everybody.
-struct Neighbour {
-  ip::PortId port = ip::kNoPort;
-  IpAddr address;
-  ip::MacAddr mac{};
-};
 struct PeerMail {
   enum class Kind : uint8_t { kSegment, kNeighbour, kIcmpError };
   Kind kind = Kind::kSegment;
   ip::Segment segment;  // owned
-  Neighbour neighbour;
+  ip::Neighbour neighbour;
   ip::IcmpError icmp;
 };
 struct PeerLink {

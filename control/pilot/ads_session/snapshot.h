@@ -1,0 +1,53 @@
+// One version of everything Pilot serves: the four resource types by name, packed, each resource
+// and each type with the fingerprint of its content as its version. Equal content has equal
+// versions, also in another Pilot. Immutable; shared between the streams that have it in flight.
+// Pure.
+#ifndef MELTEMI_CONTROL_PILOT_ADS_SESSION_SNAPSHOT_H_
+#define MELTEMI_CONTROL_PILOT_ADS_SESSION_SNAPSHOT_H_
+
+#include <array>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "control/pilot/translate/translate.h"
+#include "google/protobuf/any.pb.h"
+
+namespace meltemi::control::pilot::ads_session {
+
+// In the order they are pushed: what is pointed at before what points at it.
+enum class Type { kCluster, kEndpoint, kListener, kRoute };
+inline constexpr int kTypeCount = 4;
+inline constexpr std::array<Type, kTypeCount> kTypes = {Type::kCluster, Type::kEndpoint,
+                                                        Type::kListener, Type::kRoute};
+
+const char* TypeUrl(Type type);
+const char* ShortName(Type type);  // "cds"
+std::optional<Type> TypeFromUrl(const std::string& url);
+
+struct Resource {
+  std::string version;
+  google::protobuf::Any any;
+};
+
+struct TypeSnapshot {
+  std::string version;
+  std::map<std::string, std::shared_ptr<const Resource>> resources;
+};
+
+struct Snapshot {
+  std::string version;
+  std::array<TypeSnapshot, kTypeCount> types;
+
+  const TypeSnapshot& type(Type t) const { return types[static_cast<size_t>(t)]; }
+};
+
+std::shared_ptr<const Snapshot> MakeSnapshot(const translate::Resources& resources);
+
+// FNV-1a, 64 bits, as 16 hexadecimal digits: the same in every process.
+std::string Fingerprint(const std::string& bytes);
+
+}  // namespace meltemi::control::pilot::ads_session
+
+#endif  // MELTEMI_CONTROL_PILOT_ADS_SESSION_SNAPSHOT_H_

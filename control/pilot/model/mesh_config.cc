@@ -1,0 +1,27 @@
+#include "control/pilot/model/mesh_config.h"
+
+#include "control/pilot/model/yaml_reader.h"
+
+namespace meltemi::control::pilot::model {
+
+MeshConfig ParseMeshConfig(const std::string& file, const std::string& text, Problems* problems) {
+  MeshConfig config;
+  Report report(file, "MeshConfig", problems);
+  // yaml-cpp reports by exception.
+  try {
+    MapReader root(YAML::Load(text), "", &report);
+    config.access_log_file = root.StringOr("accessLogFile", "");
+    root.In("outboundTrafficPolicy", [&](MapReader& policy) {
+      if (policy.Enum("mode", {"ALLOW_ANY", "REGISTRY_ONLY"}).value_or(0) == 1) {
+        config.outbound = MeshConfig::Outbound::kRegistryOnly;
+      }
+    });
+    config.connect_timeout =
+        root.Duration("connectTimeout", absl::Milliseconds(1)).value_or(config.connect_timeout);
+  } catch (const YAML::Exception& e) {
+    report.Add("", "not valid YAML: " + e.msg);
+  }
+  return config;
+}
+
+}  // namespace meltemi::control::pilot::model

@@ -1,0 +1,26 @@
+// Settings of the whole mesh, by Istio's MeshConfig names. Pure.
+#ifndef MELTEMI_CONTROL_PILOT_MODEL_MESH_CONFIG_H_
+#define MELTEMI_CONTROL_PILOT_MODEL_MESH_CONFIG_H_
+
+#include <string>
+
+#include "absl/time/time.h"
+#include "control/pilot/model/problem.h"
+
+namespace meltemi::control::pilot::model {
+
+struct MeshConfig {
+  // accessLogFile: where nodes write access logs; empty: none.
+  std::string access_log_file;
+  // outboundTrafficPolicy.mode: what becomes of requests to hosts nobody defined.
+  enum class Outbound { kAllowAny, kRegistryOnly } outbound = Outbound::kAllowAny;
+  // connectTimeout of clusters whose DestinationRule says nothing.
+  absl::Duration connect_timeout = absl::Seconds(10);
+};
+
+// Reads a MeshConfig document; problems name `file`.
+MeshConfig ParseMeshConfig(const std::string& file, const std::string& text, Problems* problems);
+
+}  // namespace meltemi::control::pilot::model
+
+#endif  // MELTEMI_CONTROL_PILOT_MODEL_MESH_CONFIG_H_

@@ -1,0 +1,84 @@
+// The mesh as the translation sees it: services with their endpoints found, host names resolved,
+// rules attached to hosts, every reference between objects checked. Built whole from one set of
+// objects or not at all. Immutable afterwards, so any thread may read it. Pure.
+#ifndef MELTEMI_CONTROL_PILOT_MODEL_MODEL_H_
+#define MELTEMI_CONTROL_PILOT_MODEL_MODEL_H_
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "control/pilot/model/problem.h"
+#include "control/pilot/model/types.h"
+
+namespace meltemi::control::pilot::model {
+
+struct Endpoint {
+  std::string address;  // an IP, or a name when the service's resolution is DNS
+  uint32_t port = 0;
+  Labels labels;
+  std::string workload;
+  std::string ns;
+  std::string service_account;
+  std::string locality;  // "region/zone/subzone", parts may be missing
+  uint32_t weight = 1;
+};
+
+struct MeshPort {
+  std::string name;
+  uint32_t number = 0;
+  Protocol protocol = Protocol::kTcp;
+  std::vector<Endpoint> endpoints;  // sorted by address, port
+};
+
+struct MeshService {
+  Meta meta;                // of the Service or ServiceEntry it comes from
+  std::string hostname;     // fully qualified; may be "*.suffix" from a ServiceEntry
+  bool kubernetes = false;  // has short names: name, name.ns, name.ns.svc
+  bool headless = false;
+  Resolution resolution = Resolution::kStatic;
+  std::vector<std::string> vips;
+  std::vector<MeshPort> ports;  // TCP only, in the order given
+
+  const MeshPort* Port(uint32_t number) const;
+};
+
+class Model {
+ public:
+  // Sorted by hostname.
+  const std::vector<MeshService>& services() const { return services_; }
+  const MeshService* FindService(const std::string& hostname) const;
+  // The service a destination means: exact name, else the most specific wildcard.
+  const MeshService* MatchService(const std::string& hostname) const;
+  // The rule whose host is `hostname`, else the one with the most specific wildcard; or null.
+  const VirtualService* VirtualServiceFor(const std::string& hostname) const;
+  const DestinationRule* DestinationRuleFor(const std::string& hostname) const;
+  // The host a name written in an object of namespace `ns` stands for: short names are completed.
+  std::string Resolve(const std::string& host, const std::string& ns) const;
+  // The port of `service` a destination means when the request came in on `listener_port`.
+  static std::optional<uint32_t> DestinationPort(const MeshService& service,
+                                                 const Destination& destination,
+                                                 uint32_t listener_port);
+  const std::string& domain() const { return domain_; }
+  const std::vector<VirtualService>& virtual_services() const { return virtual_services_; }
+  const std::vector<DestinationRule>& destination_rules() const { return destination_rules_; }
+
+ private:
+  friend class ModelBuilder;
+  std::string domain_;
+  std::vector<MeshService> services_;
+  std::map<std::string, size_t> service_by_host_;
+  std::vector<VirtualService> virtual_services_;    // sorted by namespace and name
+  std::vector<DestinationRule> destination_rules_;  // sorted by namespace and name
+  std::map<std::string, size_t> virtual_service_by_host_;
+  std::map<std::string, size_t> destination_rule_by_host_;
+};
+
+// The model of `objects`, or nothing when there were problems. `domain`: "cluster.local".
+std::optional<Model> BuildModel(const Objects& objects, const std::string& domain,
+                                Problems* problems);
+
+}  // namespace meltemi::control::pilot::model
+
+#endif  // MELTEMI_CONTROL_PILOT_MODEL_MODEL_H_

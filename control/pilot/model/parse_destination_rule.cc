@@ -1,0 +1,134 @@
+// Kind DestinationRule.
+#include "absl/strings/str_cat.h"
+#include "control/pilot/model/parse.h"
+
+namespace meltemi::control::pilot::model {
+namespace {
+
+std::optional<uint32_t> Count(MapReader& map, const char* name, int64_t min, int64_t max) {
+  const auto value = map.Int(name, min, max);
+  return value ? std::optional<uint32_t>(static_cast<uint32_t>(*value)) : std::nullopt;
+}
+
+constexpr absl::Duration kMillisecond = absl::Milliseconds(1);
+
+Balancer ReadBalancer(MapReader& map) {
+  Balancer out = Balancer::kUnspecified;
+  const auto simple = map.Enum("simple", {"UNSPECIFIED", "LEAST_REQUEST", "ROUND_ROBIN", "RANDOM",
+                                          "PASSTHROUGH", "LEAST_CONN"});
+  if (simple) {
+    // LEAST_CONN is the deprecated name of LEAST_REQUEST.
+    out = *simple == 5 ? Balancer::kLeastRequest : static_cast<Balancer>(*simple);
+  }
+  map.NotYet({"consistentHash", "localityLbSetting", "warmupDurationSecs", "warmup"});
+  return out;
+}
+
+ConnectionPool ReadPool(MapReader& map) {
+  ConnectionPool out;
+  map.In("tcp", [&](MapReader& tcp) {
+    out.max_connections = Count(tcp, "maxConnections", 1, INT32_MAX);
+    out.connect_timeout = tcp.Duration("connectTimeout", kMillisecond);
+    out.tcp_idle_timeout = tcp.Duration("idleTimeout", absl::ZeroDuration());
+    tcp.In("tcpKeepalive", [&](MapReader& keepalive) {
+      TcpKeepalive k;
+      k.probes = Count(keepalive, "probes", 1, INT32_MAX);
+      k.time = keepalive.Duration("time", absl::Seconds(1));
+      k.interval = keepalive.Duration("interval", absl::Seconds(1));
+      out.keepalive = k;
+    });
+    tcp.NotYet({"maxConnectionDuration"});
+  });
+  map.In("http", [&](MapReader& http) {
+    out.max_pending_requests = Count(http, "http1MaxPendingRequests", 1, INT32_MAX);
+    out.max_requests = Count(http, "http2MaxRequests", 1, INT32_MAX);
+    out.max_requests_per_connection = Count(http, "maxRequestsPerConnection", 0, INT32_MAX);
+    out.max_retries = Count(http, "maxRetries", 0, INT32_MAX);
+    out.http_idle_timeout = http.Duration("idleTimeout", absl::ZeroDuration());
+    http.NotYet({"h2UpgradePolicy", "useClientProtocol", "maxConcurrentStreams", "http2KeepAlive"});
+  });
+  return out;
+}
+
+OutlierDetection ReadOutlier(MapReader& map) {
+  OutlierDetection out;
+  out.consecutive_5xx = Count(map, "consecutive5xxErrors", 0, INT32_MAX);
+  out.consecutive_gateway = Count(map, "consecutiveGatewayErrors", 0, INT32_MAX);
+  out.consecutive_local_origin = Count(map, "consecutiveLocalOriginFailures", 0, INT32_MAX);
+  out.split_local_origin = map.Bool("splitExternalLocalOriginErrors").value_or(false);
+  out.interval = map.Duration("interval", kMillisecond);
+  out.base_ejection_time = map.Duration("baseEjectionTime", kMillisecond);
+  out.max_ejection_percent = Count(map, "maxEjectionPercent", 0, 100);
+  out.min_health_percent = Count(map, "minHealthPercent", 0, 100).value_or(0);
+  map.NotYet({"consecutiveErrors"});
+  return out;
+}
+
+TrafficBlocks ReadBlocks(MapReader& map) {
+  TrafficBlocks out;
+  map.In("loadBalancer", [&](MapReader& lb) { out.balancer = ReadBalancer(lb); });
+  map.In("connectionPool", [&](MapReader& pool) { out.pool = ReadPool(pool); });
+  map.In("outlierDetection", [&](MapReader& outlier) { out.outlier = ReadOutlier(outlier); });
+  map.In("tls", [&](MapReader& tls) {
+    // Plain text is all there is before mutual TLS; asking for it is fine, for anything else not.
+    const std::string mode = tls.StringOr("mode", "DISABLE");
+    if (mode != "DISABLE") tls.Problem("mode", absl::StrCat(mode, " is not supported yet"));
+    tls.NotYet({"clientCertificate", "privateKey", "caCertificates", "credentialName",
+                "subjectAltNames", "sni", "insecureSkipVerify", "caCrl"});
+  });
+  map.NotYet({"tunnel", "proxyProtocol", "retryBudget"});
+  return out;
+}
+
+TrafficPolicy ReadPolicy(MapReader& map) {
+  TrafficPolicy out;
+  out.all = ReadBlocks(map);
+  map.Each("portLevelSettings", [&](MapReader& level) {
+    uint32_t number = 0;
+    level.In("port", [&](MapReader& port) { number = ReadPort(port, "number"); });
+    if (number == 0) level.Problem("port.number", "required");
+    if (!out.ports.emplace(number, ReadBlocks(level)).second) {
+      level.Problem("port", absl::StrCat("port ", number, " is given twice"));
+    }
+  });
+  return out;
+}
+
+void ReadSpec(MapReader& spec, DestinationRule* out) {
+  out->host = spec.RequiredString("host");
+  spec.In("trafficPolicy", [&](MapReader& policy) { out->policy = ReadPolicy(policy); });
+  spec.Each("subsets", [&](MapReader& map) {
+    Subset subset;
+    subset.name = map.RequiredString("name");
+    subset.labels = map.StringMap("labels");
+    map.In("trafficPolicy", [&](MapReader& policy) { subset.policy = ReadPolicy(policy); });
+    for (const Subset& other : out->subsets) {
+      if (other.name == subset.name) map.Problem("name", "given twice");
+    }
+    // The name becomes part of a cluster name whose parts are separated by bars.
+    if (subset.name.find('|') != std::string::npos) map.Problem("name", "must not contain |");
+    out->subsets.push_back(std::move(subset));
+  });
+  int index = 0;
+  for (const std::string& target : spec.StringList("exportTo")) {
+    if (target != "*") {
+      spec.report().Add(absl::StrCat(spec.Path("exportTo"), "[", index, "]"),
+                        "not supported yet: only \"*\"");
+    }
+    ++index;
+  }
+  spec.NotYet({"workloadSelector"});
+}
+
+}  // namespace
+
+void ParseDestinationRule(MapReader& root, const Meta& meta, Objects* objects) {
+  DestinationRule out{.meta = meta};
+  if (!root.In("spec", [&](MapReader& spec) { ReadSpec(spec, &out); })) {
+    root.Problem("spec", "required");
+  }
+  root.Accept({"status"});
+  objects->destination_rules.push_back(std::move(out));
+}
+
+}  // namespace meltemi::control::pilot::model

@@ -1,0 +1,379 @@
+// Kind VirtualService.
+#include <cmath>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "control/pilot/model/parse.h"
+#include "re2/re2.h"
+
+namespace meltemi::control::pilot::model {
+namespace {
+
+bool ValidRegex(const std::string& regex, std::string* error) {
+  RE2::Options options;
+  options.set_log_errors(false);
+  options.set_max_mem(1 << 20);
+  const RE2 re(regex, options);
+  *error = re.error();
+  return re.ok();
+}
+
+StringMatch ReadStringMatch(MapReader& map) {
+  StringMatch match;
+  int given = 0;
+  const auto read = [&](const char* name, StringMatch::Kind kind) {
+    if (const auto value = map.String(name)) {
+      ++given;
+      match = {kind, *value};
+    }
+  };
+  read("exact", StringMatch::Kind::kExact);
+  read("prefix", StringMatch::Kind::kPrefix);
+  read("regex", StringMatch::Kind::kRegex);
+  if (given > 1) map.report().Add(map.path(), "give only one of exact, prefix, regex");
+  std::string error;
+  if (match.kind == StringMatch::Kind::kRegex && !ValidRegex(match.value, &error)) {
+    map.Problem("regex", absl::StrCat("not a valid RE2 expression: ", error));
+  }
+  return match;
+}
+
+// A match on something every request has: a present-match would say nothing.
+std::optional<StringMatch> ReadValueMatch(MapReader& map, const char* name) {
+  std::optional<StringMatch> match;
+  map.In(name, [&](MapReader& field) { match = ReadStringMatch(field); });
+  if (match && match->kind == StringMatch::Kind::kPresent) {
+    map.Problem(name, "needs exact, prefix or regex");
+    return std::nullopt;
+  }
+  if (match && match->value.empty()) map.Problem(name, "must not be empty");
+  return match;
+}
+
+bool ValidHeaderName(const std::string& name) {
+  for (const char c : name) {
+    if (!absl::ascii_isalnum(c) && std::string("!#$%&'*+-.^_`|~").find(c) == std::string::npos) {
+      return false;
+    }
+  }
+  return !name.empty();
+}
+
+std::map<std::string, StringMatch> ReadMatchMap(MapReader& map, const char* name, bool headers) {
+  std::map<std::string, StringMatch> out;
+  map.EachEntry(name,
+                [&](const std::string& key, const YAML::Node& value, const std::string& path) {
+                  MapReader field(value, path, &map.report());
+                  const StringMatch match = ReadStringMatch(field);
+                  if (headers && !ValidHeaderName(key)) map.report().Add(path, "not a header name");
+                  if (key.empty()) map.report().Add(path, "must not be empty");
+                  out[headers ? absl::AsciiStrToLower(key) : key] = match;
+                });
+  return out;
+}
+
+HttpMatch ReadHttpMatch(MapReader& map) {
+  HttpMatch match;
+  match.name = map.StringOr("name", "");
+  match.uri = ReadValueMatch(map, "uri");
+  match.scheme = ReadValueMatch(map, "scheme");
+  match.method = ReadValueMatch(map, "method");
+  match.authority = ReadValueMatch(map, "authority");
+  match.headers = ReadMatchMap(map, "headers", true);
+  match.without_headers = ReadMatchMap(map, "withoutHeaders", true);
+  match.query_params = ReadMatchMap(map, "queryParams", false);
+  match.port = ReadPort(map, "port");
+  match.ignore_uri_case = map.Bool("ignoreUriCase").value_or(false);
+  map.NotYet({"sourceLabels", "sourceNamespace", "gateways", "statPrefix"});
+  return match;
+}
+
+void ReadOneHeaderOps(MapReader& map, const char* name, HeaderOps* ops) {
+  map.In(name, [&](MapReader& direction) {
+    ops->set = direction.StringMap("set");
+    ops->add = direction.StringMap("add");
+    ops->remove = direction.StringList("remove");
+    for (const auto* fields : {&ops->set, &ops->add}) {
+      for (const auto& [header, value] : *fields) {
+        if (!ValidHeaderName(header) || value.find_first_of("\r\n") != std::string::npos) {
+          direction.report().Add(direction.path(), absl::StrCat("bad header \"", header, "\""));
+        }
+      }
+    }
+    for (const std::string& header : ops->remove) {
+      if (!ValidHeaderName(header)) {
+        direction.Problem("remove", absl::StrCat("bad header \"", header, "\""));
+      }
+    }
+  });
+}
+
+void ReadHeaderOps(MapReader& map, HeaderOps* request, HeaderOps* response) {
+  map.In("headers", [&](MapReader& headers) {
+    ReadOneHeaderOps(headers, "request", request);
+    ReadOneHeaderOps(headers, "response", response);
+  });
+}
+
+RouteDestination ReadDestination(MapReader& map, bool http) {
+  RouteDestination out;
+  const bool given = map.In("destination", [&](MapReader& destination) {
+    out.destination.host = destination.RequiredString("host");
+    out.destination.subset = destination.StringOr("subset", "");
+    destination.In("port", [&](MapReader& port) {
+      out.destination.port = ReadPort(port, "number");
+      if (!port.Has("number")) port.Problem("number", "required");
+    });
+  });
+  if (!given) map.Problem("destination", "required");
+  if (const auto weight = map.Int("weight", 0, UINT32_MAX)) {
+    out.weight = static_cast<uint32_t>(*weight);
+  }
+  if (http) ReadHeaderOps(map, &out.request, &out.response);
+  return out;
+}
+
+void CheckWeights(MapReader& map, const std::vector<RouteDestination>& route) {
+  uint64_t sum = 0;
+  for (const RouteDestination& destination : route) {
+    sum += destination.weight.value_or(route.size() == 1 ? 1 : 0);
+  }
+  if (!route.empty() && sum == 0) map.Problem("route", "the weights add up to 0");
+  if (sum > UINT32_MAX) map.Problem("route", "the weights add up to more than 4294967295");
+}
+
+Redirect ReadRedirect(MapReader& map) {
+  Redirect out;
+  out.uri = map.StringOr("uri", "");
+  out.prefix_rewrite = map.StringOr("prefixRewrite", "");
+  out.authority = map.StringOr("authority", "");
+  out.scheme = map.StringOr("scheme", "");
+  out.port = ReadPort(map, "port");
+  if (!out.uri.empty() && !out.prefix_rewrite.empty()) {
+    map.Problem("prefixRewrite", "give only one of uri, prefixRewrite");
+  }
+  if (!out.scheme.empty() && out.scheme != "http" && out.scheme != "https") {
+    map.Problem("scheme", "must be http or https");
+  }
+  if (const auto code = map.Int("redirectCode", 301, 308)) {
+    out.code = static_cast<uint32_t>(*code);
+    if (out.code > 303 && out.code < 307) {
+      map.Problem("redirectCode", "must be one of 301, 302, 303, 307, 308");
+    }
+  }
+  map.NotYet({"derivePort"});
+  return out;
+}
+
+Rewrite ReadRewrite(MapReader& map) {
+  Rewrite out;
+  out.uri = map.StringOr("uri", "");
+  out.authority = map.StringOr("authority", "");
+  map.In("uriRegexRewrite", [&](MapReader& regex) {
+    out.regex = regex.RequiredString("match");
+    out.regex_rewrite = regex.StringOr("rewrite", "");
+    std::string error;
+    if (!ValidRegex(out.regex, &error)) {
+      regex.Problem("match", absl::StrCat("not a valid RE2 expression: ", error));
+    }
+  });
+  if (!out.uri.empty() && !out.regex.empty()) {
+    map.Problem("uriRegexRewrite", "give only one of uri, uriRegexRewrite");
+  }
+  return out;
+}
+
+DirectResponse ReadDirectResponse(MapReader& map) {
+  DirectResponse out;
+  out.status = static_cast<uint32_t>(map.Int("status", 200, 599).value_or(0));
+  if (!map.Has("status")) map.Problem("status", "required");
+  map.In("body", [&](MapReader& body) {
+    out.body = body.StringOr("string", "");
+    body.NotYet({"bytes"});
+  });
+  if (out.body.size() > 4096) map.Problem("body", "longer than 4096 bytes");
+  return out;
+}
+
+// retryOn mixes Envoy's policies with plain status codes.
+void ReadRetryOn(MapReader& map, Retries* retries) {
+  static constexpr const char* kPolicies[] = {"5xx",
+                                              "gateway-error",
+                                              "reset",
+                                              "reset-before-request",
+                                              "connect-failure",
+                                              "envoy-ratelimited",
+                                              "retriable-4xx",
+                                              "refused-stream",
+                                              "retriable-status-codes",
+                                              "retriable-headers",
+                                              "http3-post-connect-failure",
+                                              "cancelled",
+                                              "deadline-exceeded",
+                                              "internal",
+                                              "resource-exhausted",
+                                              "unavailable"};
+  std::vector<std::string> policies;
+  for (const auto& part :
+       absl::StrSplit(map.StringOr("retryOn", ""), ',', absl::SkipWhitespace())) {
+    const std::string word(absl::StripAsciiWhitespace(part));
+    uint32_t code = 0;
+    bool known = false;
+    for (const char* policy : kPolicies) known |= word == policy;
+    if (known) {
+      policies.push_back(word);
+    } else if (absl::SimpleAtoi(word, &code) && code >= 100 && code <= 599) {
+      retries->status_codes.push_back(code);
+    } else {
+      map.Problem("retryOn", absl::StrCat("\"", word, "\" is not a retry policy or status code"));
+    }
+  }
+  retries->retry_on = absl::StrJoin(policies, ",");
+}
+
+Retries ReadRetries(MapReader& map) {
+  Retries out;
+  out.attempts = static_cast<uint32_t>(map.Int("attempts", 0, 100).value_or(0));
+  out.per_try_timeout = map.Duration("perTryTimeout", absl::Milliseconds(1));
+  out.backoff = map.Duration("backoff", absl::Milliseconds(1));
+  out.ignore_previous_hosts = map.Bool("retryIgnorePreviousHosts").value_or(true);
+  ReadRetryOn(map, &out);
+  map.NotYet({"retryRemoteLocalities"});
+  return out;
+}
+
+uint32_t ReadPercentage(MapReader& map) {
+  uint32_t per_million = 0;
+  map.In("percentage", [&](MapReader& percentage) {
+    per_million =
+        static_cast<uint32_t>(std::lround(percentage.Double("value", 0, 100).value_or(0) * 10'000));
+  });
+  return per_million;
+}
+
+Fault ReadFault(MapReader& map) {
+  Fault out;
+  map.In("delay", [&](MapReader& delay) {
+    Fault::Delay d;
+    const auto fixed = delay.Duration("fixedDelay", absl::Milliseconds(1));
+    if (!delay.Has("fixedDelay")) delay.Problem("fixedDelay", "required");
+    d.fixed = fixed.value_or(absl::ZeroDuration());
+    d.per_million = ReadPercentage(delay);
+    // The deprecated whole-number form.
+    if (const auto percent = delay.Int("percent", 0, 100)) {
+      d.per_million = static_cast<uint32_t>(*percent) * 10'000;
+    }
+    delay.NotYet({"exponentialDelay"});
+    out.delay = d;
+  });
+  map.In("abort", [&](MapReader& abort) {
+    Fault::Abort a;
+    a.http_status = static_cast<uint32_t>(abort.Int("httpStatus", 200, 599).value_or(0));
+    if (!abort.Has("httpStatus") && !abort.Has("grpcStatus")) {
+      abort.Problem("httpStatus", "required");
+    }
+    a.per_million = ReadPercentage(abort);
+    abort.NotYet({"grpcStatus", "http2Error"});
+    out.abort = a;
+  });
+  if (!out.delay && !out.abort) map.report().Add(map.path(), "needs delay or abort");
+  return out;
+}
+
+HttpRoute ReadHttpRoute(MapReader& map) {
+  HttpRoute out;
+  out.name = map.StringOr("name", "");
+  map.Each("match", [&](MapReader& match) { out.match.push_back(ReadHttpMatch(match)); });
+  map.Each("route", [&](MapReader& d) { out.route.push_back(ReadDestination(d, true)); });
+  CheckWeights(map, out.route);
+  map.In("redirect", [&](MapReader& redirect) { out.redirect = ReadRedirect(redirect); });
+  map.In("rewrite", [&](MapReader& rewrite) { out.rewrite = ReadRewrite(rewrite); });
+  map.In("directResponse",
+         [&](MapReader& direct) { out.direct_response = ReadDirectResponse(direct); });
+  out.timeout = map.Duration("timeout", absl::ZeroDuration());
+  map.In("retries", [&](MapReader& retries) { out.retries = ReadRetries(retries); });
+  map.In("fault", [&](MapReader& fault) { out.fault = ReadFault(fault); });
+  ReadHeaderOps(map, &out.request, &out.response);
+  map.NotYet({"delegate", "mirror", "mirrors", "mirrorPercentage", "mirrorPercent",
+              "mirror_percent", "corsPolicy"});
+  const int actions =
+      !out.route.empty() + out.redirect.has_value() + out.direct_response.has_value();
+  if (actions != 1 && !map.Has("delegate")) {
+    map.report().Add(map.path(), "needs exactly one of route, redirect, directResponse");
+  }
+  if (out.rewrite && out.route.empty()) map.Problem("rewrite", "only possible with route");
+  return out;
+}
+
+TcpRoute ReadTcpRoute(MapReader& map) {
+  TcpRoute out;
+  bool every_port = !map.Has("match");
+  map.Each("match", [&](MapReader& match) {
+    const uint32_t port = ReadPort(match, "port");
+    if (port == 0) every_port = true;
+    out.ports.push_back(port);
+    match.NotYet(
+        {"destinationSubnets", "sourceLabels", "gateways", "sourceNamespace", "sourceSubnet"});
+  });
+  if (every_port) out.ports.clear();
+  map.Each("route", [&](MapReader& d) { out.route.push_back(ReadDestination(d, false)); });
+  if (out.route.empty()) map.Problem("route", "required");
+  CheckWeights(map, out.route);
+  return out;
+}
+
+void CheckHost(MapReader& spec, const std::string& host, int index) {
+  const std::string path = absl::StrCat("hosts[", index, "]");
+  const size_t star = host.find('*');
+  const bool wildcard_ok = star == std::string::npos || (star == 0 && host.rfind('*') == 0 &&
+                                                         (host.size() == 1 || host[1] == '.'));
+  if (host.empty() || !wildcard_ok) {
+    spec.report().Add(absl::StrCat(spec.path(), ".", path),
+                      absl::StrCat("\"", host, "\" is not a host name, *, or *.suffix"));
+  }
+}
+
+void ReadSpec(MapReader& spec, VirtualService* out) {
+  out->hosts = spec.StringList("hosts");
+  if (out->hosts.empty()) spec.Problem("hosts", "required");
+  int index = 0;
+  for (const std::string& host : out->hosts) CheckHost(spec, host, index++);
+  index = 0;
+  for (const std::string& gateway : spec.StringList("gateways")) {
+    if (gateway != "mesh") {
+      spec.report().Add(absl::StrCat(spec.Path("gateways"), "[", index, "]"),
+                        "gateways other than \"mesh\" are not supported yet");
+    }
+    ++index;
+  }
+  index = 0;
+  for (const std::string& target : spec.StringList("exportTo")) {
+    if (target != "*") {
+      spec.report().Add(absl::StrCat(spec.Path("exportTo"), "[", index, "]"),
+                        "not supported yet: only \"*\"");
+    }
+    ++index;
+  }
+  spec.Each("http", [&](MapReader& http) { out->http.push_back(ReadHttpRoute(http)); });
+  spec.Each("tcp", [&](MapReader& tcp) { out->tcp.push_back(ReadTcpRoute(tcp)); });
+  spec.NotYet({"tls"});
+  if (out->http.empty() && out->tcp.empty() && !spec.Has("tls")) {
+    spec.Problem("http", "needs at least one http or tcp route");
+  }
+}
+
+}  // namespace
+
+void ParseVirtualService(MapReader& root, const Meta& meta, Objects* objects) {
+  VirtualService out{.meta = meta};
+  if (!root.In("spec", [&](MapReader& spec) { ReadSpec(spec, &out); })) {
+    root.Problem("spec", "required");
+  }
+  root.Accept({"status"});
+  objects->virtual_services.push_back(std::move(out));
+}
+
+}  // namespace meltemi::control::pilot::model

@@ -1,0 +1,164 @@
+// What a rule names must exist: hosts, subsets, ports.
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "control/pilot/model/builder.h"
+
+namespace meltemi::control::pilot::model {
+namespace {
+
+bool HostCovers(const std::string& pattern, const std::string& host) {
+  if (pattern == host || pattern == "*") return true;
+  return pattern.size() > 1 && pattern[0] == '*' && host.size() >= pattern.size() - 1 &&
+         host.compare(host.size() - (pattern.size() - 1), std::string::npos, pattern, 1) == 0;
+}
+
+// The ports on which requests for any host of the rule come in.
+std::set<uint32_t> ListenerPorts(const Model& model, const VirtualService& rule, bool http) {
+  std::set<uint32_t> ports;
+  for (const std::string& host : rule.hosts) {
+    const std::string pattern = model.Resolve(host, rule.meta.ns);
+    for (const MeshService& service : model.services()) {
+      if (!HostCovers(pattern, service.hostname)) continue;
+      for (const MeshPort& port : service.ports) {
+        if (IsHttp(port.protocol) == http) ports.insert(port.number);
+      }
+    }
+  }
+  return ports;
+}
+
+struct Checker {
+  const Model& model;
+  const VirtualService& rule;
+  Problems* problems;
+
+  void Add(const std::string& path, const std::string& message) {
+    problems->push_back({rule.meta.file, rule.meta.Object(), path, message});
+  }
+
+  void Hosts() {
+    for (size_t i = 0; i < rule.hosts.size(); ++i) {
+      const std::string pattern = model.Resolve(rule.hosts[i], rule.meta.ns);
+      bool found = false;
+      for (const MeshService& service : model.services()) {
+        found |= HostCovers(pattern, service.hostname);
+      }
+      if (found) continue;
+      Add(absl::StrCat("spec.hosts[", i, "]"),
+          absl::StrCat("no Service or ServiceEntry has host \"", pattern, "\""));
+    }
+  }
+
+  void Subset(const std::string& path, const Destination& destination, const std::string& host) {
+    if (destination.subset.empty()) return;
+    const DestinationRule* destination_rule = model.DestinationRuleFor(host);
+    if (destination_rule != nullptr) {
+      for (const auto& subset : destination_rule->subsets) {
+        if (subset.name == destination.subset) return;
+      }
+    }
+    Add(absl::StrCat(path, ".subset"),
+        destination_rule == nullptr
+            ? absl::StrCat("\"", destination.subset, "\": no DestinationRule for host \"", host,
+                           "\"")
+            : absl::StrCat("\"", destination.subset, "\" is not a subset of ",
+                           destination_rule->meta.Object()));
+  }
+
+  void Routes(const std::string& path, const std::vector<RouteDestination>& routes,
+              const std::set<uint32_t>& listener_ports) {
+    for (size_t i = 0; i < routes.size(); ++i) {
+      const Destination& destination = routes[i].destination;
+      const std::string here = absl::StrCat(path, ".route[", i, "].destination");
+      const std::string host = model.Resolve(destination.host, rule.meta.ns);
+      const MeshService* service = model.FindService(host);
+      if (service == nullptr) {
+        Add(absl::StrCat(here, ".host"),
+            absl::StrCat("no Service or ServiceEntry has host \"", host, "\""));
+        continue;
+      }
+      Subset(here, destination, host);
+      for (const uint32_t port : listener_ports) {
+        if (Model::DestinationPort(*service, destination, port)) continue;
+        Add(absl::StrCat(here, ".port"),
+            destination.port != 0
+                ? absl::StrCat("\"", host, "\" has no port ", destination.port)
+                : absl::StrCat("required: \"", host, "\" has several ports, none of them ", port));
+        break;
+      }
+    }
+  }
+
+  void All() {
+    Hosts();
+    const std::set<uint32_t> http_ports = ListenerPorts(model, rule, true);
+    const std::set<uint32_t> tcp_ports = ListenerPorts(model, rule, false);
+    for (size_t i = 0; i < rule.http.size(); ++i) {
+      std::set<uint32_t> ports;
+      for (const HttpMatch& match : rule.http[i].match) {
+        if (match.port != 0) ports.insert(match.port);
+      }
+      if (ports.size() != rule.http[i].match.size() || ports.empty()) ports = http_ports;
+      Routes(absl::StrCat("spec.http[", i, "]"), rule.http[i].route, ports);
+    }
+    for (size_t i = 0; i < rule.tcp.size(); ++i) {
+      std::set<uint32_t> ports(rule.tcp[i].ports.begin(), rule.tcp[i].ports.end());
+      Routes(absl::StrCat("spec.tcp[", i, "]"), rule.tcp[i].route,
+             ports.empty() ? tcp_ports : ports);
+    }
+  }
+};
+
+// TLS by name needs routing by SNI; without an address to listen on there is nothing else.
+void CheckPlainAddresses(const Model& model, Problems* problems) {
+  std::map<uint32_t, const MeshService*> wildcard;
+  for (const MeshService& service : model.services()) {
+    if (!service.vips.empty() || service.kubernetes) continue;
+    for (const MeshPort& port : service.ports) {
+      if (IsHttp(port.protocol)) continue;
+      if (port.protocol == Protocol::kTls) {
+        problems->push_back({service.meta.file, service.meta.Object(), "spec.addresses",
+                             absl::StrCat("required for TLS port ", port.number,
+                                          ": routing by SNI is not supported yet")});
+        continue;
+      }
+      const auto [it, inserted] = wildcard.emplace(port.number, &service);
+      if (inserted) continue;
+      problems->push_back({service.meta.file, service.meta.Object(), "spec.addresses",
+                           absl::StrCat("required: ", it->second->meta.Object(),
+                                        " also takes TCP port ", port.number, " of any address")});
+    }
+  }
+  for (const MeshService& service : model.services()) {
+    for (const MeshPort& port : service.ports) {
+      const auto it = wildcard.find(port.number);
+      if (it == wildcard.end() || !IsHttp(port.protocol)) continue;
+      problems->push_back({it->second->meta.file, it->second->meta.Object(), "spec.addresses",
+                           absl::StrCat("required: TCP port ", port.number,
+                                        " of any address is HTTP for ", service.meta.Object())});
+      wildcard.erase(it);
+    }
+  }
+}
+
+}  // namespace
+
+void CheckReferences(const Model& model, Problems* problems) {
+  for (const VirtualService& rule : model.virtual_services()) {
+    Checker{model, rule, problems}.All();
+  }
+  for (const DestinationRule& rule : model.destination_rules()) {
+    const std::string pattern = model.Resolve(rule.host, rule.meta.ns);
+    bool found = false;
+    for (const MeshService& service : model.services()) {
+      found |= HostCovers(pattern, service.hostname);
+    }
+    if (found) continue;
+    problems->push_back({rule.meta.file, rule.meta.Object(), "spec.host",
+                         absl::StrCat("no Service or ServiceEntry has host \"", pattern, "\"")});
+  }
+  CheckPlainAddresses(model, problems);
+}
+
+}  // namespace meltemi::control::pilot::model

@@ -1,0 +1,292 @@
+// The objects operators write, as plain typed values: what a parsed and locally valid Service, Pod,
+// WorkloadEntry, VirtualService, DestinationRule or ServiceEntry says. References between objects
+// are still names here; model.h resolves them. Pure; knows no YAML and no protobuf.
+#ifndef MELTEMI_CONTROL_PILOT_MODEL_TYPES_H_
+#define MELTEMI_CONTROL_PILOT_MODEL_TYPES_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+
+namespace meltemi::control::pilot::model {
+
+using Labels = std::map<std::string, std::string>;
+
+struct Meta {
+  std::string file;
+  std::string kind;
+  std::string ns;
+  std::string name;
+  Labels labels;
+
+  std::string Object() const { return absl::StrCat(kind, " ", ns, "/", name); }
+};
+
+// How the bytes of a port are understood.
+enum class Protocol { kTcp, kTls, kHttp, kHttp2, kGrpc, kUdp };
+
+constexpr bool IsHttp(Protocol protocol) {
+  return protocol == Protocol::kHttp || protocol == Protocol::kHttp2 || protocol == Protocol::kGrpc;
+}
+
+struct ServicePort {
+  std::string name;
+  uint32_t number = 0;
+  uint32_t target_number = 0;  // 0: target_name, or the same number when that is empty too
+  std::string target_name;
+  Protocol protocol = Protocol::kTcp;
+};
+
+struct Service {
+  Meta meta;
+  Labels selector;
+  std::vector<ServicePort> ports;
+  std::vector<std::string> cluster_ips;
+  bool headless = false;
+  bool publish_not_ready = false;
+};
+
+struct Pod {
+  Meta meta;
+  std::vector<std::string> ips;
+  std::map<std::string, uint32_t> named_ports;
+  std::string workload;  // the ReplicaSet's name without its hash, or the pod's own
+  std::string node;
+  std::string service_account;
+  bool ready = true;
+};
+
+// v1 Endpoints or discovery.k8s.io/v1 EndpointSlice: addresses given explicitly.
+struct EndpointGroup {
+  struct Address {
+    std::vector<std::string> ips;
+    std::string pod;  // targetRef of kind Pod
+    std::string zone;
+    bool ready = true;
+  };
+  struct Port {
+    std::string name;
+    uint32_t number = 0;
+  };
+  Meta meta;
+  std::string service;
+  bool slice = false;
+  std::vector<Address> addresses;
+  std::vector<Port> ports;
+};
+
+// Kind WorkloadEntry, and the endpoints of a ServiceEntry.
+struct WorkloadEntry {
+  Meta meta;
+  std::string address;
+  std::map<std::string, uint32_t> ports;
+  Labels labels;
+  std::string locality;
+  std::string service_account;
+  uint32_t weight = 1;
+};
+
+enum class Resolution { kStatic, kDns, kDnsRoundRobin, kNone };
+
+struct ServiceEntry {
+  Meta meta;
+  std::vector<std::string> hosts;
+  std::vector<std::string> addresses;
+  std::vector<ServicePort> ports;
+  bool external = true;
+  Resolution resolution = Resolution::kNone;
+  std::vector<WorkloadEntry> endpoints;
+  std::optional<Labels> workload_selector;
+};
+
+struct StringMatch {
+  enum class Kind { kPresent, kExact, kPrefix, kRegex };
+  Kind kind = Kind::kPresent;
+  std::string value;
+};
+
+struct Destination {
+  std::string host;  // as written
+  std::string subset;
+  uint32_t port = 0;  // 0: not given
+};
+
+struct HeaderOps {
+  std::map<std::string, std::string> set;
+  std::map<std::string, std::string> add;
+  std::vector<std::string> remove;
+};
+
+struct RouteDestination {
+  Destination destination;
+  std::optional<uint32_t> weight;
+  HeaderOps request;
+  HeaderOps response;
+};
+
+struct HttpMatch {
+  std::string name;
+  std::optional<StringMatch> uri;
+  std::optional<StringMatch> scheme;
+  std::optional<StringMatch> method;
+  std::optional<StringMatch> authority;
+  std::map<std::string, StringMatch> headers;
+  std::map<std::string, StringMatch> without_headers;
+  std::map<std::string, StringMatch> query_params;
+  uint32_t port = 0;
+  bool ignore_uri_case = false;
+};
+
+struct Redirect {
+  std::string uri;
+  std::string prefix_rewrite;
+  std::string authority;
+  std::string scheme;
+  uint32_t port = 0;
+  uint32_t code = 301;
+};
+
+struct Rewrite {
+  std::string uri;
+  std::string authority;
+  std::string regex;
+  std::string regex_rewrite;
+};
+
+struct DirectResponse {
+  uint32_t status = 0;
+  std::string body;
+};
+
+struct Retries {
+  uint32_t attempts = 2;
+  std::optional<absl::Duration> per_try_timeout;
+  std::optional<absl::Duration> backoff;
+  std::string retry_on;  // policies, comma separated; empty: the default
+  std::vector<uint32_t> status_codes;
+  bool ignore_previous_hosts = true;
+};
+
+// Share of requests in millionths.
+struct Fault {
+  struct Delay {
+    absl::Duration fixed;
+    uint32_t per_million = 0;
+  };
+  struct Abort {
+    uint32_t http_status = 0;
+    uint32_t per_million = 0;
+  };
+  std::optional<Delay> delay;
+  std::optional<Abort> abort;
+};
+
+struct HttpRoute {
+  std::string name;
+  std::vector<HttpMatch> match;
+  std::vector<RouteDestination> route;
+  std::optional<Redirect> redirect;
+  std::optional<Rewrite> rewrite;
+  std::optional<DirectResponse> direct_response;
+  std::optional<absl::Duration> timeout;
+  std::optional<Retries> retries;
+  std::optional<Fault> fault;
+  HeaderOps request;
+  HeaderOps response;
+};
+
+struct TcpRoute {
+  std::vector<uint32_t> ports;  // empty: every port
+  std::vector<RouteDestination> route;
+};
+
+struct VirtualService {
+  Meta meta;
+  std::vector<std::string> hosts;  // as written
+  std::vector<HttpRoute> http;
+  std::vector<TcpRoute> tcp;
+};
+
+enum class Balancer { kUnspecified, kLeastRequest, kRoundRobin, kRandom, kPassthrough };
+
+struct TcpKeepalive {
+  std::optional<uint32_t> probes;
+  std::optional<absl::Duration> time;
+  std::optional<absl::Duration> interval;
+};
+
+struct ConnectionPool {
+  std::optional<uint32_t> max_connections;
+  std::optional<absl::Duration> connect_timeout;
+  std::optional<TcpKeepalive> keepalive;
+  std::optional<absl::Duration> tcp_idle_timeout;
+  std::optional<uint32_t> max_pending_requests;
+  std::optional<uint32_t> max_requests;
+  std::optional<uint32_t> max_requests_per_connection;
+  std::optional<uint32_t> max_retries;
+  std::optional<absl::Duration> http_idle_timeout;
+};
+
+struct OutlierDetection {
+  std::optional<uint32_t> consecutive_5xx;
+  std::optional<uint32_t> consecutive_gateway;
+  std::optional<uint32_t> consecutive_local_origin;
+  bool split_local_origin = false;
+  std::optional<absl::Duration> interval;
+  std::optional<absl::Duration> base_ejection_time;
+  std::optional<uint32_t> max_ejection_percent;
+  uint32_t min_health_percent = 0;
+};
+
+struct TrafficBlocks {
+  std::optional<Balancer> balancer;
+  std::optional<ConnectionPool> pool;
+  std::optional<OutlierDetection> outlier;
+};
+
+struct TrafficPolicy {
+  TrafficBlocks all;
+  std::map<uint32_t, TrafficBlocks> ports;  // portLevelSettings
+};
+
+struct Subset {
+  std::string name;
+  Labels labels;
+  TrafficPolicy policy;
+};
+
+struct DestinationRule {
+  Meta meta;
+  std::string host;  // as written
+  TrafficPolicy policy;
+  std::vector<Subset> subsets;
+};
+
+// One object as it was written, to show, to compare and to write back.
+struct Document {
+  Meta meta;
+  std::string api_version;
+  std::string yaml;
+};
+
+// Everything a set of files says.
+struct Objects {
+  std::vector<Document> documents;
+  std::vector<Service> services;
+  std::vector<Pod> pods;
+  std::vector<EndpointGroup> endpoint_groups;
+  std::vector<WorkloadEntry> workload_entries;
+  std::vector<ServiceEntry> service_entries;
+  std::vector<VirtualService> virtual_services;
+  std::vector<DestinationRule> destination_rules;
+};
+
+}  // namespace meltemi::control::pilot::model
+
+#endif  // MELTEMI_CONTROL_PILOT_MODEL_TYPES_H_

@@ -1,0 +1,247 @@
+// CDS and EDS.
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "control/pilot/translate/proto_util.h"
+#include "control/pilot/translate/translate.h"
+#include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
+
+namespace meltemi::control::pilot::translate {
+namespace {
+
+using envoy::config::cluster::v3::Cluster;
+using envoy::config::cluster::v3::OutlierDetection;
+using envoy::config::endpoint::v3::ClusterLoadAssignment;
+using model::Balancer;
+using model::TrafficBlocks;
+using model::TrafficPolicy;
+
+constexpr uint32_t kUnlimited = UINT32_MAX;
+
+// A port-level block replaces the whole of what was said above it; other blocks override one by
+// one.
+TrafficBlocks Merge(TrafficBlocks base, const TrafficPolicy& policy, uint32_t port) {
+  if (policy.all.balancer) base.balancer = policy.all.balancer;
+  if (policy.all.pool) base.pool = policy.all.pool;
+  if (policy.all.outlier) base.outlier = policy.all.outlier;
+  if (const auto it = policy.ports.find(port); it != policy.ports.end()) return it->second;
+  return base;
+}
+
+void SetBalancer(const TrafficBlocks& blocks, Cluster* cluster) {
+  switch (blocks.balancer.value_or(Balancer::kUnspecified)) {
+    case Balancer::kUnspecified:
+    case Balancer::kLeastRequest:
+      cluster->set_lb_policy(Cluster::LEAST_REQUEST);
+      return;
+    case Balancer::kRoundRobin:
+      cluster->set_lb_policy(Cluster::ROUND_ROBIN);
+      return;
+    case Balancer::kRandom:
+      cluster->set_lb_policy(Cluster::RANDOM);
+      return;
+    case Balancer::kPassthrough:
+      cluster->set_type(Cluster::ORIGINAL_DST);
+      cluster->set_lb_policy(Cluster::CLUSTER_PROVIDED);
+      return;
+  }
+}
+
+// As Istio: no limit is ever implied. Envoy's own defaults (3 retries, 1024 requests) would turn a
+// rollout into 503s.
+void SetPool(const TrafficBlocks& blocks, Cluster* cluster) {
+  const model::ConnectionPool pool = blocks.pool.value_or(model::ConnectionPool{});
+  auto* thresholds = cluster->mutable_circuit_breakers()->add_thresholds();
+  thresholds->mutable_max_connections()->set_value(pool.max_connections.value_or(kUnlimited));
+  thresholds->mutable_max_pending_requests()->set_value(
+      pool.max_pending_requests.value_or(kUnlimited));
+  thresholds->mutable_max_requests()->set_value(pool.max_requests.value_or(kUnlimited));
+  thresholds->mutable_max_retries()->set_value(pool.max_retries.value_or(kUnlimited));
+  thresholds->set_track_remaining(true);
+  if (pool.connect_timeout) SetDuration(*pool.connect_timeout, cluster->mutable_connect_timeout());
+  if (!pool.keepalive) return;
+  auto* keepalive = cluster->mutable_upstream_connection_options()->mutable_tcp_keepalive();
+  if (pool.keepalive->probes) {
+    keepalive->mutable_keepalive_probes()->set_value(*pool.keepalive->probes);
+  }
+  if (pool.keepalive->time) {
+    keepalive->mutable_keepalive_time()->set_value(absl::ToInt64Seconds(*pool.keepalive->time));
+  }
+  if (pool.keepalive->interval) {
+    keepalive->mutable_keepalive_interval()->set_value(
+        absl::ToInt64Seconds(*pool.keepalive->interval));
+  }
+}
+
+void SetHttp(const TrafficBlocks& blocks, model::Protocol protocol, Cluster* cluster) {
+  if (!model::IsHttp(protocol)) return;
+  const model::ConnectionPool pool = blocks.pool.value_or(model::ConnectionPool{});
+  const bool http2 = protocol != model::Protocol::kHttp;
+  const uint32_t per_connection = pool.max_requests_per_connection.value_or(0);
+  if (!http2 && per_connection == 0 && !pool.http_idle_timeout) return;
+  envoy::extensions::upstreams::http::v3::HttpProtocolOptions options;
+  auto* common = options.mutable_common_http_protocol_options();
+  if (per_connection != 0) common->mutable_max_requests_per_connection()->set_value(per_connection);
+  if (pool.http_idle_timeout) SetDuration(*pool.http_idle_timeout, common->mutable_idle_timeout());
+  if (http2) {
+    options.mutable_explicit_http_config()->mutable_http2_protocol_options();
+  } else {
+    options.mutable_explicit_http_config()->mutable_http_protocol_options();
+  }
+  (*cluster->mutable_typed_extension_protocol_options())
+      ["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"] = Pack(options);
+}
+
+void SetOutlier(const TrafficBlocks& blocks, Cluster* cluster) {
+  if (!blocks.outlier) return;
+  const model::OutlierDetection& from = *blocks.outlier;
+  OutlierDetection* to = cluster->mutable_outlier_detection();
+  if (from.consecutive_5xx) {
+    to->mutable_consecutive_5xx()->set_value(*from.consecutive_5xx);
+    to->mutable_enforcing_consecutive_5xx()->set_value(*from.consecutive_5xx > 0 ? 100 : 0);
+  }
+  if (from.consecutive_gateway) {
+    to->mutable_consecutive_gateway_failure()->set_value(*from.consecutive_gateway);
+    to->mutable_enforcing_consecutive_gateway_failure()->set_value(
+        *from.consecutive_gateway > 0 ? 100 : 0);
+  }
+  if (from.split_local_origin) to->set_split_external_local_origin_errors(true);
+  if (from.consecutive_local_origin) {
+    to->mutable_consecutive_local_origin_failure()->set_value(*from.consecutive_local_origin);
+    to->mutable_enforcing_consecutive_local_origin_failure()->set_value(
+        *from.consecutive_local_origin > 0 ? 100 : 0);
+  }
+  to->mutable_enforcing_success_rate()->set_value(0);
+  if (from.interval) SetDuration(*from.interval, to->mutable_interval());
+  if (from.base_ejection_time) {
+    SetDuration(*from.base_ejection_time, to->mutable_base_ejection_time());
+  }
+  if (from.max_ejection_percent) {
+    to->mutable_max_ejection_percent()->set_value(*from.max_ejection_percent);
+  }
+  cluster->mutable_common_lb_config()->mutable_healthy_panic_threshold()->set_value(
+      from.min_health_percent);
+}
+
+// Istio's endpoint metadata: "workload;namespace;app;version;cluster".
+std::string WorkloadText(const model::Endpoint& endpoint) {
+  const auto label = [&](const char* name) {
+    const auto it = endpoint.labels.find(name);
+    return it == endpoint.labels.end() ? std::string() : it->second;
+  };
+  return absl::StrCat(endpoint.workload, ";", endpoint.ns, ";", label("app"), ";", label("version"),
+                      ";Kubernetes");
+}
+
+ClusterLoadAssignment Assignment(const std::string& name, const model::MeshPort& port,
+                                 const model::Labels& labels) {
+  ClusterLoadAssignment out;
+  out.set_cluster_name(name);
+  std::map<std::string, std::vector<const model::Endpoint*>> localities;
+  for (const model::Endpoint& endpoint : port.endpoints) {
+    bool match = true;
+    for (const auto& [key, value] : labels) {
+      const auto it = endpoint.labels.find(key);
+      match &= it != endpoint.labels.end() && it->second == value;
+    }
+    if (match) localities[endpoint.locality].push_back(&endpoint);
+  }
+  for (const auto& [locality, endpoints] : localities) {
+    auto* group = out.add_endpoints();
+    const std::vector<std::string> parts = absl::StrSplit(locality, absl::MaxSplits('/', 2));
+    if (!locality.empty()) {
+      group->mutable_locality()->set_region(parts[0]);
+      if (parts.size() > 1) group->mutable_locality()->set_zone(parts[1]);
+      if (parts.size() > 2) group->mutable_locality()->set_sub_zone(parts[2]);
+    }
+    uint32_t weight = 0;
+    for (const model::Endpoint* endpoint : endpoints) {
+      auto* lb = group->add_lb_endpoints();
+      SetAddress(endpoint->address, endpoint->port, lb->mutable_endpoint()->mutable_address());
+      lb->set_health_status(envoy::config::core::v3::HEALTHY);
+      lb->mutable_load_balancing_weight()->set_value(endpoint->weight);
+      auto& fields =
+          *(*lb->mutable_metadata()->mutable_filter_metadata())["istio"].mutable_fields();
+      fields["workload"].set_string_value(WorkloadText(*endpoint));
+      weight += endpoint->weight;
+    }
+    group->mutable_load_balancing_weight()->set_value(weight);
+  }
+  return out;
+}
+
+void SetDiscovery(const model::MeshService& service, const model::MeshPort& port,
+                  const model::Labels& labels, Cluster* cluster, Resources* out) {
+  if (cluster->type() == Cluster::ORIGINAL_DST) return;
+  switch (service.resolution) {
+    case model::Resolution::kStatic:
+      cluster->set_type(Cluster::EDS);
+      SetAds(cluster->mutable_eds_cluster_config()->mutable_eds_config());
+      cluster->mutable_eds_cluster_config()->set_service_name(cluster->name());
+      out->endpoints.push_back(Assignment(cluster->name(), port, labels));
+      return;
+    case model::Resolution::kDns:
+    case model::Resolution::kDnsRoundRobin:
+      cluster->set_type(service.resolution == model::Resolution::kDns ? Cluster::STRICT_DNS
+                                                                      : Cluster::LOGICAL_DNS);
+      SetDuration(absl::Seconds(60), cluster->mutable_dns_refresh_rate());
+      *cluster->mutable_load_assignment() = Assignment(cluster->name(), port, labels);
+      return;
+    case model::Resolution::kNone:
+      cluster->set_type(Cluster::ORIGINAL_DST);
+      cluster->set_lb_policy(Cluster::CLUSTER_PROVIDED);
+      return;
+  }
+}
+
+void AddCluster(const model::MeshService& service, const model::MeshPort& port,
+                const std::string& subset, const model::Labels& labels, const TrafficBlocks& blocks,
+                const model::MeshConfig& mesh, Resources* out) {
+  Cluster cluster;
+  cluster.set_name(ClusterName(port.number, subset, service.hostname));
+  SetDuration(mesh.connect_timeout, cluster.mutable_connect_timeout());
+  SetBalancer(blocks, &cluster);
+  SetPool(blocks, &cluster);
+  SetHttp(blocks, port.protocol, &cluster);
+  SetOutlier(blocks, &cluster);
+  SetDiscovery(service, port, labels, &cluster, out);
+  out->clusters.push_back(std::move(cluster));
+}
+
+void AddFixedClusters(const model::MeshConfig& mesh, Resources* out) {
+  Cluster black_hole;
+  black_hole.set_name(kBlackHoleCluster);
+  black_hole.set_type(Cluster::STATIC);
+  SetDuration(mesh.connect_timeout, black_hole.mutable_connect_timeout());
+  black_hole.mutable_load_assignment()->set_cluster_name(kBlackHoleCluster);
+  out->clusters.push_back(black_hole);
+  Cluster passthrough;
+  passthrough.set_name(kPassthroughCluster);
+  passthrough.set_type(Cluster::ORIGINAL_DST);
+  passthrough.set_lb_policy(Cluster::CLUSTER_PROVIDED);
+  SetDuration(mesh.connect_timeout, passthrough.mutable_connect_timeout());
+  SetPool({}, &passthrough);
+  out->clusters.push_back(passthrough);
+}
+
+}  // namespace
+
+void AddClusters(const model::Model& model, const model::MeshConfig& mesh, Resources* out) {
+  AddFixedClusters(mesh, out);
+  for (const model::MeshService& service : model.services()) {
+    const model::DestinationRule* rule = model.DestinationRuleFor(service.hostname);
+    for (const model::MeshPort& port : service.ports) {
+      const TrafficBlocks base =
+          rule == nullptr ? TrafficBlocks{} : Merge({}, rule->policy, port.number);
+      AddCluster(service, port, "", {}, base, mesh, out);
+      if (rule == nullptr) continue;
+      for (const model::Subset& subset : rule->subsets) {
+        AddCluster(service, port, subset.name, subset.labels,
+                   Merge(base, subset.policy, port.number), mesh, out);
+      }
+    }
+  }
+}
+
+}  // namespace meltemi::control::pilot::translate

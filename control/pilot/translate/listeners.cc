@@ -1,0 +1,167 @@
+// LDS.
+#include <map>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "control/pilot/translate/proto_util.h"
+#include "control/pilot/translate/translate.h"
+#include "envoy/extensions/access_loggers/file/v3/file.pb.h"
+#include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
+#include "envoy/extensions/filters/http/router/v3/router.pb.h"
+#include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
+
+namespace meltemi::control::pilot::translate {
+namespace {
+
+namespace hcm = envoy::extensions::filters::network::http_connection_manager::v3;
+using envoy::config::listener::v3::Listener;
+using envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy;
+
+template <typename Filter>
+void SetAccessLog(const model::MeshConfig& mesh, Filter* filter) {
+  if (mesh.access_log_file.empty()) return;
+  envoy::extensions::access_loggers::file::v3::FileAccessLog file;
+  file.set_path(mesh.access_log_file);
+  auto* log = filter->add_access_log();
+  log->set_name("envoy.access_loggers.file");
+  *log->mutable_typed_config() = Pack(file);
+}
+
+Listener NewListener(const std::string& name, const std::string& ip, uint32_t port) {
+  Listener listener;
+  listener.set_name(name);
+  SetAddress(ip, port, listener.mutable_address());
+  listener.mutable_bind_to_port()->set_value(false);
+  listener.set_traffic_direction(envoy::config::core::v3::OUTBOUND);
+  return listener;
+}
+
+void AddWildcardIpv6(uint32_t port, Listener* listener) {
+  SetAddress("::", port, listener->add_additional_addresses()->mutable_address());
+}
+
+void AddHttpListener(uint32_t port, const model::MeshConfig& mesh, Resources* out) {
+  const std::string name = absl::StrCat("0.0.0.0_", port);
+  Listener listener = NewListener(name, "0.0.0.0", port);
+  AddWildcardIpv6(port, &listener);
+  hcm::HttpConnectionManager manager;
+  manager.set_stat_prefix(absl::StrCat("outbound_", name));
+  manager.mutable_rds()->set_route_config_name(absl::StrCat(port));
+  SetAds(manager.mutable_rds()->mutable_config_source());
+  auto* fault = manager.add_http_filters();
+  fault->set_name("envoy.filters.http.fault");
+  *fault->mutable_typed_config() = Pack(envoy::extensions::filters::http::fault::v3::HTTPFault());
+  auto* router = manager.add_http_filters();
+  router->set_name("envoy.filters.http.router");
+  *router->mutable_typed_config() = Pack(envoy::extensions::filters::http::router::v3::Router());
+  SetAccessLog(mesh, &manager);
+  auto* filter = listener.add_filter_chains()->add_filters();
+  filter->set_name("envoy.filters.network.http_connection_manager");
+  *filter->mutable_typed_config() = Pack(manager);
+  out->listeners.push_back(std::move(listener));
+}
+
+// The first tcp route of the service's rule that takes this port, or null.
+const model::TcpRoute* FindTcpRoute(const model::VirtualService* rule, uint32_t port) {
+  if (rule == nullptr) return nullptr;
+  for (const model::TcpRoute& route : rule->tcp) {
+    if (route.ports.empty()) return &route;
+    for (const uint32_t candidate : route.ports) {
+      if (candidate == port) return &route;
+    }
+  }
+  return nullptr;
+}
+
+TcpProxy TcpProxyFor(const model::Model& model, const model::MeshService& service,
+                     const model::MeshPort& port, const model::MeshConfig& mesh) {
+  TcpProxy proxy;
+  const std::string plain = ClusterName(port.number, "", service.hostname);
+  proxy.set_stat_prefix(plain);
+  const model::VirtualService* rule = model.VirtualServiceFor(service.hostname);
+  const model::TcpRoute* route = FindTcpRoute(rule, port.number);
+  std::vector<std::pair<std::string, uint32_t>> clusters;
+  if (route == nullptr) {
+    clusters.emplace_back(plain, 1);
+  } else {
+    for (const model::RouteDestination& to : route->route) {
+      const uint32_t weight = to.weight.value_or(route->route.size() == 1 ? 1 : 0);
+      if (weight == 0) continue;
+      clusters.emplace_back(DestinationCluster(model, rule->meta, to.destination, port.number),
+                            weight);
+    }
+  }
+  if (clusters.size() == 1) {
+    proxy.set_cluster(clusters[0].first);
+  } else {
+    for (const auto& [name, weight] : clusters) {
+      auto* weighted = proxy.mutable_weighted_clusters()->add_clusters();
+      weighted->set_name(name);
+      weighted->set_weight(weight);
+    }
+  }
+  const model::DestinationRule* destination = model.DestinationRuleFor(service.hostname);
+  if (destination != nullptr) {
+    const auto level = destination->policy.ports.find(port.number);
+    const model::TrafficBlocks& blocks =
+        level == destination->policy.ports.end() ? destination->policy.all : level->second;
+    if (blocks.pool && blocks.pool->tcp_idle_timeout) {
+      SetDuration(*blocks.pool->tcp_idle_timeout, proxy.mutable_idle_timeout());
+    }
+  }
+  SetAccessLog(mesh, &proxy);
+  return proxy;
+}
+
+// The addresses clients use for a TCP port: the service's, or every endpoint's when it is headless.
+std::set<std::string> TcpAddresses(const model::MeshService& service, const model::MeshPort& port) {
+  std::set<std::string> out(service.vips.begin(), service.vips.end());
+  if (!out.empty()) return out;
+  if (service.kubernetes) {
+    for (const model::Endpoint& endpoint : port.endpoints) {
+      if (endpoint.port == port.number) out.insert(endpoint.address);
+    }
+    return out;
+  }
+  return {"0.0.0.0"};
+}
+
+void AddTcpListeners(const model::Model& model, const model::MeshService& service,
+                     const model::MeshPort& port, const model::MeshConfig& mesh,
+                     std::set<std::string>* names, Resources* out) {
+  for (const std::string& address : TcpAddresses(service, port)) {
+    const std::string name = absl::StrCat(address, "_", port.number);
+    // Two headless services may select one pod; the first by host name has it.
+    if (!names->insert(name).second) continue;
+    Listener listener = NewListener(name, address, port.number);
+    if (address == "0.0.0.0") AddWildcardIpv6(port.number, &listener);
+    auto* filter = listener.add_filter_chains()->add_filters();
+    filter->set_name("envoy.filters.network.tcp_proxy");
+    *filter->mutable_typed_config() = Pack(TcpProxyFor(model, service, port, mesh));
+    out->listeners.push_back(std::move(listener));
+  }
+}
+
+}  // namespace
+
+void AddListeners(const model::Model& model, const model::MeshConfig& mesh, Resources* out) {
+  std::set<uint32_t> http_ports;
+  for (const model::MeshService& service : model.services()) {
+    for (const model::MeshPort& port : service.ports) {
+      if (model::IsHttp(port.protocol)) http_ports.insert(port.number);
+    }
+  }
+  std::set<std::string> names;
+  for (const uint32_t port : http_ports) {
+    AddHttpListener(port, mesh, out);
+    names.insert(absl::StrCat("0.0.0.0_", port));
+  }
+  for (const model::MeshService& service : model.services()) {
+    for (const model::MeshPort& port : service.ports) {
+      if (!model::IsHttp(port.protocol)) AddTcpListeners(model, service, port, mesh, &names, out);
+    }
+  }
+}
+
+}  // namespace meltemi::control::pilot::translate

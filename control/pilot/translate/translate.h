@@ -1,0 +1,53 @@
+// The model of the mesh -> Envoy v3 resources, by Istio's names and defaults: clusters, endpoints,
+// listeners and route configurations in a fixed order, equal input giving equal bytes. Pure: no
+// clock, no chance, no state. Called by Pilot whenever the model changed, and by the golden tests.
+#ifndef MELTEMI_CONTROL_PILOT_TRANSLATE_TRANSLATE_H_
+#define MELTEMI_CONTROL_PILOT_TRANSLATE_TRANSLATE_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "control/pilot/model/mesh_config.h"
+#include "control/pilot/model/model.h"
+#include "envoy/config/cluster/v3/cluster.pb.h"
+#include "envoy/config/endpoint/v3/endpoint.pb.h"
+#include "envoy/config/listener/v3/listener.pb.h"
+#include "envoy/config/route/v3/route.pb.h"
+
+namespace meltemi::control::pilot::translate {
+
+struct Resources {
+  std::vector<envoy::config::cluster::v3::Cluster> clusters;
+  std::vector<envoy::config::endpoint::v3::ClusterLoadAssignment> endpoints;
+  std::vector<envoy::config::listener::v3::Listener> listeners;
+  std::vector<envoy::config::route::v3::RouteConfiguration> routes;
+};
+
+Resources Translate(const model::Model& model, const model::MeshConfig& mesh);
+
+// The four parts, in files of their own.
+void AddClusters(const model::Model& model, const model::MeshConfig& mesh, Resources* out);
+void AddListeners(const model::Model& model, const model::MeshConfig& mesh, Resources* out);
+void AddRouteConfigurations(const model::Model& model, const model::MeshConfig& mesh,
+                            Resources* out);
+
+// The routes of one virtual host: what `rule` (may be null) says for requests to `service` that
+// came in on `port`.
+std::vector<envoy::config::route::v3::Route> RoutesFor(const model::Model& model,
+                                                       const model::VirtualService* rule,
+                                                       const model::MeshService& service,
+                                                       uint32_t port);
+
+// "outbound|9080|v1|reviews.default.svc.cluster.local"
+std::string ClusterName(uint32_t port, const std::string& subset, const std::string& host);
+inline constexpr char kPassthroughCluster[] = "PassthroughCluster";
+inline constexpr char kBlackHoleCluster[] = "BlackHoleCluster";
+
+// The cluster a destination means; CheckReferences has seen to it that there is one.
+std::string DestinationCluster(const model::Model& model, const model::Meta& rule,
+                               const model::Destination& destination, uint32_t listener_port);
+
+}  // namespace meltemi::control::pilot::translate
+
+#endif  // MELTEMI_CONTROL_PILOT_TRANSLATE_TRANSLATE_H_

@@ -1,0 +1,77 @@
+// Goal: device strings are read exactly and refused by name. Method: tables.
+#include "dataplane/nic/device.h"
+
+#include "gtest/gtest.h"
+#include "l7/base/text.h"
+
+namespace meltemi::nic {
+namespace {
+
+TEST(Device, ReadsEveryKind) {
+  const struct {
+    std::string_view text;
+    Device want;
+  } kRows[] = {
+      {"veth:vpp", {DeviceKind::kVeth, "vpp", ""}},
+      {"tap:eth0", {DeviceKind::kTap, "eth0", ""}},
+      {"tap:eth0,reviews-v1", {DeviceKind::kTap, "eth0", "reviews-v1"}},
+      {"tap:eth0,/proc/7/ns/net", {DeviceKind::kTap, "eth0", "/proc/7/ns/net"}},
+      {"pci:0000:01:00.0", {DeviceKind::kPci, "0000:01:00.0", ""}},
+      {"pci:af:1f.7", {DeviceKind::kPci, "af:1f.7", ""}},
+      {"af_xdp:eth1", {DeviceKind::kAfXdp, "eth1", ""}},
+      {"vhost:/run/v.sock", {DeviceKind::kVhost, "/run/v.sock", ""}},
+      {"virtio:/run/v.sock", {DeviceKind::kVirtio, "/run/v.sock", ""}},
+      {"ring:a-b_1", {DeviceKind::kRing, "a-b_1", ""}},
+      {"null:", {DeviceKind::kNull, "", ""}},
+  };
+  for (const auto& row : kRows) {
+    const absl::StatusOr<Device> device = ParseDevice(row.text);
+    ASSERT_TRUE(device.ok()) << device.status();
+    EXPECT_EQ(*device, row.want) << row.text;
+    EXPECT_EQ(FormatDevice(*device), row.text);
+  }
+}
+
+TEST(Device, RefusesAndNamesTheDevice) {
+  const std::string_view kRows[] = {
+      "",
+      "veth",
+      "veth:",
+      "veth:a/b",
+      "veth:sixteencharacter",
+      "eth:vpp",
+      "tap:eth0,",
+      "tap:,ns",
+      "pci:1:2.3",
+      "pci:0000:01:00.8",
+      "pci:01:00",
+      "pci:0000:01:00.0x",
+      "vhost:",
+      "vhost:/a,b",
+      "null:x",
+      "ring:",
+      "ring:a/b",
+      "ring:a name",
+      "af_xdp:a,b=c",
+      "veth:..",
+      "veth:a b",
+      "ring:a23456789012345678901",
+  };
+  for (const std::string_view text : kRows) {
+    const absl::StatusOr<Device> device = ParseDevice(text);
+    ASSERT_FALSE(device.ok()) << text;
+    EXPECT_NE(Std(device.status().message()).find(text), std::string_view::npos) << device.status();
+  }
+}
+
+TEST(Device, LimitsHoldAtTheirEdge) {
+  EXPECT_TRUE(ParseDevice("veth:" + std::string(15, 'a')).ok());
+  EXPECT_FALSE(ParseDevice("veth:" + std::string(16, 'a')).ok());
+  EXPECT_TRUE(ParseDevice("vhost:" + std::string(107, 'a')).ok());
+  EXPECT_FALSE(ParseDevice("vhost:" + std::string(108, 'a')).ok());
+  EXPECT_TRUE(ParseDevice("ring:" + std::string(20, 'a')).ok());
+  EXPECT_FALSE(ParseDevice("ring:" + std::string(21, 'a')).ok());
+}
+
+}  // namespace
+}  // namespace meltemi::nic
