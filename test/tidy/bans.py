@@ -31,8 +31,7 @@ BANS = (
         r"\btime\((?:nullptr|NULL|0)\)",
         WORKER_CODE,
         {**_CONTROL_THREAD,
-         "dataplane/worker/clock": "the one place a worker reads time, handed down as `now`",
-         "dataplane/worker/loop": "reads the clock once a turn and hands it down as `now`"}),
+         "dataplane/worker/runner": "reads the clock once a turn and hands it down as `now`"}),
     Ban("randomness",
         r"std::(?:random_device|mt19937\w*|minstd_rand\w*)|\babsl::(?:BitGen|InsecureBitGen)\b|"
         r"\bs?rand\(\)|\bgetrandom\b|\bRAND_bytes\b|\brdrand\b",

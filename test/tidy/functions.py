@@ -8,7 +8,7 @@ import re
 _AFTER_PARAMETERS = re.compile(
     r"\)\s*(?:const|noexcept(?:\([^()]*\))?|override|final|mutable|volatile|&&?|"
     r"->\s*[\w:<>,\s*&]+|\s)*$")
-_INITIALISERS = re.compile(r"\)\s*(?:const|noexcept|\s)*:\s*[\w:]+\s*[({]", re.DOTALL)
+_CONSTRUCTOR = re.compile(r"\)\s*(?:noexcept)?\s*:(?!:)")
 _CONTAINERS = re.compile(r"\b(?:namespace|class|struct|union|enum)\b[^;(){}]*$|\bextern\s*$")
 _CONTROL = re.compile(r"\b(?:if|for|while|switch|catch)\s*(?:constexpr\s*)?\(")
 _NAME = re.compile(r"([~\w:]+(?:\s*operator\s*[^\s(]+)?)\s*\(")
@@ -33,18 +33,18 @@ def bodies(code):
                 if kind == "function":
                     body = (len(stack), _name(head), head_start + len(head) - len(head.lstrip()))
             stack.append(kind)
-            if body is None or kind == "function":
+            if kind != "initialiser" and (body is None or kind == "function"):
                 head_start = at + 1
         elif char == "}":
             if not stack:
                 return found  # preprocessor branches with unbalanced braces: give up here
-            stack.pop()
+            kind = stack.pop()
             if body is not None and len(stack) == body[0]:
                 first = code.count("\n", 0, body[2]) + 1
                 last = code.count("\n", 0, at) + 1
                 found.append((body[1] or "?", first, last - first + 1))
                 body = None
-            if body is None:
+            if body is None and kind != "initialiser":
                 head_start = at + 1
         elif char == ";" and body is None and not _inside_initialiser(stack):
             head_start = at + 1
@@ -61,6 +61,6 @@ def _classify(head):
         return "container"
     if head.rstrip().endswith("=") or _CONTROL.search(head):
         return "block"
-    if _AFTER_PARAMETERS.search(head):
-        return "function"
-    return "block" if not _INITIALISERS.search(head) else "initialisers"
+    if _CONSTRUCTOR.search(head):  # y_{2} is one of its initialisers; a body follows ) or }
+        return "function" if head.rstrip()[-1:] in (")", "}") else "initialiser"
+    return "function" if _AFTER_PARAMETERS.search(head) else "block"

@@ -41,7 +41,8 @@ def code_only(text):
 def includes(text):
     """(line number, path) of every #include of a C++ text."""
     return [(text.count("\n", 0, m.start()) + 1, m.group(1))
-            for m in re.finditer(r'^[ \t]*#[ \t]*include[ \t]*[<"]([^>"]+)[>"]', text, re.MULTILINE)]
+            for m in re.finditer(r'^[ \t]*#[ \t]*include[ \t]*[<"]([^>"]+)[>"]', text,
+                                 re.MULTILINE)]
 
 
 def is_test(path):

@@ -155,7 +155,7 @@ class Mesh:
         with open(path, "w") as file:
             yaml.safe_dump(bootstrap, file, sort_keys=False)
         self.planes[node.name] = shell.Daemon(
-            node.name, [NODE_BINARY, f"--bootstrap={path}"], f"{self.run_dir}/{node.name}.log",
+            node.name, [NODE_BINARY, f"--config={path}"], f"{self.run_dir}/{node.name}.log",
             self.netns(node.name)).start()
 
     def _use_kernel(self):
