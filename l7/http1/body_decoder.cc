@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "l7/base/limits.h"
+#include "l7/http/known_header.h"
+#include "l7/http1/head_parser.h"
 
 namespace meltemi::http1 {
 namespace {
@@ -26,6 +28,8 @@ void BodyDecoder::Begin(http::Framing framing, uint64_t content_length) {
   digit_seen_ = false;
   reject_ = Reject::kNone;
   trailers_.clear();
+  // The line end of the last chunk stands before: trailers may be empty ("0 CRLF CRLF").
+  scan_ = HeadScan{.last4 = 0x0d0a};
 }
 
 BodyDecoder::Result BodyDecoder::Decode(Chain* in, Chain* out) {
@@ -120,12 +124,51 @@ BodyDecoder::Result BodyDecoder::OnFramingByte(char c) {
 
 BodyDecoder::Result BodyDecoder::OnTrailerByte(char c) {
   if (trailers_.size() >= limits::kHttpTrailerBytesMax) return Fail(Reject::kTrailersTooLarge);
-  trailers_.push_back(c);
-  if (c == '\n' && (trailers_.size() < 2 || trailers_[trailers_.size() - 2] != '\r')) {
-    return Fail(Reject::kBareLineEnd);
+  switch (scan_.Step(c)) {
+    case HeadScan::Found::kControl:
+      return Fail(Reject::kBadHeaderValue);
+    case HeadScan::Found::kBareLineEnd:
+      return Fail(Reject::kBareLineEnd);
+    case HeadScan::Found::kNothing:
+      trailers_.push_back(c);
+      return Result::kMore;
+    case HeadScan::Found::kEnd:
+      break;
   }
-  const bool empty_line = trailers_ == "\r\n" || trailers_.ends_with("\r\n\r\n");
-  if (!empty_line) return Result::kMore;
+  trailers_.push_back(c);
+  return CheckTrailers();
+}
+
+// The same grammar as a head's fields, so that what we pass on cannot be read in two ways; and none
+// that says how the message is framed or routed (RFC 9110 6.5.1).
+BodyDecoder::Result BodyDecoder::CheckTrailers() {
+  const HeadLimits limits;
+  uint32_t count = 0;
+  char* p = trailers_.data();
+  char* const end = p + trailers_.size();
+  FieldLine line;
+  while (true) {
+    if (const Reject r = ParseField(&p, end, &line); r != Reject::kNone) return Fail(r);
+    if (line.name.empty()) break;
+    if (++count > limits.header_count_max) return Fail(Reject::kTooManyHeaders);
+    switch (http::FindKnown(line.name)) {
+      case http::Known::kContentLength:
+      case http::Known::kTransferEncoding:
+      case http::Known::kHost:
+      case http::Known::kConnection:
+      case http::Known::kKeepAlive:
+      case http::Known::kProxyConnection:
+      case http::Known::kTe:
+      case http::Known::kTrailer:
+      case http::Known::kUpgrade:
+      case http::Known::kExpect:
+      case http::Known::kAuthorization:
+      case http::Known::kCookie:
+        return Fail(Reject::kBadTrailer);
+      default:  // every other field: a list of them all would say nothing more
+        break;
+    }
+  }
   trailers_.resize(trailers_.size() - 2);
   return Result::kDone;
 }

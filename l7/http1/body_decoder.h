@@ -9,6 +9,7 @@
 #include "l7/base/slice.h"
 #include "l7/http/message.h"
 #include "l7/http/reject.h"
+#include "l7/http1/scan.h"
 
 namespace meltemi::http1 {
 
@@ -25,7 +26,8 @@ class BodyDecoder {
   bool ends_at_close() const { return framing_ == http::Framing::kUntilClose; }
 
   http::Reject reject() const { return reject_; }
-  // Trailer fields as received ("name: value\r\n..."), empty when there were none. Valid after kDone.
+  // Trailer fields, checked, names in lower case ("name: value\r\n..."), empty when there were none.
+  // Valid after kDone.
   const std::string& trailers() const { return trailers_; }
 
  private:
@@ -39,6 +41,7 @@ class BodyDecoder {
   // One byte of framing; kDone when the last one was it.
   Result OnFramingByte(char c);
   Result OnTrailerByte(char c);
+  Result CheckTrailers();
 
   http::Framing framing_ = http::Framing::kNone;
   uint64_t left_ = 0;  // of the content length or of the chunk
@@ -46,6 +49,7 @@ class BodyDecoder {
   uint32_t line_bytes_ = 0;
   bool digit_seen_ = false;
   http::Reject reject_ = http::Reject::kNone;
+  HeadScan scan_;  // of the trailers
   std::string trailers_;
 };
 
