@@ -25,7 +25,7 @@ void BodyDecoder::Begin(http::Framing framing, uint64_t content_length) {
   left_ = framing == http::Framing::kLength ? content_length : 0;
   chunk_ = Chunk::kSize;
   line_bytes_ = 0;
-  digit_seen_ = false;
+  item_seen_ = false;
   reject_ = Reject::kNone;
   trailers_.clear();
   // The line end of the last chunk stands before: trailers may be empty ("0 CRLF CRLF").
@@ -82,24 +82,24 @@ BodyDecoder::Result BodyDecoder::OnFramingByte(char c) {
       if (const int digit = HexValue(c); digit >= 0) {
         if (left_ >> 59 != 0) return Fail(Reject::kBadChunk);
         left_ = left_ << 4 | static_cast<uint64_t>(digit);
-        digit_seen_ = true;
-      } else if (!digit_seen_) {
+        item_seen_ = true;
+      } else if (!item_seen_) {
         return Fail(Reject::kBadChunk);
       } else if (c == '\r') {
         chunk_ = Chunk::kSizeLf;
       } else if (c == ';') {
-        chunk_ = Chunk::kExtension;
+        chunk_ = Chunk::kExtensionName;
+        item_seen_ = false;
       } else {
         return Fail(Reject::kBadChunk);  // no white space: servers differ about it
       }
       break;
-    case Chunk::kExtension:
-      if (c == '\r') {
-        chunk_ = Chunk::kSizeLf;
-      } else if ((static_cast<uint8_t>(c) < 0x20 && c != '\t') || c == 0x7f) {
-        return Fail(Reject::kBadChunk);
-      }
-      break;
+    case Chunk::kExtensionName:
+    case Chunk::kExtensionValue:
+    case Chunk::kExtensionQuoted:
+    case Chunk::kExtensionEscape:
+    case Chunk::kExtensionEnd:
+      return OnExtensionByte(c);
     case Chunk::kSizeLf:
       if (c != '\n') return Fail(Reject::kBadChunk);
       chunk_ = left_ > 0 ? Chunk::kData : Chunk::kTrailer;
@@ -112,13 +112,52 @@ BodyDecoder::Result BodyDecoder::OnFramingByte(char c) {
     case Chunk::kDataLf:
       if (c != '\n') return Fail(Reject::kBadChunk);
       chunk_ = Chunk::kSize;
-      digit_seen_ = false;
+      item_seen_ = false;
       line_bytes_ = 0;
       break;
     case Chunk::kData:
     case Chunk::kTrailer:
       break;
   }
+  return Result::kMore;
+}
+
+// chunk-ext = *( ";" name [ "=" ( token / quoted-string ) ] ), RFC 9112 7.1.1, without white space.
+// Extensions are checked and dropped: nobody passes on what could be read in two ways.
+BodyDecoder::Result BodyDecoder::OnExtensionByte(char c) {
+  const bool quoted = chunk_ == Chunk::kExtensionQuoted || chunk_ == Chunk::kExtensionEscape;
+  if (quoted) {
+    const auto byte = static_cast<uint8_t>(c);
+    if ((byte < 0x20 && c != '\t') || byte == 0x7f) return Fail(Reject::kBadChunk);
+    if (chunk_ == Chunk::kExtensionEscape) {
+      chunk_ = Chunk::kExtensionQuoted;
+    } else if (c == '\\') {
+      chunk_ = Chunk::kExtensionEscape;
+    } else if (c == '"') {
+      chunk_ = Chunk::kExtensionEnd;
+      item_seen_ = true;
+    }
+    return Result::kMore;
+  }
+  if (chunk_ != Chunk::kExtensionEnd && kTokenLower[static_cast<uint8_t>(c)] != 0) {
+    item_seen_ = true;
+    return Result::kMore;
+  }
+  if (chunk_ == Chunk::kExtensionValue && c == '"' && !item_seen_) {
+    chunk_ = Chunk::kExtensionQuoted;
+    return Result::kMore;
+  }
+  if (!item_seen_) return Fail(Reject::kBadChunk);
+  if (c == '\r') {
+    chunk_ = Chunk::kSizeLf;
+  } else if (c == ';') {
+    chunk_ = Chunk::kExtensionName;
+  } else if (c == '=' && chunk_ == Chunk::kExtensionName) {
+    chunk_ = Chunk::kExtensionValue;
+  } else {
+    return Fail(Reject::kBadChunk);
+  }
+  item_seen_ = false;
   return Result::kMore;
 }
 

@@ -31,7 +31,19 @@ class BodyDecoder {
   const std::string& trailers() const { return trailers_; }
 
  private:
-  enum class Chunk : uint8_t { kSize, kExtension, kSizeLf, kData, kDataCr, kDataLf, kTrailer };
+  enum class Chunk : uint8_t {
+    kSize,
+    kExtensionName,
+    kExtensionValue,
+    kExtensionQuoted,
+    kExtensionEscape,
+    kExtensionEnd,  // after a quoted value
+    kSizeLf,
+    kData,
+    kDataCr,
+    kDataLf,
+    kTrailer,
+  };
 
   Result Fail(http::Reject reject) {
     reject_ = reject;
@@ -40,6 +52,7 @@ class BodyDecoder {
   Result DecodeChunked(Chain* in, Chain* out);
   // One byte of framing; kDone when the last one was it.
   Result OnFramingByte(char c);
+  Result OnExtensionByte(char c);
   Result OnTrailerByte(char c);
   Result CheckTrailers();
 
@@ -47,7 +60,7 @@ class BodyDecoder {
   uint64_t left_ = 0;  // of the content length or of the chunk
   Chunk chunk_ = Chunk::kSize;
   uint32_t line_bytes_ = 0;
-  bool digit_seen_ = false;
+  bool item_seen_ = false;  // a digit of the size, a character of an extension's part
   http::Reject reject_ = http::Reject::kNone;
   HeadScan scan_;  // of the trailers
   std::string trailers_;
