@@ -1,130 +1,120 @@
-// Runs a fuzz target without libFuzzer: every corpus file, then seeded mutations of them. Any
-// compiler, any sanitizer, the same inputs each time.
+// main() of a fuzz target without libFuzzer: runs LLVMFuzzerTestOneInput on each corpus file, then on
+// --rounds=N seeded mutations. When the target dies, stderr says how to run that one input again.
 //
-//   target --rounds=20000 FILE_OR_FOLDER...
-//
-// A crash leaves the input in ./crash-input (and in hexadecimal on stderr when it is short).
-#include <algorithm>
+//   target [--rounds=N] [--seed=S] [--only=ROUND] [--bytes_max=B] FILE...
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
-#include "l7/base/prng.h"
+#include "test/fuzz/mutate.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+extern "C" void __attribute__((weak)) __sanitizer_set_death_callback(void (*callback)());
 
+namespace meltemi::fuzz {
 namespace {
 
-using Bytes = std::vector<uint8_t>;
+struct Options {
+  uint64_t rounds = 0;
+  uint64_t seed = 1;
+  int64_t only = -1;  // run just this round
+  uint64_t bytes_max = 16 * 1024;
+  std::vector<std::string> files;
+};
 
-constexpr uint64_t kSeed = 20'260'101;
-constexpr size_t kInputBytesMax = 64 * 1024;
+// A signal handler can reach nothing but a global; this is the only reader.
+struct {
+  const char* file = nullptr;  // the corpus file under test; null: a mutation
+  uint64_t round = 0;
+  uint64_t seed = 0;
+} current;
 
-// What a crash handler can reach: the input under test.
-const Bytes* current_input = nullptr;
-
-void OnCrash(int signal) {
-  if (current_input != nullptr) {
-    if (FILE* out = std::fopen("crash-input", "wb")) {
-      std::fwrite(current_input->data(), 1, current_input->size(), out);
-      std::fclose(out);
-    }
-    std::fprintf(stderr, "crash (signal %d) on %zu bytes, see crash-input\n", signal,
-                 current_input->size());
-    for (size_t i = 0; i < current_input->size() && current_input->size() <= 256; ++i) {
-      std::fprintf(stderr, "%02x", (*current_input)[i]);
-    }
-    std::fputc('\n', stderr);
+void Tell() {
+  if (current.file != nullptr) {
+    std::fprintf(stderr, "fuzz: died in corpus file %s\n", current.file);
+  } else {
+    std::fprintf(stderr, "fuzz: died in a mutation; again: --seed=%llu --only=%llu\n",
+                 static_cast<unsigned long long>(current.seed),
+                 static_cast<unsigned long long>(current.round));
   }
+}
+
+void OnSignal(int signal) {
+  Tell();
   std::signal(signal, SIG_DFL);
   std::raise(signal);
 }
 
-void RunOne(const Bytes& input) {
-  current_input = &input;
-  LLVMFuzzerTestOneInput(input.data(), input.size());
-  current_input = nullptr;
+// The target reads exactly the bytes it is given: a vector of its own, so that a sanitizer sees a read
+// past the end.
+void RunOne(const std::string& input) {
+  const std::vector<uint8_t> bytes(input.begin(), input.end());
+  LLVMFuzzerTestOneInput(bytes.data(), bytes.size());
 }
 
-void Load(const std::filesystem::path& path, std::vector<Bytes>* corpus) {
-  if (std::filesystem::is_directory(path)) {
-    for (const auto& entry : std::filesystem::directory_iterator(path)) Load(entry, corpus);
-    return;
-  }
-  std::ifstream in(path, std::ios::binary);
-  corpus->emplace_back(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+bool TakeNumber(std::string_view arg, std::string_view name, uint64_t* out) {
+  if (!arg.starts_with(name)) return false;
+  *out = std::strtoull(std::string(arg.substr(name.size())).c_str(), nullptr, 10);
+  return true;
 }
 
-// One small change: a byte, a range removed, repeated or taken from another input.
-void MutateOnce(const std::vector<Bytes>& corpus, meltemi::Prng* prng, Bytes* input) {
-  const auto place = [&] { return prng->Below(input->size() + 1); };
-  const size_t at = place();
-  switch (prng->Below(6)) {
-    case 0:
-      if (!input->empty()) (*input)[at % input->size()] = static_cast<uint8_t>(prng->Next());
-      break;
-    case 1:
-      if (!input->empty()) (*input)[at % input->size()] ^= 1u << prng->Below(8);
-      break;
-    case 2:
-      input->insert(input->begin() + at, static_cast<uint8_t>(prng->Next()));
-      break;
-    case 3: {
-      const size_t end = std::min(input->size(), at + 1 + prng->Below(16));
-      input->erase(input->begin() + at, input->begin() + end);
-      break;
-    }
-    case 4: {
-      const Bytes range(input->begin() + at,
-                        input->begin() + std::min(input->size(), at + prng->Below(64)));
-      input->insert(input->begin() + place(), range.begin(), range.end());
-      break;
-    }
-    case 5: {
-      const Bytes& other = corpus[prng->Below(corpus.size())];
-      if (other.empty()) break;
-      const size_t from = prng->Below(other.size());
-      const size_t size = std::min<size_t>(other.size() - from, prng->Below(64));
-      input->insert(input->begin() + at, other.begin() + from, other.begin() + from + size);
-      break;
+bool ParseArgs(int argc, char** argv, Options* options) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view arg = argv[i];
+    uint64_t only = 0;
+    if (TakeNumber(arg, "--only=", &only)) {
+      options->only = static_cast<int64_t>(only);
+    } else if (!TakeNumber(arg, "--rounds=", &options->rounds) &&
+               !TakeNumber(arg, "--seed=", &options->seed) &&
+               !TakeNumber(arg, "--bytes_max=", &options->bytes_max)) {
+      if (arg.starts_with("--")) {
+        std::fprintf(stderr, "fuzz: unknown option %s\n", argv[i]);
+        return false;
+      }
+      options->files.emplace_back(arg);
     }
   }
-  if (input->size() > kInputBytesMax) input->resize(kInputBytesMax);
+  return true;
+}
+
+int Main(int argc, char** argv) {
+  Options options;
+  if (!ParseArgs(argc, argv, &options)) return 2;
+  for (const int signal : {SIGABRT, SIGSEGV, SIGFPE, SIGILL, SIGBUS}) std::signal(signal, OnSignal);
+  if (__sanitizer_set_death_callback != nullptr) __sanitizer_set_death_callback(Tell);
+  std::vector<std::string> corpus;
+  for (const std::string& name : options.files) {
+    std::ifstream file(name, std::ios::binary);
+    if (!file) {
+      std::fprintf(stderr, "fuzz: cannot read %s\n", name.c_str());
+      return 2;
+    }
+    corpus.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+    current.file = name.c_str();
+    if (options.only < 0) RunOne(corpus.back());
+  }
+  current.file = nullptr;
+  current.seed = options.seed;
+  const Mutator mutator(std::move(corpus), options.seed, options.bytes_max);
+  const uint64_t first = options.only < 0 ? 0 : static_cast<uint64_t>(options.only);
+  const uint64_t end = options.only < 0 ? options.rounds : first + 1;
+  for (current.round = first; current.round < end; ++current.round) {
+    RunOne(mutator.Input(current.round));
+  }
+  std::printf("fuzz: %zu corpus files, %llu mutations, seed %llu: passed\n", options.files.size(),
+              static_cast<unsigned long long>(end - first),
+              static_cast<unsigned long long>(options.seed));
+  return 0;
 }
 
 }  // namespace
+}  // namespace meltemi::fuzz
 
-int main(int argc, char** argv) {
-  std::vector<Bytes> corpus;
-  long rounds = 0;
-  for (int i = 1; i < argc; ++i) {
-    if (std::strncmp(argv[i], "--rounds=", 9) == 0) {
-      rounds = std::atol(argv[i] + 9);
-    } else {
-      Load(argv[i], &corpus);
-    }
-  }
-  if (corpus.empty()) {
-    std::fprintf(stderr, "no corpus given\n");
-    return 2;
-  }
-  for (int signal : {SIGSEGV, SIGABRT, SIGFPE, SIGILL, SIGBUS}) std::signal(signal, OnCrash);
-  for (const Bytes& input : corpus) RunOne(input);
-  meltemi::Prng prng(kSeed);
-  for (long round = 0; round < rounds; ++round) {
-    Bytes input = corpus[prng.Below(corpus.size())];
-    for (uint64_t changes = 1 + prng.Below(8); changes > 0; --changes) {
-      MutateOnce(corpus, &prng, &input);
-    }
-    RunOne(input);
-  }
-  std::printf("%zu corpus inputs, %ld mutations\n", corpus.size(), rounds);
-  return 0;
-}
+int main(int argc, char** argv) { return meltemi::fuzz::Main(argc, argv); }
