@@ -20,8 +20,8 @@ constexpr uint16_t RoomBytes(SizeClass size) {
 
 }  // namespace
 
-HeapPacketPool::HeapPacketPool(uint32_t segment_count_max)
-    : segment_count_max_(segment_count_max) {}
+HeapPacketPool::HeapPacketPool(uint32_t segment_count_max, HeapPacketStore* store)
+    : segment_count_max_(segment_count_max), store_(store) {}
 
 HeapPacketPool::~HeapPacketPool() {
   for (void* memory : memory_) std::free(memory);
@@ -45,12 +45,14 @@ int HeapPacketPool::Refill(SizeClass size, Packet** out, int count) {
     out[given] = c.free.back();
     c.free.pop_back();
   }
+  if (given == 0 && store_ != nullptr) given = store_->free[size].PopUpTo(out, count);
   // New ones a few at a time: an exact small bound is usable to its last segment.
   for (; given < count && c.made < segment_count_max_; ++given, ++c.made) out[given] = Make(size);
   return given;
 }
 
 void HeapPacketPool::Spill(SizeClass size, Packet** packets, int count) {
+  if (store_ != nullptr) return store_->free[size].PushAll(packets, count);
   Class& c = classes_[size];
   c.free.insert(c.free.end(), packets, packets + count);
 }

@@ -9,12 +9,20 @@
 #include <vector>
 
 #include "dataplane/packet/packet_pool.h"
+#include "dataplane/shared/locked_stack.h"
 
 namespace meltemi::packet {
 
+// What the pools of several workers share: packets move between workers (a connection's owner need not be
+// the port's), so what one frees another must be able to use.
+struct HeapPacketStore {
+  std::array<shared::LockedStack<Packet*>, kSizeClasses> free;
+};
+
 class HeapPacketPool final : public PacketPool {
  public:
-  explicit HeapPacketPool(uint32_t segment_count_max = UINT32_MAX);
+  explicit HeapPacketPool(uint32_t segment_count_max = UINT32_MAX,
+                          HeapPacketStore* store = nullptr);
   ~HeapPacketPool() override;
 
  protected:
@@ -29,6 +37,7 @@ class HeapPacketPool final : public PacketPool {
   Packet* Make(SizeClass size);
 
   const uint32_t segment_count_max_;
+  HeapPacketStore* const store_;
   std::array<Class, kSizeClasses> classes_;
   std::vector<void*> memory_;  // every segment ever made, freed at the end
 };

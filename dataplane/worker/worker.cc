@@ -54,6 +54,7 @@ Instant Worker::Turn(Instant now) {
   RunActions(now);
   Transmit(now);
   busy_ |= ports_.TxBurst(&ip_, links_.pool, &counters_);
+  ShareNeighbours();
   HandOverRecords();
   Publish(now);
   return tcp_.transmit_pending() || ports_.AnyTxWaiting(&ip_) ? now : deadline;

@@ -60,7 +60,10 @@ class Worker {
   bool busy() const { return busy_; }
   // The runner measures turns with the cycle counter and tells what they cost.
   void AddCycles(uint64_t cycles);
+  void CountSleep() { ++counters_.sleeps; }
   bool stopped() const { return stopped_; }
+  // Nothing waits from other workers.
+  bool PeersEmpty() const;
 
   PortSet& ports() { return ports_; }
   const WorkerCounters& counters() const { return counters_; }
@@ -78,6 +81,7 @@ class Worker {
   void Steer(Instant now);
   void HandOverSegments();
   void TakePeerMail(Instant now);
+  void ShareNeighbours();
   void TakeIcmpErrors(Instant now);
   void DecideUnmatched(Instant now);
   bool Accepts(const ip::Segment& segment, uint32_t* listener) const;

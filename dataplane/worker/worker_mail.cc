@@ -125,6 +125,26 @@ void Worker::TakePeerMail(Instant now) {
   }
 }
 
+// What ARP and ND told this worker, for the others: each sends on its own.
+void Worker::ShareNeighbours() {
+  for (const ip::Neighbour& neighbour : ip_.learned()) {
+    for (PeerLink* peer : links_.peers) {
+      if (peer == nullptr) continue;
+      PeerMail mail{.kind = PeerMail::Kind::kNeighbour, .segment = {}, .neighbour = neighbour};
+      peer->mail.Push(std::move(mail));  // full: that worker asks for itself
+      if (peer->bell != nullptr) peer->bell->Ring();
+    }
+  }
+  ip_.learned().clear();
+}
+
+bool Worker::PeersEmpty() const {
+  for (const PeerLink* from : links_.from_peers) {
+    if (from != nullptr && !from->mail.empty()) return false;
+  }
+  return true;
+}
+
 void Worker::FillReport(StatsReport* report) {
   AddTable(counters_, report);
   AddTable(ip_.counters(), report);

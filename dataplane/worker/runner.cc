@@ -1,0 +1,150 @@
+#include "dataplane/worker/runner.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+#include <x86intrin.h>
+
+#include <algorithm>
+#include <array>
+
+namespace meltemi::worker {
+namespace {
+
+constexpr uint64_t kBell = UINT64_MAX;
+constexpr int kTurnsPerPoll = 64;  // under load: how often cold ports are looked at
+constexpr Duration kSleepMax = Duration::Seconds(1);
+
+}  // namespace
+
+Instant MonotonicNow() {
+  timespec t{};
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return Instant::FromNanos(int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec);
+}
+
+Runner::Runner(const RunnerOptions& options, Worker* worker, MailIn* mail, shared::Doorbell* bell)
+    : options_(options),
+      worker_(worker),
+      mail_(mail),
+      bell_(bell),
+      epoll_(epoll_create1(EPOLL_CLOEXEC)),
+      spin_(std::min(Duration::Micros(50), options.busy_poll_max)) {
+  CHECK(epoll_ >= 0);
+}
+
+Runner::~Runner() { close(epoll_); }
+
+void Runner::Run() {
+  if (options_.cpu >= 0) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(options_.cpu, &set);
+    pthread_setaffinity_np(pthread_self(), sizeof(set), &set);  // best effort: a missing CPU is no error
+  }
+  Instant now = MonotonicNow();
+  Instant idle_since = now;
+  int turns = 0;
+  while (!worker_->stopped()) {
+    const uint64_t start = __rdtsc();
+    const Instant deadline = worker_->Turn(now);
+    worker_->AddCycles(__rdtsc() - start);
+    if (worker_->ports().version() != ports_version_) RebuildEpoll();
+    now = MonotonicNow();
+    if (worker_->busy()) {
+      idle_since = now;
+      if (++turns % kTurnsPerPoll == 0) Poll(0, now);
+      continue;
+    }
+    if (deadline <= now || now - idle_since < spin_) {
+      if (++turns % kTurnsPerPoll == 0) Poll(0, now);
+      continue;
+    }
+    Sleep(deadline);
+    const Instant woke = MonotonicNow();
+    Adapt(woke - now);
+    now = idle_since = woke;
+  }
+}
+
+// Ports without an event descriptor (drivers) must be polled: then there is no sleeping.
+bool Runner::AllPortsWake() const {
+  for (const PortSet::Entry& entry : worker_->ports().entries()) {
+    if (entry.attached && entry.attachment.rx_queue >= 0 && !entry.has_event) return false;
+  }
+  return true;
+}
+
+void Runner::Sleep(Instant deadline) {
+  if (!AllPortsWake()) return;
+  bell_->Arm();
+  for (const PortSet::Entry& entry : worker_->ports().entries()) {
+    if (entry.attached && entry.attachment.rx_queue >= 0) {
+      entry.attachment.port->ArmWake(entry.attachment.rx_queue);
+    }
+  }
+  // Once more after arming: what was put before is seen here, what comes after rings.
+  if (mail_->empty() && worker_->PeersEmpty()) {
+    const Instant now = MonotonicNow();
+    const Duration wait = deadline.never() ? kSleepMax : std::min(deadline - now, kSleepMax);
+    if (wait > Duration()) {
+      worker_->CountSleep();
+      Poll(static_cast<int>((wait.micros() + 999) / 1000), now);
+    }
+  }
+  for (const PortSet::Entry& entry : worker_->ports().entries()) {
+    if (entry.attached && entry.attachment.rx_queue >= 0) {
+      entry.attachment.port->DisarmWake(entry.attachment.rx_queue);
+    }
+  }
+  bell_->Disarm();
+}
+
+// Work that comes soon after falling asleep was worth spinning for.
+void Runner::Adapt(Duration slept) {
+  if (options_.busy_poll_max.zero()) return;
+  if (slept < spin_ * 2) {
+    spin_ = std::min(spin_ * 2, options_.busy_poll_max);
+  } else {
+    spin_ = std::max(spin_ / 2, Duration::Micros(1));
+  }
+}
+
+void Runner::Poll(int timeout_ms, Instant now) {
+  std::array<epoll_event, 64> events;
+  const int n = epoll_wait(epoll_, events.data(), events.size(), timeout_ms);
+  for (int i = 0; i < n; ++i) {
+    if (events[i].data.u64 == kBell) continue;
+    const auto id = static_cast<ip::PortId>(events[i].data.u64);
+    if (events[i].events & (EPOLLERR | EPOLLHUP)) {
+      // It would report for ever. The control thread hears of the port's end by netlink.
+      const PortSet::Entry& entry = worker_->ports().entries()[id];
+      if (entry.attachment.port->state() != nic::PortState::kUp) {
+        epoll_ctl(epoll_, EPOLL_CTL_DEL, entry.attachment.port->event_fd(entry.attachment.rx_queue),
+                  nullptr);
+        continue;
+      }
+    }
+    worker_->ports().MarkHot(id, now);
+  }
+}
+
+void Runner::RebuildEpoll() {
+  ports_version_ = worker_->ports().version();
+  close(epoll_);
+  epoll_ = epoll_create1(EPOLL_CLOEXEC);
+  CHECK(epoll_ >= 0);
+  epoll_event event{.events = EPOLLIN, .data = {.u64 = kBell}};
+  epoll_ctl(epoll_, EPOLL_CTL_ADD, bell_->fd(), &event);
+  for (ip::PortId id = 0; id < worker_->ports().entries().size(); ++id) {
+    const PortSet::Entry& entry = worker_->ports().entries()[id];
+    if (!entry.attached || !entry.has_event) continue;
+    event = {.events = EPOLLIN, .data = {.u64 = id}};
+    epoll_ctl(epoll_, EPOLL_CTL_ADD, entry.attachment.port->event_fd(entry.attachment.rx_queue),
+              &event);
+  }
+}
+
+}  // namespace meltemi::worker
