@@ -25,6 +25,7 @@
 #include "l7/engine/action.h"
 #include "l7/engine/counters.h"
 #include "l7/telemetry/access_record.h"
+#include "l7/telemetry/sample.h"
 
 namespace meltemi::engine {
 
@@ -99,8 +100,8 @@ class Engine {
   const EngineCounters& counters() const { return counters_; }
   uint32_t conn_count() const;
   uint32_t exchange_count() const;
-  // Prometheus text of what has labels (clusters, hosts, istio_requests_total): see /stats/prometheus.
-  void AppendPrometheus(std::string* out) const;
+  // What has labels (clusters, istio_requests_total, response classes), for telemetry::Merge, Render.
+  void AppendSamples(std::vector<telemetry::Sample>* out) const;
   // Text of Envoy's /clusters for this worker.
   void AppendClusters(std::string* out) const;
 

@@ -55,13 +55,11 @@ void AdsSession::Subscribe(const Request& request, Type type, TypeState* state) 
 void AdsSession::Ack(Type type, TypeState* state) {
   state->status.version_acked = state->status.version_sent;
   state->status.error.clear();
-  if (WholeStatePerResponse(type)) {
-    state->status.acked = std::move(state->pending);
-  } else {
-    for (auto& [name, resource] : state->pending) state->status.acked[name] = resource;
-    std::erase_if(state->status.acked,
-                  [&](const auto& entry) { return !state->sent.contains(entry.first); });
-  }
+  if (WholeStatePerResponse(type)) state->status.acked.clear();
+  for (auto& [name, resource] : state->pending) state->status.acked[name] = resource;
+  // The same request may have given up names.
+  std::erase_if(state->status.acked,
+                [&](const auto& entry) { return !state->sent.contains(entry.first); });
   state->pending.clear();
 }
 

@@ -56,9 +56,9 @@ void AddGroups(const Service& service, const ServicePort& port, const Objects& o
     const uint32_t number = GroupPort(group, port);
     if (number == 0) continue;
     for (const EndpointGroup::Address& address : group.addresses) {
-      if (address.ips.empty()) continue;
+      // As Kubernetes and Istio: what is not ready is no endpoint.
+      if (address.ips.empty() || !(address.ready || service.publish_not_ready)) continue;
       Endpoint endpoint{.address = address.ips.front(), .port = number, .ns = service.meta.ns};
-      endpoint.healthy = address.ready || service.publish_not_ready;
       if (!address.zone.empty()) endpoint.locality = "/" + address.zone;
       const Pod* pod = FindPod(objects, service.meta.ns, address.pod, address.ips);
       if (pod != nullptr) DescribeWith(*pod, &endpoint);
@@ -71,6 +71,7 @@ void AddPods(const Service& service, const ServicePort& port, const Objects& obj
              std::vector<Endpoint>* out) {
   for (const Pod& pod : objects.pods) {
     if (pod.meta.ns != service.meta.ns || pod.ips.empty()) continue;
+    if (!pod.ready && !service.publish_not_ready) continue;
     if (!LabelsMatch(service.selector, pod.meta.labels)) continue;
     uint32_t number = port.target_number != 0 ? port.target_number : port.number;
     if (!port.target_name.empty()) {
@@ -80,7 +81,6 @@ void AddPods(const Service& service, const ServicePort& port, const Objects& obj
     }
     Endpoint endpoint{.address = PickAddress(pod.ips, service), .port = number};
     endpoint.ns = pod.meta.ns;
-    endpoint.healthy = pod.ready || service.publish_not_ready;
     DescribeWith(pod, &endpoint);
     out->push_back(std::move(endpoint));
   }

@@ -23,7 +23,6 @@ struct Endpoint {
   std::string service_account;
   std::string locality;  // "region/zone/subzone", parts may be missing
   uint32_t weight = 1;
-  bool healthy = true;
 };
 
 struct MeshPort {

@@ -55,8 +55,15 @@ void SetTime(absl::Time from, google::protobuf::Timestamp* to) {
       absl::ToInt64Nanoseconds(from - absl::FromUnixSeconds(absl::ToUnixSeconds(from)))));
 }
 
-// "virtualservices", "VirtualService" and "virtualservice" name one kind.
+// "virtualservices", "VirtualService", "virtualservice" and kubectl's "vs" name one kind.
 bool KindMatches(const std::string& wanted, const std::string& kind) {
+  static constexpr std::pair<const char*, const char*> kShort[] = {
+      {"vs", "VirtualService"}, {"dr", "DestinationRule"}, {"se", "ServiceEntry"},
+      {"we", "WorkloadEntry"},  {"svc", "Service"},        {"po", "Pod"},
+      {"ep", "Endpoints"}};
+  for (const auto& [word, meant] : kShort) {
+    if (absl::EqualsIgnoreCase(wanted, word)) return kind == meant;
+  }
   return wanted.empty() || absl::EqualsIgnoreCase(wanted, kind) ||
          absl::EqualsIgnoreCase(wanted, kind + "s") ||
          (absl::EndsWith(kind, "y") &&

@@ -159,8 +159,7 @@ ClusterLoadAssignment Assignment(const std::string& name, const model::MeshPort&
     for (const model::Endpoint* endpoint : endpoints) {
       auto* lb = group->add_lb_endpoints();
       SetAddress(endpoint->address, endpoint->port, lb->mutable_endpoint()->mutable_address());
-      lb->set_health_status(endpoint->healthy ? envoy::config::core::v3::HEALTHY
-                                              : envoy::config::core::v3::UNHEALTHY);
+      lb->set_health_status(envoy::config::core::v3::HEALTHY);
       lb->mutable_load_balancing_weight()->set_value(endpoint->weight);
       auto& fields =
           *(*lb->mutable_metadata()->mutable_filter_metadata())["istio"].mutable_fields();

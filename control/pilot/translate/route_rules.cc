@@ -258,7 +258,8 @@ std::vector<Route> RoutesFor(const model::Model& model, const model::VirtualServ
     for (const model::HttpMatch& match : http.match.empty() ? everything : http.match) {
       if (match.port != 0 && match.port != port) continue;
       Route route;
-      route.set_name(match.name.empty() ? http.name : absl::StrCat(http.name, ".", match.name));
+      const bool both = !http.name.empty() && !match.name.empty();
+      route.set_name(absl::StrCat(http.name, both ? "." : "", match.name));
       SetMatch(match, route.mutable_match());
       SetAction(model, rule->meta, http, port, &route);
       const bool last = CatchAll(route.match());

@@ -1,0 +1,250 @@
+// Goal: the ADS state machine follows the xDS protocol. Method: requests and snapshots by hand,
+// whole responses compared; no gRPC.
+#include "control/pilot/ads_session/session.h"
+
+#include "gtest/gtest.h"
+
+namespace meltemi::control::pilot::ads_session {
+namespace {
+
+using Request = AdsSession::Request;
+using Response = AdsSession::Response;
+using Names = std::vector<std::string>;
+
+// A snapshot whose resources have the given contents, by type and name.
+std::shared_ptr<const Snapshot> Make(const std::map<std::string, std::string>& clusters,
+                                     const std::map<std::string, std::string>& routes = {},
+                                     const std::map<std::string, std::string>& endpoints = {}) {
+  translate::Resources resources;
+  for (const auto& [name, alt] : clusters) {
+    resources.clusters.emplace_back().set_name(name);
+    resources.clusters.back().set_alt_stat_name(alt);
+  }
+  for (const auto& [name, host] : routes) {
+    resources.routes.emplace_back().set_name(name);
+    resources.routes.back().add_virtual_hosts()->set_name(host);
+  }
+  for (const auto& [name, zone] : endpoints) {
+    resources.endpoints.emplace_back().set_cluster_name(name);
+    resources.endpoints.back().add_endpoints()->mutable_locality()->set_zone(zone);
+  }
+  return MakeSnapshot(resources);
+}
+
+Request Ask(Type type, const Names& names = {}) {
+  Request request;
+  request.set_type_url(TypeUrl(type));
+  for (const std::string& name : names) request.add_resource_names(name);
+  return request;
+}
+
+Request Answer(const Response& response, const Names& names = {}) {
+  Request request;
+  request.set_type_url(response.type_url());
+  request.set_version_info(response.version_info());
+  request.set_response_nonce(response.nonce());
+  for (const std::string& name : names) request.add_resource_names(name);
+  return request;
+}
+
+Request Refuse(const Response& response, const std::string& why, const Names& names = {}) {
+  Request request = Answer(response, names);
+  request.mutable_error_detail()->set_message(why);
+  return request;
+}
+
+TEST(AdsSession, SendsNothingUnasked) {
+  AdsSession session;
+  EXPECT_FALSE(session.Next(*Make({{"a", ""}})));
+}
+
+TEST(AdsSession, WildcardGetsEverythingAlsoWhenThatIsNothing) {
+  AdsSession session;
+  EXPECT_EQ(session.OnRequest(Ask(Type::kCluster)), Event::kSubscribed);
+  const auto snapshot = Make({});
+  const auto response = session.Next(*snapshot);
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->resources_size(), 0);
+  EXPECT_EQ(response->version_info(), snapshot->type(Type::kCluster).version);
+  EXPECT_FALSE(session.Next(*snapshot));
+}
+
+TEST(AdsSession, AckPutsInSync) {
+  AdsSession session;
+  session.OnRequest(Ask(Type::kCluster));
+  const auto snapshot = Make({{"a", ""}, {"b", ""}});
+  const auto response = session.Next(*snapshot);
+  EXPECT_FALSE(session.InSync(Type::kCluster, *snapshot));
+  EXPECT_EQ(session.OnRequest(Answer(*response)), Event::kAcked);
+  EXPECT_TRUE(session.InSync(Type::kCluster, *snapshot));
+  EXPECT_EQ(session.status(Type::kCluster).acked.size(), 2u);
+  EXPECT_FALSE(session.Next(*snapshot));
+}
+
+TEST(AdsSession, NackIsKeptAndNotRepeatedUntilTheContentChanges) {
+  AdsSession session;
+  session.OnRequest(Ask(Type::kCluster));
+  const auto good = Make({{"a", "1"}});
+  session.OnRequest(Answer(*session.Next(*good)));
+  const auto bad = Make({{"a", "2"}});
+  const auto refused = session.Next(*bad);
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(session.OnRequest(Refuse(*refused, "a: no")), Event::kNacked);
+  const TypeStatus& status = session.status(Type::kCluster);
+  EXPECT_EQ(status.error, "a: no");
+  EXPECT_EQ(status.version_acked, good->type(Type::kCluster).version);
+  EXPECT_EQ(status.version_nacked, bad->type(Type::kCluster).version);
+  EXPECT_EQ(status.acked.at("a")->version, good->type(Type::kCluster).resources.at("a")->version);
+  EXPECT_FALSE(session.Next(*bad));
+  // Back to what the node has: still to be told, for it may not remember.
+  const auto again = session.Next(*good);
+  ASSERT_TRUE(again);
+  session.OnRequest(Answer(*again));
+  EXPECT_EQ(session.status(Type::kCluster).error, "");
+  EXPECT_TRUE(session.InSync(Type::kCluster, *good));
+}
+
+TEST(AdsSession, StaleNonceIsIgnored) {
+  AdsSession session;
+  session.OnRequest(Ask(Type::kCluster));
+  const auto first = session.Next(*Make({{"a", "1"}}));
+  const auto second = session.Next(*Make({{"a", "2"}}));
+  ASSERT_TRUE(second);
+  EXPECT_EQ(session.OnRequest(Answer(*first)), Event::kStale);
+  EXPECT_EQ(session.status(Type::kCluster).version_acked, "");
+  EXPECT_EQ(session.OnRequest(Answer(*second)), Event::kAcked);
+}
+
+TEST(AdsSession, FirstRequestWithAnotherPilotsVersionAndNonceGetsTheState) {
+  const auto snapshot = Make({{"a", ""}}, {{"80", "h"}});
+  AdsSession session;
+  Request clusters = Ask(Type::kCluster);
+  clusters.set_version_info(snapshot->type(Type::kCluster).version);
+  clusters.set_response_nonce("77");
+  EXPECT_EQ(session.OnRequest(clusters), Event::kSubscribed);
+  const auto response = session.Next(*snapshot);
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->resources_size(), 1);
+  Request routes = Ask(Type::kRoute, {"80"});
+  routes.set_response_nonce("78");
+  EXPECT_EQ(session.OnRequest(routes), Event::kSubscribed);
+  ASSERT_TRUE(session.Next(*snapshot));
+}
+
+TEST(AdsSession, ByNameSendsOnlyWhatIsNewOrChanged) {
+  AdsSession session;
+  session.OnRequest(Ask(Type::kRoute, {"80"}));
+  const auto one = Make({}, {{"80", "a"}, {"81", "b"}});
+  const auto first = session.Next(*one);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->resources_size(), 1);
+  // The ACK also adds a name: only the added one is sent.
+  EXPECT_EQ(session.OnRequest(Answer(*first, {"80", "81"})), Event::kAcked);
+  const auto second = session.Next(*one);
+  ASSERT_TRUE(second);
+  ASSERT_EQ(second->resources_size(), 1);
+  session.OnRequest(Answer(*second, {"80", "81"}));
+  EXPECT_TRUE(session.InSync(Type::kRoute, *one));
+  // One of two changes.
+  const auto third = session.Next(*Make({}, {{"80", "a"}, {"81", "changed"}}));
+  ASSERT_TRUE(third);
+  envoy::config::route::v3::RouteConfiguration route;
+  ASSERT_EQ(third->resources_size(), 1);
+  ASSERT_TRUE(third->resources(0).UnpackTo(&route));
+  EXPECT_EQ(route.name(), "81");
+}
+
+TEST(AdsSession, ResubscribedNameIsSentAgain) {
+  AdsSession session;
+  const auto snapshot = Make({}, {{"80", "a"}, {"81", "b"}});
+  session.OnRequest(Ask(Type::kRoute, {"80", "81"}));
+  const auto first = session.Next(*snapshot);
+  session.OnRequest(Answer(*first, {"80"}));
+  EXPECT_FALSE(session.Next(*snapshot));
+  EXPECT_TRUE(session.InSync(Type::kRoute, *snapshot));
+  session.OnRequest(Answer(*first, {"80", "81"}));
+  const auto again = session.Next(*snapshot);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->resources_size(), 1);
+}
+
+TEST(AdsSession, NameThatDoesNotExistIsAnsweredWhenItAppears) {
+  AdsSession session;
+  session.OnRequest(Ask(Type::kEndpoint, {"x"}));
+  EXPECT_FALSE(session.Next(*Make({})));
+  const auto response = session.Next(*Make({}, {}, {{"x", "z"}}));
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->resources_size(), 1);
+}
+
+TEST(AdsSession, ClientThatNamesClustersGetsThoseAndEmptyListMeansNoneAfterwards) {
+  AdsSession session;
+  const auto snapshot = Make({{"a", ""}, {"b", ""}});
+  session.OnRequest(Ask(Type::kCluster, {"b"}));
+  const auto response = session.Next(*snapshot);
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->resources_size(), 1);
+  session.OnRequest(Answer(*response, {}));
+  EXPECT_TRUE(session.status(Type::kCluster).acked.empty());
+  EXPECT_FALSE(session.Next(*snapshot));
+}
+
+TEST(AdsSession, RemovedClusterIsPushedAsTheNewWhole) {
+  AdsSession session;
+  session.OnRequest(Ask(Type::kCluster));
+  session.OnRequest(Answer(*session.Next(*Make({{"a", ""}, {"b", ""}}))));
+  const auto response = session.Next(*Make({{"a", ""}}));
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->resources_size(), 1);
+}
+
+TEST(AdsSession, PushesInOrderClustersEndpointsListenersRoutes) {
+  AdsSession session;
+  for (const Type type : {Type::kRoute, Type::kListener, Type::kEndpoint, Type::kCluster}) {
+    session.OnRequest(Ask(type, type == Type::kRoute      ? Names{"80"}
+                                : type == Type::kEndpoint ? Names{"a"}
+                                                          : Names{}));
+  }
+  const auto snapshot = Make({{"a", ""}}, {{"80", "h"}}, {{"a", "z"}});
+  Names order;
+  while (auto response = session.Next(*snapshot)) order.push_back(response->type_url());
+  EXPECT_EQ(order, (Names{TypeUrl(Type::kCluster), TypeUrl(Type::kEndpoint),
+                          TypeUrl(Type::kListener), TypeUrl(Type::kRoute)}));
+}
+
+TEST(AdsSession, RefusedRouteDoesNotCountAsAcceptedWhenAnotherIs) {
+  AdsSession session;
+  session.OnRequest(Ask(Type::kRoute, {"80", "81"}));
+  session.OnRequest(Answer(*session.Next(*Make({}, {{"80", "a"}, {"81", "b"}})), {"80", "81"}));
+  const auto bad = session.Next(*Make({}, {{"80", "bad"}, {"81", "b"}}));
+  session.OnRequest(Refuse(*bad, "no", {"80", "81"}));
+  const auto snapshot = Make({}, {{"80", "bad"}, {"81", "c"}});
+  session.OnRequest(Answer(*session.Next(*snapshot), {"80", "81"}));
+  EXPECT_FALSE(session.InSync(Type::kRoute, *snapshot));
+}
+
+TEST(AdsSession, NamesAreBounded) {
+  for (const int count : {kNamesMax - 1, kNamesMax, kNamesMax + 1}) {
+    AdsSession session;
+    Request request = Ask(Type::kEndpoint);
+    for (int i = 0; i < count; ++i) request.add_resource_names(std::to_string(i));
+    EXPECT_EQ(session.OnRequest(request),
+              count <= kNamesMax ? Event::kSubscribed : Event::kTooManyNames);
+  }
+}
+
+TEST(AdsSession, UnknownTypeIsNamed) {
+  AdsSession session;
+  Request request;
+  request.set_type_url("type.googleapis.com/envoy.config.unknown");
+  EXPECT_EQ(session.OnRequest(request), Event::kUnknownType);
+}
+
+TEST(Snapshot, EqualContentHasEqualVersions) {
+  EXPECT_EQ(Make({{"a", "1"}})->version, Make({{"a", "1"}})->version);
+  EXPECT_NE(Make({{"a", "1"}})->version, Make({{"a", "2"}})->version);
+  EXPECT_EQ(Fingerprint("a"), "af63dc4c8601ec8c");  // the published FNV-1a test vector
+}
+
+}  // namespace
+}  // namespace meltemi::control::pilot::ads_session

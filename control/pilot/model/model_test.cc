@@ -1,0 +1,279 @@
+// Goal: what is wrong is refused by file, object and path; what is right becomes the right model.
+// Method: YAML in, exact problem texts or model values out.
+#include "control/pilot/model/model.h"
+
+#include "absl/strings/str_join.h"
+#include "control/pilot/model/mesh_config.h"
+#include "control/pilot/model/parse.h"
+#include "control/pilot/model/yaml_writer.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace meltemi::control::pilot::model {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+struct Built {
+  Objects objects;
+  std::optional<Model> model;
+  std::vector<std::string> problems;
+};
+
+Built Build(const std::string& text) {
+  Built out;
+  Problems problems;
+  ParseText("f.yaml", text, &out.objects, &problems);
+  if (problems.empty()) out.model = BuildModel(out.objects, "cluster.local", &problems);
+  for (const Problem& problem : problems) out.problems.push_back(ToString(problem));
+  return out;
+}
+
+constexpr char kReviews[] = R"(
+apiVersion: v1
+kind: Service
+metadata: {name: reviews}
+spec: {selector: {app: reviews}, clusterIP: 10.96.0.1, ports: [{name: http, port: 9080}]}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: reviews}
+spec: {host: reviews, subsets: [{name: v1, labels: {version: v1}}]}
+---
+)";
+
+std::string Rule(const std::string& http) {
+  return absl::StrCat(kReviews,
+                      "apiVersion: networking.istio.io/v1\nkind: VirtualService\n"
+                      "metadata: {name: reviews}\nspec: {hosts: [reviews], http: [",
+                      http, "]}\n");
+}
+
+struct Row {
+  const char* name;
+  const char* http;
+  const char* problem;  // after the object's name
+};
+
+class BadHttpRoute : public testing::TestWithParam<Row> {};
+
+TEST_P(BadHttpRoute, IsRefusedWithItsPath) {
+  const Built built = Build(Rule(GetParam().http));
+  EXPECT_THAT(built.problems, ElementsAre(absl::StrCat("f.yaml: VirtualService default/reviews: ",
+                                                       GetParam().problem)));
+  EXPECT_FALSE(built.model);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Rows, BadHttpRoute,
+    testing::Values(
+        Row{"NegativeWeight",
+            "{route: [{destination: {host: reviews}, weight: 1}, {destination: {host: reviews}, "
+            "weight: -1}]}",
+            "spec.http[0].route[1].weight: must be >= 0"},
+        Row{"ZeroWeights",
+            "{route: [{destination: {host: reviews}, weight: 0}, {destination: {host: reviews}}]}",
+            "spec.http[0].route: the weights add up to 0"},
+        Row{"UnknownField", "{route: [{destination: {host: reviews}}], retires: {}}",
+            "spec.http[0].retires: unknown field"},
+        Row{"NotYet", "{route: [{destination: {host: reviews}}], mirror: {host: reviews}}",
+            "spec.http[0].mirror: not supported yet"},
+        Row{"UnknownSubset", "{route: [{destination: {host: reviews, subset: v9}}]}",
+            "spec.http[0].route[0].destination.subset: \"v9\" is not a subset of DestinationRule "
+            "default/reviews"},
+        Row{"UnknownHost", "{route: [{destination: {host: revews}}]}",
+            "spec.http[0].route[0].destination.host: no Service or ServiceEntry has host "
+            "\"revews.default.svc.cluster.local\""},
+        Row{"UnknownPort", "{route: [{destination: {host: reviews, port: {number: 1}}}]}",
+            "spec.http[0].route[0].destination.port: \"reviews.default.svc.cluster.local\" has no "
+            "port 1"},
+        Row{"BadRegex", "{match: [{uri: {regex: '('}}], route: [{destination: {host: reviews}}]}",
+            "spec.http[0].match[0].uri.regex: not a valid RE2 expression: missing ): ("},
+        Row{"TwoMatchKinds",
+            "{match: [{uri: {exact: /a, prefix: /b}}], route: [{destination: {host: reviews}}]}",
+            "spec.http[0].match[0].uri: give only one of exact, prefix, regex"},
+        Row{"HeaderByItsPath",
+            "{match: [{headers: {end-user: {exakt: x}}}], route: [{destination: {host: "
+            "reviews}}]}",
+            "spec.http[0].match[0].headers.end-user.exakt: unknown field"},
+        Row{"NumberAsString",
+            "{match: [{headers: {x: {exact: 1}}}], route: [{destination: {host: reviews}}]}",
+            "spec.http[0].match[0].headers.x.exact: must be a string: write \"1\" in quotes"},
+        Row{"StringAsNumber", "{route: [{destination: {host: reviews}, weight: '5'}]}",
+            "spec.http[0].route[0].weight: must be a whole number, is the string \"5\""},
+        Row{"BadDuration", "{timeout: 5, route: [{destination: {host: reviews}}]}",
+            "spec.http[0].timeout: must be a duration such as 1.5s, 200ms or 1h"},
+        Row{"PercentTooHigh",
+            "{fault: {abort: {httpStatus: 503, percentage: {value: 101}}}, route: [{destination: "
+            "{host: reviews}}]}",
+            "spec.http[0].fault.abort.percentage.value: must be between 0 and 100"},
+        Row{"NoAction", "{timeout: 1s}",
+            "spec.http[0]: needs exactly one of route, redirect, directResponse"},
+        Row{"BadRetryOn",
+            "{retries: {attempts: 1, retryOn: '5xx,often'}, route: [{destination: {host: "
+            "reviews}}]}",
+            "spec.http[0].retries.retryOn: \"often\" is not a retry policy or status code"},
+        Row{"FieldTwice", "{timeout: 1s, timeout: 2s, route: [{destination: {host: reviews}}]}",
+            "spec.http[0].timeout: given twice"}),
+    [](const auto& info) { return std::string(info.param.name); });
+
+TEST(Parse, FindsEveryProblemInOnePass) {
+  EXPECT_THAT(Build(Rule("{route: [{destination: {}}], x: 1, y: 2}")).problems,
+              ElementsAre("f.yaml: VirtualService default/reviews: "
+                          "spec.http[0].route[0].destination.host: required",
+                          "f.yaml: VirtualService default/reviews: spec.http[0].x: unknown field",
+                          "f.yaml: VirtualService default/reviews: spec.http[0].y: unknown field"));
+}
+
+TEST(Parse, SyntaxErrorNamesLineAndColumn) {
+  const Built built = Build("a: [1\nb: 2\n");
+  ASSERT_EQ(built.problems.size(), 1u);
+  EXPECT_THAT(built.problems[0], testing::StartsWith("f.yaml: line 2, column"));
+}
+
+TEST(Parse, UnsupportedAndUnknownKindsAreRefusedByName) {
+  EXPECT_THAT(
+      Build("{apiVersion: networking.istio.io/v1, kind: Gateway, metadata: {name: g}}").problems,
+      ElementsAre("f.yaml: Gateway default/g: kind: Gateway is not supported yet"));
+  EXPECT_THAT(Build("{apiVersion: apps/v1, kind: Deployment, metadata: {name: g}}").problems,
+              ElementsAre("f.yaml: Deployment default/g: kind: apps/v1 Deployment is not a kind "
+                          "Meltemi reads"));
+  EXPECT_THAT(
+      Build("{apiVersion: networking.istio.io/v9, kind: VirtualService, metadata: {name: g}}")
+          .problems,
+      ElementsAre("f.yaml: VirtualService default/g: apiVersion: networking.istio.io/v9 "
+                  "VirtualService is not a kind Meltemi reads"));
+}
+
+TEST(Parse, AcceptsEveryVersionOfIstiosNetworking) {
+  for (const char* version : {"v1", "v1beta1", "v1alpha3"}) {
+    const Built built = Build(absl::StrCat(kReviews, "apiVersion: networking.istio.io/", version,
+                                           "\nkind: VirtualService\nmetadata: {name: r}\nspec: "
+                                           "{hosts: [reviews], http: [{route: [{destination: "
+                                           "{host: reviews}}]}]}"));
+    EXPECT_THAT(built.problems, IsEmpty()) << version;
+  }
+}
+
+TEST(Parse, ReadsAList) {
+  const Built built = Build(
+      "{apiVersion: v1, kind: List, items: [{apiVersion: v1, kind: Service, metadata: {name: a}, "
+      "spec: {}}, {apiVersion: v1, kind: Service, metadata: {name: b}, spec: {}}]}");
+  EXPECT_THAT(built.problems, IsEmpty());
+  EXPECT_EQ(built.objects.services.size(), 2u);
+}
+
+TEST(Parse, FileSizeIsBounded) {
+  for (const size_t size : {kFileBytesMax, kFileBytesMax + 1}) {
+    const Built built = Build(std::string(size, '#'));
+    EXPECT_EQ(built.problems.size(), size > kFileBytesMax ? 1u : 0u);
+  }
+}
+
+TEST(Model, SecondRuleForOneHostIsRefusedWhateverTheOrder) {
+  const std::string rule =
+      "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: NAME}\nspec: "
+      "{hosts: [HOST], http: [{route: [{destination: {host: reviews}}]}]}\n";
+  const auto named = [&](const std::string& name, const std::string& host) {
+    std::string text = rule;
+    text.replace(text.find("NAME"), 4, name);
+    text.replace(text.find("HOST"), 4, host);
+    return text;
+  };
+  const std::string a = named("a", "reviews");
+  const std::string b = named("b", "reviews.default.svc.cluster.local");
+  for (const std::string& text : {a + "---\n" + b, b + "---\n" + a}) {
+    EXPECT_THAT(Build(kReviews + text).problems,
+                ElementsAre("f.yaml: VirtualService default/b: spec.hosts[0]: host "
+                            "\"reviews.default.svc.cluster.local\" already has a rule: "
+                            "VirtualService default/a in f.yaml"));
+  }
+}
+
+TEST(Model, ObjectDefinedTwiceIsRefused) {
+  const std::string service = "{apiVersion: v1, kind: Service, metadata: {name: a}, spec: {}}\n";
+  EXPECT_THAT(Build(service + "---\n" + service).problems,
+              testing::Contains("f.yaml: Service default/a: defined twice, also in f.yaml"));
+}
+
+TEST(Model, RuleForUnknownHostIsRefused) {
+  EXPECT_THAT(Build("{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: "
+                    "d}, spec: {host: ghost}}")
+                  .problems,
+              ElementsAre("f.yaml: DestinationRule default/d: spec.host: no Service or "
+                          "ServiceEntry has host \"ghost.default.svc.cluster.local\""));
+}
+
+TEST(Model, AddressOfTwoServicesIsRefused) {
+  const std::string text =
+      absl::StrCat(kReviews,
+                   "{apiVersion: v1, kind: Service, metadata: {name: z}, spec: "
+                   "{clusterIP: 10.96.0.1, ports: [{port: 9080}]}}");
+  EXPECT_THAT(Build(text).problems, ElementsAre("f.yaml: Service default/z: address 10.96.0.1 port "
+                                                "9080 is already used by Service default/reviews"));
+}
+
+TEST(Model, MostSpecificRuleWins) {
+  const Built built = Build(R"(
+{apiVersion: networking.istio.io/v1, kind: ServiceEntry, metadata: {name: s},
+ spec: {hosts: [a.b.example.com, x.example.com], ports: [{number: 80, name: http}]}}
+---
+{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: wide},
+ spec: {host: "*.example.com"}}
+---
+{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: narrow},
+ spec: {host: "*.b.example.com"}}
+)");
+  ASSERT_TRUE(built.model) << absl::StrJoin(built.problems, "\n");
+  EXPECT_EQ(built.model->DestinationRuleFor("a.b.example.com")->meta.name, "narrow");
+  EXPECT_EQ(built.model->DestinationRuleFor("x.example.com")->meta.name, "wide");
+}
+
+TEST(Protocol, ComesFromAppProtocolThenFromTheName) {
+  EXPECT_EQ(SelectProtocol("", "http", false), Protocol::kHttp);
+  EXPECT_EQ(SelectProtocol("", "http2-x", false), Protocol::kHttp2);
+  EXPECT_EQ(SelectProtocol("", "grpc-api", false), Protocol::kGrpc);
+  EXPECT_EQ(SelectProtocol("", "grpc-web-api", false), Protocol::kHttp);
+  EXPECT_EQ(SelectProtocol("tcp", "http", false), Protocol::kTcp);
+  EXPECT_EQ(SelectProtocol("kubernetes.io/h2c", "", false), Protocol::kHttp2);
+  EXPECT_EQ(SelectProtocol("", "httpish", false), Protocol::kTcp);
+  EXPECT_EQ(SelectProtocol("", "", false), Protocol::kTcp);
+  EXPECT_EQ(SelectProtocol("http", "", true), Protocol::kUdp);
+}
+
+TEST(WriteYaml, ReadsBackTheSame) {
+  const std::string text =
+      "a: {b: [1, \"1\", 'it''s', \"x: y\", \"\", ~, true, \"true\", -, 5s, []], c: {}, d: "
+      "{\"k/l\": \"t\\n\\u0001\"}}\n";
+  const std::string once = WriteYaml(YAML::Load(text));
+  const std::string twice = WriteYaml(YAML::Load(once));
+  EXPECT_EQ(once, twice);
+  const YAML::Node list = YAML::Load(once)["a"]["b"];
+  ASSERT_EQ(list.size(), 11u);
+  EXPECT_EQ(list[0].Tag(), "?");
+  EXPECT_EQ(list[1].Tag(), "!");
+  EXPECT_EQ(list[1].Scalar(), "1");
+  EXPECT_EQ(list[2].Scalar(), "it's");
+  EXPECT_TRUE(list[5].IsNull());
+  EXPECT_EQ(list[7].Tag(), "!");
+}
+
+TEST(MeshConfig, ReadsWhatItKnowsAndRefusesTheRest) {
+  Problems problems;
+  const MeshConfig config =
+      ParseMeshConfig("m",
+                      "{accessLogFile: /dev/stdout, outboundTrafficPolicy: {mode: REGISTRY_ONLY}, "
+                      "connectTimeout: 2s}",
+                      &problems);
+  EXPECT_THAT(problems, IsEmpty());
+  EXPECT_EQ(config.access_log_file, "/dev/stdout");
+  EXPECT_EQ(config.outbound, MeshConfig::Outbound::kRegistryOnly);
+  EXPECT_EQ(config.connect_timeout, absl::Seconds(2));
+  ParseMeshConfig("m", "{ingressClass: x}", &problems);
+  ASSERT_EQ(problems.size(), 1u);
+  EXPECT_EQ(ToString(problems[0]), "m: MeshConfig: ingressClass: unknown field");
+}
+
+}  // namespace
+}  // namespace meltemi::control::pilot::model

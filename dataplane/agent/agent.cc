@@ -1,0 +1,246 @@
+#include "dataplane/agent/agent.h"
+
+#include <grpcpp/grpcpp.h>
+#include <time.h>
+
+#include <algorithm>
+#include <chrono>
+#include <deque>
+
+#include "control/common/log.h"
+#include "envoy/service/discovery/v3/ads.grpc.pb.h"
+
+namespace meltemi::agent {
+namespace {
+
+using control::common::Level;
+using control::common::Log;
+using envoy::service::discovery::v3::AggregatedDiscoveryService;
+
+constexpr Duration kBackoffMin = Duration::Millis(500);
+constexpr Duration kBackoffMax = Duration::Seconds(30);
+constexpr int kPeriodMs = 100;  // how often stop and deadlines are looked at
+
+Instant Now() {
+  timespec t{};
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return Instant::FromNanos(int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec);
+}
+
+AdsState::Options StateOptions(const Bootstrap& b) {
+  AdsState::Options o;
+  o.node = b.node;
+  o.compiler.default_access_log_path = b.access_log_path;
+  o.dynamic = !b.ads_target.empty();
+  return o;
+}
+
+}  // namespace
+
+// One ADS stream over a completion queue, so that waiting has an end.
+class Agent::Stream {
+ public:
+  enum class Outcome { kResponse, kNothing, kEnded };
+
+  explicit Stream(const std::string& target) {
+    grpc::ChannelArguments args;
+    args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 250);
+    args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
+    args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
+    args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
+    args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    args.SetMaxReceiveMessageSize(-1);
+    channel_ = grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), args);
+    stub_ = AggregatedDiscoveryService::NewStub(channel_);
+    call_ = stub_->PrepareAsyncStreamAggregatedResources(&context_, &queue_);
+    call_->StartCall(Tag(kStarted));
+  }
+  ~Stream() {
+    context_.TryCancel();
+    queue_.Shutdown();
+    void* tag = nullptr;
+    bool ok = false;
+    while (queue_.Next(&tag, &ok)) {
+    }
+  }
+  void Send(DiscoveryRequest request) {
+    waiting_.push_back(std::move(request));
+    Pump();
+  }
+  // Waits for the next thing that happens, at most `timeout_ms`.
+  Outcome Next(int timeout_ms, DiscoveryResponse* response) {
+    void* tag = nullptr;
+    bool ok = false;
+    const auto deadline = std::chrono::system_clock::now() + std::chrono::milliseconds(timeout_ms);
+    switch (queue_.AsyncNext(&tag, &ok, deadline)) {
+      case grpc::CompletionQueue::TIMEOUT:
+        return Outcome::kNothing;
+      case grpc::CompletionQueue::SHUTDOWN:
+        return Outcome::kEnded;
+      case grpc::CompletionQueue::GOT_EVENT:
+        break;
+    }
+    if (!ok) return Outcome::kEnded;
+    if (tag == Tag(kStarted)) {
+      started_ = true;
+      call_->Read(&incoming_, Tag(kRead));
+      Pump();
+      return Outcome::kNothing;
+    }
+    if (tag == Tag(kWritten)) {
+      writing_ = false;
+      Pump();
+      return Outcome::kNothing;
+    }
+    response->Swap(&incoming_);
+    call_->Read(&incoming_, Tag(kRead));
+    return Outcome::kResponse;
+  }
+
+ private:
+  enum What : intptr_t { kStarted = 1, kRead, kWritten };
+  static void* Tag(What what) { return reinterpret_cast<void*>(what); }
+  void Pump() {
+    if (!started_ || writing_ || waiting_.empty()) return;
+    outgoing_ = std::move(waiting_.front());
+    waiting_.pop_front();
+    writing_ = true;
+    call_->Write(outgoing_, Tag(kWritten));
+  }
+
+  grpc::CompletionQueue queue_;
+  grpc::ClientContext context_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<AggregatedDiscoveryService::Stub> stub_;
+  std::unique_ptr<grpc::ClientAsyncReaderWriter<DiscoveryRequest, DiscoveryResponse>> call_;
+  DiscoveryResponse incoming_;
+  DiscoveryRequest outgoing_;
+  std::deque<DiscoveryRequest> waiting_;
+  bool started_ = false, writing_ = false;
+};
+
+Agent::Agent(const Bootstrap& bootstrap, shared::SnapshotSlot* slot, uint64_t seed,
+             OnSnapshot on_snapshot)
+    : bootstrap_(bootstrap),
+      slot_(slot),
+      on_snapshot_(std::move(on_snapshot)),
+      prng_(seed),
+      state_(StateOptions(bootstrap), bootstrap.listeners, bootstrap.clusters) {}
+
+Agent::~Agent() { Stop(); }
+
+absl::Status Agent::Start() {
+  if (bootstrap_.ads_target.empty()) {
+    absl::Status published = Publish(Now());
+    if (!published.ok()) return published;
+  }
+  thread_ = std::thread([this] { Run(); });
+  return absl::OkStatus();
+}
+
+void Agent::Stop() {
+  stopping_.store(true);
+  if (thread_.joinable()) thread_.join();
+}
+
+absl::Status Agent::Publish(Instant now) {
+  std::unique_ptr<config::Snapshot> snapshot;
+  {
+    absl::MutexLock lock(&mutex_);
+    auto made = state_.TakeSnapshot(now);
+    if (!made.ok()) {
+      ++status_.snapshot_failures;
+      status_.last_failure = std::string(made.status().message());
+      Log(Level::kError, "configuration not applied", {{"error", status_.last_failure}});
+      return made.status();
+    }
+    snapshot = *std::move(made);
+    if (snapshot == nullptr) return absl::OkStatus();
+    ++status_.snapshots;
+  }
+  Log(Level::kInfo, "configuration applied",
+      {{"sequence", std::to_string(snapshot->sequence)}, {"versions", snapshot->version_text}});
+  on_snapshot_(*snapshot);
+  slot_->Publish(std::move(snapshot));
+  return absl::OkStatus();
+}
+
+void Agent::Run() {
+  Duration backoff = kBackoffMin;
+  while (!stopping_.load()) {
+    if (bootstrap_.ads_target.empty()) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(kPeriodMs));
+      slot_->Reclaim();
+      continue;
+    }
+    if (RunStream()) backoff = kBackoffMin;
+    // Full jitter: nodes that lost the same Pilot do not come back together.
+    const auto wait = Duration::Nanos(static_cast<int64_t>(
+        backoff.nanos() / 4 + static_cast<int64_t>(prng_.Below(backoff.nanos() * 3 / 4))));
+    backoff = std::min(backoff * 2, kBackoffMax);
+    const Instant until = Now() + wait;
+    while (!stopping_.load() && Now() < until) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+  }
+}
+
+bool Agent::RunStream() {
+  Stream stream(bootstrap_.ads_target);
+  std::vector<DiscoveryRequest> requests;
+  {
+    absl::MutexLock lock(&mutex_);
+    requests = state_.OnStreamOpen();
+    state_.OnStreamClosed();  // connected only once a response has come
+  }
+  for (DiscoveryRequest& request : requests) stream.Send(std::move(request));
+  bool heard = false;
+  while (!stopping_.load()) {
+    DiscoveryResponse response;
+    const Stream::Outcome outcome = stream.Next(kPeriodMs, &response);
+    if (outcome == Stream::Outcome::kEnded) break;
+    if (outcome == Stream::Outcome::kResponse) {
+      absl::MutexLock lock(&mutex_);
+      if (!heard) {
+        ++status_.connects;
+        status_.connected = heard = true;
+        Log(Level::kInfo, "connected to the control plane", {{"target", bootstrap_.ads_target}});
+      }
+      requests = state_.OnResponse(response, Now());
+      for (DiscoveryRequest& request : requests) {
+        if (request.has_error_detail()) {
+          Log(Level::kWarning, "configuration refused",
+              {{"type", response.type_url()}, {"error", request.error_detail().message()}});
+        }
+        stream.Send(std::move(request));
+      }
+    }
+    Publish(Now()).IgnoreError();  // counted and logged there
+    slot_->Reclaim();
+  }
+  absl::MutexLock lock(&mutex_);
+  if (heard) {
+    ++status_.disconnects;
+    Log(Level::kWarning, "lost the control plane, keeping the last configuration",
+        {{"target", bootstrap_.ads_target}});
+  }
+  status_.connected = false;
+  state_.OnStreamClosed();
+  return heard;
+}
+
+AgentStatus Agent::Status() const {
+  absl::MutexLock lock(&mutex_);
+  AgentStatus s = status_;
+  for (int i = 0; i < kTypes; ++i) s.types[i] = state_.status(static_cast<Type>(i));
+  s.missing = state_.Missing();
+  s.listeners = state_.ListenerNames();
+  return s;
+}
+
+std::string Agent::ConfigDump() const {
+  absl::MutexLock lock(&mutex_);
+  return state_.ConfigDumpJson(bootstrap_.json);
+}
+
+}  // namespace meltemi::agent

@@ -1,0 +1,68 @@
+// Agent: the node's connection to its control plane, on a thread of its own. Holds one ADS stream open,
+// gives responses to AdsState, publishes the snapshots it makes. The data plane keeps serving with the
+// last one whatever happens here.
+//
+// Reconnects with jittered exponential backoff (500 ms to 30 s). Thread: Start and Stop on the main
+// thread; Status and ConfigDump from any.
+#ifndef MELTEMI_DATAPLANE_AGENT_AGENT_H_
+#define MELTEMI_DATAPLANE_AGENT_AGENT_H_
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "absl/synchronization/mutex.h"
+#include "dataplane/agent/ads_state.h"
+#include "dataplane/agent/bootstrap.h"
+#include "dataplane/shared/snapshot_slot.h"
+#include "l7/base/prng.h"
+
+namespace meltemi::agent {
+
+struct AgentStatus {
+  bool connected = false;
+  uint64_t connects = 0, disconnects = 0, snapshots = 0, snapshot_failures = 0;
+  std::string last_failure;
+  std::array<TypeStatus, kTypes> types;
+  std::vector<std::string> missing;
+  std::vector<std::string> listeners;  // "name::address" of each, sorted
+};
+
+class Agent {
+ public:
+  // `on_snapshot` is called on the agent's thread before a snapshot is published.
+  using OnSnapshot = std::function<void(const config::Snapshot&)>;
+  Agent(const Bootstrap& bootstrap, shared::SnapshotSlot* slot, uint64_t seed,
+        OnSnapshot on_snapshot);
+  ~Agent();
+
+  // Publishes the static configuration at once (an error: it is invalid), then connects.
+  absl::Status Start();
+  void Stop();
+
+  AgentStatus Status() const;
+  std::string ConfigDump() const;
+
+ private:
+  class Stream;
+  void Run();
+  // Until the stream ends; true when at least one response came.
+  bool RunStream();
+  absl::Status Publish(Instant now);
+
+  const Bootstrap& bootstrap_;
+  shared::SnapshotSlot* const slot_;
+  const OnSnapshot on_snapshot_;
+  Prng prng_;
+  mutable absl::Mutex mutex_;
+  AdsState state_ ABSL_GUARDED_BY(mutex_);
+  AgentStatus status_ ABSL_GUARDED_BY(mutex_);
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+};
+
+}  // namespace meltemi::agent
+
+#endif  // MELTEMI_DATAPLANE_AGENT_AGENT_H_

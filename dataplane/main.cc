@@ -1,0 +1,120 @@
+// meltemi-node: the node plane. This file only joins the parts.
+#include <signal.h>
+#include <sys/random.h>
+
+#include <iostream>
+
+#include "control/common/flags.h"
+#include "control/common/log.h"
+#include "dataplane/admin/access_log_writer.h"
+#include "dataplane/admin/admin.h"
+#include "dataplane/agent/agent.h"
+#include "dataplane/agent/bootstrap.h"
+#include "dataplane/node.h"
+#include "l7/base/text.h"
+
+namespace meltemi {
+namespace {
+
+using control::common::Level;
+using control::common::Log;
+
+constexpr char kVersion[] = "meltemi-node 0.1\n";
+constexpr char kUsage[] =
+    "meltemi-node: the Meltemi node plane. One process per node; proxies the traffic of all its pods.\n"
+    "\n"
+    "usage: meltemi-node --config FILE\n"
+    "\n"
+    "FILE is an Envoy bootstrap (YAML or JSON: node, admin, static_resources, dynamic_resources) with a\n"
+    "`meltemi` section for ports, routes, workers and workloads: see deploy/node/bootstrap.md.\n"
+    "\nflags:\n";
+
+struct Options {
+  std::string config;
+  std::string check;
+  std::string help;
+  std::string version;
+};
+
+int Serve(const agent::Bootstrap& bootstrap) {
+  // Signals are taken by the one thread that waits for them.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+
+  uint64_t seed = 0;
+  CHECK(getrandom(&seed, sizeof(seed), 0) == sizeof(seed));
+  Node node(bootstrap);
+  admin::AccessLogWriter logs;
+  agent::Agent agent(bootstrap, node.snapshots(), seed,
+                     [&logs](const config::Snapshot& s) { logs.Learn(s); });
+  absl::Status status = agent.Start();
+  if (status.ok()) status = node.Start();
+  admin::Admin admin(&bootstrap, &node, &agent);
+  if (status.ok()) status = admin.Start();
+  if (!status.ok()) {
+    Log(Level::kError, "cannot start", {{"error", std::string(status.message())}});
+    return 1;
+  }
+  Log(Level::kInfo, "serving",
+      {{"node", bootstrap.node.id()},
+       {"workers", std::to_string(bootstrap.workers)},
+       {"ports", std::to_string(bootstrap.ports.size())},
+       {"admin", bootstrap.admin ? bootstrap.admin->ToString() : "off"}});
+  std::thread waiter([&signals, &node] {
+    int which = 0;
+    sigwait(&signals, &which);
+    node.Stop();
+  });
+  node.Run([&logs](const telemetry::AccessRecord& record) { logs.Write(record); });
+  Log(Level::kInfo, "stopped");
+  agent.Stop();
+  waiter.join();
+  return 0;
+}
+
+int Main(const std::vector<std::string>& args) {
+  Options o;
+  const std::vector<control::common::Flag> flags = {
+      {"config", "FILE", "the bootstrap file", &o.config, 'c'},
+      {"mode-validate", "", "check the bootstrap file and exit", &o.check},
+      {"help", "", "print this and exit", &o.help},
+      {"version", "", "print the version and exit", &o.version},
+  };
+  auto rest = control::common::ParseFlags(args, flags);
+  if (rest.ok() && !o.help.empty()) {
+    o = {};
+    std::cout << kUsage << control::common::DescribeFlags(flags);
+    return 0;
+  }
+  if (rest.ok() && !o.version.empty()) {
+    std::cout << kVersion;
+    return 0;
+  }
+  if (!rest.ok() || !rest->empty() || o.config.empty()) {
+    std::cerr << (rest.ok() ? "meltemi-node: --config FILE is required"
+                            : Cat("meltemi-node: ", rest.status().message()))
+              << "; try --help\n";
+    return 2;
+  }
+  auto bootstrap = agent::LoadBootstrap(o.config);
+  if (!bootstrap.ok()) {
+    std::cerr << "meltemi-node: " << bootstrap.status().message() << "\n";
+    return 2;
+  }
+  if (!o.check.empty()) {
+    std::cout << o.config << ": OK\n";
+    return 0;
+  }
+  return Serve(*bootstrap);
+}
+
+}  // namespace
+}  // namespace meltemi
+
+int main(int argc, char** argv) {
+  return meltemi::Main(std::vector<std::string>(argv + 1, argv + argc));
+}

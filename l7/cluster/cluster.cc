@@ -1,0 +1,256 @@
+#include "l7/cluster/cluster.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "l7/base/check.h"
+
+namespace meltemi::cluster {
+namespace {
+
+bool Contains(std::span<Host* const> hosts, const Host* host) {
+  return std::find(hosts.begin(), hosts.end(), host) != hosts.end();
+}
+
+bool Idle(const Host& host) {
+  return host.rq_active == 0 && host.cx_active == 0 && host.waiting.empty();
+}
+
+}  // namespace
+
+void Cluster::Update(const config::Cluster& config, Prng& prng, std::vector<ConnId>* closing) {
+  settings_ = Settings{.name = config.name,
+                       .stable_id = config.stable_id,
+                       .discovery = config.discovery,
+                       .lb = config.lb,
+                       .least_request_choice_count = config.least_request_choice_count,
+                       .panic_percent = config.panic_percent,
+                       .connect_timeout = config.connect_timeout,
+                       .idle_timeout = config.idle_timeout,
+                       .requests_per_connection_max = config.requests_per_connection_max,
+                       .breaker = config.breaker};
+  removed_ = false;
+  if (config.discovery == config::Discovery::kOriginalDst) return;
+  std::vector<std::unique_ptr<Host>> old = std::move(hosts_);
+  absl::flat_hash_map<uint32_t, std::unique_ptr<Host>> kept;
+  std::vector<std::unique_ptr<Host>> gone;
+  absl::flat_hash_map<const Host*, uint32_t> id_of;
+  for (const auto& [id, host] : by_stable_id_) id_of[host] = id;
+  for (std::unique_ptr<Host>& host : old) {
+    const auto id = id_of.find(host.get());
+    if (id == id_of.end()) {
+      gone.push_back(std::move(host));
+    } else {
+      kept[id->second] = std::move(host);
+    }
+  }
+  hosts_.clear();
+  by_stable_id_.clear();
+  bool changed = false;
+  for (const config::Endpoint& endpoint : config.endpoints) {
+    std::unique_ptr<Host>& slot = kept[endpoint.stable_id];
+    if (slot == nullptr) {
+      if (by_stable_id_.contains(endpoint.stable_id)) continue;  // listed twice: the first counts
+      slot = std::make_unique<Host>();
+      changed = true;
+    }
+    slot->address = endpoint.address;
+    slot->weight = std::max(endpoint.weight, 1u);
+    slot->priority = endpoint.priority;
+    slot->health = endpoint.health;
+    slot->locality = endpoint.locality;
+    slot->workload = endpoint.workload;
+    by_stable_id_[endpoint.stable_id] = slot.get();
+    hosts_.push_back(std::move(slot));
+  }
+  member_count_ = hosts_.size();
+  ChooseEligible();
+  if (!eligible_.empty()) next_ = prng.Below(eligible_.size());
+  // Hosts that are gone drain in the order they had.
+  for (std::unique_ptr<Host>& host : gone) hosts_.push_back(std::move(host));
+  std::vector<std::pair<uint32_t, std::unique_ptr<Host>>> left;
+  for (auto& [id, host] : kept) {
+    if (host != nullptr) left.emplace_back(id, std::move(host));
+  }
+  std::sort(left.begin(), left.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (auto& [id, host] : left) {
+    RetireHost(host.get(), closing);
+    hosts_.push_back(std::move(host));
+    changed = true;
+  }
+  if (changed) ++stats.membership_change;
+}
+
+void Cluster::Remove(std::vector<ConnId>* closing) {
+  removed_ = true;
+  for (std::unique_ptr<Host>& host : hosts_) RetireHost(host.get(), closing);
+  eligible_.clear();
+  by_stable_id_.clear();
+  by_address_.clear();
+  member_count_ = healthy_count_ = 0;
+}
+
+void Cluster::RetireHost(Host* host, std::vector<ConnId>* closing) {
+  host->removed = true;
+  closing->insert(closing->end(), host->idle.begin(), host->idle.end());
+}
+
+bool Cluster::Sweep() {
+  std::erase_if(hosts_, [](const std::unique_ptr<Host>& host) {
+    return host->removed && Idle(*host);
+  });
+  return removed_ && hosts_.empty() && rq_active == 0 && rq_pending == 0 && retries_active == 0;
+}
+
+// Health and priorities: the first priority with a healthy host is used whole. Fewer healthy hosts
+// than panic_percent there (or nowhere any): all hosts of the priority are used, because sending
+// everything to the few left would finish them too.
+void Cluster::ChooseEligible() {
+  eligible_.clear();
+  in_panic_ = false;
+  healthy_count_ = 0;
+  std::vector<uint32_t> priorities;
+  for (const std::unique_ptr<Host>& host : hosts_) {
+    priorities.push_back(host->priority);
+    if (host->health == config::Health::kHealthy) ++healthy_count_;
+  }
+  std::sort(priorities.begin(), priorities.end());
+  priorities.erase(std::unique(priorities.begin(), priorities.end()), priorities.end());
+  for (size_t i = 0; i < priorities.size(); ++i) {
+    std::vector<Host*> all, healthy, degraded;
+    for (const std::unique_ptr<Host>& host : hosts_) {
+      if (host->priority != priorities[i]) continue;
+      all.push_back(host.get());
+      if (host->health == config::Health::kHealthy) healthy.push_back(host.get());
+      if (host->health == config::Health::kDegraded) degraded.push_back(host.get());
+    }
+    if (healthy.empty()) healthy = std::move(degraded);
+    if (!healthy.empty()) {
+      in_panic_ = healthy.size() * 100 < size_t{settings_.panic_percent} * all.size();
+      eligible_ = in_panic_ ? std::move(all) : std::move(healthy);
+      break;
+    }
+    if (i == 0 && settings_.panic_percent > 0) eligible_ = std::move(all);  // unless a later one has
+  }
+  if (!eligible_.empty() && healthy_count_ == 0) {
+    in_panic_ = std::none_of(eligible_.begin(), eligible_.end(), [](const Host* host) {
+      return host->health == config::Health::kDegraded;
+    });
+  }
+  equal_weights_ = std::all_of(eligible_.begin(), eligible_.end(), [this](const Host* host) {
+    return host->weight == eligible_[0]->weight;
+  });
+}
+
+Host* Cluster::Pick(const PickOptions& options, Prng& prng) {
+  if (removed_) return nullptr;
+  if (settings_.discovery == config::Discovery::kOriginalDst) {
+    return OriginalDestination(options.original_destination);
+  }
+  if (eligible_.empty()) {
+    ++stats.cx_none_healthy;
+    return nullptr;
+  }
+  if (in_panic_) ++stats.lb_healthy_panic;
+  Host* host = PickOnce(prng);
+  for (uint32_t i = 1; i < options.attempt_count_max && Contains(options.avoid, host); ++i) {
+    host = PickOnce(prng);
+  }
+  return host;
+}
+
+Host* Cluster::PickOnce(Prng& prng) {
+  if (eligible_.size() == 1) return eligible_[0];
+  switch (settings_.lb) {
+    case config::LbPolicy::kRoundRobin: {
+      if (!equal_weights_) return PickWeighted(/*by_load=*/false);
+      Host* host = eligible_[next_ % eligible_.size()];
+      next_ = (next_ + 1) % eligible_.size();
+      return host;
+    }
+    case config::LbPolicy::kLeastRequest:
+      return equal_weights_ ? PickLeastLoaded(prng) : PickWeighted(/*by_load=*/true);
+    case config::LbPolicy::kRandom:
+    case config::LbPolicy::kClusterProvided:
+      return eligible_[prng.Below(eligible_.size())];
+  }
+  return eligible_[0];
+}
+
+// Smooth weighted round robin (as in nginx and LVS): each host's credit grows by its weight, the
+// richest is taken and pays the total. With load: the weight counts as weight / (active + 1).
+Host* Cluster::PickWeighted(bool by_load) {
+  constexpr int64_t kScale = 1 << 16;
+  Host* best = nullptr;
+  int64_t total = 0;
+  for (Host* host : eligible_) {
+    const int64_t weight = kScale * host->weight / (by_load ? host->rq_active + 1 : 1);
+    host->wrr_current += weight;
+    total += weight;
+    if (best == nullptr || host->wrr_current > best->wrr_current) best = host;
+  }
+  best->wrr_current -= total;
+  return best;
+}
+
+// The power of d choices (Mitzenmacher 2001).
+Host* Cluster::PickLeastLoaded(Prng& prng) {
+  Host* best = nullptr;
+  const uint32_t choice_count = std::max(settings_.least_request_choice_count, 1u);
+  for (uint32_t i = 0; i < choice_count; ++i) {
+    Host* host = eligible_[prng.Below(eligible_.size())];
+    if (best == nullptr || host->rq_active < best->rq_active) best = host;
+  }
+  return best;
+}
+
+Host* Cluster::OriginalDestination(const SockAddr& address) {
+  const auto found = by_address_.find(address);
+  if (found != by_address_.end()) return found->second;
+  if (hosts_.size() >= kOriginalDstHostCountMax) {
+    // Make room: whoever is idle now can be dialled again later.
+    std::erase_if(hosts_, [this](const std::unique_ptr<Host>& host) {
+      if (!Idle(*host)) return false;
+      by_address_.erase(host->address);
+      return true;
+    });
+    if (hosts_.size() >= kOriginalDstHostCountMax) return nullptr;
+  }
+  hosts_.push_back(std::make_unique<Host>());
+  Host* host = hosts_.back().get();
+  host->address = address;
+  by_address_[address] = host;
+  return host;
+}
+
+void ClusterSet::Update(const config::Snapshot& snapshot, Prng& prng,
+                        std::vector<ConnId>* closing) {
+  std::vector<Cluster*> before = std::move(ordered_);
+  ordered_.clear();
+  absl::flat_hash_map<uint32_t, bool> present;
+  for (const config::Cluster& config : snapshot.clusters) {
+    std::unique_ptr<Cluster>& slot = clusters_[config.stable_id];
+    if (slot == nullptr) slot = std::make_unique<Cluster>();
+    slot->Update(config, prng, closing);
+    slot->Sweep();
+    if (!present[config.stable_id]) ordered_.push_back(slot.get());
+    present[config.stable_id] = true;
+  }
+  for (Cluster* cluster : before) {
+    const uint32_t id = cluster->settings().stable_id;
+    if (present.contains(id)) continue;
+    if (!cluster->removed()) cluster->Remove(closing);
+    if (cluster->Sweep()) {
+      clusters_.erase(id);
+    } else {
+      ordered_.push_back(cluster);
+    }
+  }
+}
+
+Cluster* ClusterSet::Find(uint32_t stable_id) {
+  const auto found = clusters_.find(stable_id);
+  return found == clusters_.end() ? nullptr : found->second.get();
+}
+
+}  // namespace meltemi::cluster

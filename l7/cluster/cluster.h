@@ -1,0 +1,140 @@
+// Cluster runtime: what of a cluster outlives a snapshot. Its hosts with their load and idle
+// connections, the balancer's state, the circuit breaker's counts, the statistics. Keyed by the
+// stable ids of config::Cluster and config::Endpoint; a new snapshot updates it in place.
+//
+// Owns hosts and clusters (heap, when configuration changes; ORIGINAL_DST hosts when first dialled).
+// Must not know HTTP, actions or timers. Called by l7/engine on its worker's thread.
+// Bounds: endpoints of the snapshot; limits::kIdleUpstreamPerHostMax; kOriginalDstHostCountMax.
+#ifndef MELTEMI_L7_CLUSTER_CLUSTER_H_
+#define MELTEMI_L7_CLUSTER_CLUSTER_H_
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "l7/base/handle.h"
+#include "l7/base/ip_addr.h"
+#include "l7/base/prng.h"
+#include "l7/base/time.h"
+#include "l7/config/snapshot.h"
+
+namespace meltemi::cluster {
+
+inline constexpr size_t kOriginalDstHostCountMax = 16 * 1024;
+
+using WaiterId = uint64_t;  // the engine's name for an exchange that waits for a connection
+
+struct HostStats {
+  uint64_t rq_total = 0, rq_success = 0, rq_error = 0;
+  uint64_t cx_total = 0, cx_connect_fail = 0, rq_timeout = 0;
+};
+
+struct Host {
+  SockAddr address;
+  uint32_t weight = 1;
+  uint32_t priority = 0;
+  config::Health health = config::Health::kHealthy;
+  std::string locality, workload;
+  bool removed = false;            // no longer in the configuration: drained, then freed
+  uint32_t rq_active = 0;          // requests under way: the load that least-request compares
+  uint32_t cx_active = 0;          // connections, those being opened included
+  int64_t wrr_current = 0;         // smooth weighted round robin
+  std::vector<ConnId> idle;        // most recently used last
+  std::deque<WaiterId> waiting;    // requests that wait because the breaker allows no connection
+  HostStats stats;
+};
+
+// Counters of Envoy's cluster.* statistics.
+struct ClusterStats {
+  uint64_t rq_total = 0, rq_class[6] = {}, rq_retry = 0, rq_retry_success = 0;
+  uint64_t rq_retry_overflow = 0, rq_retry_limit_exceeded = 0, rq_timeout = 0;
+  uint64_t rq_per_try_timeout = 0, rq_pending_total = 0, rq_pending_overflow = 0;
+  uint64_t rq_pending_failure_eject = 0, rq_cancelled = 0, rq_rx_reset = 0, rq_tx_reset = 0;
+  uint64_t cx_total = 0, cx_connect_fail = 0, cx_connect_timeout = 0, cx_overflow = 0;
+  uint64_t cx_destroy_local = 0, cx_destroy_remote = 0, cx_max_requests = 0, cx_none_healthy = 0;
+  uint64_t cx_tx_bytes_total = 0, cx_rx_bytes_total = 0, lb_healthy_panic = 0;
+  uint64_t membership_change = 0;
+};
+
+class Cluster {
+ public:
+  struct Settings {  // what the engine reads; a copy, so that no snapshot is pinned
+    std::string name;
+    uint32_t stable_id = 0;
+    config::Discovery discovery = config::Discovery::kStatic;
+    config::LbPolicy lb = config::LbPolicy::kRoundRobin;
+    uint32_t least_request_choice_count = 2;
+    uint32_t panic_percent = 50;
+    Duration connect_timeout, idle_timeout;
+    uint32_t requests_per_connection_max = 0;
+    config::CircuitBreaker breaker;
+  };
+
+  // Takes the new configuration. Idle connections of hosts that are gone, for the engine to close,
+  // are appended to `closing`.
+  void Update(const config::Cluster& config, Prng& prng, std::vector<ConnId>* closing);
+  // The cluster is not in the snapshot any more.
+  void Remove(std::vector<ConnId>* closing);
+
+  struct PickOptions {
+    SockAddr original_destination;    // ORIGINAL_DST: what the client dialled
+    std::span<Host* const> avoid;     // hosts already tried
+    uint32_t attempt_count_max = 1;   // picks before one of `avoid` is taken nonetheless
+  };
+  // Null: no healthy host (UH).
+  Host* Pick(const PickOptions& options, Prng& prng);
+
+  // Frees removed hosts nothing refers to. `true` when the whole cluster can go.
+  bool Sweep();
+
+  const Settings& settings() const { return settings_; }
+  bool removed() const { return removed_; }
+  bool in_panic() const { return in_panic_; }
+  const std::vector<std::unique_ptr<Host>>& hosts() const { return hosts_; }
+  size_t healthy_count() const { return healthy_count_; }
+  size_t member_count() const { return member_count_; }
+
+  // Circuit breaker counts.
+  uint32_t cx_active = 0, rq_active = 0, rq_pending = 0, retries_active = 0;
+  ClusterStats stats;
+
+ private:
+  Host* PickOnce(Prng& prng);
+  Host* PickWeighted(bool by_load);
+  Host* PickLeastLoaded(Prng& prng);
+  Host* OriginalDestination(const SockAddr& address);
+  void RetireHost(Host* host, std::vector<ConnId>* closing);
+  void ChooseEligible();
+
+  Settings settings_;
+  bool removed_ = false;
+  bool in_panic_ = false;
+  bool equal_weights_ = true;
+  size_t next_ = 0;
+  size_t healthy_count_ = 0, member_count_ = 0;
+  std::vector<std::unique_ptr<Host>> hosts_;  // configured ones in order, then the removed
+  std::vector<Host*> eligible_;               // what the balancer chooses from
+  absl::flat_hash_map<uint32_t, Host*> by_stable_id_;
+  absl::flat_hash_map<SockAddr, Host*> by_address_;  // ORIGINAL_DST
+};
+
+// All clusters of one worker.
+class ClusterSet {
+ public:
+  void Update(const config::Snapshot& snapshot, Prng& prng, std::vector<ConnId>* closing);
+  Cluster* Find(uint32_t stable_id);  // null: never heard of, or gone
+  // In the order of the newest snapshot, then removed ones that still drain.
+  const std::vector<Cluster*>& ordered() const { return ordered_; }
+
+ private:
+  absl::flat_hash_map<uint32_t, std::unique_ptr<Cluster>> clusters_;
+  std::vector<Cluster*> ordered_;
+};
+
+}  // namespace meltemi::cluster
+
+#endif  // MELTEMI_L7_CLUSTER_CLUSTER_H_

@@ -1,0 +1,34 @@
+// What the engine counts for itself, as a table (l7/base/counter.h).
+// Written by the engine on its worker's thread; copies leave by mail.
+#ifndef MELTEMI_L7_ENGINE_COUNTERS_H_
+#define MELTEMI_L7_ENGINE_COUNTERS_H_
+
+#include "l7/base/counter.h"
+
+namespace meltemi::engine {
+
+#define MELTEMI_ENGINE_COUNTERS(C)                                                              \
+  C(downstream_accepted, "connections", "Downstream connections taken")                         \
+  C(downstream_refused, "connections", "Downstream connections refused: no slot left")          \
+  C(downstream_protocol_errors, "requests", "Requests refused by the parser or by validation")  \
+  C(requests, "requests", "Requests whose head was complete and valid")                         \
+  C(exchange_refused, "requests", "Requests whose connection was reset: no exchange slot left")               \
+  C(local_replies, "responses", "Responses made by the engine itself")                          \
+  C(upstream_opened, "connections", "Upstream connections asked for")                           \
+  C(upstream_refused, "connections", "Upstream connections not asked for: no slot left")        \
+  C(upstream_protocol_errors, "responses", "Responses refused by the parser or validation")     \
+  C(upstream_surprises, "connections", "Idle upstream connections closed: bytes without a request") \
+  C(retries, "requests", "Attempts repeated by a retry policy")                                 \
+  C(reuse_races, "requests", "Attempts repeated: the pooled connection was closing")            \
+  C(faults_delayed, "requests", "Requests delayed by fault injection")                          \
+  C(faults_aborted, "requests", "Requests aborted by fault injection")                          \
+  C(tcp_proxied, "connections", "Connections taken by a TCP proxy")                             \
+  C(buffers_exhausted, "events", "Writes given up because the buffer pool was empty")           \
+  C(snapshots, "snapshots", "Configurations taken into use")                                    \
+  C(series_refused, "series", "Metric series not made: their bound was reached")
+
+MELTEMI_COUNTER_TABLE(EngineCounters, "meltemi_engine", MELTEMI_ENGINE_COUNTERS)
+
+}  // namespace meltemi::engine
+
+#endif  // MELTEMI_L7_ENGINE_COUNTERS_H_

@@ -1,0 +1,341 @@
+#include "l7/engine/engine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "l7/engine/impl.h"
+
+namespace meltemi::engine {
+
+Engine::Engine(const EngineOptions& options, BufferPool* pool, TimerWheel* timers, Prng* prng)
+    : impl_(std::make_unique<Impl>(this, options, pool, timers, prng)) {}
+Engine::~Engine() = default;
+
+void Engine::UseSnapshot(const config::Snapshot* s, Instant now) { impl_->UseSnapshot(s, now); }
+uint64_t Engine::oldest_snapshot() const { return impl_->oldest_snapshot(); }
+ConnId Engine::OnAccept(const Accepted& a, Instant now) { return impl_->OnAccept(a, now); }
+void Engine::OnBytes(ConnId conn, Chain bytes, Instant now) {
+  impl_->OnBytes(conn, std::move(bytes), now); impl_->Settle(now);
+}
+void Engine::OnEof(ConnId conn, Instant now) { impl_->OnEof(conn, now); impl_->Settle(now); }
+void Engine::OnClosed(ConnId conn, CloseReason reason, Instant now) {
+  impl_->OnClosed(conn, reason, now); impl_->Settle(now);
+}
+void Engine::OnSendQueue(ConnId conn, bool has_space, Instant now) {
+  impl_->OnSendQueue(conn, has_space, now); impl_->Settle(now);
+}
+void Engine::OnConnected(ConnId conn, const SockAddr& local, Instant now) {
+  impl_->OnConnected(conn, local, now); impl_->Settle(now);
+}
+void Engine::OnConnectFailed(ConnId conn, ConnectError error, Instant now) {
+  impl_->OnConnectFailed(conn, error, now); impl_->Settle(now);
+}
+void Engine::OnTimer(Timer& timer, Instant now) { impl_->OnTimer(timer, now); impl_->Settle(now); }
+void Engine::Drain(Instant now) { impl_->Drain(now); }
+uint32_t Engine::conn_count() const { return impl_->conn_count(); }
+uint32_t Engine::exchange_count() const { return impl_->exchange_count(); }
+void Engine::AppendSamples(std::vector<telemetry::Sample>* out) const {
+  impl_->AppendSamples(out);
+}
+void Engine::AppendClusters(std::string* out) const { impl_->AppendClusters(out); }
+
+Engine::Impl::Impl(Engine* engine, const EngineOptions& options, BufferPool* pool,
+                   TimerWheel* timers, Prng* prng)
+    : engine_(engine),
+      options_(options),
+      pool_(pool),
+      timers_(timers),
+      prng_(prng),
+      counters_(engine->counters_),
+      conns_(options.conn_count_max),
+      exchanges_(options.exchange_count_max) {}
+
+Engine::Impl::~Impl() {
+  exchanges_.ForEach([this](ExchangeId, Exchange& x) {
+    for (Timer* timer : {&x.response_timer, &x.try_timer, &x.idle_timer, &x.request_timer,
+                         &x.wait_timer}) {
+      timers_->Cancel(timer);
+    }
+  });
+  conns_.ForEach([this](ConnId, Conn& conn) { timers_->Cancel(&conn.timer); });
+  engine_->actions_.clear();
+}
+
+// Actions and tables.
+
+void Engine::Impl::Emit(Action::Kind kind, ConnId conn) {
+  Action action;
+  action.kind = kind;
+  action.conn = conn;
+  engine_->actions_.push_back(std::move(action));
+}
+
+void Engine::Impl::Write(Conn& conn, Chain bytes) {
+  if (bytes.empty() || conn.gone) return;
+  if (conn.cluster != nullptr) conn.cluster->stats.cx_tx_bytes_total += bytes.size();
+  Action action;
+  action.kind = Action::Kind::kWrite;
+  action.conn = conn.id;
+  action.bytes = std::move(bytes);
+  engine_->actions_.push_back(std::move(action));
+}
+
+void Engine::Impl::Consume(Conn& conn, size_t byte_count) {
+  if (byte_count == 0 || conn.gone) return;
+  Action action;
+  action.kind = Action::Kind::kConsumed;
+  action.conn = conn.id;
+  action.byte_count = static_cast<uint32_t>(byte_count);
+  engine_->actions_.push_back(std::move(action));
+}
+
+void Engine::Impl::EndConn(Conn& conn, Action::Kind kind) {
+  if (!conn.gone) {
+    if (conn.cluster != nullptr) ++conn.cluster->stats.cx_destroy_local;
+    Emit(kind, conn.id);
+  }
+  ForgetConn(conn);
+}
+
+void Engine::Impl::ForgetConn(Conn& conn) {
+  timers_->Cancel(&conn.timer);
+  if (conn.host != nullptr) {
+    RemoveIdle(conn);
+    --conn.host->cx_active;
+    if (conn.kind == Conn::Kind::kTcpUp) --conn.host->rq_active;
+    --conn.cluster->cx_active;
+  }
+  if (conn.listener_gone) Unpin(conn.snapshot);
+  conns_.Erase(conn.id);
+}
+
+void Engine::Impl::Pin(const config::Snapshot* snapshot) {
+  for (auto& [pinned, count] : pins_) {
+    if (pinned == snapshot) {
+      ++count;
+      return;
+    }
+  }
+  pins_.emplace_back(snapshot, 1);
+}
+
+void Engine::Impl::Unpin(const config::Snapshot* snapshot) {
+  for (auto& [pinned, count] : pins_) {
+    if (pinned == snapshot) --count;
+  }
+  std::erase_if(pins_, [](const auto& pin) { return pin.second == 0; });
+}
+
+uint64_t Engine::Impl::oldest_snapshot() const {
+  uint64_t oldest = snapshot_ == nullptr ? 0 : snapshot_->sequence;
+  for (const auto& [snapshot, count] : pins_) oldest = std::min(oldest, snapshot->sequence);
+  return oldest;
+}
+
+// Snapshots.
+
+void Engine::Impl::UseSnapshot(const config::Snapshot* snapshot, Instant now) {
+  if (snapshot == snapshot_) return;
+  ++counters_.snapshots;
+  snapshot_ = snapshot;
+  closing_.clear();
+  clusters_.Update(*snapshot, *prng_, &closing_);
+  for (const ConnId id : closing_) {
+    if (Conn* up = conns_.Find(id)) EndConn(*up, Action::Kind::kRelease);
+  }
+  std::vector<ConnId> idle;  // downstream connections nobody listens for any more
+  conns_.ForEach([&](ConnId id, Conn& conn) {
+    if (conn.kind == Conn::Kind::kHttpUp || conn.kind == Conn::Kind::kTcpUp) return;
+    if (conn.listener_gone) return;
+    FollowSnapshot(conn, snapshot);
+    if (conn.listener_gone && conn.kind == Conn::Kind::kHttpDown && !conn.exchange.valid() &&
+        conn.in.empty()) {
+      idle.push_back(id);
+    }
+  });
+  for (const ConnId id : idle) EndConn(conns_[id], Action::Kind::kRelease);
+}
+
+// The same listener in the new snapshot, by name. Gone or of another kind: what is under way goes on
+// with the old one, and the connection ends after it.
+void Engine::Impl::FollowSnapshot(Conn& conn, const config::Snapshot* snapshot) {
+  const config::Snapshot* old = conn.snapshot;
+  const size_t kind = old->listeners[conn.listener].filter.index();
+  const auto& listeners = snapshot->listeners;
+  uint32_t index = conn.listener;
+  if (index >= listeners.size() || listeners[index].name != conn.listener_name) {
+    index = config::kNoIndex;
+    for (uint32_t i = 0; i < listeners.size(); ++i) {
+      if (listeners[i].name == conn.listener_name) index = i;
+    }
+  }
+  if (index == config::kNoIndex || listeners[index].filter.index() != kind) {
+    conn.listener_gone = conn.drain = true;
+    Pin(old);
+    return;
+  }
+  conn.snapshot = snapshot;
+  conn.listener = index;
+}
+
+// Events.
+
+void Engine::Impl::Settle(Instant now) {
+  while (!ready_.empty()) {
+    const ConnId id = ready_.back();
+    ready_.pop_back();
+    PumpDownstream(id, now);
+  }
+}
+
+ConnId Engine::Impl::OnAccept(const Accepted& accepted, Instant now) {
+  CHECK(snapshot_ != nullptr && accepted.listener < snapshot_->listeners.size());
+  const config::Listener& listener = snapshot_->listeners[accepted.listener];
+  const bool http = std::holds_alternative<config::HttpManager>(listener.filter);
+  const ConnId id = conns_.Emplace(http ? Conn::Kind::kHttpDown : Conn::Kind::kTcpDown, now);
+  if (!id.valid()) {
+    ++counters_.downstream_refused;
+    return id;
+  }
+  ++counters_.downstream_accepted;
+  Conn& conn = conns_[id];
+  conn.id = id;
+  conn.timer.subject = id.bits();
+  conn.connected = true;
+  conn.local = accepted.local;
+  conn.remote = accepted.remote;
+  conn.listener = accepted.listener;
+  conn.listener_name = listener.name;
+  conn.snapshot = snapshot_;
+  conn.drain = draining_;
+  if (accepted.source != nullptr) {
+    conn.source.Set(accepted.source->name + "." + accepted.source->ns);
+  }
+  if (http) {
+    const config::HttpManager& manager = ManagerOf(conn);
+    conn.requests.emplace(pool_, http1::HeadLimits{.header_bytes_max = manager.header_bytes_max,
+                                                   .header_count_max = manager.header_count_max});
+    AwaitRequest(conn, now);
+  } else {
+    BeginTcp(conn, now);
+  }
+  return id;
+}
+
+void Engine::Impl::OnBytes(ConnId id, Chain bytes, Instant now) {
+  Conn* conn = conns_.Find(id);
+  if (conn == nullptr || bytes.empty()) return;
+  if (conn->cluster != nullptr) conn->cluster->stats.cx_rx_bytes_total += bytes.size();
+  conn->in.Append(std::move(bytes));
+  switch (conn->kind) {
+    case Conn::Kind::kHttpDown:
+      return PumpDownstream(id, now);
+    case Conn::Kind::kHttpUp:
+      return PumpUpstream(id, now);
+    case Conn::Kind::kTcpDown:
+    case Conn::Kind::kTcpUp:
+      return PumpTcp(id, now);
+  }
+}
+
+void Engine::Impl::OnEof(ConnId id, Instant now) {
+  Conn* conn = conns_.Find(id);
+  if (conn == nullptr) return;
+  conn->eof = true;
+  switch (conn->kind) {
+    case Conn::Kind::kHttpDown: {
+      PumpDownstream(id, now);
+      conn = conns_.Find(id);
+      if (conn == nullptr) return;
+      // Envoy's reading of a FIN: the client has gone, nobody waits for the answer.
+      DownstreamGone(id, now);
+      if ((conn = conns_.Find(id)) != nullptr) EndConn(*conn, Action::Kind::kRelease);
+      return;
+    }
+    case Conn::Kind::kHttpUp:
+      return PumpUpstream(id, now);
+    case Conn::Kind::kTcpDown:
+    case Conn::Kind::kTcpUp:
+      return TcpEof(id, now);
+  }
+}
+
+void Engine::Impl::OnClosed(ConnId id, CloseReason reason, Instant now) {
+  Conn* conn = conns_.Find(id);
+  if (conn == nullptr) return;
+  switch (conn->kind) {
+    case Conn::Kind::kHttpDown:
+      DownstreamGone(id, now);
+      if ((conn = conns_.Find(id)) != nullptr) ForgetConn(*conn);
+      return;
+    case Conn::Kind::kHttpUp:
+      conn->eof = conn->gone = true;
+      return PumpUpstream(id, now);
+    case Conn::Kind::kTcpDown:
+    case Conn::Kind::kTcpUp:
+      return TcpGone(id, reason, now);
+  }
+}
+
+void Engine::Impl::OnSendQueue(ConnId id, bool has_space, Instant now) {
+  Conn* conn = conns_.Find(id);
+  if (conn == nullptr) return;
+  conn->has_space = has_space;
+  if (!has_space) return;
+  switch (conn->kind) {
+    case Conn::Kind::kHttpDown:
+      if (Exchange* x = exchanges_.Find(conn->exchange); x != nullptr && x->up.valid()) {
+        PumpUpstream(x->up, now);
+      }
+      return;
+    case Conn::Kind::kHttpUp:
+      if (Exchange* x = exchanges_.Find(conn->exchange)) PumpDownstream(x->down, now);
+      return;
+    case Conn::Kind::kTcpDown:
+    case Conn::Kind::kTcpUp:
+      return PumpTcp(conn->peer, now);
+  }
+}
+
+void Engine::Impl::OnConnected(ConnId id, const SockAddr& local, Instant now) {
+  Conn* up = conns_.Find(id);
+  if (up == nullptr) return;
+  up->connected = true;
+  up->local = local;
+  UpstreamConnected(*up, now);
+}
+
+void Engine::Impl::OnConnectFailed(ConnId id, ConnectError error, Instant now) {
+  Conn* up = conns_.Find(id);
+  if (up == nullptr) return;
+  ++up->cluster->stats.cx_connect_fail;
+  ++up->host->stats.cx_connect_fail;
+  if (error == ConnectError::kTimeout) ++up->cluster->stats.cx_connect_timeout;
+  const Conn::Kind kind = up->kind;
+  const ConnId peer = up->peer;
+  const ExchangeId exchange = up->exchange;
+  cluster::Cluster* cluster = up->cluster;
+  cluster::Host* host = up->host;
+  ForgetConn(*up);
+  if (kind == Conn::Kind::kTcpUp) return TcpConnectFailed(peer, error, now);
+  if (Exchange* x = exchanges_.Find(exchange)) {
+    x->up = ConnId{};
+    AttemptFailed(*x, error == ConnectError::kTimeout ? AttemptFailure::kConnectTimeout
+                                                      : AttemptFailure::kConnect, now);
+  }
+  ServeWaiter(cluster, host, now);
+}
+
+void Engine::Impl::Drain(Instant now) {
+  draining_ = true;
+  std::vector<ConnId> idle;
+  conns_.ForEach([&](ConnId id, Conn& conn) {
+    conn.drain = true;
+    if (conn.kind == Conn::Kind::kHttpDown && !conn.exchange.valid() && conn.in.empty()) {
+      idle.push_back(id);
+    }
+  });
+  for (const ConnId id : idle) EndConn(conns_[id], Action::Kind::kRelease);
+}
+
+}  // namespace meltemi::engine

@@ -1,0 +1,171 @@
+// Engine::Impl: the tables and the steps. Each step is a function on ids; a step may end the exchange
+// or the connection it was given, so callers look ids up again after calling one.
+//
+// Files by idea: engine.cc (the door), downstream.cc (requests in, connection's end), response.cc
+// (responses out), forward.cc (route to attempt), upstream.cc (connections and pools), attempt.cc
+// (outcomes and retries), local_reply.cc, timers.cc, tcp_proxy.cc, stats.cc.
+#ifndef MELTEMI_L7_ENGINE_IMPL_H_
+#define MELTEMI_L7_ENGINE_IMPL_H_
+
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "l7/base/slot_map.h"
+#include "l7/cluster/cluster.h"
+#include "l7/engine/engine.h"
+#include "l7/engine/state.h"
+#include "l7/engine/stats.h"
+#include "l7/http/reject.h"
+#include "l7/route/match.h"
+
+namespace meltemi::engine {
+
+class Engine::Impl {
+ public:
+  Impl(Engine* engine, const EngineOptions& options, BufferPool* pool, TimerWheel* timers,
+       Prng* prng);
+  ~Impl();
+
+  // engine.cc
+  void UseSnapshot(const config::Snapshot* snapshot, Instant now);
+  uint64_t oldest_snapshot() const;
+  ConnId OnAccept(const Accepted& accepted, Instant now);
+  void OnBytes(ConnId id, Chain bytes, Instant now);
+  void OnEof(ConnId id, Instant now);
+  void OnClosed(ConnId id, CloseReason reason, Instant now);
+  void OnSendQueue(ConnId id, bool has_space, Instant now);
+  void OnConnected(ConnId id, const SockAddr& local, Instant now);
+  void OnConnectFailed(ConnId id, ConnectError error, Instant now);
+  void OnTimer(Timer& timer, Instant now);  // timers.cc
+  void Drain(Instant now);
+  void Settle(Instant now);  // what pipelined requests wait for, after each event
+  uint32_t conn_count() const { return conns_.size(); }
+  uint32_t exchange_count() const { return exchanges_.size(); }
+  void AppendSamples(std::vector<telemetry::Sample>* out) const;  // stats.cc
+  void AppendClusters(std::string* out) const;
+
+ private:
+  struct LocalReply {
+    uint16_t status = 503;
+    std::string_view body;
+    std::string_view details;
+    uint32_t flags = 0;
+    std::string_view location;  // redirects
+    bool overloaded = false;    // x-envoy-overloaded: true
+  };
+
+  // engine.cc: actions and tables
+  void Write(Conn& conn, Chain bytes);
+  void Consume(Conn& conn, size_t byte_count);
+  void Emit(Action::Kind kind, ConnId conn);
+  // The connection leaves the table; `kind` is kAbort, kRelease, or nothing when it is gone already.
+  void EndConn(Conn& conn, Action::Kind kind);
+  void ForgetConn(Conn& conn);
+  void Pin(const config::Snapshot* snapshot);
+  void Unpin(const config::Snapshot* snapshot);
+  void FollowSnapshot(Conn& conn, const config::Snapshot* snapshot);
+  const config::Listener& ListenerOf(const Conn& conn) const {
+    return conn.snapshot->listeners[conn.listener];
+  }
+  const config::HttpManager& ManagerOf(const Conn& conn) const {
+    return std::get<config::HttpManager>(ListenerOf(conn).filter);
+  }
+
+  // downstream.cc
+  void PumpDownstream(ConnId id, Instant now);
+  bool StepDownstream(Conn& conn, Instant now);  // true: call again
+  bool TakeRequestBody(Conn& conn, Exchange& x, Instant now);
+  void DiscardRequestBody(Conn& conn, Exchange& x);
+  void BeginExchange(Conn& conn, Instant now);
+  void RefuseRequest(Conn& conn, http::Reject reject, Instant now);
+  void RefuseWith(Conn& conn, const LocalReply& reply, Instant now);
+  void OnRequestComplete(Exchange& x, Instant now);
+  void DownstreamGone(ConnId id, Instant now);
+  void AwaitRequest(Conn& conn, Instant now);
+
+  // forward.cc
+  void Route(Exchange& x, Instant now);
+  bool ApplyFault(Exchange& x, Instant now);  // true: the exchange waits or has ended
+  bool AbortByFault(Exchange& x, Instant now);  // true: it has been answered
+  void BeginForward(Exchange& x, Instant now);
+  void StartAttempt(Exchange& x, Instant now);
+  void PrepareRequest(Exchange& x);
+  void WriteRequest(Exchange& x, Instant now);
+  route::RequestView ViewOf(const Exchange& x, route::HeaderLookup lookup) const;
+
+  // upstream.cc
+  bool AttachUpstream(Exchange& x, Instant now);
+  void BindUpstream(Exchange& x, Conn& up);
+  ConnId OpenUpstream(cluster::Cluster* cluster, cluster::Host* host, Conn::Kind kind, Instant now);
+  void UpstreamConnected(Conn& up, Instant now);
+  void PumpUpstream(ConnId id, Instant now);
+  bool StepUpstream(Conn& up, Exchange& x, Instant now);  // true: call again
+  void RecycleUpstream(Conn& up, Instant now);  // idle list, a waiter, or closed
+  void ServeWaiter(cluster::Cluster* cluster, cluster::Host* host, Instant now);
+  void RemoveIdle(Conn& up);
+  void UpstreamEnded(Conn& up, Exchange& x, Instant now);  // FIN or RST, all bytes before it read
+  bool IsReuseRace(const Conn& up, const Exchange& x) const;
+
+  // attempt.cc
+  void EndAttempt(Exchange& x);  // lets go of the host's counts, not of the connection
+  void DropUpstream(Exchange& x, Instant now);  // ends the attempt and closes its connection
+  void AttemptFailed(Exchange& x, AttemptFailure failure, Instant now);
+  bool TryRetry(Exchange& x, Instant now);
+  bool RetryOnResponse(Conn& up, Exchange& x, const http::ResponseHead& head, Instant now);
+
+  // response.cc
+  bool WriteResponse(Exchange& x, http::ResponseHead head, Instant now);
+  bool WriteResponseBody(Exchange& x, Chain body);
+  void FinishResponse(Exchange& x, std::string_view trailers, Instant now);
+  void AbortResponse(Exchange& x, uint32_t flag, std::string_view details, Instant now);
+  void Touch(Exchange& x, Instant now);
+  // Ends the exchange: record, statistics; the connection goes on, or is closed.
+  void EndExchange(Exchange& x, Instant now);
+  // The part of it that does not touch the downstream connection.
+  void RetireExchange(Exchange& x, const Conn& down, Instant now);
+  void MakeRecord(const Exchange& x, const Conn& down, Instant now);
+
+  // local_reply.cc
+  void Reply(Exchange& x, const LocalReply& reply, Instant now);
+  void ReplyOverflow(Exchange& x, Instant now);
+  bool WriteReply(Exchange& x, const LocalReply& reply, Conn& down, Instant now);
+  std::string_view Date(Instant now);
+
+  // timers.cc
+  void OnConnTimer(TimerKind kind, Conn& conn, Instant now);
+  void OnExchangeTimer(TimerKind kind, Exchange& x, Instant now);
+
+  // tcp_proxy.cc
+  void BeginTcp(Conn& down, Instant now);
+  void ConnectTcp(ConnId down, Instant now);
+  void PumpTcp(ConnId from, Instant now);
+  void TcpEof(ConnId id, Instant now);
+  void TcpConnectFailed(ConnId down, ConnectError error, Instant now);
+  void TcpGone(ConnId id, CloseReason reason, Instant now);
+  void EndTcp(ConnId down, Action::Kind kind, Instant now);
+  void FailTcp(Conn& down, uint32_t flag, std::string_view details, Instant now);
+
+  Engine* const engine_;
+  const EngineOptions options_;
+  BufferPool* const pool_;
+  TimerWheel* const timers_;
+  Prng* const prng_;
+  EngineCounters& counters_;
+
+  const config::Snapshot* snapshot_ = nullptr;
+  std::vector<std::pair<const config::Snapshot*, uint32_t>> pins_;  // oldest first
+  bool draining_ = false;
+  SlotMap<Conn, ConnId> conns_;
+  SlotMap<Exchange, ExchangeId> exchanges_;
+  cluster::ClusterSet clusters_;
+  std::vector<ConnId> closing_;  // scratch of UseSnapshot
+  std::vector<ConnId> ready_;    // downstream connections with more requests to read
+  std::string date_;             // of date_second_, RFC 9110 5.6.7
+  int64_t date_second_ = -1;
+  RequestStats stats_;
+};
+
+}  // namespace meltemi::engine
+
+#endif  // MELTEMI_L7_ENGINE_IMPL_H_

@@ -1,0 +1,180 @@
+// The engine's two tables: connections and exchanges. State only; impl.h has what is done with it.
+//
+// A connection is downstream (a client's) or upstream (a pool's, or a TCP proxy's other half). An
+// exchange is one request and its response: it belongs to its downstream connection from the
+// request's head to the end of the response, and to an upstream connection while an attempt runs.
+// Bytes that cannot go on yet stay in Conn::in, undecoded and not reported as consumed: the peer's
+// window closes. There is no other body buffer but `replay`.
+#ifndef MELTEMI_L7_ENGINE_STATE_H_
+#define MELTEMI_L7_ENGINE_STATE_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/inlined_vector.h"
+#include "l7/base/handle.h"
+#include "l7/base/ip_addr.h"
+#include "l7/base/slice.h"
+#include "l7/base/time.h"
+#include "l7/base/timer_wheel.h"
+#include "l7/cluster/cluster.h"
+#include "l7/config/snapshot.h"
+#include "l7/engine/retry.h"
+#include "l7/http/message.h"
+#include "l7/http1/decoder.h"
+#include "l7/telemetry/access_record.h"
+
+namespace meltemi::engine {
+
+using ExchangeId = Handle<struct ExchangeTag>;
+
+enum class TimerKind : uint8_t {
+  kConnIdle,      // subject: ConnId
+  kRequestHead,   // ConnId
+  kResponse,      // ExchangeId, as all below: the route's timeout
+  kPerTry,
+  kStreamIdle,
+  kRequest,       // the whole request must have come
+  kWait,          // a fault's delay, or the backoff before a retry
+};
+
+inline Timer MakeTimer(TimerKind kind, uint64_t subject) {
+  return Timer(TimerOwner::kL7, static_cast<uint8_t>(kind), subject);
+}
+
+// The TCP proxy's part of a downstream connection.
+struct TcpHalf {
+  uint32_t attempt_count = 0;
+  uint64_t bytes_received = 0, bytes_sent = 0;
+  uint32_t flags = 0;
+  std::string_view details;
+  std::string cluster_name;
+  uint32_t cluster_id = 0;     // stable id
+  bool cluster_known = false;
+  SockAddr upstream_local, upstream_remote;
+};
+
+struct Conn {
+  enum class Kind : uint8_t { kHttpDown, kHttpUp, kTcpDown, kTcpUp };
+  Conn(Kind kind_in, Instant now)
+      : kind(kind_in), timer(TimerOwner::kL7, static_cast<uint8_t>(TimerKind::kConnIdle)),
+        opened(now) {}
+
+  Kind kind;
+  bool eof = false;        // the peer has sent FIN
+  bool has_space = true;   // for writing
+  bool connected = false;  // upstream: SYN answered
+  bool finished = false;   // we have sent FIN
+  bool gone = false;       // closed by TCP: no action may name it any more
+  bool drain = false;      // downstream: close after the response
+  ConnId id;
+  Chain in;
+  Timer timer;
+  Instant opened;
+  SockAddr local, remote;
+
+  // HTTP, either side.
+  ExchangeId exchange;
+
+  // Downstream.
+  uint32_t listener = config::kNoIndex;        // in `snapshot`
+  const config::Snapshot* snapshot = nullptr;  // the newest, or pinned when `listener_gone`
+  bool listener_gone = false;
+  std::string listener_name;
+  telemetry::FixedText<64> source;
+  std::optional<http1::RequestDecoder> requests;
+
+  // Upstream.
+  cluster::Cluster* cluster = nullptr;
+  cluster::Host* host = nullptr;
+  uint32_t request_count = 0;
+  bool idle = false;  // in host->idle
+  std::optional<http1::ResponseDecoder> responses;
+
+  // TCP proxy.
+  ConnId peer;
+  std::optional<TcpHalf> tcp;  // of the downstream half
+};
+
+struct Exchange {
+  enum class State : uint8_t {
+    kWaitDelay,    // fault injection
+    kWaitRetry,    // backoff
+    kQueued,       // the breaker allows no connection now
+    kConnecting,   // `up` is being opened
+    kForwarding,   // the head has been written to `up`
+    kReplied,      // a local reply has been written: only the record is left to make
+  };
+
+  Exchange(BufferPool* pool, Instant now)
+      : head(pool), response_timer(TimerOwner::kL7, static_cast<uint8_t>(TimerKind::kResponse)),
+        try_timer(TimerOwner::kL7, static_cast<uint8_t>(TimerKind::kPerTry)),
+        idle_timer(TimerOwner::kL7, static_cast<uint8_t>(TimerKind::kStreamIdle)),
+        request_timer(TimerOwner::kL7, static_cast<uint8_t>(TimerKind::kRequest)),
+        wait_timer(TimerOwner::kL7, static_cast<uint8_t>(TimerKind::kWait)),
+        started(now) {}
+
+  ExchangeId id;
+  ConnId down, up;
+  State state = State::kConnecting;
+
+  // What it was configured by: pinned.
+  const config::Snapshot* snapshot = nullptr;
+  uint32_t listener = config::kNoIndex;  // in `snapshot`
+  const config::HttpManager* manager = nullptr;
+  const config::VirtualHost* host_config = nullptr;
+  const config::Route* route = nullptr;
+  const config::Forward* forward = nullptr;
+  const config::WeightedCluster* target = nullptr;
+  const config::RouteTable* table = nullptr;
+
+  // The request.
+  http::RequestHead head;
+  std::string_view authority;            // in `head`'s memory
+  std::string_view path;                 // as it goes upstream
+  std::string_view original_path;
+  telemetry::FixedText<64> forwarded_for;
+  bool request_complete = false;         // all of it has come
+  bool head_written = false;             // of this attempt
+  Chain replay;                          // body bytes sent upstream, kept for a retry
+  bool replay_whole = true;              // `replay` has all of them
+  bool out_of_memory = false;            // while the head was prepared
+  uint16_t abort_status = 0;             // fault injection: after the delay
+  RetryPlan retry;
+  Duration timeout, idle_timeout;
+
+  // The attempt.
+  cluster::Cluster* cluster = nullptr;   // while an attempt or a backoff holds it
+  cluster::Host* host = nullptr;         // while an attempt runs
+  absl::InlinedVector<cluster::Host*, 4> tried;  // compared, never read
+  uint32_t attempt_count = 0;
+  uint32_t retry_count = 0;
+  bool raced = false;                    // a reuse race was repeated once already
+  bool pending = false;                  // in cluster->rq_pending
+  bool retry_counted = false;            // in cluster->retries_active
+  bool response_bytes = false;           // this attempt has seen some
+  Instant attempt_started;
+  SockAddr upstream_host, upstream_local;
+
+  // The response.
+  bool response_started = false;         // its head has been written downstream
+  http::Framing framing = http::Framing::kNone;  // as it goes downstream
+  bool close_after = false;
+  uint16_t status = 0;
+  uint32_t flags = 0;
+  telemetry::FixedText<64> details;
+  std::string_view failure;              // upstream transport failure reason, a literal
+  uint64_t bytes_received = 0, bytes_sent = 0;
+  bool reusable = false;                  // the upstream keeps its connection open
+  Duration service_time = Duration::Nanos(-1);
+
+  Timer response_timer, try_timer, idle_timer, request_timer, wait_timer;
+  Instant started;
+};
+
+}  // namespace meltemi::engine
+
+#endif  // MELTEMI_L7_ENGINE_STATE_H_

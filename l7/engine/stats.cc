@@ -1,0 +1,209 @@
+#include "l7/engine/stats.h"
+
+#include <algorithm>
+
+#include "l7/base/text.h"
+#include "l7/engine/impl.h"
+#include "l7/telemetry/response_flags.h"
+
+namespace meltemi::engine {
+
+using telemetry::Label;
+using telemetry::Sample;
+
+bool RequestStats::Count(const Request& request) {
+  auto manager = std::find_if(managers_.begin(), managers_.end(), [&](const Manager& m) {
+    return m.stat_prefix == request.stat_prefix;
+  });
+  if (manager == managers_.end()) {
+    if (managers_.size() >= kSeriesCountMax) return false;
+    managers_.push_back({.stat_prefix = std::string(request.stat_prefix)});
+    manager = managers_.end() - 1;
+  }
+  ++manager->total;
+  ++manager->classes[std::min(request.status / 100, 5)];
+
+  key_.clear();
+  AppendTo(&key_, request.source, "|", request.cluster, "|", request.status, "|", request.flags);
+  const auto found = series_by_key_.find(key_);
+  uint32_t index = 0;
+  if (found != series_by_key_.end()) {
+    index = found->second;
+  } else {
+    if (series_.size() >= kSeriesCountMax) return false;
+    index = static_cast<uint32_t>(series_.size());
+    series_by_key_[key_] = index;
+    series_.push_back({.source = std::string(request.source),
+                       .cluster = std::string(request.cluster),
+                       .status = request.status,
+                       .flags = request.flags});
+  }
+  Series& series = series_[index];
+  const double ms = request.duration.seconds() * 1e3;
+  ++series.count;
+  series.milliseconds += ms;
+  size_t bucket = 0;
+  while (bucket < kDurationBuckets.size() && ms > kDurationBuckets[bucket]) ++bucket;
+  ++series.buckets[bucket];
+  return true;
+}
+
+namespace {
+
+// "outbound|9080|v1|reviews.default.svc.cluster.local" -> its host; other names stay as they are.
+std::string_view ServiceOf(std::string_view cluster) {
+  const size_t bar = cluster.rfind('|');
+  return bar == std::string_view::npos ? cluster : cluster.substr(bar + 1);
+}
+
+std::string SeriesLabels(std::string_view source, std::string_view cluster, uint16_t status,
+                         uint32_t flags) {
+  const size_t dot = source.rfind('.');
+  const std::string_view workload = source.empty() ? "unknown" : source.substr(0, dot);
+  const std::string_view ns =
+      dot == std::string_view::npos ? std::string_view("unknown") : source.substr(dot + 1);
+  const std::string_view service = cluster.empty() ? "unknown" : ServiceOf(cluster);
+  const std::string_view name = service.substr(0, service.find('.'));
+  std::string_view service_ns = "unknown";
+  if (service.find(".svc.") != std::string_view::npos) {
+    service_ns = service.substr(name.size() + 1);
+    service_ns = service_ns.substr(0, service_ns.find('.'));
+  }
+  return Cat(Label("reporter", "source"), ",", Label("source_workload", workload), ",",
+             Label("source_workload_namespace", ns), ",", Label("destination_service", service), ",",
+             Label("destination_service_name", name), ",",
+             Label("destination_service_namespace", service_ns), ",",
+             Label("request_protocol", "http"), ",", Label("response_code", Cat(status)), ",",
+             Label("response_flags", telemetry::FlagsText(flags)), ",",
+             Label("connection_security_policy", "unknown"));
+}
+
+}  // namespace
+
+void RequestStats::AppendSeries(const Series& series, std::vector<Sample>* out) const {
+  const std::string labels =
+      SeriesLabels(series.source, series.cluster, series.status, series.flags);
+  out->push_back({"istio_requests_total", labels, static_cast<double>(series.count),
+                  Sample::Kind::kCounter, {}});
+  const std::string family = "istio_request_duration_milliseconds";
+  uint64_t sum = 0;
+  for (size_t i = 0; i <= kDurationBuckets.size(); ++i) {
+    sum += series.buckets[i];
+    const std::string bound = i < kDurationBuckets.size() ? Cat(kDurationBuckets[i]) : "+Inf";
+    out->push_back({family + "_bucket", Cat(labels, ",", Label("le", bound)),
+                    static_cast<double>(sum), Sample::Kind::kHistogram, family});
+  }
+  out->push_back({family + "_sum", labels, series.milliseconds, Sample::Kind::kHistogram, family});
+  out->push_back({family + "_count", labels, static_cast<double>(series.count),
+                  Sample::Kind::kHistogram, family});
+}
+
+void RequestStats::AppendSamples(std::vector<Sample>* out) const {
+  for (const Manager& manager : managers_) {
+    const std::string label = Label("envoy_http_conn_manager_prefix", manager.stat_prefix);
+    out->push_back({"envoy_http_downstream_rq_total", label, static_cast<double>(manager.total),
+                    Sample::Kind::kCounter, {}});
+    for (size_t i = 1; i < manager.classes.size(); ++i) {
+      out->push_back({"envoy_http_downstream_rq_xx",
+                      Cat(Label("envoy_response_code_class", Cat(i)), ",", label),
+                      static_cast<double>(manager.classes[i]), Sample::Kind::kCounter, {}});
+    }
+  }
+  for (const Series& series : series_) AppendSeries(series, out);
+}
+
+static void AppendCluster(const cluster::Cluster& cluster, std::vector<Sample>* out) {
+  const std::string label = Label("envoy_cluster_name", cluster.settings().name);
+  const cluster::ClusterStats& s = cluster.stats;
+  const auto add = [&](std::string_view name, uint64_t value, Sample::Kind kind) {
+    out->push_back({Cat("envoy_cluster_", name), label, static_cast<double>(value), kind, {}});
+  };
+  const struct {
+    std::string_view name;
+    uint64_t value;
+  } counters[] = {
+      {"upstream_rq_total", s.rq_total},
+      {"upstream_rq_retry", s.rq_retry},
+      {"upstream_rq_retry_success", s.rq_retry_success},
+      {"upstream_rq_retry_overflow", s.rq_retry_overflow},
+      {"upstream_rq_retry_limit_exceeded", s.rq_retry_limit_exceeded},
+      {"upstream_rq_timeout", s.rq_timeout},
+      {"upstream_rq_per_try_timeout", s.rq_per_try_timeout},
+      {"upstream_rq_pending_total", s.rq_pending_total},
+      {"upstream_rq_pending_overflow", s.rq_pending_overflow},
+      {"upstream_rq_cancelled", s.rq_cancelled},
+      {"upstream_rq_rx_reset", s.rq_rx_reset},
+      {"upstream_rq_tx_reset", s.rq_tx_reset},
+      {"upstream_cx_total", s.cx_total},
+      {"upstream_cx_connect_fail", s.cx_connect_fail},
+      {"upstream_cx_connect_timeout", s.cx_connect_timeout},
+      {"upstream_cx_overflow", s.cx_overflow},
+      {"upstream_cx_destroy_local", s.cx_destroy_local},
+      {"upstream_cx_destroy_remote", s.cx_destroy_remote},
+      {"upstream_cx_max_requests", s.cx_max_requests},
+      {"upstream_cx_none_healthy", s.cx_none_healthy},
+      {"upstream_cx_tx_bytes_total", s.cx_tx_bytes_total},
+      {"upstream_cx_rx_bytes_total", s.cx_rx_bytes_total},
+      {"lb_healthy_panic", s.lb_healthy_panic},
+      {"membership_change", s.membership_change},
+  };
+  for (const auto& counter : counters) add(counter.name, counter.value, Sample::Kind::kCounter);
+  for (size_t i = 1; i < std::size(s.rq_class); ++i) {
+    out->push_back({"envoy_cluster_upstream_rq_xx",
+                    Cat(Label("envoy_response_code_class", Cat(i)), ",", label),
+                    static_cast<double>(s.rq_class[i]), Sample::Kind::kCounter, {}});
+  }
+  add("upstream_cx_active", cluster.cx_active, Sample::Kind::kGauge);
+  add("upstream_rq_active", cluster.rq_active, Sample::Kind::kGauge);
+  add("upstream_rq_pending_active", cluster.rq_pending, Sample::Kind::kGauge);
+  add("membership_total", cluster.member_count(), Sample::Kind::kGaugeMax);
+  add("membership_healthy", cluster.healthy_count(), Sample::Kind::kGaugeMax);
+}
+
+void Engine::Impl::AppendSamples(std::vector<Sample>* out) const {
+  for (const cluster::Cluster* cluster : clusters_.ordered()) AppendCluster(*cluster, out);
+  stats_.AppendSamples(out);
+}
+
+static std::string_view HealthText(config::Health health) {
+  switch (health) {
+    case config::Health::kHealthy:
+      return "healthy";
+    case config::Health::kDegraded:
+      return "/degraded_eds_health";
+    case config::Health::kUnhealthy:
+      return "/failed_eds_health";
+    case config::Health::kDraining:
+      return "/eds_draining";
+  }
+  return "";
+}
+
+// Envoy's /clusters text: cluster::address::name::value.
+void Engine::Impl::AppendClusters(std::string* out) const {
+  for (const cluster::Cluster* cluster : clusters_.ordered()) {
+    const cluster::Cluster::Settings& s = cluster->settings();
+    const config::CircuitBreaker& b = s.breaker;
+    AppendTo(out, s.name, "::default_priority::max_connections::", b.connections_max, "\n");
+    AppendTo(out, s.name, "::default_priority::max_pending_requests::", b.pending_max, "\n");
+    AppendTo(out, s.name, "::default_priority::max_requests::", b.requests_max, "\n");
+    AppendTo(out, s.name, "::default_priority::max_retries::", b.retries_max, "\n");
+    for (const auto& host : cluster->hosts()) {
+      const std::string head = Cat(s.name, "::", host->address.ToString(), "::");
+      AppendTo(out, head, "cx_active::", host->cx_active, "\n");
+      AppendTo(out, head, "cx_connect_fail::", host->stats.cx_connect_fail, "\n");
+      AppendTo(out, head, "cx_total::", host->stats.cx_total, "\n");
+      AppendTo(out, head, "rq_active::", host->rq_active, "\n");
+      AppendTo(out, head, "rq_error::", host->stats.rq_error, "\n");
+      AppendTo(out, head, "rq_success::", host->stats.rq_success, "\n");
+      AppendTo(out, head, "rq_timeout::", host->stats.rq_timeout, "\n");
+      AppendTo(out, head, "rq_total::", host->stats.rq_total, "\n");
+      AppendTo(out, head, "health_flags::", HealthText(host->health), "\n");
+      AppendTo(out, head, "weight::", host->weight, "\n");
+      AppendTo(out, head, "locality::", host->locality, "\n");
+      AppendTo(out, head, "priority::", host->priority, "\n");
+    }
+  }
+}
+
+}  // namespace meltemi::engine

@@ -1,0 +1,142 @@
+// Opaque TCP: two connections and the bytes between them. A FIN goes through as a FIN (the other
+// direction goes on), a reset as a reset; bytes wait in Conn::in while the other side cannot take them.
+#include <algorithm>
+#include <utility>
+
+#include "l7/engine/impl.h"
+
+namespace meltemi::engine {
+
+void Engine::Impl::BeginTcp(Conn& down, Instant now) {
+  ++counters_.tcp_proxied;
+  down.tcp.emplace();
+  const auto& proxy = std::get<config::TcpProxy>(ListenerOf(down).filter);
+  const config::WeightedCluster& target =
+      route::PickCluster(proxy.clusters, proxy.total_weight, *prng_);
+  down.tcp->cluster_name = target.name;
+  if (target.cluster != config::kNoIndex) {
+    down.tcp->cluster_id = down.snapshot->clusters[target.cluster].stable_id;
+    down.tcp->cluster_known = true;
+  }
+  if (!proxy.idle_timeout.zero()) {
+    down.timer.kind = static_cast<uint8_t>(TimerKind::kConnIdle);
+    timers_->Schedule(&down.timer, now + proxy.idle_timeout);
+  }
+  ConnectTcp(down.id, now);
+}
+
+void Engine::Impl::ConnectTcp(ConnId id, Instant now) {
+  Conn& down = conns_[id];
+  cluster::Cluster* cluster =
+      down.tcp->cluster_known ? clusters_.Find(down.tcp->cluster_id) : nullptr;
+  if (cluster == nullptr || cluster->removed()) {
+    return FailTcp(down, telemetry::kNoClusterFound, "cluster_not_found", now);
+  }
+  if (cluster->cx_active >= cluster->settings().breaker.connections_max) {
+    ++cluster->stats.cx_overflow;
+    return FailTcp(down, telemetry::kUpstreamOverflow, "upstream_overflow", now);
+  }
+  cluster::Host* host = cluster->Pick({.original_destination = down.local}, *prng_);
+  if (host == nullptr) {
+    return FailTcp(down, telemetry::kNoHealthyUpstream, "no_healthy_upstream", now);
+  }
+  ++down.tcp->attempt_count;
+  down.tcp->upstream_remote = host->address;
+  const ConnId up = OpenUpstream(cluster, host, Conn::Kind::kTcpUp, now);
+  if (!up.valid()) {
+    return FailTcp(down, telemetry::kUpstreamOverflow, "upstream_overflow", now);
+  }
+  down.peer = up;
+  conns_[up].peer = id;
+}
+
+void Engine::Impl::TcpConnectFailed(ConnId id, ConnectError error, Instant now) {
+  Conn* down = conns_.Find(id);
+  if (down == nullptr) return;
+  down->peer = ConnId{};
+  const auto& proxy = std::get<config::TcpProxy>(ListenerOf(*down).filter);
+  if (down->tcp->attempt_count < proxy.connect_attempt_count_max) return ConnectTcp(id, now);
+  const uint32_t limit =
+      proxy.connect_attempt_count_max > 1 ? uint32_t{telemetry::kUpstreamRetryLimitExceeded} : 0;
+  FailTcp(*down, telemetry::kUpstreamConnectionFailure | limit,
+          error == ConnectError::kTimeout
+              ? "upstream_reset_before_response_started{connection_timeout}"
+              : "upstream_reset_before_response_started{connection_failure}", now);
+}
+
+void Engine::Impl::FailTcp(Conn& down, uint32_t flag, std::string_view details, Instant now) {
+  down.tcp->flags |= flag;
+  down.tcp->details = details;
+  EndTcp(down.id, Action::Kind::kAbort, now);
+}
+
+// Moves what has come from one half to the other, then its FIN.
+void Engine::Impl::PumpTcp(ConnId from_id, Instant now) {
+  Conn* from = conns_.Find(from_id);
+  if (from == nullptr) return;
+  Conn* to = conns_.Find(from->peer);
+  if (to == nullptr || !to->connected || !to->has_space) return;
+  Conn& down = from->kind == Conn::Kind::kTcpDown ? *from : *to;
+  if (!from->in.empty()) {
+    const size_t size = from->in.size();
+    (from == &down ? down.tcp->bytes_received : down.tcp->bytes_sent) += size;
+    Consume(*from, size);
+    Write(*to, std::move(from->in));
+    const Duration limit = std::get<config::TcpProxy>(ListenerOf(down).filter).idle_timeout;
+    if (!limit.zero()) timers_->Schedule(&down.timer, now + limit);
+  }
+  if (!from->eof || to->finished) return;
+  to->finished = true;
+  if (from->finished) return EndTcp(down.id, Action::Kind::kRelease, now);
+  Emit(Action::Kind::kFinish, to->id);
+}
+
+void Engine::Impl::TcpEof(ConnId id, Instant now) { PumpTcp(id, now); }
+
+void Engine::Impl::TcpGone(ConnId id, CloseReason reason, Instant now) {
+  Conn& conn = conns_[id];
+  conn.gone = true;
+  const ConnId down = conn.kind == Conn::Kind::kTcpDown ? id : conn.peer;
+  Action::Kind kind = Action::Kind::kAbort;
+  switch (reason) {
+    case CloseReason::kFinished:
+      kind = Action::Kind::kRelease;
+      break;
+    case CloseReason::kPeerReset:
+    case CloseReason::kTimeout:
+    case CloseReason::kPortGone:
+    case CloseReason::kShutdown:
+      break;
+  }
+  EndTcp(down, kind, now);
+}
+
+void Engine::Impl::EndTcp(ConnId id, Action::Kind kind, Instant now) {
+  Conn& down = conns_[id];
+  const auto& proxy = std::get<config::TcpProxy>(ListenerOf(down).filter);
+  if (!proxy.access_logs.empty()) {
+    telemetry::AccessRecord record;
+    record.tcp = true;
+    record.start_unix_nanos = options_.wall_clock.UnixNanos(down.opened);
+    record.duration = now - down.opened;
+    record.upstream_service_time = Duration::Nanos(-1);
+    record.snapshot_sequence = down.snapshot->sequence;
+    record.listener = down.listener;
+    record.response_flags = down.tcp->flags;
+    record.attempt_count = static_cast<uint8_t>(std::min(down.tcp->attempt_count, 255u));
+    record.bytes_received = down.tcp->bytes_received;
+    record.bytes_sent = down.tcp->bytes_sent;
+    record.downstream_remote = down.remote;
+    record.downstream_local = down.local;
+    record.upstream_host = down.tcp->upstream_remote;
+    record.upstream_local = down.tcp->upstream_local;
+    record.response_code_details.Set(down.tcp->details);
+    record.upstream_cluster.Set(down.tcp->cluster_name);
+    record.source_workload.Set(down.source.view());
+    engine_->records_.push_back(record);
+  }
+  if (Conn* up = conns_.Find(down.peer)) EndConn(*up, kind);
+  EndConn(down, kind);
+}
+
+}  // namespace meltemi::engine

@@ -1,0 +1,87 @@
+// What happens when time is up.
+#include "l7/engine/impl.h"
+
+namespace meltemi::engine {
+
+void Engine::Impl::OnTimer(Timer& timer, Instant now) {
+  const auto kind = static_cast<TimerKind>(timer.kind);
+  switch (kind) {
+    case TimerKind::kConnIdle:
+    case TimerKind::kRequestHead:
+      if (Conn* conn = conns_.Find(ConnId::FromBits(timer.subject))) OnConnTimer(kind, *conn, now);
+      return;
+    case TimerKind::kResponse:
+    case TimerKind::kPerTry:
+    case TimerKind::kStreamIdle:
+    case TimerKind::kRequest:
+    case TimerKind::kWait:
+      if (Exchange* x = exchanges_.Find(ExchangeId::FromBits(timer.subject))) {
+        OnExchangeTimer(kind, *x, now);
+      }
+      return;
+  }
+}
+
+void Engine::Impl::OnConnTimer(TimerKind kind, Conn& conn, Instant now) {
+  if (kind == TimerKind::kRequestHead) {
+    return RefuseWith(conn, {.status = 408, .body = "request header timeout",
+                             .details = "request_header_timeout",
+                             .flags = telemetry::kDownstreamProtocolError}, now);
+  }
+  switch (conn.kind) {
+    case Conn::Kind::kHttpDown:
+      return EndConn(conn, Action::Kind::kRelease);
+    case Conn::Kind::kHttpUp: {
+      cluster::Cluster* cluster = conn.cluster;
+      cluster::Host* host = conn.host;
+      EndConn(conn, Action::Kind::kRelease);
+      return ServeWaiter(cluster, host, now);
+    }
+    case Conn::Kind::kTcpDown:
+      conn.tcp->details = "idle_timeout";
+      return EndTcp(conn.id, Action::Kind::kRelease, now);
+    case Conn::Kind::kTcpUp:
+      return;  // its downstream half has the timer
+  }
+}
+
+void Engine::Impl::OnExchangeTimer(TimerKind kind, Exchange& x, Instant now) {
+  switch (kind) {
+    case TimerKind::kConnIdle:
+    case TimerKind::kRequestHead:
+      return;
+    case TimerKind::kResponse:
+      ++x.cluster->stats.rq_timeout;
+      if (x.host != nullptr) ++x.host->stats.rq_timeout;
+      if (x.response_started) {
+        return AbortResponse(x, telemetry::kUpstreamRequestTimeout, "response_timeout", now);
+      }
+      return Reply(x, {.status = 504, .body = "upstream request timeout",
+                       .details = "response_timeout",
+                       .flags = telemetry::kUpstreamRequestTimeout}, now);
+    case TimerKind::kPerTry:
+      ++x.cluster->stats.rq_per_try_timeout;
+      if (x.host != nullptr) ++x.host->stats.rq_timeout;
+      return AttemptFailed(x, AttemptFailure::kPerTryTimeout, now);
+    case TimerKind::kStreamIdle:
+      if (x.response_started) {
+        return AbortResponse(x, telemetry::kStreamIdleTimeout, "stream_idle_timeout", now);
+      }
+      return Reply(x, {.status = static_cast<uint16_t>(x.request_complete ? 504 : 408),
+                       .body = "stream timeout",
+                       .details = "stream_idle_timeout",
+                       .flags = telemetry::kStreamIdleTimeout}, now);
+    case TimerKind::kRequest:
+      if (x.response_started) {
+        return AbortResponse(x, telemetry::kDownstreamProtocolError, "request_overall_timeout", now);
+      }
+      return Reply(x, {.status = 408, .body = "request timeout",
+                       .details = "request_overall_timeout"}, now);
+    case TimerKind::kWait:
+      if (x.state == Exchange::State::kWaitRetry) return StartAttempt(x, now);
+      if (!AbortByFault(x, now)) BeginForward(x, now);
+      return;
+  }
+}
+
+}  // namespace meltemi::engine

@@ -1,0 +1,258 @@
+// Upstream connections: opened for a request, kept in their host's idle list between requests,
+// closed when either side wants; and what responses bring on them.
+#include <algorithm>
+#include <utility>
+
+#include "l7/engine/impl.h"
+
+namespace meltemi::engine {
+
+using http1::Event;
+
+// A connection for the attempt: the most recently used idle one (its window is open, and the rest may
+// time out), else a new one, else a place in the queue. False: the breaker allows none of them.
+bool Engine::Impl::AttachUpstream(Exchange& x, Instant now) {
+  cluster::Host* host = x.host;
+  cluster::Cluster* cluster = x.cluster;
+  if (!host->idle.empty() && !x.raced) {
+    const ConnId id = host->idle.back();
+    Conn& up = conns_[id];
+    RemoveIdle(up);
+    BindUpstream(x, up);
+    WriteRequest(x, now);
+    return true;
+  }
+  const config::CircuitBreaker& breaker = cluster->settings().breaker;
+  if (cluster->rq_pending >= breaker.pending_max) {
+    ++cluster->stats.rq_pending_overflow;
+    return false;
+  }
+  if (cluster->cx_active >= breaker.connections_max && host->cx_active > 0) {
+    ++cluster->stats.cx_overflow;
+    x.state = Exchange::State::kQueued;
+    host->waiting.push_back(x.id.bits());
+  } else {
+    const ConnId id = OpenUpstream(cluster, host, Conn::Kind::kHttpUp, now);
+    if (!id.valid()) return false;
+    BindUpstream(x, conns_[id]);
+    x.state = Exchange::State::kConnecting;
+  }
+  ++cluster->rq_pending;
+  x.pending = true;
+  ++cluster->stats.rq_pending_total;
+  return true;
+}
+
+void Engine::Impl::BindUpstream(Exchange& x, Conn& up) {
+  timers_->Cancel(&up.timer);
+  x.up = up.id;
+  up.exchange = x.id;
+}
+
+ConnId Engine::Impl::OpenUpstream(cluster::Cluster* cluster, cluster::Host* host, Conn::Kind kind,
+                                  Instant now) {
+  const ConnId id = conns_.Emplace(kind, now);
+  if (!id.valid()) {
+    ++counters_.upstream_refused;
+    return id;
+  }
+  ++counters_.upstream_opened;
+  Conn& up = conns_[id];
+  up.id = id;
+  up.timer.subject = id.bits();
+  up.remote = host->address;
+  up.cluster = cluster;
+  up.host = host;
+  ++cluster->cx_active;
+  ++cluster->stats.cx_total;
+  ++host->cx_active;
+  ++host->stats.cx_total;
+  if (kind == Conn::Kind::kTcpUp) ++host->rq_active;  // the load that the balancer sees
+  if (kind == Conn::Kind::kHttpUp) up.responses.emplace(pool_, http1::HeadLimits{});
+  Action action;
+  action.kind = Action::Kind::kConnect;
+  action.conn = id;
+  action.address = host->address;
+  action.connect_timeout = cluster->settings().connect_timeout;
+  engine_->actions_.push_back(std::move(action));
+  return id;
+}
+
+void Engine::Impl::UpstreamConnected(Conn& up, Instant now) {
+  if (up.kind == Conn::Kind::kTcpUp) {
+    const ConnId down = up.peer, id = up.id;
+    if (Conn* client = conns_.Find(down)) client->tcp->upstream_local = up.local;
+    PumpTcp(down, now);
+    PumpTcp(id, now);
+    return;
+  }
+  Exchange* x = exchanges_.Find(up.exchange);
+  if (x == nullptr) return RecycleUpstream(up, now);
+  --x->cluster->rq_pending;
+  x->pending = false;
+  WriteRequest(*x, now);
+}
+
+// Everything that can be read now; then, if the peer has ended, what that means.
+void Engine::Impl::PumpUpstream(ConnId id, Instant now) {
+  Conn* up = conns_.Find(id);
+  if (up == nullptr) return;
+  if (Exchange* x = exchanges_.Find(up->exchange); x != nullptr && !up->in.empty()) {
+    x->response_bytes = true;
+  }
+  while (true) {
+    up = conns_.Find(id);
+    if (up == nullptr) return;
+    Exchange* x = exchanges_.Find(up->exchange);
+    if (x == nullptr) {
+      if (!up->in.empty()) ++counters_.upstream_surprises;
+      if (!up->in.empty() || up->eof) {
+        cluster::Cluster* cluster = up->cluster;
+        cluster::Host* host = up->host;
+        if (up->eof) ++cluster->stats.cx_destroy_remote;
+        EndConn(*up, up->in.empty() ? Action::Kind::kRelease : Action::Kind::kAbort);
+        ServeWaiter(cluster, host, now);
+      }
+      return;
+    }
+    if (x->state != Exchange::State::kForwarding) {
+      if (up->eof) UpstreamEnded(*up, *x, now);
+      return;
+    }
+    if (x->response_started && !conns_[x->down].has_space && !up->gone) return;
+    if (!StepUpstream(*up, *x, now)) break;
+  }
+  up = conns_.Find(id);
+  if (up == nullptr || !up->eof) return;
+  if (Exchange* x = exchanges_.Find(up->exchange)) UpstreamEnded(*up, *x, now);
+}
+
+bool Engine::Impl::StepUpstream(Conn& up, Exchange& x, Instant now) {
+  const size_t before = up.in.size();
+  const Event event = up.responses->Next(&up.in);
+  Consume(up, before - up.in.size());
+  switch (event) {
+    case Event::kNeedMore:
+      return false;
+    case Event::kHead: {
+      Touch(x, now);
+      if (up.responses->head().status == 101) break;  // we never asked for an upgrade
+      if (up.responses->head().status < 200) return true;
+      http::ResponseHead head = up.responses->TakeHead();
+      x.reusable = head.keep_alive;
+      x.service_time = now - x.attempt_started;
+      if (!RetryOnResponse(up, x, head, now)) WriteResponse(x, std::move(head), now);
+      return true;
+    }
+    case Event::kBody: {
+      Touch(x, now);
+      Chain body = up.responses->TakeBody();
+      if (!WriteResponseBody(x, std::move(body))) {
+        ++counters_.buffers_exhausted;
+        AbortResponse(x, telemetry::kOverloadManager, "overload", now);
+        return false;
+      }
+      return true;
+    }
+    case Event::kEnd:
+      if (!x.response_started) return true;  // of a 1xx
+      FinishResponse(x, up.responses->trailers(), now);
+      return true;
+    case Event::kError:
+      break;
+  }
+  ++counters_.upstream_protocol_errors;
+  if (x.response_started) {
+    AbortResponse(x, telemetry::kUpstreamProtocolError,
+                  "upstream_reset_after_response_started{protocol_error}", now);
+  } else {
+    AttemptFailed(x, AttemptFailure::kProtocolError, now);
+  }
+  return false;
+}
+
+// The connection has done its request: the next waiter has it, or the idle list, or it is closed.
+void Engine::Impl::RecycleUpstream(Conn& up, Instant now) {
+  up.exchange = ExchangeId{};
+  const cluster::Cluster::Settings& settings = up.cluster->settings();
+  cluster::Cluster* cluster = up.cluster;
+  cluster::Host* host = up.host;
+  const bool worn = settings.requests_per_connection_max != 0 &&
+                    up.request_count >= settings.requests_per_connection_max;
+  if (worn) ++cluster->stats.cx_max_requests;
+  if (worn || up.eof || up.gone || host->removed || !up.in.empty() ||
+      host->idle.size() >= limits::kIdleUpstreamPerHostMax) {
+    EndConn(up, Action::Kind::kRelease);
+    return ServeWaiter(cluster, host, now);
+  }
+  up.idle = true;
+  host->idle.push_back(up.id);
+  if (!host->waiting.empty()) return ServeWaiter(cluster, host, now);
+  up.timer.kind = static_cast<uint8_t>(TimerKind::kConnIdle);
+  const Duration limit = settings.idle_timeout;
+  timers_->Schedule(&up.timer, limit.zero() ? Instant::Never() : now + limit);
+}
+
+void Engine::Impl::ServeWaiter(cluster::Cluster* cluster, cluster::Host* host, Instant now) {
+  while (!host->waiting.empty()) {
+    Exchange* x = exchanges_.Find(ExchangeId::FromBits(host->waiting.front()));
+    if (x == nullptr) {
+      host->waiting.pop_front();
+      continue;
+    }
+    if (host->idle.empty() && host->cx_active > 0 &&
+        cluster->cx_active >= cluster->settings().breaker.connections_max) {
+      return;
+    }
+    host->waiting.pop_front();
+    --cluster->rq_pending;
+    x->pending = false;
+    x->state = Exchange::State::kConnecting;
+    if (!AttachUpstream(*x, now)) {
+      EndAttempt(*x);
+      ReplyOverflow(*x, now);
+    }
+    return;  // one connection was freed: one waiter is served
+  }
+}
+
+void Engine::Impl::RemoveIdle(Conn& up) {
+  if (!up.idle) return;
+  up.idle = false;
+  // Nearly always the last one: the list is a stack.
+  auto& idle = up.host->idle;
+  const auto at = std::find(idle.rbegin(), idle.rend(), up.id);
+  CHECK(at != idle.rend());
+  idle.erase(std::next(at).base());
+}
+
+// Nothing of the request can have been worked on, or repeating it does no harm (RFC 9110 9.2.2): a
+// connection from the pool that the upstream closed while our request was on its way.
+bool Engine::Impl::IsReuseRace(const Conn& up, const Exchange& x) const {
+  if (up.request_count < 2 || x.response_bytes || x.raced || !x.replay_whole) return false;
+  const std::string_view m = x.head.method;
+  return m == "GET" || m == "HEAD" || m == "OPTIONS" || m == "TRACE" || m == "PUT" || m == "DELETE";
+}
+
+void Engine::Impl::UpstreamEnded(Conn& up, Exchange& x, Instant now) {
+  ++up.cluster->stats.cx_destroy_remote;
+  if (x.response_started && up.responses->EndAtClose()) {
+    return FinishResponse(x, {}, now);
+  }
+  if (x.response_started) {
+    ++up.cluster->stats.rq_rx_reset;
+    return AbortResponse(x, telemetry::kUpstreamConnectionTermination,
+                         "upstream_reset_after_response_started{connection_termination}", now);
+  }
+  if (IsReuseRace(up, x)) {
+    ++counters_.reuse_races;
+    DropUpstream(x, now);
+    x.raced = true;
+    x.tried.pop_back();  // the host has done nothing wrong
+    return StartAttempt(x, now);
+  }
+  ++up.cluster->stats.rq_rx_reset;
+  AttemptFailed(x, AttemptFailure::kTermination, now);
+}
+
+}  // namespace meltemi::engine
