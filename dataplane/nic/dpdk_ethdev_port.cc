@@ -169,7 +169,7 @@ void DpdkEthdevPort::ChooseOffloads(const rte_eth_dev_info& info, rte_eth_conf* 
   caps_.super_frame_bytes_max = caps_.tx_segmentation ? 65'535 : 0;
   caps_.tx_chains = true;  // MakeSendable copies where the driver cannot
   // A ring keeps chains whole although net_ring does not say so.
-  if ((tx & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) == 0 && tx_copy_ == TxCopy::kNever) {
+  if ((tx & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) == 0 && device_.kind != DeviceKind::kRing) {
     tx_copy_ = TxCopy::kChains;
   }
 }
@@ -182,8 +182,15 @@ absl::Status DpdkEthdevPort::Start(const Options& options) {
   const bool multi_queue = device_.kind == DeviceKind::kPci;
   const int queues_max = std::min<int>(info.max_rx_queues, info.max_tx_queues);
   const int queues = multi_queue ? std::min(options.workers, queues_max) : 1;
-  caps_.rx_queues = caps_.tx_queues = queues;
-  slots_.resize(queues);
+  caps_.rx_queues = queue_count_ = queues;
+  caps_.tx_queues = options.workers;
+  rx_slots_.resize(queues);
+  tx_slots_.resize(options.workers);
+  if (options.workers > queues) {
+    for (int q = 0; q < queues; ++q) tx_locks_.push_back(std::make_unique<shared::QueueLock>());
+    caps_.thread_safe_tx = true;
+    if (tx_copy_ == TxCopy::kNever) tx_copy_ = TxCopy::kBorrowed;
+  }
 
   rte_eth_conf conf;
   std::memset(&conf, 0, sizeof(conf));
@@ -225,7 +232,7 @@ absl::Status DpdkEthdevPort::SetUpQueues(const Options& options) {
   uint16_t tx_count = kDescriptorCount;
   absl::Status status =
       Check(rte_eth_dev_adjust_nb_rx_tx_desc(port_, &rx_count, &tx_count), "descriptors");
-  for (int q = 0; q < caps_.rx_queues && status.ok(); ++q) {
+  for (int q = 0; q < queue_count_ && status.ok(); ++q) {
     rte_mempool* pool =
         private_mempool_ != nullptr ? private_mempool_ : options.pools[q]->receive_mempool();
     status = Check(rte_eth_rx_queue_setup(port_, q, rx_count, SOCKET_ID_ANY, nullptr, pool),
@@ -269,7 +276,7 @@ int DpdkEthdevPort::RxBurst(int queue, PacketPool& pool, std::span<Packet*> out)
   const uint16_t got = rte_eth_rx_burst(port_, queue, out.data(), room);
   int kept = 0;
   for (uint16_t i = 0; i < got; ++i) {
-    Packet* packet = Received(out[i], pool, &slots_[queue].counters);
+    Packet* packet = Received(out[i], pool, &rx_slots_[queue].counters);
     if (packet != nullptr) out[kept++] = packet;
   }
   return kept;
@@ -287,7 +294,14 @@ bool DpdkEthdevPort::MakeSendable(PacketPool& pool, Packet** packet) const {
 }
 
 int DpdkEthdevPort::TxBurst(int queue, PacketPool& pool, std::span<Packet*> packets) {
-  PortCounters& counters = slots_[queue].counters;
+  PortCounters* counters = &tx_slots_[queue].counters;
+  const auto device_queue = static_cast<uint16_t>(queue % queue_count_);
+  if (tx_locks_.empty()) return Send(device_queue, pool, packets, counters);
+  return tx_locks_[device_queue]->Run([&] { return Send(device_queue, pool, packets, counters); });
+}
+
+int DpdkEthdevPort::Send(uint16_t queue, PacketPool& pool, std::span<Packet*> packets,
+                         PortCounters* counters) {
   size_t done = 0;
   while (done < packets.size()) {
     // The run [done, ready) has passed the driver's own preparation (pseudo-header sums as it wants
@@ -302,21 +316,21 @@ int DpdkEthdevPort::TxBurst(int queue, PacketPool& pool, std::span<Packet*> pack
     for (uint16_t i = 0; i < prepared; ++i) {
       bytes[i] = packets[done + i]->pkt_len;
       segments[i] = packets[done + i]->nb_segs;
-      if ((packets[done + i]->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0) ++counters.tx_super_frames;
+      if ((packets[done + i]->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0) ++counters->tx_super_frames;
     }
     const uint16_t sent = rte_eth_tx_burst(port_, queue, &packets[done], prepared);
     for (uint16_t i = 0; i < sent; ++i) {
-      ++counters.tx_packets;
-      counters.tx_bytes += bytes[i];
+      ++counters->tx_packets;
+      counters->tx_bytes += bytes[i];
       pool.CountToDriver(segments[i]);
     }
     done += sent;
     if (sent < prepared) {
-      ++counters.tx_full;
+      ++counters->tx_full;
       break;
     }
     if (prepared < wanted || ready < end) {
-      ++counters.tx_errors;
+      ++counters->tx_errors;
       pool.Free(packets[done++]);
     }
   }

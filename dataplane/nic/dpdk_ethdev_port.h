@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "dataplane/nic/device.h"
 #include "dataplane/nic/port.h"
+#include "dataplane/shared/queue_lock.h"
 
 struct rte_mempool;
 struct rte_eth_conf;
@@ -43,7 +44,8 @@ class DpdkEthdevPort final : public Port {
   PortCaps caps() const override { return caps_; }
   PortState state() const override;
   MacAddr mac() const override { return mac_; }
-  const PortCounters& counters(int queue) const override { return slots_[queue].counters; }
+  const PortCounters& rx_counters(int queue) const override { return rx_slots_[queue].counters; }
+  const PortCounters& tx_counters(int queue) const override { return tx_slots_[queue].counters; }
   void Close() override;
 
  private:
@@ -54,7 +56,7 @@ class DpdkEthdevPort final : public Port {
   enum class TxCopy : uint8_t {
     kNever,
     kChains,    // takes one segment that is its own
-    kBorrowed,  // the receiver is one of us: hand over rooms, not views of rooms
+    kBorrowed,  // another worker may free it: hand over rooms, not views of rooms
   };
   struct alignas(128) Slot {
     PortCounters counters;
@@ -70,6 +72,8 @@ class DpdkEthdevPort final : public Port {
 
   packet::Packet* Received(packet::Packet* packet, packet::PacketPool& pool,
                            PortCounters* counters);
+  int Send(uint16_t queue, packet::PacketPool& pool, std::span<packet::Packet*> packets,
+           PortCounters* counters);
   bool MakeSendable(packet::PacketPool& pool, packet::Packet** packet) const;
 
   const Device device_;
@@ -81,7 +85,10 @@ class DpdkEthdevPort final : public Port {
   TxCopy tx_copy_ = TxCopy::kNever;
   PortCaps caps_;
   MacAddr mac_{};
-  std::vector<Slot> slots_;
+  int queue_count_ = 0;  // the device's, of each kind
+  // One lock per device queue when workers outnumber them, else none.
+  std::vector<std::unique_ptr<shared::QueueLock>> tx_locks_;
+  std::vector<Slot> rx_slots_, tx_slots_;
 };
 
 }  // namespace meltemi::nic

@@ -135,7 +135,7 @@ TEST_F(EthdevPort, AFullRingLeavesTheRestToTheCaller) {
     sent += full ? 0 : 1;
   }
   EXPECT_EQ(sent, 1023);  // a ring of 1024 slots
-  EXPECT_EQ(a->counters(0).tx_full, 1u);
+  EXPECT_EQ(a->tx_counters(0).tx_full, 1u);
   for (int i = 0; i < sent;) {
     std::array<Packet*, 32> burst;
     const int n = b->RxBurst(0, *pool_, burst);
@@ -150,7 +150,7 @@ TEST_F(EthdevPort, NullTakesEverythingAndGivesNothing) {
   for (int i = 0; i < 10'000; ++i) SendOne(*port, Frame("x"));
   std::array<Packet*, 32> burst;
   EXPECT_EQ(port->RxBurst(0, *pool_, burst), 0);
-  EXPECT_EQ(port->counters(0).tx_packets, 10'000u);
+  EXPECT_EQ(port->tx_counters(0).tx_packets, 10'000u);
 }
 
 class VhostPair : public EthdevPort {
