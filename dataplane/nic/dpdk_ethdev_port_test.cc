@@ -196,6 +196,31 @@ TEST_F(VhostPair, TakesBorrowedRoomsAndGivesThemBack) {
   }
 }
 
+// What leaves with the checksum to be completed is trusted on the other side, and says how to go
+// on.
+TEST_F(VhostPair, APartialChecksumStaysTrusted) {
+  for (Port* from : {virtio_.get(), vhost_.get()}) {
+    ASSERT_TRUE(from->caps().tx_checksum);
+    Port* to = from == vhost_.get() ? virtio_.get() : vhost_.get();
+    Packet* p = Frame("sum me");
+    uint8_t* l3 = packet::Data(p) + 14;
+    l3[3] = static_cast<uint8_t>(p->pkt_len - 14);       // IPv4 total length
+    l3[20 + 5] = static_cast<uint8_t>(p->pkt_len - 34);  // UDP length
+    p->ol_flags = RTE_MBUF_F_TX_UDP_CKSUM | RTE_MBUF_F_TX_IPV4;
+    p->l2_len = 14;
+    p->l3_len = 20;
+    SendOne(*from, p);
+    std::array<Packet*, 32> burst;
+    int n = 0;
+    for (int i = 0; i < kPollsMax && n == 0; ++i) n = to->RxBurst(0, *pool_, burst);
+    ASSERT_EQ(n, 1);
+    EXPECT_EQ(burst[0]->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK, RTE_MBUF_F_RX_L4_CKSUM_GOOD);
+    EXPECT_EQ(burst[0]->ol_flags & RTE_MBUF_F_TX_L4_MASK, RTE_MBUF_F_TX_UDP_CKSUM);
+    EXPECT_EQ(burst[0]->l2_len + burst[0]->l3_len, 34);
+    pool_->Free(burst[0]);
+  }
+}
+
 TEST_F(VhostPair, APeerThatGoesIsDownAndComesBack) {
   virtio_.reset();
   int polls = 0;

@@ -138,7 +138,7 @@ VnetVerdict FromVnet(const VnetHeader& header, Packet* frame) {
 
 VnetVerdict FromDriver(Packet* frame) {
   const uint8_t* data = Data(frame);
-  if (frame->data_len < kEthernetBytes + 40) return VnetVerdict::kBad;
+  if (frame->data_len < kEthernetBytes + 20) return VnetVerdict::kBad;
   const bool ipv6 = Read16(data + 12) == 0x86dd;
   const uint8_t protocol = data[kEthernetBytes + (ipv6 ? 6 : 9)];
   VnetHeader header{};
