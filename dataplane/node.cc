@@ -145,7 +145,8 @@ void Node::SendMail(int worker, worker::Mail mail) {
 void Node::OpenPort(ip::PortId id, Instant now) {
   PortSlot& slot = ports_[id];
   auto port = nic::MakePort(slot.config.device,
-                            {.mtu = slot.config.mtu, .workers = bootstrap_.workers});
+                            {.name = slot.config.name, .mtu = slot.config.mtu, .workers = bootstrap_.workers,
+                             .pools = {}});
   if (!port.ok()) {
     const std::string error(port.status().message());
     if (error != slot.error) {

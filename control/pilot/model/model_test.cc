@@ -132,6 +132,12 @@ TEST(Parse, SyntaxErrorNamesLineAndColumn) {
   EXPECT_THAT(built.problems[0], testing::StartsWith("f.yaml: line 2, column"));
 }
 
+// yaml-cpp 0.7 loads this as empty documents without end.
+TEST(Parse, TextBehindADocumentIsRefused) {
+  EXPECT_THAT(Build("{a: b},{c: d}").problems,
+              ElementsAre("f.yaml: line 1, column 7: not valid YAML: end of document expected"));
+}
+
 TEST(Parse, UnsupportedAndUnknownKindsAreRefusedByName) {
   EXPECT_THAT(
       Build("{apiVersion: networking.istio.io/v1, kind: Gateway, metadata: {name: g}}").problems,

@@ -1,10 +1,11 @@
 #include "control/pilot/model/parse.h"
 
-#include <array>
+#include <sstream>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "control/pilot/model/yaml_writer.h"
+#include "yaml-cpp/eventhandler.h"
 
 namespace meltemi::control::pilot::model {
 namespace {
@@ -159,6 +160,45 @@ void ParseObject(const YAML::Node& node, const std::string& file, Objects* objec
   ParseKnown(node, meta, *kind, api_version, root, objects);
 }
 
+// Sees where documents start. yaml-cpp 0.7's LoadAll never ends on text such as "{a: b},": it makes
+// empty documents at one spot for ever, so the documents are counted before they are loaded.
+class DocumentStarts final : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    stuck_ = count_ > 0 && mark.pos <= last_.pos;
+    last_ = mark;
+    ++count_;
+  }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+
+  bool stuck() const { return stuck_; }
+  const YAML::Mark& last() const { return last_; }
+
+ private:
+  YAML::Mark last_;
+  int count_ = 0;
+  bool stuck_ = false;
+};
+
+void CheckDocuments(const std::string& text) {
+  std::istringstream in(text);
+  YAML::Parser parser(in);
+  DocumentStarts starts;
+  while (parser.HandleNextDocument(starts)) {
+    if (starts.stuck()) throw YAML::ParserException(starts.last(), "end of document expected");
+  }
+}
+
 }  // namespace
 
 void ParseText(const std::string& file, const std::string& text, Objects* objects,
@@ -169,6 +209,7 @@ void ParseText(const std::string& file, const std::string& text, Objects* object
   }
   // yaml-cpp reports by exception; this is the only place that sees them.
   try {
+    CheckDocuments(text);
     for (const YAML::Node& node : YAML::LoadAll(text)) {
       if (!node.IsDefined() || node.IsNull()) continue;  // "---" with nothing behind it
       ParseObject(node, file, objects, problems);

@@ -33,7 +33,9 @@ class Mesh:
         self.prefix = prefix
         self.topology = topology
         self.run_dir = f"/run/meltemi-dev/{prefix.rstrip('-')}"
-        self.config_dir = f"{self.run_dir}/config"
+        self.config_dir = f"{self.run_dir}/config"  # Pilot's registry
+        self.config_source = f"{self.run_dir}/source"  # what the platform said at first
+        self.is_up = False
         self.servers = {}
         self.planes = {}
         self.pilot = None
@@ -57,8 +59,10 @@ class Mesh:
 
     def up(self):
         self.down()
-        os.makedirs(self.config_dir)
+        self.is_up = True
+        os.makedirs(self.config_source)
         self._write_platform()
+        shutil.copytree(self.config_source, self.config_dir)
         self._build_network()
         for pod in self.topology.pods:
             self.start_server(pod)
@@ -77,6 +81,7 @@ class Mesh:
         network.remove(self.prefix)
         shutil.rmtree(self.run_dir, ignore_errors=True)
         self.servers, self.planes, self.pilot = {}, {}, None
+        self.is_up = False
 
     def _write_platform(self):
         """What a Kubernetes API server would tell Pilot: services and pods, one object a file."""
@@ -87,7 +92,7 @@ class Mesh:
             self._write(f"pod-{pod.name}.yaml", topo.pod_document(pod))
 
     def _write(self, name, document):
-        with open(f"{self.config_dir}/{name}", "w") as file:
+        with open(f"{self.config_source}/{name}", "w") as file:
             yaml.safe_dump(document, file, sort_keys=False)
 
     def _hosts(self):
@@ -150,7 +155,7 @@ class Mesh:
         with open(path, "w") as file:
             yaml.safe_dump(bootstrap, file, sort_keys=False)
         self.planes[node.name] = shell.Daemon(
-            node.name, [NODE_BINARY, f"--bootstrap={path}"], f"{self.run_dir}/{node.name}.log",
+            node.name, [NODE_BINARY, f"--config={path}"], f"{self.run_dir}/{node.name}.log",
             self.netns(node.name)).start()
 
     def _use_kernel(self):

@@ -1,0 +1,172 @@
+"""Runs every test of the tree, phase by phase, and counts test cases.
+
+A C++ target counts with the cases its test.xml names; a target that did not build, crashed or
+timed out counts as one failure. Nothing is skipped silently: a phase that cannot run fails.
+"""
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+
+import mesh as mesh_lib
+
+ROOT = mesh_lib.ROOT
+PHASES = ("build", "unit", "asan", "netns", "integration")
+
+
+class Count:
+    def __init__(self, passed=0, failed=0):
+        self.passed, self.failed = passed, failed
+
+    def add(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+
+
+def bazel(*arguments, capture=False):
+    return subprocess.run(["bazel", *arguments], cwd=ROOT, stdin=subprocess.DEVNULL, text=True,
+                          stdout=subprocess.PIPE if capture else None, check=False)
+
+
+def query(expression):
+    """Labels, or None when the query itself fails: that is never an empty phase."""
+    done = bazel("query", "--output=label", expression, capture=True)
+    return done.stdout.split() if done.returncode == 0 else None
+
+
+def read_cases(path):
+    """(passed, failed) test cases of one test.xml; None when it has none."""
+    try:
+        root = ElementTree.parse(path).getroot()
+    except (OSError, ElementTree.ParseError):
+        return None
+    cases = root.findall(".//testcase")
+    bad = sum(any(child.tag in ("failure", "error") for child in case) for case in cases)
+    skipped = sum(case.get("status") == "notrun" or case.get("result") == "skipped" or
+                  any(child.tag == "skipped" for child in case) for case in cases)
+    return len(cases) - bad - skipped, bad
+
+
+def read_events(path):
+    """{label: (status, [test.xml])} of a build event file."""
+    results = {}
+    with open(path) as lines:
+        for line in lines:
+            event = json.loads(line)
+            if "testResult" in event:
+                label = event["id"]["testResult"]["label"]
+                results.setdefault(label, ["", []])[1].extend(
+                    output["uri"].removeprefix("file://")
+                    for output in event["testResult"].get("testActionOutput", [])
+                    if output.get("name") == "test.xml")
+            elif "testSummary" in event:
+                label = event["id"]["testSummary"]["label"]
+                results.setdefault(label, ["", []])[0] = event["testSummary"]["overallStatus"]
+    return results
+
+
+def count_target(status, xml_files):
+    cases = [c for c in map(read_cases, xml_files) if c and sum(c)]
+    count = Count(sum(c[0] for c in cases), sum(c[1] for c in cases))
+    good = status in ("PASSED", "FLAKY")
+    if good and not cases:
+        return Count(passed=1)
+    if not good and count.failed == 0:
+        return Count(passed=count.passed, failed=1)
+    return count
+
+
+def bazel_test(labels, *options):
+    """Tests the given labels; each of them must come back with a result."""
+    with tempfile.TemporaryDirectory() as directory:
+        events, patterns = f"{directory}/events.json", f"{directory}/targets"
+        with open(patterns, "w") as file:
+            file.write("\n".join(labels))
+        bazel("test", "--keep_going", "--test_summary=short", f"--target_pattern_file={patterns}",
+              f"--build_event_json_file={events}", *options)
+        results = read_events(events) if os.path.exists(events) else {}
+    total = Count()
+    for label in labels:
+        status, xml_files = results.get(label, ("NO RESULT", []))
+        if status not in ("PASSED", "FLAKY"):
+            print(f"FAIL {label}: {status}", flush=True)
+        total.add(count_target(status, xml_files))
+    return total
+
+
+UNIT = "tests(//...) except attr(tags, \"netns\", //...)"
+
+
+def phase_build():
+    """All of //... must build; one item of the count."""
+    good = bazel("build", "//...").returncode == 0
+    return Count(passed=int(good), failed=int(not good))
+
+
+def phase_unit():
+    labels = query(UNIT)
+    return bazel_test(labels) if labels else Count(failed=1)
+
+
+def phase_asan():
+    labels = query(UNIT + " except attr(tags, \"no-asan\", //...) except //test/tidy/...")
+    if not labels:
+        return Count(failed=1)
+    # Without links: bazel-bin goes on naming the plain binaries, which the next phases run.
+    return bazel_test(labels, "--config=asan", "--symlink_prefix=/")
+
+
+def phase_netns():
+    labels = query("kind(\".*_test rule\", attr(tags, \"netns\", //...))")
+    if labels is None:
+        return Count(failed=1)
+    if not labels:
+        print("no target has the tag netns")
+        return Count()
+    return bazel_test(labels, "--strategy=TestRunner=local", "--local_test_jobs=1",
+                      "--symlink_prefix=/")
+
+
+def phase_integration():
+    build = bazel("build", *mesh_lib.BINARIES)
+    if build.returncode != 0:
+        return Count(failed=1)
+    with tempfile.NamedTemporaryFile("r", suffix=".json") as counts:
+        subprocess.run(["/usr/bin/python3", "-B", f"{ROOT}/test/integration/run", "--counts",
+                        counts.name], cwd=ROOT, stdin=subprocess.DEVNULL, check=False)
+        text = counts.read()
+    if not text:
+        return Count(failed=1)  # it ended before it could count
+    result = json.loads(text)
+    return Count(result["passed"], result["failed"])
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="deploy/dev/test", description=__doc__.splitlines()[0])
+    parser.add_argument("--only", choices=PHASES, action="append",
+                        help="run this phase (may be given again); default: all")
+    options = parser.parse_args()
+    phases = options.only or PHASES
+    if os.geteuid() != 0 and {"netns", "integration"} & set(phases):
+        sys.exit("test: the phases netns and integration need root")
+    total, lines = Count(), []
+    for phase in phases:
+        print(f"=== {phase}", flush=True)
+        started = time.monotonic()
+        count = globals()[f"phase_{phase}"]()
+        lines.append(f"{phase:12} {count.passed:5} passed {count.failed:4} failed"
+                     f" {time.monotonic() - started:6.0f} s")
+        print(f"=== {lines[-1]}", flush=True)
+        total.add(count)
+    print("\n" + "\n".join(lines) + "\n")
+    failed = total.failed > 0 or total.passed == 0
+    print(f"{total.passed} passed, {total.failed} failed", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

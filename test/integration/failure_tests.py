@@ -1,0 +1,208 @@
+"""Things break under load: only the requests that had to fail fail, and nothing leaks."""
+import json
+import time
+
+import measure
+import mesh as mesh_lib
+import shell
+from fixture import (CLIENT_NODE, curl, expect, expect_equal, level, reset_rules, wait_for_level)
+
+REVIEWS = "http://reviews:9080/reviews/0"
+RATINGS = "http://ratings:9080/ratings/0"
+CONNECTIONS = 16
+
+
+def _lost(result):
+    return result.failed + result.socket_errors
+
+
+def _expect_none_lost(result, what):
+    expect(result.requests > 0, f"{what}: no request at all\n{result.text}")
+    expect_equal(0, _lost(result), f"{what}: lost of {result.requests} requests\n{result.text}")
+
+
+def _warm_level(mesh):
+    """The level with connection pools filled: what disruptions must return to."""
+    for url in (REVIEWS, RATINGS):
+        measure.Wrk(mesh, url, 2, connections=64).result()
+    nodes = mesh.topology.nodes
+    time.sleep(0.5)  # replies to the clients' last FINs
+    return {node: level(mesh, node) for node in nodes}
+
+
+def _expect_level(mesh, before):
+    for node, was in before.items():
+        wait_for_level(mesh, node, was)
+
+
+def backend_killed(mesh):
+    before = _warm_level(mesh)
+    load = measure.Wrk(mesh, REVIEWS, 5, connections=CONNECTIONS)
+    time.sleep(1.5)
+    mesh.servers["reviews-v3"].kill()
+    result = load.result()
+    expect(_lost(result) <= CONNECTIONS,
+           f"{_lost(result)} requests lost, {CONNECTIONS} were in flight\n{result.text}")
+    _expect_none_lost(measure.Wrk(mesh, REVIEWS, 3, connections=CONNECTIONS).result(),
+                      "with the backend gone")
+    mesh.start_server(mesh.topology.pod("reviews-v3"))
+    shell.wait_until(lambda: "v3" in {r.version for r in measure.curl_many(mesh, REVIEWS, 9)},
+                     "the backend to serve again", 15)
+    _expect_level(mesh, before)
+
+
+def _remove_pod_in_use(mesh, name):
+    """As the orchestrator does: the pod's link goes, and its Pod object with it."""
+    pod = mesh.topology.pod(name)
+    before = _warm_level(mesh)
+    bystander = measure.Wrk(mesh, RATINGS, 6, connections=4)
+    load = measure.Wrk(mesh, REVIEWS, 6, connections=CONNECTIONS)
+    time.sleep(1.5)
+    mesh.disconnect_pod(pod)
+    mesh.delete("Pod", name)
+    result = load.result()
+    _expect_none_lost(bystander.result(), "requests to another service")
+    expect(_lost(result) <= CONNECTIONS,
+           f"{_lost(result)} requests lost, {CONNECTIONS} were in flight\n{result.text}")
+    _expect_none_lost(measure.Wrk(mesh, REVIEWS, 3, connections=CONNECTIONS).result(),
+                      "after the removal")
+    mesh.check_alive()
+    # It returns: same name, same address, a new link.
+    mesh.connect_pod(pod)
+    mesh.apply(f"{mesh.config_source}/pod-{name}.yaml")
+    shell.wait_until(
+        lambda: pod.version in {r.version for r in measure.curl_many(mesh, REVIEWS, 9)},
+        "the pod to serve again", 30, 0.2)
+    _expect_level(mesh, before)
+
+
+def veth_of_local_pod_removed_in_use(mesh):
+    _remove_pod_in_use(mesh, "reviews-v1")
+
+
+def veth_of_remote_pod_removed_in_use(mesh):
+    _remove_pod_in_use(mesh, "reviews-v3")
+
+
+def veth_of_client_removed_in_use(mesh):
+    """The client vanishes with its connections open: the plane lets go of them by itself."""
+    pod = mesh.topology.pod("productpage-v1")
+    before = _warm_level(mesh)
+    load = measure.Wrk(mesh, RATINGS, 4, connections=32, pod=pod.name, timeout="1s")
+    time.sleep(1.5)
+    mesh.disconnect_pod(pod)
+    load.result()
+    _expect_level(mesh, before)
+    mesh.connect_pod(pod)
+    shell.wait_until(
+        lambda: measure.count(measure.curl_many(mesh, "http://productpage:9080/productpage", 1),
+                              status=200) == 1, "the pod to be back", 30, 0.2)
+
+
+def pilot_away(mesh):
+    before = _warm_level(mesh)
+    load = measure.Wrk(mesh, REVIEWS, 8, connections=CONNECTIONS)
+    time.sleep(1)
+    mesh.pilot.kill()
+    time.sleep(2)
+    expect_equal(200, measure.curl_many(mesh, REVIEWS, 1)[0].status, "a new client, Pilot away")
+    mesh.start_pilot()
+    mesh.wait_converged(30)
+    mesh.apply("canary-50-50.yaml")
+    _expect_none_lost(load.result(), "while Pilot was away and came back")
+    seen = {r.version for r in measure.curl_many(mesh, REVIEWS, 60)}
+    expect_equal({"v1", "v3"}, seen, "versions after a rule given to the new Pilot")
+    _expect_level(mesh, before)
+
+
+def rules_change_under_load(mesh):
+    """Snapshots are swapped without dropping a connection."""
+    before = _warm_level(mesh)
+    load = measure.Wrk(mesh, REVIEWS, 8, connections=CONNECTIONS)
+    for _ in range(8):
+        mesh.apply("canary-90-10.yaml")
+        mesh.apply("reviews-everywhere.yaml")
+    _expect_none_lost(load.result(), "while rules changed")
+    _expect_level(mesh, before)
+
+
+def refused_rule_names_the_field(mesh):
+    path = f"{mesh.run_dir}/bad.yaml"
+    with open(f"{mesh_lib.BOOKINFO_DIR}/canary-50-50.yaml") as good, open(path, "w") as bad:
+        bad.write(good.read().replace("weight: 50", "weight: -1", 1))
+    done = mesh.meltemi("apply", "-f", path, check=False)
+    expect_equal(1, done.returncode, "exit code of apply")
+    for part in ("bad.yaml", "VirtualService", "spec.http[0].route[0].weight"):
+        expect(part in done.stdout + done.stderr, f"no {part!r} in:\n{done.stdout}{done.stderr}")
+    expect_equal(200, measure.curl_many(mesh, REVIEWS, 1)[0].status, "traffic after a refusal")
+
+
+def no_healthy_upstream_says_why(mesh):
+    """All backends of a service gone: 503, and the access log has the response flag."""
+    mesh.servers["ratings-v1"].kill()
+    try:
+        replies = measure.curl_many(mesh, RATINGS, 3)
+        expect_equal(3, measure.count(replies, status=503), "503 without a backend")
+        expect_access_log(mesh, r" 503 UF")
+    finally:
+        mesh.start_server(mesh.topology.pod("ratings-v1"))
+    shell.wait_until(lambda: measure.curl_many(mesh, RATINGS, 1)[0].status == 200,
+                     "ratings to be back")
+
+
+def expect_access_log(mesh, part):
+    def has():
+        with open(mesh.access_log(CLIENT_NODE), errors="replace") as log:
+            return any(part in line for line in log)
+    shell.wait_until(has, f"a line with {part!r} in the access log", 5)
+
+
+def admin_pages_answer(mesh):
+    for node in mesh.topology.nodes:
+        for path in ("/ready", "/clusters", "/stats/prometheus"):
+            expect(mesh.admin(node, path) is not None, f"{node.name}{path} does not answer")
+        dump = json.loads(mesh.admin(node, "/config_dump") or "null")
+        text = json.dumps(dump)
+        expect("reviews.default.svc.cluster.local" in text,
+               f"/config_dump of {node.name} does not know reviews")
+
+
+def proxy_config_shows_what_runs(mesh):
+    for what, part in (("routes", "reviews"), ("clusters", "outbound|9080||reviews.default"),
+                       ("endpoints", mesh.topology.pod("reviews-v2").v4), ("listeners", "9080")):
+        done = mesh.meltemi("proxy-config", what, CLIENT_NODE.name)
+        expect(part in done.stdout, f"proxy-config {what} has no {part!r}:\n{done.stdout}")
+
+
+def unknown_host_is_passed_through(mesh):
+    """A pod's own address is no service: ALLOW_ANY lets the request go where it was sent."""
+    pod = mesh.topology.pod("ratings-v1")
+    done = curl(mesh, "-o", "/dev/null", "-w", "%{http_code}", f"http://{pod.v4}:9080/")
+    expect_equal("200", done.stdout, "GET from a pod's own address")
+
+
+def ping_across_nodes(mesh):
+    """What is not TCP to a service is routed, both families, up to 1400 bytes of payload."""
+    pod = mesh.topology.pod("ratings-v1")
+    for address in (pod.v4, pod.v6):
+        for size in ("56", "1400"):
+            mesh.run_in_pod("client", ["ping", "-q", "-c", "3", "-i", "0.05", "-W", "2", "-s",
+                                       size, address])
+
+
+TESTS = (admin_pages_answer, proxy_config_shows_what_runs, refused_rule_names_the_field,
+         unknown_host_is_passed_through, ping_across_nodes, rules_change_under_load,
+         backend_killed, no_healthy_upstream_says_why, pilot_away,
+         veth_of_remote_pod_removed_in_use, veth_of_local_pod_removed_in_use,
+         veth_of_client_removed_in_use)
+
+
+def _with_rules_reset(test):
+    def run(mesh):
+        reset_rules(mesh)
+        test(mesh)
+    return run
+
+
+def tests():
+    return [(test.__name__, _with_rules_reset(test)) for test in TESTS]

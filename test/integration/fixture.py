@@ -1,0 +1,101 @@
+"""What integration tests share: the mesh they run in, and checks that explain themselves."""
+import dataclasses
+import os
+
+import measure
+import mesh as mesh_lib
+import shell
+import topology as topo
+
+PREFIX = os.environ.get("MELTEMI_TEST_PREFIX", "mltt-")
+
+# Bookinfo, and what only tests need: an echo server on the other node, one with IPv6 endpoints
+# only, and iperf3 behind a TCP service.
+TOPOLOGY = topo.Topology(
+    nodes=topo.BOOKINFO.nodes,
+    pods=topo.BOOKINFO.pods + (
+        topo.Pod("echo-v1", "echo", topo.NODE_B, 20),
+        topo.Pod("iperf-v1", "iperf", topo.NODE_B, 21, port=5201),
+    ),
+    services=topo.BOOKINFO.services + (
+        topo.Service("echo", 20),
+        topo.Service("echo6", 22, family="IPv6", app="echo"),
+        topo.Service("iperf", 21, port=5201, port_name="tcp-iperf"),
+    ),
+)
+
+CLIENT_NODE = topo.NODE_A
+
+
+class Failed(AssertionError):
+    """What a test expected and what it saw instead."""
+
+
+def expect(condition, what):
+    if not condition:
+        raise Failed(what)
+
+
+def expect_equal(expected, seen, what):
+    if expected != seen:
+        raise Failed(f"{what}: expected {expected!r}, saw {seen!r}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Level:
+    """What a node holds at one moment, summed over its workers."""
+    packets: float
+    tcp_connections: float
+    l7_connections: float
+    resident_bytes: int
+
+
+def level(mesh, node):
+    stats = measure.node_stats(mesh, node)
+    return Level(_gauge(stats, node, "meltemi_packet_pool_outstanding"),
+                 _gauge(stats, node, "meltemi_tcp_connections"),
+                 _gauge(stats, node, "meltemi_l7_connections"),
+                 resident_bytes(mesh.planes[node.name].pid))
+
+
+def _gauge(stats, node, name):
+    expect(name in stats, f"{node.name} has no metric {name}")
+    return stats[name]
+
+
+def resident_bytes(pid):
+    with open(f"/proc/{pid}/statm") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def wait_for_level(mesh, node, before, connections_more=0, packets_more=0, resident_more=8 << 20,
+                   timeout_s=30.0):
+    """Waits until the node holds no more than `before`, plus what the caller says may stay."""
+    seen = []
+
+    def returned():
+        now = level(mesh, node)
+        seen[:] = [now]
+        return (now.packets <= before.packets + packets_more
+                and now.tcp_connections <= before.tcp_connections + connections_more
+                and now.l7_connections <= before.l7_connections + connections_more
+                and now.resident_bytes <= before.resident_bytes + resident_more)
+
+    try:
+        shell.wait_until(returned, "the level", timeout_s, 0.2)
+    except TimeoutError:
+        raise Failed(f"{node.name} did not return to its level before: {before}, "
+                     f"now {seen[-1]}") from None
+
+
+def curl(mesh, *arguments, pod="client", check=True):
+    done = mesh.run_in_pod(pod, ["curl", "-sS", "-m", "30", *arguments], check=False)
+    if check and done.returncode != 0:
+        raise Failed(f"curl {' '.join(arguments)}: exit {done.returncode}: {done.stderr.strip()}")
+    return done
+
+
+def reset_rules(mesh):
+    """The rules every test begins with: subsets named, all versions in turn, no faults."""
+    if mesh_lib.plane() != "kernel":
+        mesh.apply("subsets.yaml", "reviews-everywhere.yaml", "ratings-plain.yaml")
