@@ -4,7 +4,7 @@
 
 #include "l7/base/text.h"
 #include "l7/engine/impl.h"
-#include "l7/telemetry/response_flags.h"
+#include "l7/telemetry/access_log.h"
 
 namespace meltemi::engine {
 
@@ -69,12 +69,14 @@ std::string SeriesLabels(std::string_view source, std::string_view cluster, uint
     service_ns = service.substr(name.size() + 1);
     service_ns = service_ns.substr(0, service_ns.find('.'));
   }
+  std::string flag_text;
+  telemetry::AppendResponseFlags(flags, &flag_text);
   return Cat(Label("reporter", "source"), ",", Label("source_workload", workload), ",",
              Label("source_workload_namespace", ns), ",", Label("destination_service", service),
              ",", Label("destination_service_name", name), ",",
              Label("destination_service_namespace", service_ns), ",",
              Label("request_protocol", "http"), ",", Label("response_code", Cat(status)), ",",
-             Label("response_flags", telemetry::FlagsText(flags)), ",",
+             Label("response_flags", flag_text), ",",
              Label("connection_security_policy", "unknown"));
 }
 
