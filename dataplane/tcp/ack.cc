@@ -1,4 +1,5 @@
-// The fifth check of RFC 9293 3.10.7.4: acknowledgements. RFC 5681, 6582 (NewReno), 6675 (SACK), 6298.
+// The fifth check of RFC 9293 3.10.7.4: acknowledgements. RFC 5681, 6582 (NewReno), 6675 (SACK),
+// 6298.
 #include <algorithm>
 
 #include "dataplane/tcp/tcp_impl.h"
@@ -38,9 +39,11 @@ Verdict Tcp::Impl::CheckAck(Conn& c, Segment& s, Instant now) {
     Challenge(c, now);
     return Verdict::kDone;
   }
+  if (c.flight() == 0) c.retries = 0;  // an answer to a probe
   const uint32_t old_window = c.snd_wnd;
   const bool advances = SeqLess(c.snd_una, s.ack);
   UpdateWindow(c, s);
+  if (c.flight() == 0 && c.snd_wnd > 0) c.backoff = 0;  // of the probes
   if (c.sack) TakeSacks(c, s);
   if (advances) {
     OnNewAck(c, s, now);
@@ -86,8 +89,12 @@ void Tcp::Impl::OnNewAck(Conn& c, const Segment& s, Instant now) {
   if (c.loss != nullptr) {
     AdvanceRecovery(c, acked);
   }
-  const bool fast_recovery = c.loss != nullptr && c.loss->mode == LossState::Mode::kRecovery;
-  if (!fast_recovery && c.cwnd_limited) {
+  // Fast recovery holds cwnd; after a timeout it slow-starts over what is sent again, which is
+  // always more than it lets out. Else it grows only while it is what holds us back (RFC
+  // 9293 3.8.2, 7661).
+  const bool recovering = c.loss != nullptr && c.loss->recovering();
+  const bool slow_start_again = recovering && c.loss->mode == LossState::Mode::kTimeout;
+  if (slow_start_again || (!recovering && c.cwnd_limited)) {
     c.congestion.OnAcked(acked, c.smss(), c.rto.srtt, now);
   }
   if (c.flight() == 0) {
@@ -184,7 +191,8 @@ void Tcp::Impl::AdvanceRecovery(Conn& c, uint32_t acked) {
   }
 }
 
-// Karn (RFC 6298 3): only a range never sent again gives a sample; timestamps lift that (RFC 7323 4).
+// Karn (RFC 6298 3): only a range never sent again gives a sample; timestamps lift that (RFC 7323
+// 4).
 void Tcp::Impl::SampleRtt(Conn& c, const Segment& s, Instant now) {
   if (c.rtt_timing && SeqLessEq(c.rtt_seq, s.ack)) {
     c.rtt_timing = false;

@@ -7,18 +7,19 @@ namespace meltemi::tcp {
 
 void Tcp::Impl::Input(Conn& c, Segment& s, Instant now) {
   c.last_heard_at = now;
+  c.keepalive_probes = 0;
   Verdict v = Verdict::kContinue;
   if (c.state == State::kSynSent) {
     v = InSynSent(c, s, now);
   } else {
-    v = CheckTimestamp(c, s, now);                            // RFC 7323 5: before the first check
+    v = CheckTimestamp(c, s, now);  // RFC 7323 5: before the first check
     if (v == Verdict::kContinue) v = CheckSequence(c, s, now);  // first
     if (v == Verdict::kContinue) v = CheckRst(c, s, now);       // second
-    if (v == Verdict::kContinue) v = CheckSyn(c, s, now);       // fourth (third: security, obsolete)
-    if (v == Verdict::kContinue) v = CheckAck(c, s, now);       // fifth
+    if (v == Verdict::kContinue) v = CheckSyn(c, s, now);  // fourth (third: security, obsolete)
+    if (v == Verdict::kContinue) v = CheckAck(c, s, now);  // fifth
     // Sixth, the URG bit: ignored, its data are ordinary data (RFC 6093).
-    if (v == Verdict::kContinue) v = TakeText(c, s, now);       // seventh
-    if (v == Verdict::kContinue) v = CheckFin(c, s, now);       // eighth
+    if (v == Verdict::kContinue) v = TakeText(c, s, now);  // seventh
+    if (v == Verdict::kContinue) v = CheckFin(c, s, now);  // eighth
   }
   DropPacket(s);
   if (v == Verdict::kGone) return;
@@ -88,20 +89,34 @@ Verdict Tcp::Impl::CheckTimestamp(Conn& c, Segment& s, Instant now) {
     Challenge(c, now);
     return Verdict::kDone;
   }
-  // 4.3: only a segment that holds the left edge of what we acknowledged last may set it.
-  if (SeqLessEq(s.seq, c.last_ack_sent)) c.ts_recent = value;
   return Verdict::kContinue;
+}
+
+// RFC 7323 5.3 R3: only an acceptable segment that holds the left edge of what we acknowledged last
+// sets TS.Recent; from any other a forger could push it ahead and shut out the peer.
+void Tcp::Impl::NoteTimestamp(Conn& c, const Segment& s) {
+  if (!c.timestamps || !s.options.timestamps || s.has(kRst) || s.has(kSyn)) return;
+  if (SeqLessEq(s.seq, c.last_ack_sent)) c.ts_recent = s.options.timestamps->value;
 }
 
 // First: is any of it in the window? What lies outside is cut off.
 Verdict Tcp::Impl::CheckSequence(Conn& c, Segment& s, Instant now) {
+  if (c.state == State::kSynReceived && s.has(kSyn) && s.seq == c.irs) {
+    if (!s.has(kAck)) {  // the peer repeats its SYN: our SYN-ACK was lost
+      c.syn_now = true;
+      return Verdict::kDone;
+    }
+    // Simultaneous open (3.5, figure 7): the SYN of its SYN-ACK is the one we know.
+    s.flags &= static_cast<uint8_t>(~kSyn);
+    ++s.seq;
+  }
   const uint32_t window = c.rcv_wnd();
   const uint32_t length = s.length();
   bool acceptable = false;
   if (length == 0) {
     acceptable = window == 0 ? s.seq == c.rcv_nxt : s.seq - c.rcv_nxt < window;
-    // A keepalive or window probe repeats the last byte: it wants an answer, below. An ACK from just
-    // before the edge (rcv.nxt - 1 .. ) is otherwise old.
+    // A keepalive or window probe repeats the last byte: it wants an answer, below. An ACK from
+    // just before the edge (rcv.nxt - 1 .. ) is otherwise old.
   } else if (window > 0) {
     acceptable = s.seq - c.rcv_nxt < window || s.end() - 1 - c.rcv_nxt < window ||
                  (SeqLessEq(s.seq, c.rcv_nxt) && SeqLess(c.rcv_nxt, s.end()));
@@ -109,6 +124,7 @@ Verdict Tcp::Impl::CheckSequence(Conn& c, Segment& s, Instant now) {
     acceptable = false;
   }
   if (acceptable) {
+    NoteTimestamp(c, s);
     TrimToWindow(c, &s);
     return Verdict::kContinue;
   }
@@ -152,7 +168,8 @@ void Tcp::Impl::TrimToWindow(Conn& c, Segment* s) {
   }
 }
 
-// Second. RFC 5961 3.2: only a RST exactly at rcv.nxt counts; one elsewhere in the window is challenged.
+// Second. RFC 5961 3.2: only a RST exactly at rcv.nxt counts; one elsewhere in the window is
+// challenged.
 Verdict Tcp::Impl::CheckRst(Conn& c, Segment& s, Instant now) {
   if (!s.has(kRst)) return Verdict::kContinue;
   if (s.seq != c.rcv_nxt) {
@@ -169,10 +186,6 @@ Verdict Tcp::Impl::CheckRst(Conn& c, Segment& s, Instant now) {
 // Fourth. RFC 5961 4.2: a SYN on a synchronized connection is challenged, never obeyed.
 Verdict Tcp::Impl::CheckSyn(Conn& c, Segment& s, Instant now) {
   if (!s.has(kSyn)) return Verdict::kContinue;
-  if (c.state == State::kSynReceived && s.seq == c.irs) {  // the peer repeats its SYN
-    c.syn_now = true;
-    return Verdict::kDone;
-  }
   ++counters_.drop_syn_in_window;
   Challenge(c, now);
   return Verdict::kDone;
@@ -186,8 +199,8 @@ Verdict Tcp::Impl::TakeText(Conn& c, Segment& s, Instant now) {
     c.ack_now = true;
     return Verdict::kContinue;
   }
-  c.rcv_mss = std::max<uint16_t>(
-      c.rcv_mss, static_cast<uint16_t>(std::min<uint32_t>(s.text_bytes, c.mss)));
+  c.rcv_mss =
+      std::max<uint16_t>(c.rcv_mss, static_cast<uint16_t>(std::min<uint32_t>(s.text_bytes, c.mss)));
   Chain bytes;
   pool_->TakePayload(s.packet, s.text_offset, s.text_bytes, &bytes);
   s.packet = nullptr;
@@ -246,6 +259,7 @@ Verdict Tcp::Impl::CheckFin(Conn& c, Segment& s, Instant now) {
   if (s.has(kFin) && !c.fin_received) {
     c.fin_waiting = true;
     c.fin_seq = s.seq + s.text_bytes;
+    c.ack_now = true;  // also when it waits behind a hole
   }
   if (!c.fin_waiting || c.fin_seq != c.rcv_nxt) return Verdict::kContinue;
   c.fin_waiting = false;

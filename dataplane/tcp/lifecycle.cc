@@ -70,11 +70,14 @@ void Tcp::Impl::UpdateMss(Conn& c) {
 }
 
 void Tcp::Impl::Established(Conn& c, Instant now) {
-  (void)now;
   c.state = State::kEstablished;
+  // The SYN's window was not scaled; what we would take is more. The next segment says so: no packet
+  // of its own for it.
+  c.rcv_adv = SeqMax(c.rcv_adv, c.rcv_nxt + WindowWanted(c));
   c.retries = c.backoff = 0;
   c.retransmit_at = Instant::Never();
-  c.life_at = Instant::Never();
+  c.life_at =
+      options_.keepalive_idle.zero() ? Instant::Never() : now + options_.keepalive_idle;
   c.congestion.Start(c.smss());
   if (c.syn_retransmitted) c.congestion.cwnd = c.smss();  // RFC 6928 2
 }
@@ -151,6 +154,25 @@ void Tcp::Impl::EnterTimeWait(Conn& c, Instant now) {
   Close(c, TcpError::kNone);
   flows_.Insert(hash, FlowTable::Kind::kTimeWait, entry);
   if (!time_wait_timer_.pending()) timers_->Schedule(&time_wait_timer_, time_wait_.oldest()->deadline);
+}
+
+void Tcp::Impl::CheckInvariants() {
+  conns_.ForEach([](TcpId id, Conn& c) {
+    CHECK(c.id == id);
+    const bool syn_out = c.syn_in_flight() && c.snd_nxt != c.iss;
+    const bool fin_out = c.fin_sent && c.snd_una != c.snd_nxt;
+    CHECK(c.flight() == c.sent.size() + (syn_out ? 1 : 0) + (fin_out ? 1 : 0));
+    CHECK(!c.fin_sent || c.unsent.empty());
+    CHECK(c.state == State::kSynSent || SeqLessEq(c.rcv_nxt, c.rcv_adv));
+    CHECK(c.rcv_unread <= limits::kTcpReceiveWindowBytes);
+    if (c.loss != nullptr) {
+      CHECK(SeqLessEq(c.loss->lost_edge, c.snd_nxt) && SeqLessEq(c.loss->rtx_nxt, c.snd_nxt));
+      CHECK(c.loss->sacked_bytes <= c.flight());
+    }
+    if (c.reassembly != nullptr) CHECK(c.reassembly->bytes() <= c.rcv_wnd());
+    // Whatever is in flight or waits has something that will move it.
+    if (c.flight() > 0 || !c.unsent.empty()) CHECK(c.ready || c.timer.pending());
+  });
 }
 
 void Tcp::Impl::SendRst(Conn& c) {

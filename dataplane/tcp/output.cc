@@ -1,4 +1,5 @@
-// What goes out, pulled by Transmit: SYN, lost bytes, new bytes, probes, ACKs. RFC 9293 3.8, 5681, 6675.
+// What goes out, pulled by Transmit: SYN, lost bytes, new bytes, probes, ACKs. RFC 9293 3.8, 5681,
+// 6675.
 #include <algorithm>
 
 #include "dataplane/tcp/tcp_impl.h"
@@ -11,8 +12,19 @@ constexpr uint32_t kCopyMax = 512;  // shorter text is copied behind the header,
 }  // namespace
 
 void Tcp::Impl::Output(Conn& c, Instant now, int* room) {
-  if (c.syn_now || c.syn_in_flight()) {
-    if (c.syn_now && SendSyn(c, now)) --*room;
+  if (c.syn_in_flight()) {
+    if (c.syn_now) {
+      if (SendSyn(c, now)) --*room;
+      return;
+    }
+    // Nothing but an ACK for an unacceptable segment may leave before the handshake is over.
+    if (c.ack_now && c.state == State::kSynReceived) {
+      if (!SendBare(c, c.snd_nxt, kAck, now)) return;
+      ++counters_.acks_out;
+      --*room;
+    }
+    c.ack_now = false;
+    Unready(c);
     return;
   }
   if (c.loss != nullptr && c.loss->recovering() && !SendLost(c, now, room)) return;
@@ -31,8 +43,8 @@ void Tcp::Impl::Output(Conn& c, Instant now, int* room) {
   if (*room > 0 && !c.ack_now && !c.probe_now) Unready(c);
 }
 
-// SYN or SYN-ACK. What we offer: MSS, window scale, SACK, timestamps; in a SYN-ACK only what the peer
-// offered (RFC 7323 2.2, 3.2).
+// SYN or SYN-ACK. What we offer: MSS, window scale, SACK, timestamps; in a SYN-ACK only what the
+// peer offered (RFC 7323 2.2, 3.2).
 bool Tcp::Impl::SendSyn(Conn& c, Instant now) {
   packet::Packet* p = pool_->Alloc();
   if (p == nullptr) {
@@ -97,13 +109,14 @@ bool Tcp::Impl::SendLost(Conn& c, Instant now, int* room) {
   return true;
 }
 
-// How many new bytes the windows and silly-window avoidance (RFC 9293 3.8.6.2.1, Nagle off) let out.
+// How many new bytes the windows and silly-window avoidance (RFC 9293 3.8.6.2.1, Nagle off) let
+// out.
 uint32_t Tcp::Impl::NewBytesAllowed(Conn& c) const {
   const auto queued = static_cast<uint32_t>(std::min<size_t>(c.unsent.size(), UINT32_MAX));
   const uint32_t pipe = c.pipe();
-  uint32_t cwnd = c.congestion.cwnd > pipe ? c.congestion.cwnd - pipe : 0;
-  // RFC 3042: the first two duplicate ACKs let one new segment out each.
-  if (c.loss != nullptr && !c.loss->recovering()) cwnd = std::max(cwnd, c.pipe() < c.flight() ? c.smss() : 0);
+  const uint32_t cwnd = c.congestion.cwnd > pipe ? c.congestion.cwnd - pipe : 0;
+  // RFC 3042 (limited transmit) follows from pipe(): each duplicate ACK takes one segment out of
+  // it.
   const uint32_t window = c.usable_window();
   const uint32_t allowed = std::min({queued, window, cwnd});
   if (allowed == queued) return allowed;  // all there is: no reason to wait
@@ -115,7 +128,8 @@ uint32_t Tcp::Impl::NewBytesAllowed(Conn& c) const {
 
 // False: no packet memory.
 bool Tcp::Impl::SendNew(Conn& c, Instant now, int* room) {
-  if (!c.last_sent_at.never() && c.flight() == 0 && !c.unsent.empty() && c.last_sent_at > Instant() &&
+  if (!c.last_sent_at.never() && c.flight() == 0 && !c.unsent.empty() &&
+      c.last_sent_at > Instant() &&
       now - c.last_sent_at > c.rto.Timeout(options_.rto_initial, options_.rto_min, 0)) {
     c.congestion.OnIdleRestart(c.smss());
   }
@@ -130,7 +144,11 @@ bool Tcp::Impl::SendNew(Conn& c, Instant now, int* room) {
     const bool fin = c.fin_unsent() && bytes == c.unsent.size();
     c.sent.Append(c.unsent.TakePrefix(bytes));
     c.snd_nxt += bytes + (fin ? 1 : 0);
-    c.fin_sent = c.fin_sent || fin;
+    if (fin) {
+      c.fin_sent = true;
+      if (c.state == State::kEstablished) c.state = State::kFinWait1;
+      if (c.state == State::kCloseWait) c.state = State::kLastAck;
+    }
     if (!SendRange(c, seq, bytes, fin, now)) {
       // Counted as sent and lost: the retransmission timer brings it when there is memory again.
       RestartRetransmit(c, now);
@@ -143,10 +161,6 @@ bool Tcp::Impl::SendNew(Conn& c, Instant now, int* room) {
       c.rtt_timing = true;
       c.rtt_seq = c.snd_nxt;
       c.rtt_sent_at = now;
-    }
-    if (fin) {
-      if (c.state == State::kEstablished) c.state = State::kFinWait1;
-      if (c.state == State::kCloseWait) c.state = State::kLastAck;
     }
     if (c.retransmit_at.never() || c.flight() == bytes + (fin ? 1 : 0)) RestartRetransmit(c, now);
     --*room;
@@ -205,12 +219,9 @@ packet::Packet* Tcp::Impl::StartPacket(Conn& c, uint32_t seq, uint8_t flags, uin
   uint8_t* header = packet::Append(p, kHeaderBytes + kOptionBytesMax);
   const int option_bytes = EmitOptions(o, header + kHeaderBytes);
   packet::TrimTo(p, kHeaderBytes + option_bytes);
-  WriteHeader({.tuple = c.tuple,
-               .seq = seq,
-               .ack = c.rcv_nxt,
-               .window = WindowField(c),
-               .flags = flags},
-              option_bytes, kHeaderBytes + option_bytes + text_bytes, header);
+  WriteHeader(
+      {.tuple = c.tuple, .seq = seq, .ack = c.rcv_nxt, .window = WindowField(c), .flags = flags},
+      option_bytes, kHeaderBytes + option_bytes + text_bytes, header);
   p->l4_len = kHeaderBytes + option_bytes;
   c.last_ack_sent = c.rcv_nxt;
   c.ack_now = false;
@@ -240,14 +251,16 @@ uint16_t Tcp::Impl::WindowField(Conn& c) {
   return static_cast<uint16_t>(field);
 }
 
-// Receiver's silly-window avoidance (RFC 9293 3.8.6.2.2): an ACK only for the window when it opens by a
-// quarter of the whole, or from shut to two segments.
+// Receiver's silly-window avoidance (RFC 9293 3.8.6.2.2): an ACK only for the window when it opens
+// by a quarter of the whole, or from shut to two segments.
 void Tcp::Impl::MaybeUpdateWindow(Conn& c, Instant now) {
   (void)now;
-  const uint32_t wanted = WindowWanted(c);
+  // What a header can say bounds what there is to tell.
+  const uint32_t wanted = std::min(WindowWanted(c), 65'535u << c.rcv_wscale);
   const uint32_t have = c.rcv_wnd();
   if (wanted <= have) return;
-  const bool much = wanted - have >= limits::kTcpReceiveWindowBytes / 4;
+  const bool much =
+      wanted - have >= std::min(limits::kTcpReceiveWindowBytes, 65'535u << c.rcv_wscale) / 4;
   const bool opens = have < c.rcv_mss && wanted >= 2u * c.rcv_mss;
   if (!much && !opens) return;
   ++counters_.window_updates;

@@ -69,7 +69,10 @@ void Tcp::Impl::OnTimeWaitSegment(TimeWait* entry, const SegmentIn& in, Segment&
       return;
     }
   }
-  const bool answer = !s.has(kRst) && (s.length() > 0 || now >= entry->ack_allowed_at);
+  // An ACK in order asks for nothing: two ends in TIME-WAIT would talk for ever.
+  const bool plain = s.length() == 0 && s.seq == entry->rcv_nxt;
+  const bool answer =
+      !s.has(kRst) && !plain && (s.length() > 0 || now >= entry->ack_allowed_at);
   if (answer) {
     entry->ack_allowed_at = now + kChallengeInterval;
     if (s.has(kFin)) {

@@ -83,8 +83,15 @@ bool Tcp::InUse(const FourTuple& tuple) const {
   }) != nullptr;
 }
 
-void Tcp::SetCookie(TcpId id, uint64_t cookie) { impl_->conns_[id].cookie = cookie; }
-const FourTuple& Tcp::tuple(TcpId id) const { return impl_->conns_[id].tuple; }
+// The caller may still hold events of a connection that died later in the same burst.
+void Tcp::SetCookie(TcpId id, uint64_t cookie) {
+  if (Conn* c = impl_->conns_.Find(id)) c->cookie = cookie;
+}
+const FourTuple& Tcp::tuple(TcpId id) const {
+  static const FourTuple kNone;
+  const Conn* c = impl_->conns_.Find(id);
+  return c != nullptr ? c->tuple : kNone;
+}
 
 bool Tcp::Send(TcpId id, Chain bytes, Instant now) {
   (void)now;
@@ -218,5 +225,6 @@ bool Tcp::transmit_pending() const {
 
 uint32_t Tcp::conn_count() const { return impl_->conns_.size(); }
 const TcpCounters& Tcp::counters() const { return impl_->counters_; }
+void Tcp::CheckInvariants() const { impl_->CheckInvariants(); }
 
 }  // namespace meltemi::tcp

@@ -99,7 +99,7 @@ class Tcp {
   bool InUse(const FourTuple& tuple) const;
 
   void SetCookie(TcpId id, uint64_t cookie);
-  const FourTuple& tuple(TcpId id) const;
+  const FourTuple& tuple(TcpId id) const;  // of a dead id: an empty one
 
   // Queues bytes; returns false when the queue is now above limits::kTcpSendQueueBytes: the caller stops
   // until kSendSpace (what was given is kept all the same).
@@ -126,6 +126,8 @@ class Tcp {
 
   uint32_t conn_count() const;
   const TcpCounters& counters() const;
+  // CHECKs what must hold between any two calls: for simulations and hostile tests.
+  void CheckInvariants() const;
 
  private:
   class Impl;

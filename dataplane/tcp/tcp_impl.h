@@ -26,6 +26,8 @@ namespace meltemi::tcp {
 inline constexpr uint8_t kRcvWscale = 3;  // 65535 << 3 covers kTcpReceiveWindowBytes
 static_assert((65'535u << kRcvWscale) >= limits::kTcpReceiveWindowBytes);
 inline constexpr uint8_t kQuickAcks = 8;  // segments acknowledged at once at the start
+inline constexpr Duration kKeepaliveInterval = Duration::Seconds(75);  // RFC 9293 3.8.4
+inline constexpr uint8_t kKeepaliveProbes = 9;
 inline constexpr Duration kFinWait2Max = Duration::Seconds(60);
 inline constexpr Duration kChallengeInterval = Duration::Millis(500);  // RFC 5961 10, per connection
 
@@ -53,6 +55,7 @@ struct Tcp::Impl {
   void Input(Conn& c, Segment& s, Instant now);
   Verdict InSynSent(Conn& c, Segment& s, Instant now);
   Verdict CheckTimestamp(Conn& c, Segment& s, Instant now);
+  void NoteTimestamp(Conn& c, const Segment& s);
   Verdict CheckSequence(Conn& c, Segment& s, Instant now);
   Verdict CheckRst(Conn& c, Segment& s, Instant now);
   Verdict CheckSyn(Conn& c, Segment& s, Instant now);
@@ -98,6 +101,7 @@ struct Tcp::Impl {
   void OnTimer(Timer& timer, Instant now);
   void Arm(Conn& c);
   void RestartRetransmit(Conn& c, Instant now);
+  bool OnLifeTimer(Conn& c, Instant now);          // false: the connection is gone
   bool OnRetransmitTimeout(Conn& c, Instant now);  // false: the connection is gone
   void OnPersist(Conn& c, Instant now);
   uint32_t TimestampNow(const Conn& c, Instant now) const;
@@ -116,6 +120,7 @@ struct Tcp::Impl {
   void LeaveHalfOpen(Conn& c);
   void SendRst(Conn& c);
   void Established(Conn& c, Instant now);
+  void CheckInvariants();
 
   const TcpOptions options_;
   packet::PacketPool* const pool_;

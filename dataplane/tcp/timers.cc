@@ -34,13 +34,7 @@ void Tcp::Impl::OnTimer(Timer& timer, Instant now) {
   }
   Conn* c = conns_.Find(TcpId::FromBits(timer.subject));
   CHECK(c != nullptr);
-  if (c->life_at <= now) {
-    if (c->state == State::kFinWait2) {
-      ++counters_.fin_wait_2_timeouts;
-      return Close(*c, TcpError::kNone);
-    }
-    return Fail(*c, TcpError::kTimeout);
-  }
+  if (c->life_at <= now && !OnLifeTimer(*c, now)) return;
   if (c->ack_at <= now) {
     c->ack_at = Instant::Never();
     c->ack_now = true;
@@ -49,6 +43,39 @@ void Tcp::Impl::OnTimer(Timer& timer, Instant now) {
   }
   if (c->retransmit_at <= now && !OnRetransmitTimeout(*c, now)) return;
   Arm(*c);
+}
+
+// The deadline of an open, the end of a released FIN-WAIT-2, or keepalive. False: the connection is
+// gone.
+bool Tcp::Impl::OnLifeTimer(Conn& c, Instant now) {
+  c.life_at = Instant::Never();
+  if (c.syn_in_flight()) {
+    Fail(c, TcpError::kTimeout);
+    return false;
+  }
+  if (c.state == State::kFinWait2 && c.detached) {
+    ++counters_.fin_wait_2_timeouts;
+    Close(c, TcpError::kNone);
+    return false;
+  }
+  // RFC 9293 3.8.4: only when nothing is in flight, else retransmission does the asking.
+  const Instant due = c.last_heard_at + options_.keepalive_idle;
+  if (c.keepalive_probes == 0 && due > now) {
+    c.life_at = due;
+    return true;
+  }
+  if (c.flight() == 0) {
+    if (c.keepalive_probes++ >= kKeepaliveProbes) {
+      ++counters_.timeouts;
+      Fail(c, TcpError::kTimeout);
+      return false;
+    }
+    ++counters_.keepalive_probes;
+    c.probe_now = true;
+    MakeReady(c);
+  }
+  c.life_at = now + kKeepaliveInterval;
+  return true;
 }
 
 // RFC 6298 5.4-5.7; RFC 9293 3.8.3 for giving up.
@@ -67,14 +94,15 @@ bool Tcp::Impl::OnRetransmitTimeout(Conn& c, Instant now) {
     MakeReady(c);
     return true;
   }
+  // Of a shut window's probes too: an answer, even one that keeps it shut, sets the count back.
+  if (++c.retries > limits::kTcpRetries) {
+    ++counters_.timeouts;
+    Fail(c, c.soft_error ? TcpError::kUnreachable : TcpError::kTimeout);  // RFC 5461 4
+    return false;
+  }
   if (c.flight() == 0) {
     OnPersist(c, now);
     return true;
-  }
-  if (++c.retries > limits::kTcpRetries) {
-    ++counters_.timeouts;
-    Fail(c, TcpError::kTimeout);
-    return false;
   }
   ++counters_.rto_expirations;
   ++c.backoff;
@@ -98,7 +126,10 @@ bool Tcp::Impl::OnRetransmitTimeout(Conn& c, Instant now) {
 
 // The window is shut: probe it, without limit as long as the peer answers (RFC 9293 3.8.6.1).
 void Tcp::Impl::OnPersist(Conn& c, Instant now) {
-  if (c.unsent.empty()) return;
+  if (c.unsent.empty()) {
+    c.retries = 0;
+    return;
+  }
   if (c.usable_window() > 0) {
     c.push_window = true;  // a window smaller than a segment: send what fits
   } else {

@@ -1,190 +1,235 @@
 #include "l7/telemetry/access_log.h"
 
-#include <time.h>
-
 #include <algorithm>
 #include <charconv>
-#include <cstdio>
 
+#include "absl/status/status.h"
 #include "l7/base/text.h"
+#include "l7/telemetry/civil_time.h"
+#include "l7/telemetry/response_flags.h"
 
 namespace meltemi::telemetry {
+
+const std::string_view kEnvoyAccessLogFormat =
+    "[%START_TIME%] \"%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%\" "
+    "%RESPONSE_CODE% %RESPONSE_FLAGS% %BYTES_RECEIVED% %BYTES_SENT% %DURATION% "
+    "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% \"%REQ(X-FORWARDED-FOR)%\" \"%REQ(USER-AGENT)%\" "
+    "\"%REQ(X-REQUEST-ID)%\" \"%REQ(:AUTHORITY)%\" \"%UPSTREAM_HOST%\"\n";
+
+const std::string_view kIstioAccessLogFormat =
+    "[%START_TIME%] \"%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%\" "
+    "%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS% "
+    "\"%UPSTREAM_TRANSPORT_FAILURE_REASON%\" %BYTES_RECEIVED% %BYTES_SENT% %DURATION% "
+    "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% \"%REQ(X-FORWARDED-FOR)%\" \"%REQ(USER-AGENT)%\" "
+    "\"%REQ(X-REQUEST-ID)%\" \"%REQ(:AUTHORITY)%\" \"%UPSTREAM_HOST%\" %UPSTREAM_CLUSTER_RAW% "
+    "%UPSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS% "
+    "%REQUESTED_SERVER_NAME% %ROUTE_NAME%\n";
+
 namespace {
 
-// Absent values are "-".
-void AppendOrDash(std::string_view text, std::string* out) { out->append(text.empty() ? "-" : text); }
+using Field = void (*)(const AccessRecord& record, std::string* out);
 
-void AppendAddress(const SockAddr& a, bool with_port, std::string* out) {
-  if (a.port == 0) return AppendOrDash("", out);
-  out->append(with_port ? a.ToString() : a.ip.ToString());
-}
-
-void AppendStartTime(const AccessRecord& r, std::string* out) {
-  const time_t seconds = r.start_unix_nanos / 1'000'000'000;
-  tm utc{};
-  gmtime_r(&seconds, &utc);
-  char text[40];
-  const size_t n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
-  std::snprintf(text + n, sizeof(text) - n, ".%03dZ",
-                static_cast<int>(r.start_unix_nanos / 1'000'000 % 1000));
-  out->append(text);
-}
-
-void AppendProtocol(const AccessRecord& r, std::string* out) {
-  switch (r.protocol) {
-    case Protocol::kNone:
-      return AppendOrDash("", out);
-    case Protocol::kHttp10:
-      return AppendTo(out, "HTTP/1.0");
-    case Protocol::kHttp11:
-      return AppendTo(out, "HTTP/1.1");
-    case Protocol::kHttp2:
-      return AppendTo(out, "HTTP/2");
+// Text of a peer: quotes, backslashes and control bytes are escaped, so that one record is one
+// line.
+void Text(std::string_view text, std::string* out) {
+  if (text.empty()) {
+    out->push_back('-');
+    return;
+  }
+  for (const char c : text) {
+    const auto byte = static_cast<uint8_t>(c);
+    if (byte >= 0x20 && byte != 0x7f && c != '"' && c != '\\') {
+      out->push_back(c);
+      continue;
+    }
+    if (c == '"' || c == '\\') {
+      out->append({'\\', c});
+      continue;
+    }
+    constexpr char kDigits[] = "0123456789abcdef";
+    out->append({'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]});
   }
 }
 
-using Formatter = void (*)(const AccessRecord&, std::string*);
-struct Operator {
-  std::string_view name;  // with its argument, in upper case
-  Formatter formatter;
+void Address(const SockAddr& address, std::string* out) {
+  if (address.port == 0) {
+    out->push_back('-');
+  } else {
+    AppendTo(out, address.ToString());
+  }
+}
+
+std::string_view ProtocolText(Protocol protocol) {
+  switch (protocol) {
+    case Protocol::kNone:
+      return "-";
+    case Protocol::kHttp10:
+      return "HTTP/1.0";
+    case Protocol::kHttp11:
+      return "HTTP/1.1";
+    case Protocol::kHttp2:
+      return "HTTP/2";
+  }
+  return "-";
+}
+
+void Nothing(const AccessRecord&, std::string* out) { out->push_back('-'); }
+void Path(const AccessRecord& r, std::string* out) { Text(r.path.view(), out); }
+
+void Unknown(const AccessRecord&, std::string*) {}
+
+struct Named {
+  std::string_view name;
+  Field field;
 };
 
-constexpr Operator kOperators[] = {
-    {"START_TIME", AppendStartTime},
-    {"PROTOCOL", AppendProtocol},
+constexpr Named kOperators[] = {
+    {"START_TIME", [](const AccessRecord& r,
+                      std::string* out) { AppendTo(out, IsoMilliseconds(r.start_unix_nanos)); }},
+    {"PROTOCOL",
+     [](const AccessRecord& r, std::string* out) { AppendTo(out, ProtocolText(r.protocol)); }},
     {"RESPONSE_CODE",
-     [](const AccessRecord& r, std::string* out) { AppendTo(out, uint32_t{r.response_code}); }},
+     [](const AccessRecord& r, std::string* out) { AppendTo(out, r.response_code); }},
     {"RESPONSE_FLAGS",
-     [](const AccessRecord& r, std::string* out) { AppendResponseFlags(r.response_flags, out); }},
+     [](const AccessRecord& r, std::string* out) { AppendTo(out, FlagsText(r.response_flags)); }},
     {"RESPONSE_CODE_DETAILS",
-     [](const AccessRecord& r, std::string* out) {
-       AppendOrDash(r.response_code_details.view(), out);
-     }},
+     [](const AccessRecord& r, std::string* out) { Text(r.response_code_details.view(), out); }},
+    {"CONNECTION_TERMINATION_DETAILS", Nothing},
+    {"UPSTREAM_TRANSPORT_FAILURE_REASON",
+     [](const AccessRecord& r, std::string* out) { Text(r.upstream_failure_reason.view(), out); }},
     {"BYTES_RECEIVED",
      [](const AccessRecord& r, std::string* out) { AppendTo(out, r.bytes_received); }},
     {"BYTES_SENT", [](const AccessRecord& r, std::string* out) { AppendTo(out, r.bytes_sent); }},
     {"DURATION",
      [](const AccessRecord& r, std::string* out) { AppendTo(out, r.duration.millis()); }},
-    {"REQ(:METHOD)",
-     [](const AccessRecord& r, std::string* out) { AppendOrDash(r.method.view(), out); }},
-    {"REQ(X-ENVOY-ORIGINAL-PATH?:PATH)",
-     [](const AccessRecord& r, std::string* out) { AppendOrDash(r.path.view(), out); }},
-    {"REQ(:PATH)",
-     [](const AccessRecord& r, std::string* out) { AppendOrDash(r.path.view(), out); }},
-    {"REQ(:AUTHORITY)",
-     [](const AccessRecord& r, std::string* out) { AppendOrDash(r.authority.view(), out); }},
-    {"REQ(X-FORWARDED-FOR)",
-     [](const AccessRecord& r, std::string* out) { AppendOrDash(r.forwarded_for.view(), out); }},
-    {"REQ(USER-AGENT)",
-     [](const AccessRecord& r, std::string* out) { AppendOrDash(r.user_agent.view(), out); }},
-    {"REQ(X-REQUEST-ID)",
-     [](const AccessRecord& r, std::string* out) { AppendOrDash(r.request_id.view(), out); }},
-    {"RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)",
-     [](const AccessRecord& r, std::string* out) {
-       if (r.upstream_service_time < Duration()) return AppendOrDash("", out);
-       AppendTo(out, r.upstream_service_time.millis());
-     }},
     {"UPSTREAM_HOST",
-     [](const AccessRecord& r, std::string* out) { AppendAddress(r.upstream_host, true, out); }},
+     [](const AccessRecord& r, std::string* out) { Address(r.upstream_host, out); }},
     {"UPSTREAM_CLUSTER",
-     [](const AccessRecord& r, std::string* out) { AppendOrDash(r.upstream_cluster.view(), out); }},
+     [](const AccessRecord& r, std::string* out) { Text(r.upstream_cluster.view(), out); }},
     {"UPSTREAM_CLUSTER_RAW",
-     [](const AccessRecord& r, std::string* out) { AppendOrDash(r.upstream_cluster.view(), out); }},
+     [](const AccessRecord& r, std::string* out) { Text(r.upstream_cluster.view(), out); }},
     {"UPSTREAM_LOCAL_ADDRESS",
-     [](const AccessRecord& r, std::string* out) { AppendAddress(r.upstream_local, true, out); }},
-    {"UPSTREAM_TRANSPORT_FAILURE_REASON",
-     [](const AccessRecord& r, std::string* out) {
-       AppendOrDash(r.upstream_failure_reason.view(), out);
-     }},
-    {"UPSTREAM_REQUEST_ATTEMPT_COUNT",
-     [](const AccessRecord& r, std::string* out) { AppendTo(out, uint32_t{r.attempt_count}); }},
-    {"CONNECTION_TERMINATION_DETAILS",
-     [](const AccessRecord&, std::string* out) { AppendOrDash("", out); }},
-    {"REQUESTED_SERVER_NAME",
-     [](const AccessRecord&, std::string* out) { AppendOrDash("", out); }},
-    {"ROUTE_NAME",
-     [](const AccessRecord& r, std::string* out) { AppendOrDash(r.route_name.view(), out); }},
+     [](const AccessRecord& r, std::string* out) { Address(r.upstream_local, out); }},
+    {"DOWNSTREAM_LOCAL_ADDRESS",
+     [](const AccessRecord& r, std::string* out) { Address(r.downstream_local, out); }},
     {"DOWNSTREAM_REMOTE_ADDRESS",
-     [](const AccessRecord& r, std::string* out) { AppendAddress(r.downstream_remote, true, out); }},
+     [](const AccessRecord& r, std::string* out) { Address(r.downstream_remote, out); }},
     {"DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT",
      [](const AccessRecord& r, std::string* out) {
-       AppendAddress(r.downstream_remote, false, out);
+       AppendTo(out, r.downstream_remote.ip.ToString());
      }},
-    {"DOWNSTREAM_LOCAL_ADDRESS",
-     [](const AccessRecord& r, std::string* out) { AppendAddress(r.downstream_local, true, out); }},
-    {"DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT",
-     [](const AccessRecord& r, std::string* out) { AppendAddress(r.downstream_local, false, out); }},
+    {"REQUESTED_SERVER_NAME", Nothing},
+    {"ROUTE_NAME", [](const AccessRecord& r, std::string* out) { Text(r.route_name.view(), out); }},
+    {"UPSTREAM_REQUEST_ATTEMPT_COUNT",
+     [](const AccessRecord& r, std::string* out) {
+       AppendTo(out, static_cast<uint32_t>(r.attempt_count));
+     }},
 };
 
-Formatter FindOperator(std::string name) {
-  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return toupper(c); });
-  for (const Operator& o : kOperators) {
-    if (o.name == name) return o.formatter;
+constexpr Named kRequestHeaders[] = {
+    {":METHOD", [](const AccessRecord& r, std::string* out) { Text(r.method.view(), out); }},
+    {":PATH", Path},
+    {"X-ENVOY-ORIGINAL-PATH?:PATH", Path},
+    {":AUTHORITY", [](const AccessRecord& r, std::string* out) { Text(r.authority.view(), out); }},
+    {"HOST", [](const AccessRecord& r, std::string* out) { Text(r.authority.view(), out); }},
+    {"X-FORWARDED-FOR",
+     [](const AccessRecord& r, std::string* out) { Text(r.forwarded_for.view(), out); }},
+    {"USER-AGENT", [](const AccessRecord& r, std::string* out) { Text(r.user_agent.view(), out); }},
+    {"X-REQUEST-ID",
+     [](const AccessRecord& r, std::string* out) { Text(r.request_id.view(), out); }},
+};
+
+constexpr Named kResponseHeaders[] = {
+    {"X-ENVOY-UPSTREAM-SERVICE-TIME",
+     [](const AccessRecord& r, std::string* out) {
+       if (r.upstream_service_time < Duration()) return Nothing(r, out);
+       AppendTo(out, r.upstream_service_time.millis());
+     }},
+};
+
+template <size_t N>
+Field Find(const Named (&table)[N], std::string_view name) {
+  for (const Named& named : table) {
+    if (named.name == name) return named.field;
   }
-  return nullptr;
+  return Unknown;
+}
+
+std::string Upper(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 32);
+  }
+  return out;
+}
+
+// "REQ(NAME)" -> NAME in upper case; not that operator: nothing.
+bool Argument(std::string_view op, std::string_view function, std::string* argument) {
+  if (!op.starts_with(function) || op.size() < function.size() + 2) return false;
+  if (op[function.size()] != '(' || op.back() != ')') return false;
+  *argument = Upper(op.substr(function.size() + 1, op.size() - function.size() - 2));
+  return true;
+}
+
+Field FieldOf(std::string_view op) {
+  std::string argument;
+  if (Argument(op, "REQ", &argument)) return Find(kRequestHeaders, argument);
+  if (Argument(op, "RESP", &argument)) return Find(kResponseHeaders, argument);
+  return Find(kOperators, op);
 }
 
 }  // namespace
 
-void AppendResponseFlags(uint32_t flags, std::string* out) {
-  constexpr std::string_view kNames[] = {"UH", "UF", "UO", "NR", "URX", "NC", "UT",  "LR",  "UR",
-                                         "UC", "DC", "DI", "FI", "SI",  "DPE", "UPE", "OM", "DT"};
-  bool any = false;
-  for (size_t i = 0; i < std::size(kNames); ++i) {
-    if ((flags & (1u << i)) == 0) continue;
-    AppendTo(out, any ? "," : "", kNames[i]);
-    any = true;
-  }
-  if (!any) out->push_back('-');
-}
-
 absl::StatusOr<AccessLogFormat> AccessLogFormat::Parse(std::string_view format) {
   AccessLogFormat out;
-  Part part;
-  for (size_t i = 0; i < format.size();) {
-    if (format[i] != '%') {
-      part.literal.push_back(format[i++]);
+  size_t at = 0;
+  while (at < format.size()) {
+    const size_t mark = std::min(format.find('%', at), format.size());
+    if (mark > at) out.parts_.push_back({.literal = std::string(format.substr(at, mark - at))});
+    if (mark == format.size()) break;
+    if (format.substr(mark, 2) == "%%") {
+      out.parts_.push_back({.literal = "%"});
+      at = mark + 2;
       continue;
     }
-    if (i + 1 < format.size() && format[i + 1] == '%') {  // "%%" is a percent sign
-      part.literal.push_back('%');
-      i += 2;
-      continue;
-    }
-    const size_t end = format.find('%', i + 1);
+    const size_t end = format.find('%', mark + 1);
     if (end == std::string_view::npos) {
-      return absl::InvalidArgumentError(Cat("unterminated operator at position ", i));
+      return absl::InvalidArgumentError(Abs(Cat("'%' at ", mark, " has no end")));
     }
-    std::string name(format.substr(i + 1, end - i - 1));
-    const size_t colon = name.rfind(':');
-    if (colon != std::string::npos && colon > name.rfind(')') && name.rfind(')') != std::string::npos) {
-      size_t length = 0;
-      const auto [p, ec] = std::from_chars(name.data() + colon + 1, name.data() + name.size(), length);
-      if (ec != std::errc() || p != name.data() + name.size()) {
-        return absl::InvalidArgumentError(Cat("not a length in %", name, "%"));
+    std::string_view op = format.substr(mark + 1, end - mark - 1);
+    Part part;
+    const size_t colon = op.rfind(':');
+    if (colon != std::string_view::npos && colon > 0 && op[colon - 1] == ')') {
+      const std::string_view digits = op.substr(colon + 1);
+      const auto [last, error] =
+          std::from_chars(digits.data(), digits.data() + digits.size(), part.bytes_max);
+      if (error != std::errc() || last != digits.data() + digits.size() || part.bytes_max == 0) {
+        return absl::InvalidArgumentError(Abs(Cat("%", op, "% at ", mark, ": bad length")));
       }
-      part.length_max = length;
-      name.resize(colon);
+      op = op.substr(0, colon);
     }
-    part.formatter = FindOperator(name);
-    if (part.formatter == nullptr) {
-      return absl::InvalidArgumentError(Cat("operator %", name, "% is not supported"));
+    part.field = FieldOf(op);
+    if (part.field == Unknown) {
+      return absl::InvalidArgumentError(
+          Abs(Cat("%", op, "% at ", mark, ": unknown or unsupported operator")));
     }
     out.parts_.push_back(std::move(part));
-    part = Part{};
-    i = end + 1;
+    at = end + 1;
   }
-  if (!part.literal.empty()) out.parts_.push_back(std::move(part));
   return out;
 }
 
 void AccessLogFormat::Append(const AccessRecord& record, std::string* out) const {
   for (const Part& part : parts_) {
-    out->append(part.literal);
-    if (part.formatter == nullptr) continue;
+    if (part.field == nullptr) {
+      out->append(part.literal);
+      continue;
+    }
     const size_t before = out->size();
-    part.formatter(record, out);
-    if (out->size() - before > part.length_max) out->resize(before + part.length_max);
+    part.field(record, out);
+    if (part.bytes_max > 0 && out->size() - before > part.bytes_max) {
+      out->resize(before + part.bytes_max);
+    }
   }
 }
 

@@ -1,15 +1,13 @@
-// AccessLogFormat: Envoy's access log format strings. Compiled once into a list of operators; formatted on
-// the log thread from AccessRecords. The default format and Istio's come out byte for byte as from Envoy.
+// AccessLogFormat: Envoy's command operators (proxy-behaviour 4.6), compiled once into a list of
+// literals and fields, then applied to records.
 //
-// Supported: START_TIME, PROTOCOL, RESPONSE_CODE, RESPONSE_CODE_DETAILS, RESPONSE_FLAGS, BYTES_RECEIVED,
-// BYTES_SENT, DURATION, UPSTREAM_HOST, UPSTREAM_CLUSTER(_RAW), UPSTREAM_LOCAL_ADDRESS,
-// UPSTREAM_TRANSPORT_FAILURE_REASON, CONNECTION_TERMINATION_DETAILS, REQUESTED_SERVER_NAME, ROUTE_NAME,
-// DOWNSTREAM_{REMOTE,LOCAL}_ADDRESS(_WITHOUT_PORT), UPSTREAM_REQUEST_ATTEMPT_COUNT, and REQ/RESP of the
-// headers a record has. Any other operator is an error when the format is compiled.
+// Parse runs when configuration is compiled or learned, Append on the log thread. Bounded by the
+// format's length and the record's fixed fields. An operator that the record cannot answer is an
+// error at Parse, not a "-" in every line.
 #ifndef MELTEMI_L7_TELEMETRY_ACCESS_LOG_H_
 #define MELTEMI_L7_TELEMETRY_ACCESS_LOG_H_
 
-#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,25 +17,25 @@
 
 namespace meltemi::telemetry {
 
+// Envoy's default and Istio's default text formats.
+extern const std::string_view kEnvoyAccessLogFormat;
+extern const std::string_view kIstioAccessLogFormat;
+
 class AccessLogFormat {
  public:
-  // The error names the operator.
+  // kInvalidArgument names the operator and its place.
   static absl::StatusOr<AccessLogFormat> Parse(std::string_view format);
-
   void Append(const AccessRecord& record, std::string* out) const;
 
  private:
-  using Formatter = void (*)(const AccessRecord&, std::string*);
+  using Field = void (*)(const AccessRecord& record, std::string* out);
   struct Part {
-    std::string literal;         // first this
-    Formatter formatter = nullptr;  // then this; null: nothing more
-    size_t length_max = SIZE_MAX;   // "%REQ(X):N%"
+    std::string literal;  // when `field` is null
+    Field field = nullptr;
+    size_t bytes_max = 0;  // %OPERATOR%:N; 0: none
   };
   std::vector<Part> parts_;
 };
-
-// "UF,URX"; "-" when none.
-void AppendResponseFlags(uint32_t flags, std::string* out);
 
 }  // namespace meltemi::telemetry
 

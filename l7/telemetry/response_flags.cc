@@ -6,9 +6,9 @@ namespace meltemi::telemetry {
 
 std::string FlagsText(uint32_t flags) {
   // By bit, in the order of ResponseFlag.
-  static constexpr std::string_view kNames[] = {"UH", "UF", "UO", "NR", "URX", "NC", "UT", "LR",
-                                                "UR", "UC", "DC", "DI", "FI",  "SI", "DPE", "UPE",
-                                                "OM", "DT"};
+  static constexpr std::string_view kNames[] = {"UH", "UF", "UO",  "NR",  "URX", "NC",
+                                                "UT", "LR", "UR",  "UC",  "DC",  "DI",
+                                                "FI", "SI", "DPE", "UPE", "OM",  "DT"};
   std::string text;
   for (size_t bit = 0; bit < std::size(kNames); ++bit) {
     if ((flags >> bit & 1) == 0) continue;
