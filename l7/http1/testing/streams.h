@@ -33,6 +33,7 @@ struct Outcome {
   bool error = false;
   http::Reject reject = http::Reject::kNone;  // ours only
   std::string oracle_error;                   // llhttp only: its errno's name
+  Message unfinished;                         // llhttp only: the head it is reading
   bool upgrade = false;                       // llhttp only: it stopped at an upgrade
   bool operator==(const Outcome&) const = default;
 };
