@@ -33,6 +33,7 @@ namespace meltemi::http {
   R(kUpgradeRefused, 403, "upgrade_failed")                                             \
   R(kExpectUnknown, 417, "http1.unknown_expectation")                                   \
   R(kBadChunk, 400, "http1.invalid_chunk")                                              \
+  R(kBadChunkExtension, 400, "http1.invalid_chunk_extension")                           \
   R(kChunkLineTooLong, 400, "http1.chunk_line_too_long")                                \
   R(kTrailersTooLarge, 431, "http1.trailers_too_large")                                 \
   R(kBadTrailer, 400, "http1.invalid_trailer")                                          \

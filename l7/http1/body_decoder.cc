@@ -80,7 +80,7 @@ BodyDecoder::Result BodyDecoder::OnFramingByte(char c) {
   switch (chunk_) {
     case Chunk::kSize:
       if (const int digit = HexValue(c); digit >= 0) {
-        if (left_ >> 59 != 0) return Fail(Reject::kBadChunk);
+        if (left_ >> 60 != 0) return Fail(Reject::kBadChunk);
         left_ = left_ << 4 | static_cast<uint64_t>(digit);
         item_seen_ = true;
       } else if (!item_seen_) {
@@ -128,7 +128,7 @@ BodyDecoder::Result BodyDecoder::OnExtensionByte(char c) {
   const bool quoted = chunk_ == Chunk::kExtensionQuoted || chunk_ == Chunk::kExtensionEscape;
   if (quoted) {
     const auto byte = static_cast<uint8_t>(c);
-    if ((byte < 0x20 && c != '\t') || byte == 0x7f) return Fail(Reject::kBadChunk);
+    if ((byte < 0x20 && c != '\t') || byte == 0x7f) return Fail(Reject::kBadChunkExtension);
     if (chunk_ == Chunk::kExtensionEscape) {
       chunk_ = Chunk::kExtensionQuoted;
     } else if (c == '\\') {
@@ -147,7 +147,7 @@ BodyDecoder::Result BodyDecoder::OnExtensionByte(char c) {
     chunk_ = Chunk::kExtensionQuoted;
     return Result::kMore;
   }
-  if (!item_seen_) return Fail(Reject::kBadChunk);
+  if (!item_seen_) return Fail(Reject::kBadChunkExtension);
   if (c == '\r') {
     chunk_ = Chunk::kSizeLf;
   } else if (c == ';') {
@@ -155,7 +155,7 @@ BodyDecoder::Result BodyDecoder::OnExtensionByte(char c) {
   } else if (c == '=' && chunk_ == Chunk::kExtensionName) {
     chunk_ = Chunk::kExtensionValue;
   } else {
-    return Fail(Reject::kBadChunk);
+    return Fail(Reject::kBadChunkExtension);
   }
   item_seen_ = false;
   return Result::kMore;

@@ -1,5 +1,6 @@
 // Our decoders against llhttp in strict mode: the same messages, the same refusals, but for the
 // intended differences listed in testing/compare.cc.
+#include <cstdio>
 #include <string>
 #include <string_view>
 
@@ -35,7 +36,7 @@ std::string Readable(std::string_view bytes) {
 testing::AssertionResult Agree(Side side, std::string_view bytes) {
   const Outcome ours = RunOurs(side, bytes, nullptr);
   const Outcome oracle = RunOracle(side, bytes);
-  const std::string what = Differences(ours, oracle);
+  const std::string what = Differences(bytes, ours, oracle);
   if (what.empty()) return testing::AssertionSuccess();
   return testing::AssertionFailure() << what << " differs for\n" << Readable(bytes) << "\nours:\n"
                                      << Describe(ours) << "llhttp:\n" << Describe(oracle);
@@ -99,11 +100,11 @@ TEST(Differential, NoticesEachDifference) {
   const std::string_view stream = "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nxy";
   const Outcome good = RunOurs(Side::kRequests, stream, nullptr);
   ASSERT_EQ(good.messages.size(), 1u);
-  ASSERT_EQ(Differences(good, RunOracle(Side::kRequests, stream)), "");
+  ASSERT_EQ(Differences(stream, good, RunOracle(Side::kRequests, stream)), "");
   const auto differs = [&](auto change) {
     Outcome other = good;
     change(other);
-    return Differences(other, good);
+    return Differences(stream, other, good);
   };
   EXPECT_EQ(differs([](Outcome& o) { o.messages[0].method = "GET"; }), "method");
   EXPECT_EQ(differs([](Outcome& o) { o.messages[0].target = "/b"; }), "target");

@@ -1,6 +1,7 @@
 #include "llhttp/llhttp.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "l7/base/check.h"
 #include "l7/http1/testing/streams.h"
@@ -74,7 +75,10 @@ int OnBody(llhttp_t* parser, const char* at, size_t n) {
 int OnComplete(llhttp_t* parser) {
   Run& run = Of(parser);
   run.message().complete = true;
-  run.message().keep_alive = llhttp_should_keep_alive(parser) != 0;  // now it knows of HEAD, too
+  // Only now does it know of HEAD. (Else not here: it has let trailers change its mind.)
+  if (run.side == Side::kResponsesToHead) {
+    run.message().keep_alive = llhttp_should_keep_alive(parser) != 0;
+  }
   return run.message().keep_alive ? 0 : HPE_PAUSED;
 }
 
@@ -120,7 +124,10 @@ Outcome RunOracle(Side side, std::string_view bytes) {
     Normalize(&m.trailers);
   }
   // A message whose head is not complete is no message yet.
-  if (!outcome.messages.empty() && !run.head_done) outcome.messages.pop_back();
+  if (!outcome.messages.empty() && !run.head_done) {
+    outcome.unfinished = std::move(outcome.messages.back());
+    outcome.messages.pop_back();
+  }
   return outcome;
 }
 

@@ -33,6 +33,7 @@ struct Outcome {
   bool error = false;
   http::Reject reject = http::Reject::kNone;  // ours only
   std::string oracle_error;                   // llhttp only: its errno's name
+  Message unfinished;                         // llhttp only: the head it is reading
   bool upgrade = false;                       // llhttp only: it stopped at an upgrade
   bool operator==(const Outcome&) const = default;
 };
@@ -48,8 +49,9 @@ Outcome RunOurs(Side side, std::string_view bytes, Prng* splits);
 // The same by llhttp, in strict mode.
 Outcome RunOracle(Side side, std::string_view bytes);
 
-// "" when the two agree but for the intended differences, which stand in compare.cc; else what differs.
-std::string Differences(const Outcome& ours, const Outcome& oracle);
+// "" when the two agree about `bytes` but for the intended differences, which stand in compare.cc; else
+// what differs.
+std::string Differences(std::string_view bytes, const Outcome& ours, const Outcome& oracle);
 
 }  // namespace meltemi::http1
 
