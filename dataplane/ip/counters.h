@@ -1,55 +1,85 @@
-// Counters of the network layer: one per way a packet can end.
+// IpCounters: what happened to every packet of the network layer, by name.
+//
+// Every packet that comes in ends in exactly one way, so at any moment between calls
+//   rx_packets + segments_returned + tcp_out + originated
+//     = segments + transmitted + consumed + (sum of drop_*) + packets waiting for a neighbour.
+// The other counters tell more about the same packets.
 #ifndef MELTEMI_DATAPLANE_IP_COUNTERS_H_
 #define MELTEMI_DATAPLANE_IP_COUNTERS_H_
 
 #include "l7/base/counter.h"
 
+#define MELTEMI_IP_COUNTERS(C)                                                                     \
+  C(rx_packets, "packets", "packets received from ports")                                          \
+  C(segments_returned, "packets", "TCP packets nobody here terminates, given back for forwarding") \
+  C(tcp_out, "packets", "TCP packets made by the plane")                                           \
+  C(originated, "packets", "ARP, ND and ICMP packets made by this layer")                          \
+  C(segments, "packets", "TCP packets handed on")                                                  \
+  C(transmitted, "packets", "packets queued at a port (a super-frame is one, cut or not)")         \
+  C(consumed, "packets", "ARP, ND and ICMP packets understood and used up")                        \
+  C(forwarded, "packets", "packets routed from port to port")                                      \
+  C(arp_requests_out, "packets", "ARP requests sent")                                              \
+  C(arp_replies_out, "packets", "ARP replies sent for addresses of the plane or proxied")          \
+  C(arp_replies_in, "packets", "ARP replies received")                                             \
+  C(ns_out, "packets", "Neighbour Solicitations sent")                                             \
+  C(na_out, "packets", "Neighbour Advertisements sent")                                            \
+  C(na_in, "packets", "Neighbour Advertisements received")                                         \
+  C(announcements_out, "packets", "gratuitous ARP and unsolicited NA sent for own addresses")      \
+  C(echo_replies_out, "packets", "ICMP and ICMPv6 echo requests answered")                         \
+  C(icmp_errors_out, "packets", "ICMP and ICMPv6 errors sent")                                     \
+  C(icmp_errors_suppressed, "packets", "ICMP errors that standards forbid to send")                \
+  C(icmp_errors_limited, "packets", "ICMP errors not sent because of the rate limit")              \
+  C(icmp_errors_in, "packets", "ICMP errors received about TCP connections")                       \
+  C(icmp_error_overflow, "packets", "ICMP errors about TCP not told: too many in one turn")        \
+  C(super_frames_cut, "packets", "super-frames cut in software for a port without segmentation")   \
+  C(software_checksums, "packets", "L4 checksums computed in software on the way out")             \
+  C(neighbour_failures, "neighbours", "neighbours that did not answer")                            \
+  C(neighbour_evictions, "neighbours", "neighbours forgotten because the table was full")          \
+  C(drop_port_gone, "packets", "dropped: the port does not exist or was removed")                  \
+  C(drop_link_truncated, "packets", "dropped: shorter than an Ethernet header")                    \
+  C(drop_link_address, "packets", "dropped: for another MAC, or from a group MAC")                 \
+  C(drop_vlan, "packets", "dropped: VLAN tags are not supported")                                  \
+  C(drop_ether_type, "packets", "dropped: neither ARP nor IPv4 nor IPv6")                          \
+  C(drop_arp_malformed, "packets", "dropped: ARP message damaged or not IPv4 over Ethernet")       \
+  C(drop_arp_spoofed, "packets", "dropped: ARP sender is not the pod's or is our own address")     \
+  C(drop_arp_ignored, "packets", "dropped: ARP about addresses that do not concern us")            \
+  C(drop_ip_truncated, "packets", "dropped: packet shorter than its IP header")                    \
+  C(drop_ip_version, "packets", "dropped: IP version contradicts the EtherType")                   \
+  C(drop_ip_header_length, "packets", "dropped: IPv4 header length below 20 or beyond the packet") \
+  C(drop_ip_length, "packets", "dropped: IP length field contradicts the frame")                   \
+  C(drop_ip_checksum, "packets", "dropped: wrong IPv4 header checksum")                            \
+  C(drop_source_route, "packets", "dropped: IPv4 source route option (RFC 7126)")                  \
+  C(drop_martian_source, "packets", "dropped: source address that nobody can have")                \
+  C(drop_martian_destination, "packets", "dropped: destination that cannot be on a wire")          \
+  C(drop_spoofed_source, "packets", "dropped: source address does not belong to that port")        \
+  C(drop_link_broadcast, "packets", "dropped: unicast destination in a link-layer broadcast")      \
+  C(drop_broadcast, "packets", "dropped: IPv4 broadcast")                                          \
+  C(drop_multicast, "packets", "dropped: multicast other than Neighbour Discovery")                \
+  C(drop_link_local, "packets", "dropped: link-local addresses are not forwarded")                 \
+  C(drop_extension_header, "packets", "dropped: IPv6 extension headers damaged or refused")        \
+  C(drop_fragment_tcp, "packets", "dropped: fragments of TCP are not supported")                   \
+  C(drop_fragment_local, "packets", "dropped: fragments for the plane itself")                     \
+  C(drop_icmp_malformed, "packets", "dropped: ICMP message shorter than it must be")               \
+  C(drop_icmp_checksum, "packets", "dropped: wrong ICMP checksum")                                 \
+  C(drop_icmp_ignored, "packets", "dropped: ICMP of a kind the plane does not act on")             \
+  C(drop_nd_invalid, "packets", "dropped: ND message invalid (RFC 4861 7.1)")                      \
+  C(drop_nd_spoofed, "packets", "dropped: ND about an address that is not the pod's")              \
+  C(drop_nd_ignored, "packets", "dropped: ND about addresses that do not concern us")              \
+  C(drop_protocol, "packets", "dropped: for the plane, a protocol or port it does not serve")      \
+  C(drop_hop_limit, "packets", "dropped: TTL or hop limit used up")                                \
+  C(drop_no_route, "packets", "dropped: no route to the destination")                              \
+  C(drop_host_unreachable, "packets", "dropped: on a pod subnet, but no such pod")                 \
+  C(drop_too_big, "packets", "dropped: beyond the MTU and must not be fragmented")                 \
+  C(drop_needs_fragmentation, "packets", "dropped: beyond the MTU; the plane does not fragment")   \
+  C(drop_super_frame, "packets", "dropped: super-frame that cannot be cut as it claims")           \
+  C(drop_no_memory, "packets", "dropped: the packet pool was exhausted")                           \
+  C(drop_neighbour_failed, "packets", "dropped: the next hop does not answer ARP or ND")           \
+  C(drop_neighbour_queue_full, "packets", "dropped: too many packets wait for that next hop")      \
+  C(drop_neighbour_table_full, "packets", "dropped: the neighbour table is full")                  \
+  C(drop_tx_queue_full, "packets", "dropped: the port does not take packets fast enough")
+
 namespace meltemi::ip {
 
-#define MELTEMI_IP_COUNTERS(C)                                                                    \
-  C(packets_in, "packets", "frames received from ports")                                         \
-  C(tcp_in, "packets", "TCP packets handed to the worker for a decision")                         \
-  C(forwarded, "packets", "packets routed from one port to another")                             \
-  C(tcp_out, "packets", "TCP packets of the plane itself sent")                                  \
-  C(arp_requests_in, "packets", "ARP requests received")                                         \
-  C(arp_replies_in, "packets", "ARP replies received")                                           \
-  C(arp_replies_out, "packets", "ARP requests answered, for our addresses and as proxy")          \
-  C(arp_requests_out, "packets", "ARP requests sent")                                            \
-  C(arp_ignored, "packets", "ARP messages not for us")                                           \
-  C(nd_solicitations_in, "packets", "neighbour solicitations received")                          \
-  C(nd_advertisements_in, "packets", "neighbour advertisements received")                        \
-  C(nd_advertisements_out, "packets", "neighbour solicitations answered")                        \
-  C(nd_solicitations_out, "packets", "neighbour solicitations sent")                             \
-  C(nd_ignored, "packets", "other neighbour discovery messages (router solicitations ...)")       \
-  C(echo_replies_out, "packets", "ICMP and ICMPv6 echo requests answered")                       \
-  C(icmp_errors_in, "packets", "ICMP errors about our TCP connections")                          \
-  C(icmp_errors_out, "packets", "ICMP errors sent")                                              \
-  C(icmp_errors_limited, "packets", "ICMP errors not sent: rate limit")                          \
-  C(icmp_ignored, "packets", "ICMP messages to us that want no answer")                          \
-  C(drop_port_gone, "packets", "dropped: the port is not attached")                              \
-  C(drop_ethernet, "packets", "dropped: truncated or not Ethernet II")                           \
-  C(drop_not_our_mac, "packets", "dropped: for another station")                                 \
-  C(drop_vlan, "packets", "dropped: VLAN tagged (not supported)")                                \
-  C(drop_ethertype, "packets", "dropped: neither ARP, IPv4 nor IPv6")                            \
-  C(drop_arp, "packets", "dropped: malformed ARP")                                               \
-  C(drop_ip_header, "packets", "dropped: malformed or truncated IP header")                      \
-  C(drop_ip_checksum, "packets", "dropped: wrong IPv4 header checksum")                          \
-  C(drop_martian, "packets", "dropped: a source or destination address that may not be there")    \
-  C(drop_spoofed, "packets", "dropped: a pod port sent from an address that is not the pod's")    \
-  C(drop_extension, "packets", "dropped: IPv6 extension headers we refuse")                      \
-  C(drop_fragment, "packets", "dropped: a fragment of TCP, or of something for the plane")        \
-  C(drop_icmp, "packets", "dropped: malformed ICMP or wrong checksum")                           \
-  C(drop_nd, "packets", "dropped: malformed neighbour discovery (RFC 4861 7.1)")                 \
-  C(drop_ttl, "packets", "dropped: TTL or hop limit ran out")                                    \
-  C(drop_no_route, "packets", "dropped: no route")                                               \
-  C(drop_too_big, "packets", "dropped: larger than the next link's MTU")                         \
-  C(drop_multicast, "packets", "dropped: multicast or broadcast, not routed")                    \
-  C(drop_not_served, "packets", "dropped: for the plane itself, not a protocol it speaks")        \
-  C(drop_neighbour_unresolved, "packets", "dropped: the neighbour does not answer")              \
-  C(drop_neighbour_full, "packets", "dropped: too many packets wait for neighbours")             \
-  C(drop_no_memory, "packets", "dropped: no packet memory")                                      \
-  C(gso_packets_out, "packets", "packets cut out of super-frames in software")                   \
-  C(checksums_in_software, "packets", "checksums completed in software on the way out")
 MELTEMI_COUNTER_TABLE(IpCounters, "meltemi_ip", MELTEMI_IP_COUNTERS)
 
 }  // namespace meltemi::ip

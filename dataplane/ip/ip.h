@@ -1,8 +1,8 @@
 // Ip: the network layer of one worker. Ethernet, ARP, IPv4, IPv6, ICMP, ND, routing between ports.
 //
-// Owns: port addressing, routes, the neighbour cache, per-port transmit queues. Must not know: TCP's
-// state, L7. Called by dataplane/worker on its thread, and by simulations. Bounds: limits.h "IP".
-// RFC 826 (ARP), 791/1122/1812 (IPv4), 792 (ICMP), 8200 (IPv6), 4443 (ICMPv6), 4861 (ND).
+// Owns: port addressing, routes, the neighbour cache, per-port transmit queues. Must not know:
+// TCP's state, L7. Called by dataplane/worker on its thread, and by simulations. Bounds: limits.h
+// "IP". RFC 826 (ARP), 791/1122/1812 (IPv4), 792 (ICMP), 8200 (IPv6), 4443 (ICMPv6), 4861 (ND).
 //
 // Every packet ends here in exactly one way: handed on as a Segment, forwarded, answered or dropped
 // with a named counter.
@@ -36,16 +36,16 @@ struct PortOptions {
   PortKind kind = PortKind::kUplink;
   MacAddr mac{};
   uint16_t mtu = 1500;
-  std::vector<IpPrefix> addresses;      // on-link prefixes; the address part is in `own`
-  std::vector<IpAddr> own;              // the plane's addresses on this port (answers ARP/ND/echo)
-  std::vector<IpAddr> pod_addresses;    // kPod: the only source addresses accepted
-  bool tx_checksum = false;             // the port completes L4 checksums; else done in software here
-  bool tx_segmentation = false;         // the port takes super-frames; else cut here
-  uint32_t super_frame_bytes_max = 0;
+  std::vector<IpPrefix> addresses;    // on-link prefixes; the address part is in `own`
+  std::vector<IpAddr> own;            // the plane's addresses on this port (answers ARP/ND/echo)
+  std::vector<IpAddr> pod_addresses;  // kPod: the only source addresses accepted
+  bool tx_checksum = false;           // the port completes L4 checksums; else done in software here
+  bool tx_segmentation = false;       // the port takes super-frames; else cut here
+  uint32_t super_frame_bytes_max = 0;  // with the Ethernet header
 };
 
-// A TCP packet, its IP header checked. The packet's data begins at the TCP header; `packet` is owned
-// by whoever holds the Segment.
+// A TCP packet, its IP header checked. The packet's data begins at the TCP header; `packet` is
+// owned by whoever holds the Segment.
 struct Segment {
   packet::Packet* packet = nullptr;
   SockAddr source, destination;
@@ -60,9 +60,9 @@ struct Segment {
 struct IcmpError {
   enum class Kind : uint8_t { kUnreachable, kTooBig, kTimeExceeded, kOther };
   Kind kind = Kind::kOther;
-  SockAddr local, remote;    // the quoted packet's source (us) and destination
-  uint32_t sequence = 0;     // the quoted TCP sequence number
-  uint32_t mtu = 0;          // kTooBig
+  SockAddr local, remote;  // the quoted packet's source (us) and destination
+  uint32_t sequence = 0;   // the quoted TCP sequence number
+  uint32_t mtu = 0;        // kTooBig
 };
 
 // Where a connection to `destination` would leave.
@@ -70,7 +70,7 @@ struct Egress {
   PortId port = kNoPort;
   IpAddr source;  // the plane's address to use
   uint16_t mtu = 1500;
-  uint32_t super_frame_bytes_max = 0;  // 0: MTU-sized packets only
+  uint32_t super_frame_bytes_max = 0;  // of the IP packet; 0: MTU-sized packets only
 };
 
 struct RxPacket {
@@ -78,17 +78,18 @@ struct RxPacket {
   PortId port = kNoPort;
 };
 
-// What ARP or ND has told.
-struct Neighbour {
-  PortId port = kNoPort;
-  IpAddr address;
-  MacAddr mac{};
-};
-
 struct Route {
   IpPrefix prefix;
   PortId port = kNoPort;
   std::optional<IpAddr> via;  // absent: on link
+};
+
+// What ARP or ND has told. With many workers only the one that received the answer sees it: the
+// worker tells the others.
+struct Neighbour {
+  PortId port = kNoPort;
+  IpAddr address;
+  MacAddr mac{};
 };
 
 class Ip {
@@ -98,7 +99,7 @@ class Ip {
 
   // Control: from the worker's mail, between turns.
   void AddPort(PortId port, const PortOptions& options);
-  void RemovePort(PortId port);  // forgets its neighbours and queued packets
+  void RemovePort(PortId port);               // forgets its neighbours and queued packets
   void SetRoutes(std::vector<Route> routes);  // all of them; longest prefix wins
 
   // Answers ARP, ND, echo; forwards what is not TCP; appends TCP packets to `segments`, undecided.
@@ -108,9 +109,10 @@ class Ip {
 
   std::optional<Egress> Lookup(const IpAddr& destination) const;
 
-  // Sends a TCP packet made by us. The packet's data begins at the TCP header, with kHeadroom in front,
-  // checksum field = pseudo-header sum; for a super-frame tso_segsz and RTE_MBUF_F_TX_TCP_SEG are set and
-  // l4_len is the TCP header's length. Resolves the neighbour (a few packets wait, then dropped).
+  // Sends a TCP packet made by us. The packet's data begins at the TCP header, with kHeadroom in
+  // front, checksum field = pseudo-header sum; for a super-frame tso_segsz and
+  // RTE_MBUF_F_TX_TCP_SEG are set and l4_len is the TCP header's length. Resolves the neighbour (a
+  // few packets wait, then dropped).
   void SendTcp(packet::Packet* packet, const IpAddr& source, const IpAddr& destination, uint8_t ecn,
                Instant now);
 
@@ -118,7 +120,7 @@ class Ip {
 
   // Answers arrive on the worker that receives from a port; the worker tells the others.
   void LearnNeighbour(const Neighbour& neighbour, Instant now);
-  // New or changed since the last call; the caller clears it.
+  // New or changed since the last call, at most kNeighbourUpdatesPerTurn; the caller clears it.
   std::vector<Neighbour>& learned();
 
   // What waits for each port, in order; the worker takes from the front what the port accepts.
@@ -127,6 +129,8 @@ class Ip {
   std::vector<IcmpError>& icmp_errors();
 
   const IpCounters& counters() const;
+  uint32_t pending_packets() const;  // that wait for a neighbour
+  uint32_t neighbour_count() const;
 
  private:
   class Impl;

@@ -2,6 +2,7 @@
 #include "dataplane/nic/device.h"
 
 #include "gtest/gtest.h"
+#include "l7/base/prng.h"
 #include "l7/base/text.h"
 
 namespace meltemi::nic {
@@ -71,6 +72,33 @@ TEST(Device, LimitsHoldAtTheirEdge) {
   EXPECT_FALSE(ParseDevice("vhost:" + std::string(108, 'a')).ok());
   EXPECT_TRUE(ParseDevice("ring:" + std::string(20, 'a')).ok());
   EXPECT_FALSE(ParseDevice("ring:" + std::string(21, 'a')).ok());
+}
+
+// Goal: no bytes crash the parser, and what it takes reads back the same. Method: random mutations
+// of good strings.
+TEST(Device, SurvivesAnyBytes) {
+  const std::string kSeeds[] = {"veth:vpp",         "tap:eth0,/proc/7/ns/net",
+                                "pci:0000:01:00.0", "vhost:/run/v.sock",
+                                "ring:a-b_1",       "null:",
+                                "af_xdp:eth1"};
+  Prng prng(11);
+  int taken = 0;
+  for (int round = 0; round < 200'000; ++round) {
+    std::string text = kSeeds[prng.Below(std::size(kSeeds))];
+    for (uint64_t i = prng.Below(4); i > 0; --i) {
+      const size_t at = prng.Below(text.size() + 1);
+      if (prng.Below(2) == 0) {
+        text.insert(at, 1, static_cast<char>(prng.Below(256)));
+      } else if (at < text.size()) {
+        text.erase(at, 1 + prng.Below(3));
+      }
+    }
+    const absl::StatusOr<Device> device = ParseDevice(text);
+    if (!device.ok()) continue;
+    ++taken;
+    ASSERT_EQ(FormatDevice(*device), text);
+  }
+  EXPECT_GT(taken, 10'000);
 }
 
 }  // namespace

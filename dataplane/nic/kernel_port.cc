@@ -13,7 +13,7 @@ KernelPort::KernelPort(OwnedFd fd, MacAddr mac, int queues, int rx_batch_max)
       mac_(mac),
       frames_(rx_batch_max),
       rx_batch_max_(rx_batch_max),
-      slots_(queues) {}
+      tx_slots_(queues) {}
 
 PortCaps KernelPort::caps() const {
   return PortCaps{.tx_checksum = true,
@@ -21,7 +21,7 @@ PortCaps KernelPort::caps() const {
                   .tx_chains = true,
                   .super_frame_bytes_max = 65'535,
                   .rx_queues = 1,
-                  .tx_queues = static_cast<int>(slots_.size()),
+                  .tx_queues = static_cast<int>(tx_slots_.size()),
                   .thread_safe_tx = true};
 }
 
@@ -32,8 +32,8 @@ void KernelPort::AfterEmptyRead(PacketPool& pool) {
   idle_polls_ = 0;
 }
 
-int KernelPort::RxBurst(int queue, PacketPool& pool, std::span<Packet*> out) {
-  PortCounters& counters = slots_[queue].counters;
+int KernelPort::RxBurst(int /*queue*/, PacketPool& pool, std::span<Packet*> out) {
+  PortCounters& counters = rx_slot_.counters;
   std::array<uint32_t, RxFrames::kFrameCountMax> lengths;
   const int room = static_cast<int>(out.size());
   int count = 0;
@@ -66,7 +66,7 @@ int KernelPort::RxBurst(int queue, PacketPool& pool, std::span<Packet*> out) {
 }
 
 int KernelPort::TxBurst(int queue, PacketPool& pool, std::span<Packet*> packets) {
-  PortCounters& counters = slots_[queue].counters;
+  PortCounters& counters = tx_slots_[queue].counters;
   size_t done = 0;
   bool full = false;
   while (done < packets.size() && !full) {

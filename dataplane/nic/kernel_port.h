@@ -26,7 +26,8 @@ class KernelPort : public Port {
   void LetGo(int queue, packet::PacketPool& pool) final;
   PortCaps caps() const final;
   MacAddr mac() const final { return mac_; }
-  const PortCounters& counters(int queue) const final { return slots_[queue].counters; }
+  const PortCounters& rx_counters(int /*queue*/) const final { return rx_slot_.counters; }
+  const PortCounters& tx_counters(int queue) const final { return tx_slots_[queue].counters; }
   void Close() final { fd_.Reset(); }
 
  protected:
@@ -54,7 +55,8 @@ class KernelPort : public Port {
   int rx_batch_max_;
   int rx_batch_ = 1;  // frames asked for at once: follows what comes
   int idle_polls_ = 0;
-  std::vector<Slot> slots_;
+  Slot rx_slot_;
+  std::vector<Slot> tx_slots_;
 };
 
 }  // namespace meltemi::nic

@@ -16,6 +16,7 @@
 
 #include "arpa/inet.h"
 #include "dataplane/nic/af_packet_port.h"
+#include "dataplane/nic/netlink_watch.h"
 #include "dataplane/nic/tap_port.h"
 #include "dataplane/packet/heap_pool.h"
 #include "gtest/gtest.h"
@@ -199,10 +200,10 @@ void Pods::Transfer(int family) {
 TEST_P(Pods, SuperFramesPassWholeIpv4) {
   Transfer(AF_INET);
   EXPECT_GT(largest_, 60'000u);
-  EXPECT_GT(pods_[0].port->counters(0).rx_super_frames, 0u);
-  EXPECT_GT(pods_[1].port->counters(0).tx_super_frames, 0u);
-  EXPECT_EQ(pods_[0].port->counters(0).rx_bad_frames, 0u);
-  EXPECT_EQ(pods_[1].port->counters(0).tx_errors, 0u);
+  EXPECT_GT(pods_[0].port->rx_counters(0).rx_super_frames, 0u);
+  EXPECT_GT(pods_[1].port->tx_counters(0).tx_super_frames, 0u);
+  EXPECT_EQ(pods_[0].port->rx_counters(0).rx_bad_frames, 0u);
+  EXPECT_EQ(pods_[1].port->tx_counters(0).tx_errors, 0u);
 }
 
 TEST_P(Pods, SuperFramesPassWholeIpv6) {
@@ -226,7 +227,7 @@ TEST_P(Pods, ADeletedDeviceIsGoneAndThePortGoesOnWithoutHarm) {
     std::array<Packet*, 1> one = {p};
     ASSERT_EQ(pods_[0].port->TxBurst(0, pool_, one), 1);
   }
-  EXPECT_EQ(pods_[0].port->counters(0).tx_errors, 1000u);
+  EXPECT_EQ(pods_[0].port->tx_counters(0).tx_errors, 1000u);
   EXPECT_EQ(pods_[1].port->state(), PortState::kUp);
 }
 
@@ -245,13 +246,28 @@ TEST_P(Pods, AnExhaustedPoolIsCountedAndRecovers) {
   packet::HeapPacketPool small(2);  // two large segments: not enough for one frame's room
   std::array<Packet*, 32> burst;
   EXPECT_EQ(pods_[0].port->RxBurst(0, small, burst), 0);
-  EXPECT_EQ(pods_[0].port->counters(0).rx_no_memory, 1u);
+  EXPECT_EQ(pods_[0].port->rx_counters(0).rx_no_memory, 1u);
   pods_[0].port->LetGo(0, small);
   EXPECT_EQ(small.outstanding(), 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, Pods, ::testing::Values("veth", "tap"),
                          [](const auto& info) { return std::string(info.param); });
+
+TEST_P(Pods, NetlinkTellsOfADeletedDevice) {
+  if (std::string_view(GetParam()) != "veth") return;  // a TAP lives in the pod's namespace
+  host_.Enter();
+  auto watch = NetlinkWatch::Open();
+  ASSERT_TRUE(watch.ok());
+  EXPECT_TRUE(watch->Read().events.empty());
+  Shell("ip link del v0");
+  pollfd wake{.fd = watch->fd(), .events = POLLIN, .revents = 0};
+  ASSERT_EQ(poll(&wake, 1, 5000), 1);
+  const LinkNews news = watch->Read();
+  ASSERT_FALSE(news.events.empty());
+  EXPECT_EQ(news.events.back().name, "v0");
+  EXPECT_EQ(news.events.back().state, PortState::kGone);
+}
 
 TEST(Open, NamesWhatIsWrong) {
   const auto missing = AfPacketPort::Open({.netdev = "nosuch0", .mtu = 0, .workers = 1});

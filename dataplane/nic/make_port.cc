@@ -2,6 +2,7 @@
 
 #include "dataplane/nic/af_packet_port.h"
 #include "dataplane/nic/device.h"
+#include "dataplane/nic/dpdk_ethdev_port.h"
 #include "dataplane/nic/tap_port.h"
 #include "l7/base/text.h"
 
@@ -24,7 +25,11 @@ absl::StatusOr<std::unique_ptr<Port>> Make(const Device& device, const MakePortO
     case DeviceKind::kVirtio:
     case DeviceKind::kRing:
     case DeviceKind::kNull:
-      return absl::UnimplementedError("ports driven by DPDK are not in this build yet");
+      return DpdkEthdevPort::Open({.device = device,
+                                   .name = options.name,
+                                   .mtu = options.mtu,
+                                   .workers = options.workers,
+                                   .pools = options.pools});
   }
   return absl::InternalError("unreachable");
 }
@@ -37,8 +42,8 @@ absl::StatusOr<std::unique_ptr<Port>> MakePort(const std::string& device,
   if (!parsed.ok()) return parsed.status();
   absl::StatusOr<std::unique_ptr<Port>> port = Make(*parsed, options);
   if (port.ok()) return port;
-  return absl::Status(port.status().code(), Abs(Cat("port \"", options.name, "\": device \"", device,
-                                                    "\": ", port.status().message())));
+  return absl::Status(port.status().code(), Abs(Cat("port \"", options.name, "\": device \"",
+                                                    device, "\": ", port.status().message())));
 }
 
 }  // namespace meltemi::nic

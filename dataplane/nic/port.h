@@ -26,15 +26,15 @@ struct PortCaps {
   bool tx_chains = false;        // takes multi-segment and indirect mbufs; else linear ones only
   uint32_t super_frame_bytes_max = 0;
   int rx_queues = 1;            // with symmetric RSS when above 1
-  int tx_queues = 1;            // workers beyond this share: see thread_safe_tx
+  int tx_queues = 1;            // one number per worker that sends
   bool thread_safe_tx = false;  // any worker may call TxBurst at the same time (one kernel socket)
 };
 
 enum class PortState : uint8_t {
   kUp,
   kDown,
-  kGone
-};  // kGone: the netdev was deleted; never comes back
+  kGone,  // the netdev was deleted; never comes back
+};
 
 #define MELTEMI_PORT_COUNTERS(C)                                                               \
   C(rx_packets, "packets", "packets received (a super-frame is one)")                          \
@@ -75,7 +75,10 @@ class Port {
   virtual PortCaps caps() const = 0;
   virtual PortState state() const = 0;
   virtual MacAddr mac() const = 0;  // the device's own; zero: the caller chooses
-  virtual const PortCounters& counters(int queue) const = 0;
+  // The rx_ ones of a receive queue, the tx_ ones of a transmit queue: read by the worker that has
+  // it.
+  virtual const PortCounters& rx_counters(int queue) const = 0;
+  virtual const PortCounters& tx_counters(int queue) const = 0;
   virtual void Close() = 0;
 };
 

@@ -136,6 +136,25 @@ VnetVerdict FromVnet(const VnetHeader& header, Packet* frame) {
   return SuperFrame(header, transport, frame);
 }
 
+VnetVerdict FromDriver(Packet* frame) {
+  const uint8_t* data = Data(frame);
+  if (frame->data_len < kEthernetBytes + 20) return VnetVerdict::kBad;
+  const bool ipv6 = Read16(data + 12) == 0x86dd;
+  const uint8_t protocol = data[kEthernetBytes + (ipv6 ? 6 : 9)];
+  VnetHeader header{};
+  header.flags = kVnetNeedsChecksum;
+  header.csum_start =
+      static_cast<uint16_t>(kEthernetBytes + (ipv6 ? 40 : (data[kEthernetBytes] & 0x0f) * 4));
+  header.csum_offset = protocol == kProtocolTcp ? kTcpChecksumAt : kUdpChecksumAt;
+  if (protocol != kProtocolTcp && protocol != kProtocolUdp) return VnetVerdict::kBad;
+  if ((frame->ol_flags & RTE_MBUF_F_RX_LRO) != 0) {
+    header.gso_size = frame->tso_segsz;
+    const uint8_t tcp = ipv6 ? kVnetGsoTcp6 : kVnetGsoTcp4;
+    header.gso_type = protocol == kProtocolTcp ? tcp : kVnetGsoUdpL4;
+  }
+  return FromVnet(header, frame);
+}
+
 VnetHeader ToVnet(const Packet& frame) {
   VnetHeader header{};
   const uint64_t flags = frame.ol_flags;

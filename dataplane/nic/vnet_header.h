@@ -43,6 +43,10 @@ enum class VnetVerdict : uint8_t { kOk, kBad };
 // anything else than TCP and UDP is completed here. kBad: the header contradicts the frame.
 VnetVerdict FromVnet(const VnetHeader& header, packet::Packet* frame);
 
+// The same for a frame whose driver says RX_L4_CKSUM_NONE (partial checksum; virtio and vhost do),
+// with LRO and tso_segsz set for super-frames: reads the places from the frame's own headers.
+VnetVerdict FromDriver(packet::Packet* frame);
+
 // The header for a frame to be sent. Frames without transmit flags get an all-zero one.
 VnetHeader ToVnet(const packet::Packet& frame);
 

@@ -56,6 +56,10 @@ class PacketPool : public BufferPool {
   const PacketPoolCounters& counters() const { return counters_; }
   // Segments handed out and not yet back, of all classes: 0 when nothing leaks.
   int64_t outstanding() const { return outstanding_ + deferred_; }
+  // A driver took segments from the shared pool and gave them to the worker, or will give them back
+  // there after sending.
+  void CountFromDriver(int segments) { outstanding_ += segments; }
+  void CountToDriver(int segments) { outstanding_ -= segments; }
 
  protected:
   static constexpr int kCacheMax = 512;    // per class: 512 x 2 KB is an L2
@@ -64,6 +68,7 @@ class PacketPool : public BufferPool {
   // Fills `out` with raw segments of the class (Meta and room set up, refcnt 1); returns how many.
   virtual int Refill(SizeClass size, Packet** out, int count) = 0;
   virtual void Spill(SizeClass size, Packet** packets, int count) = 0;
+  int cached(SizeClass size) const { return caches_[size].count; }
 
  private:
   void FreeSegment(Packet* segment);

@@ -41,9 +41,8 @@ Ipv6Walk& Problem(Ipv6Walk* walk, Ipv6Walk::Result result, uint8_t code, uint32_
 
 enum class Step : uint8_t { kNext, kDone };
 
-// One extension header of type walk->protocol at walk->offset; `name_at` is the offset of the Next
-// Header field that named it.
-Step WalkOne(const uint8_t* p, size_t n, WalkFor reader, uint32_t* name_at, Ipv6Walk* walk) {
+// One extension header of type walk->protocol at walk->offset.
+Step WalkOne(const uint8_t* p, size_t n, WalkFor reader, Ipv6Walk* walk) {
   const uint8_t type = walk->protocol;
   const uint16_t at = walk->offset;
   walk->result = Ipv6Walk::Result::kTruncated;
@@ -57,7 +56,7 @@ Step WalkOne(const uint8_t* p, size_t n, WalkFor reader, uint32_t* name_at, Ipv6
   if (at + bytes > n) return Step::kDone;
 
   if (type == kProtoHopByHop && at != kIpv6Bytes) {
-    Problem(walk, Ipv6Walk::Result::kBadOrder, 1, *name_at);
+    Problem(walk, Ipv6Walk::Result::kBadOrder, 1, walk->name_offset);
     return Step::kDone;
   }
   const bool options_count = type == kProtoHopByHop ||
@@ -72,7 +71,7 @@ Step WalkOne(const uint8_t* p, size_t n, WalkFor reader, uint32_t* name_at, Ipv6
   }
   walk->protocol = h[0];
   walk->offset = static_cast<uint16_t>(at + bytes);
-  *name_at = at;
+  walk->name_offset = at;
   if (type != kProtoFragment) return Step::kNext;
 
   walk->fragment_offset = Load16(h + 2) & 0xfff8;
@@ -155,13 +154,12 @@ Ipv6Walk WalkIpv6(const uint8_t* p, size_t n, WalkFor reader) {
   if (n < kIpv6Bytes) return walk;
   walk.protocol = p[6];
   walk.offset = kIpv6Bytes;
-  uint32_t name_at = 6;
   for (int count = 0; IsExtension(walk.protocol); ++count) {
     if (count == kExtensionHeadersMax) {
       walk.result = Ipv6Walk::Result::kTooMany;
       return walk;
     }
-    if (WalkOne(p, n, reader, &name_at, &walk) == Step::kDone) return walk;
+    if (WalkOne(p, n, reader, &walk) == Step::kDone) return walk;
   }
   walk.result = Ipv6Walk::Result::kUpperLayer;
   return walk;

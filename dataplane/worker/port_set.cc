@@ -29,6 +29,8 @@ void PortSet::Detach(ip::PortId id, ip::Ip* ip, packet::PacketPool* pool) {
   ip->tx(id).clear();
   std::erase(hot_, id);
   for (const IpAddr& pod : entries_[id].attachment.ip.pod_addresses) pods_.erase(pod);
+  const PortAttachment& attachment = entries_[id].attachment;
+  if (attachment.rx_queue >= 0) attachment.port->LetGo(attachment.rx_queue, *pool);
   entries_[id] = Entry{};
   ++version_;
 }

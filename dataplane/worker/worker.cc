@@ -182,6 +182,10 @@ void Worker::OnAccepted(TcpId tcp, Instant now) {
   }
   pipes_.Join(conn, tcp);
   tcp_.SetCookie(tcp, conn.bits());
+  // Its first bytes may stand in the same batch of events, made before the cookie was known.
+  for (tcp::TcpEvent& later : delivering_) {
+    if (later.id == tcp) later.cookie = conn.bits();
+  }
   RunActions(now);
 }
 

@@ -159,7 +159,9 @@ void Worker::FillReport(StatsReport* report) {
   report->snapshot_sequence = snapshot_ == nullptr ? 0 : snapshot_->sequence;
   for (const PortSet::Entry& entry : ports_.entries()) {
     nic::PortCounters counters;
-    if (entry.attached) counters = entry.attachment.port->counters(entry.attachment.tx_queue);
+    const PortAttachment& a = entry.attachment;
+    if (entry.attached) counters = a.port->tx_counters(a.tx_queue);
+    if (entry.attached && a.rx_queue >= 0) counters.Add(a.port->rx_counters(a.rx_queue));
     report->ports.push_back(counters);
   }
   engine_.AppendSamples(&report->samples);

@@ -72,7 +72,8 @@ void Cluster::Update(const config::Cluster& config, Prng& prng, std::vector<Conn
   for (auto& [id, host] : kept) {
     if (host != nullptr) left.emplace_back(id, std::move(host));
   }
-  std::sort(left.begin(), left.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::sort(left.begin(), left.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
   for (auto& [id, host] : left) {
     RetireHost(host.get(), closing);
     hosts_.push_back(std::move(host));
@@ -96,9 +97,8 @@ void Cluster::RetireHost(Host* host, std::vector<ConnId>* closing) {
 }
 
 bool Cluster::Sweep() {
-  std::erase_if(hosts_, [](const std::unique_ptr<Host>& host) {
-    return host->removed && Idle(*host);
-  });
+  std::erase_if(hosts_,
+                [](const std::unique_ptr<Host>& host) { return host->removed && Idle(*host); });
   return removed_ && hosts_.empty() && rq_active == 0 && rq_pending == 0 && retries_active == 0;
 }
 
@@ -130,7 +130,8 @@ void Cluster::ChooseEligible() {
       eligible_ = in_panic_ ? std::move(all) : std::move(healthy);
       break;
     }
-    if (i == 0 && settings_.panic_percent > 0) eligible_ = std::move(all);  // unless a later one has
+    if (i == 0 && settings_.panic_percent > 0)
+      eligible_ = std::move(all);  // unless a later one has
   }
   if (!eligible_.empty() && healthy_count_ == 0) {
     in_panic_ = std::none_of(eligible_.begin(), eligible_.end(), [](const Host* host) {

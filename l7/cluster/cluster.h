@@ -2,8 +2,8 @@
 // connections, the balancer's state, the circuit breaker's counts, the statistics. Keyed by the
 // stable ids of config::Cluster and config::Endpoint; a new snapshot updates it in place.
 //
-// Owns hosts and clusters (heap, when configuration changes; ORIGINAL_DST hosts when first dialled).
-// Must not know HTTP, actions or timers. Called by l7/engine on its worker's thread.
+// Owns hosts and clusters (heap, when configuration changes; ORIGINAL_DST hosts when first
+// dialled). Must not know HTTP, actions or timers. Called by l7/engine on its worker's thread.
 // Bounds: endpoints of the snapshot; limits::kIdleUpstreamPerHostMax; kOriginalDstHostCountMax.
 #ifndef MELTEMI_L7_CLUSTER_CLUSTER_H_
 #define MELTEMI_L7_CLUSTER_CLUSTER_H_
@@ -39,12 +39,12 @@ struct Host {
   uint32_t priority = 0;
   config::Health health = config::Health::kHealthy;
   std::string locality, workload;
-  bool removed = false;            // no longer in the configuration: drained, then freed
-  uint32_t rq_active = 0;          // requests under way: the load that least-request compares
-  uint32_t cx_active = 0;          // connections, those being opened included
-  int64_t wrr_current = 0;         // smooth weighted round robin
-  std::vector<ConnId> idle;        // most recently used last
-  std::deque<WaiterId> waiting;    // requests that wait because the breaker allows no connection
+  bool removed = false;          // no longer in the configuration: drained, then freed
+  uint32_t rq_active = 0;        // requests under way: the load that least-request compares
+  uint32_t cx_active = 0;        // connections, those being opened included
+  int64_t wrr_current = 0;       // smooth weighted round robin
+  std::vector<ConnId> idle;      // most recently used last
+  std::deque<WaiterId> waiting;  // requests that wait because the breaker allows no connection
   HostStats stats;
 };
 
@@ -81,9 +81,9 @@ class Cluster {
   void Remove(std::vector<ConnId>* closing);
 
   struct PickOptions {
-    SockAddr original_destination;    // ORIGINAL_DST: what the client dialled
-    std::span<Host* const> avoid;     // hosts already tried
-    uint32_t attempt_count_max = 1;   // picks before one of `avoid` is taken nonetheless
+    SockAddr original_destination;   // ORIGINAL_DST: what the client dialled
+    std::span<Host* const> avoid;    // hosts already tried
+    uint32_t attempt_count_max = 1;  // picks before one of `avoid` is taken nonetheless
   };
   // Null: no healthy host (UH).
   Host* Pick(const PickOptions& options, Prng& prng);

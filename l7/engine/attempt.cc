@@ -81,8 +81,8 @@ void Engine::Impl::AttemptFailed(Exchange& x, AttemptFailure failure, Instant no
   DropUpstream(x, now);
   x.failure = text.reason;
   if (WantsRetry(x.retry, failure) && TryRetry(x, now)) return;
-  Reply(x, {.status = text.status, .body = text.body, .details = text.details,
-            .flags = text.flags}, now);
+  Reply(x, {.status = text.status, .body = text.body, .details = text.details, .flags = text.flags},
+        now);
 }
 
 // True: another attempt comes after the backoff.
@@ -112,8 +112,8 @@ bool Engine::Impl::TryRetry(Exchange& x, Instant now) {
   return true;
 }
 
-// A response that the policy wants repeated. True: it is thrown away, its connection kept if its end
-// is here already.
+// A response that the policy wants repeated. True: it is thrown away, its connection kept if its
+// end is here already.
 bool Engine::Impl::RetryOnResponse(Conn& up, Exchange& x, const http::ResponseHead& head,
                                    Instant now) {
   if (!WantsRetry(x.retry, head.status, head.headers)) return false;

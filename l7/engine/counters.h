@@ -12,12 +12,13 @@ namespace meltemi::engine {
   C(downstream_refused, "connections", "Downstream connections refused: no slot left")          \
   C(downstream_protocol_errors, "requests", "Requests refused by the parser or by validation")  \
   C(requests, "requests", "Requests whose head was complete and valid")                         \
-  C(exchange_refused, "requests", "Requests whose connection was reset: no exchange slot left")               \
+  C(exchange_refused, "requests", "Requests whose connection was reset: no exchange slot left") \
   C(local_replies, "responses", "Responses made by the engine itself")                          \
   C(upstream_opened, "connections", "Upstream connections asked for")                           \
   C(upstream_refused, "connections", "Upstream connections not asked for: no slot left")        \
   C(upstream_protocol_errors, "responses", "Responses refused by the parser or validation")     \
-  C(upstream_surprises, "connections", "Idle upstream connections closed: bytes without a request") \
+  C(upstream_surprises, "connections",                                                          \
+    "Idle upstream connections closed: bytes without a request")                                \
   C(retries, "requests", "Attempts repeated by a retry policy")                                 \
   C(reuse_races, "requests", "Attempts repeated: the pooled connection was closing")            \
   C(faults_delayed, "requests", "Requests delayed by fault injection")                          \

@@ -94,8 +94,11 @@ void Engine::Impl::BeginExchange(Conn& conn, Instant now) {
   if (x.manager->normalize_path) {
     std::string normal;
     if (!route::NormalizePath(x.path, &normal)) {
-      return Reply(x, {.status = 400, .details = "path_normalization_failed",
-                       .flags = telemetry::kDownstreamProtocolError}, now);
+      return Reply(x,
+                   {.status = 400,
+                    .details = "path_normalization_failed",
+                    .flags = telemetry::kDownstreamProtocolError},
+                   now);
     }
     if (normal != x.path) x.path = x.head.headers.Keep(normal);
   }
@@ -105,8 +108,11 @@ void Engine::Impl::BeginExchange(Conn& conn, Instant now) {
 // A head that the parser or the validation refuses still makes a record: as much of it as is known.
 void Engine::Impl::RefuseRequest(Conn& conn, http::Reject reject, Instant now) {
   ++counters_.downstream_protocol_errors;
-  RefuseWith(conn, {.status = http::StatusOf(reject), .details = http::DetailsOf(reject),
-                    .flags = telemetry::kDownstreamProtocolError}, now);
+  RefuseWith(conn,
+             {.status = http::StatusOf(reject),
+              .details = http::DetailsOf(reject),
+              .flags = telemetry::kDownstreamProtocolError},
+             now);
 }
 
 void Engine::Impl::RefuseWith(Conn& conn, const LocalReply& reply, Instant now) {
@@ -183,17 +189,19 @@ bool Engine::Impl::TakeRequestBody(Conn& conn, Exchange& x, Instant now) {
                       http::DetailsOf(conn.requests->reject()), now);
       } else {
         DropUpstream(x, now);
-        Reply(x, {.status = http::StatusOf(conn.requests->reject()),
-                  .details = http::DetailsOf(conn.requests->reject()),
-                  .flags = telemetry::kDownstreamProtocolError}, now);
+        Reply(x,
+              {.status = http::StatusOf(conn.requests->reject()),
+               .details = http::DetailsOf(conn.requests->reject()),
+               .flags = telemetry::kDownstreamProtocolError},
+              now);
       }
       return false;
   }
   return false;
 }
 
-// Reads and drops what has come of the body: whether the connection can go on after a reply that did
-// not wait for it depends on whether its end is here.
+// Reads and drops what has come of the body: whether the connection can go on after a reply that
+// did not wait for it depends on whether its end is here.
 void Engine::Impl::DiscardRequestBody(Conn& conn, Exchange& x) {
   if (x.request_complete || !conn.requests->in_body()) return;
   const size_t before = conn.in.size();

@@ -15,28 +15,37 @@ void Engine::UseSnapshot(const config::Snapshot* s, Instant now) { impl_->UseSna
 uint64_t Engine::oldest_snapshot() const { return impl_->oldest_snapshot(); }
 ConnId Engine::OnAccept(const Accepted& a, Instant now) { return impl_->OnAccept(a, now); }
 void Engine::OnBytes(ConnId conn, Chain bytes, Instant now) {
-  impl_->OnBytes(conn, std::move(bytes), now); impl_->Settle(now);
+  impl_->OnBytes(conn, std::move(bytes), now);
+  impl_->Settle(now);
 }
-void Engine::OnEof(ConnId conn, Instant now) { impl_->OnEof(conn, now); impl_->Settle(now); }
+void Engine::OnEof(ConnId conn, Instant now) {
+  impl_->OnEof(conn, now);
+  impl_->Settle(now);
+}
 void Engine::OnClosed(ConnId conn, CloseReason reason, Instant now) {
-  impl_->OnClosed(conn, reason, now); impl_->Settle(now);
+  impl_->OnClosed(conn, reason, now);
+  impl_->Settle(now);
 }
 void Engine::OnSendQueue(ConnId conn, bool has_space, Instant now) {
-  impl_->OnSendQueue(conn, has_space, now); impl_->Settle(now);
+  impl_->OnSendQueue(conn, has_space, now);
+  impl_->Settle(now);
 }
 void Engine::OnConnected(ConnId conn, const SockAddr& local, Instant now) {
-  impl_->OnConnected(conn, local, now); impl_->Settle(now);
+  impl_->OnConnected(conn, local, now);
+  impl_->Settle(now);
 }
 void Engine::OnConnectFailed(ConnId conn, ConnectError error, Instant now) {
-  impl_->OnConnectFailed(conn, error, now); impl_->Settle(now);
+  impl_->OnConnectFailed(conn, error, now);
+  impl_->Settle(now);
 }
-void Engine::OnTimer(Timer& timer, Instant now) { impl_->OnTimer(timer, now); impl_->Settle(now); }
+void Engine::OnTimer(Timer& timer, Instant now) {
+  impl_->OnTimer(timer, now);
+  impl_->Settle(now);
+}
 void Engine::Drain(Instant now) { impl_->Drain(now); }
 uint32_t Engine::conn_count() const { return impl_->conn_count(); }
 uint32_t Engine::exchange_count() const { return impl_->exchange_count(); }
-void Engine::AppendSamples(std::vector<telemetry::Sample>* out) const {
-  impl_->AppendSamples(out);
-}
+void Engine::AppendSamples(std::vector<telemetry::Sample>* out) const { impl_->AppendSamples(out); }
 void Engine::AppendClusters(std::string* out) const { impl_->AppendClusters(out); }
 
 Engine::Impl::Impl(Engine* engine, const EngineOptions& options, BufferPool* pool,
@@ -52,8 +61,8 @@ Engine::Impl::Impl(Engine* engine, const EngineOptions& options, BufferPool* poo
 
 Engine::Impl::~Impl() {
   exchanges_.ForEach([this](ExchangeId, Exchange& x) {
-    for (Timer* timer : {&x.response_timer, &x.try_timer, &x.idle_timer, &x.request_timer,
-                         &x.wait_timer}) {
+    for (Timer* timer :
+         {&x.response_timer, &x.try_timer, &x.idle_timer, &x.request_timer, &x.wait_timer}) {
       timers_->Cancel(timer);
     }
   });
@@ -156,8 +165,8 @@ void Engine::Impl::UseSnapshot(const config::Snapshot* snapshot, Instant now) {
   for (const ConnId id : idle) EndConn(conns_[id], Action::Kind::kRelease);
 }
 
-// The same listener in the new snapshot, by name. Gone or of another kind: what is under way goes on
-// with the old one, and the connection ends after it.
+// The same listener in the new snapshot, by name. Gone or of another kind: what is under way goes
+// on with the old one, and the connection ends after it.
 void Engine::Impl::FollowSnapshot(Conn& conn, const config::Snapshot* snapshot) {
   const config::Snapshot* old = conn.snapshot;
   const size_t kind = old->listeners[conn.listener].filter.index();
@@ -320,8 +329,10 @@ void Engine::Impl::OnConnectFailed(ConnId id, ConnectError error, Instant now) {
   if (kind == Conn::Kind::kTcpUp) return TcpConnectFailed(peer, error, now);
   if (Exchange* x = exchanges_.Find(exchange)) {
     x->up = ConnId{};
-    AttemptFailed(*x, error == ConnectError::kTimeout ? AttemptFailure::kConnectTimeout
-                                                      : AttemptFailure::kConnect, now);
+    AttemptFailed(*x,
+                  error == ConnectError::kTimeout ? AttemptFailure::kConnectTimeout
+                                                  : AttemptFailure::kConnect,
+                  now);
   }
   ServeWaiter(cluster, host, now);
 }

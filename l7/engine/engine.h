@@ -1,5 +1,6 @@
-// Engine: the one door of L7. Bytes, connection events and time in; actions out. It proxies HTTP/1.1
-// and opaque TCP: listener -> route -> cluster -> endpoint, with pools, timeouts, retries and faults.
+// Engine: the one door of L7. Bytes, connection events and time in; actions out. It proxies
+// HTTP/1.1 and opaque TCP: listener -> route -> cluster -> endpoint, with pools, timeouts, retries
+// and faults.
 //
 // Owns: L7 connections (downstream and upstream), exchanges, upstream pools, balancer state, L7
 // counters. Must not know: packets, TCP, TLS, sockets, clocks, other workers.
@@ -31,17 +32,17 @@ namespace meltemi::engine {
 
 // A downstream connection that a listener of the current snapshot takes.
 struct Accepted {
-  uint32_t listener = config::kNoIndex;  // index in the current snapshot's listeners
-  SockAddr local;                        // what the client dialled
-  SockAddr remote;                       // the client
+  uint32_t listener = config::kNoIndex;      // index in the current snapshot's listeners
+  SockAddr local;                            // what the client dialled
+  SockAddr remote;                           // the client
   const config::Workload* source = nullptr;  // the workload of the pod port; null: not from a pod
 };
 
 enum class CloseReason : uint8_t {
-  kPeerReset,   // RST received
-  kTimeout,     // retransmissions or keepalive gave up
-  kFinished,    // both directions ended in order
-  kPortGone,    // the port was removed
+  kPeerReset,  // RST received
+  kTimeout,    // retransmissions or keepalive gave up
+  kFinished,   // both directions ended in order
+  kPortGone,   // the port was removed
   kShutdown,
 };
 
@@ -65,23 +66,25 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // Called before anything else and whenever a new snapshot is current. The engine keeps using older
-  // ones for exchanges that began with them.
+  // Called before anything else and whenever a new snapshot is current. The engine keeps using
+  // older ones for exchanges that began with them.
   void UseSnapshot(const config::Snapshot* snapshot, Instant now);
   // The oldest snapshot sequence still in use: the agent may free those before it.
   uint64_t oldest_snapshot() const;
 
-  // Downstream. The id is invalid when the engine is full (counted): the caller resets the connection.
+  // Downstream. The id is invalid when the engine is full (counted): the caller resets the
+  // connection.
   ConnId OnAccept(const Accepted& accepted, Instant now);
 
-  // Both directions. Bytes come in order; the engine owns them and tells by Action::kConsumed when the
-  // receive window may open again.
+  // Both directions. Bytes come in order; the engine owns them and tells by Action::kConsumed when
+  // the receive window may open again.
   void OnBytes(ConnId conn, Chain bytes, Instant now);
   void OnEof(ConnId conn, Instant now);  // FIN: no more bytes will come
-  // The connection is gone; the id is dead after this call. Not called after Action::kAbort or kRelease.
-  // After kFinish and OnEof, when all is acknowledged, it comes with kFinished.
+  // The connection is gone; the id is dead after this call. Not called after Action::kAbort or
+  // kRelease. After kFinish and OnEof, when all is acknowledged, it comes with kFinished.
   void OnClosed(ConnId conn, CloseReason reason, Instant now);
-  // Backpressure: false when more than limits::kTcpSendQueueBytes wait in TCP, true when half drained.
+  // Backpressure: false when more than limits::kTcpSendQueueBytes wait in TCP, true when half
+  // drained.
   void OnSendQueue(ConnId conn, bool has_space, Instant now);
 
   // Upstream: the outcome of an Action::kConnect.
@@ -100,7 +103,8 @@ class Engine {
   const EngineCounters& counters() const { return counters_; }
   uint32_t conn_count() const;
   uint32_t exchange_count() const;
-  // What has labels (clusters, istio_requests_total, response classes), for telemetry::Merge, Render.
+  // What has labels (clusters, istio_requests_total, response classes), for telemetry::Merge,
+  // Render.
   void AppendSamples(std::vector<telemetry::Sample>* out) const;
   // Text of Envoy's /clusters for this worker.
   void AppendClusters(std::string* out) const;

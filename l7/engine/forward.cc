@@ -1,4 +1,5 @@
-// From a request to an attempt: route, fault, cluster, host, the request's head as it goes upstream.
+// From a request to an attempt: route, fault, cluster, host, the request's head as it goes
+// upstream.
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -7,8 +8,8 @@
 #include <utility>
 
 #include "l7/base/text.h"
-#include "l7/engine/impl.h"
 #include "l7/engine/header_mutation.h"
+#include "l7/engine/impl.h"
 #include "l7/http/validate.h"
 #include "l7/http1/serializer.h"
 #include "l7/route/rewrite.h"
@@ -46,7 +47,10 @@ std::optional<int64_t> Milliseconds(std::string_view value) {
 }  // namespace
 
 route::RequestView Engine::Impl::ViewOf(const Exchange& x, route::HeaderLookup lookup) const {
-  return {.method = x.head.method, .scheme = "http", .authority = x.authority, .path = x.path,
+  return {.method = x.head.method,
+          .scheme = "http",
+          .authority = x.authority,
+          .path = x.path,
           .header = lookup};
 }
 
@@ -62,8 +66,8 @@ void Engine::Impl::Route(Exchange& x, Instant now) {
     return joined;
   };
   const route::RequestView view = ViewOf(x, lookup);
-  const LocalReply no_route{.status = 404, .details = "route_not_found",
-                            .flags = telemetry::kNoRouteFound};
+  const LocalReply no_route{
+      .status = 404, .details = "route_not_found", .flags = telemetry::kNoRouteFound};
   if (x.manager->route_table == config::kNoIndex) return Reply(x, no_route, now);
   x.table = &x.snapshot->route_tables[x.manager->route_table];
   x.host_config = route::FindHost(*x.table, x.authority);
@@ -115,8 +119,12 @@ bool Engine::Impl::ApplyFault(Exchange& x, Instant now) {
 bool Engine::Impl::AbortByFault(Exchange& x, Instant now) {
   if (x.abort_status == 0) return false;
   ++counters_.faults_aborted;
-  Reply(x, {.status = x.abort_status, .body = "fault filter abort", .details = "fault_filter_abort",
-            .flags = telemetry::kFaultInjected}, now);
+  Reply(x,
+        {.status = x.abort_status,
+         .body = "fault filter abort",
+         .details = "fault_filter_abort",
+         .flags = telemetry::kFaultInjected},
+        now);
   return true;
 }
 
@@ -127,9 +135,10 @@ void Engine::Impl::BeginForward(Exchange& x, Instant now) {
   }
   if (const auto* redirect = std::get_if<config::Redirect>(&x.route->action)) {
     const auto none = [](std::string_view) { return std::optional<std::string_view>(); };
-    const std::string location = route::RedirectLocation(*redirect, x.route->match, ViewOf(x, none));
-    return Reply(x, {.status = redirect->status, .details = "direct_response",
-                     .location = location}, now);
+    const std::string location =
+        route::RedirectLocation(*redirect, x.route->match, ViewOf(x, none));
+    return Reply(
+        x, {.status = redirect->status, .details = "direct_response", .location = location}, now);
   }
   x.target = &route::PickCluster(x.forward->clusters, x.forward->total_weight, *prng_);
   cluster::Cluster* cluster =
@@ -137,8 +146,11 @@ void Engine::Impl::BeginForward(Exchange& x, Instant now) {
           ? nullptr
           : clusters_.Find(x.snapshot->clusters[x.target->cluster].stable_id);
   if (cluster == nullptr || cluster->removed()) {
-    return Reply(x, {.status = x.forward->cluster_not_found_status, .details = "cluster_not_found",
-                     .flags = telemetry::kNoClusterFound}, now);
+    return Reply(x,
+                 {.status = x.forward->cluster_not_found_status,
+                  .details = "cluster_not_found",
+                  .flags = telemetry::kNoClusterFound},
+                 now);
   }
   if (cluster->rq_active >= cluster->settings().breaker.requests_max) {
     ++cluster->stats.rq_pending_overflow;
@@ -150,8 +162,8 @@ void Engine::Impl::BeginForward(Exchange& x, Instant now) {
   PrepareRequest(x);
   // The body has come whole when it has no more bytes than wait for us.
   const Conn& down = conns_[x.down];
-  const bool here = x.head.framing == http::Framing::kLength &&
-                    down.in.size() >= x.head.content_length;
+  const bool here =
+      x.head.framing == http::Framing::kLength && down.in.size() >= x.head.content_length;
   if ((x.request_complete || here) && !x.timeout.zero()) {
     timers_->Schedule(&x.response_timer, now + x.timeout);
   }
@@ -161,7 +173,7 @@ void Engine::Impl::BeginForward(Exchange& x, Instant now) {
 // The request's head as it goes upstream: the same for every attempt.
 void Engine::Impl::PrepareRequest(Exchange& x) {
   http::HeaderBlock& headers = x.head.headers;
-  const config::RetryPolicy* policy = x.forward->retry.has_value() ? &*x.forward->retry
+  const config::RetryPolicy* policy = x.forward->retry.has_value()       ? &*x.forward->retry
                                       : x.host_config->retry.has_value() ? &*x.host_config->retry
                                                                          : nullptr;
   x.retry = MakeRetryPlan(policy, headers);
@@ -169,9 +181,11 @@ void Engine::Impl::PrepareRequest(Exchange& x) {
   if (const auto ms = Milliseconds(headers.Get(Known::kEnvoyTimeout))) {
     x.timeout = Duration::Millis(*ms);
   }
-  if (!x.timeout.zero() && x.retry.per_try_timeout >= x.timeout) x.retry.per_try_timeout = Duration();
-  for (const Known known : {Known::kEnvoyTimeout, Known::kEnvoyPerTryTimeout, Known::kEnvoyMaxRetries,
-                            Known::kEnvoyRetryOn, Known::kEnvoyRetriableStatusCodes, Known::kExpect}) {
+  if (!x.timeout.zero() && x.retry.per_try_timeout >= x.timeout)
+    x.retry.per_try_timeout = Duration();
+  for (const Known known :
+       {Known::kEnvoyTimeout, Known::kEnvoyPerTryTimeout, Known::kEnvoyMaxRetries,
+        Known::kEnvoyRetryOn, Known::kEnvoyRetriableStatusCodes, Known::kExpect}) {
     headers.Remove(known);
   }
   http::RemoveHopByHop(&headers);
@@ -187,8 +201,7 @@ void Engine::Impl::PrepareRequest(Exchange& x) {
     const std::array<char, 36> id = MakeUuid(prng_->Next(), prng_->Next());
     ok &= headers.Add(Known::kXRequestId, {id.data(), id.size()});
   }
-  const Duration expected =
-      x.retry.per_try_timeout.zero() ? x.timeout : x.retry.per_try_timeout;
+  const Duration expected = x.retry.per_try_timeout.zero() ? x.timeout : x.retry.per_try_timeout;
   if (!expected.zero()) {
     ok &= headers.Set(Known::kEnvoyExpectedTimeout, Cat(expected.millis()));
   }
@@ -197,8 +210,9 @@ void Engine::Impl::PrepareRequest(Exchange& x) {
     ok &= headers.Set(Known::kEnvoyOriginalPath, x.path);
     x.path = headers.Keep(rewritten);
   }
-  ok &= MutateRequest({&x.target->headers, &x.route->headers, &x.host_config->headers,
-                       &x.table->headers}, &headers);
+  ok &= MutateRequest(
+      {&x.target->headers, &x.route->headers, &x.host_config->headers, &x.table->headers},
+      &headers);
   if (const std::string_view host = headers.Get(":authority"); host.data() != nullptr) {
     x.authority = host;
     headers.Remove(":authority");
@@ -222,8 +236,12 @@ void Engine::Impl::StartAttempt(Exchange& x, Instant now) {
   }
   cluster::Host* host = x.cluster->Pick(options, *prng_);
   if (host == nullptr) {
-    return Reply(x, {.status = 503, .body = "no healthy upstream", .details = "no_healthy_upstream",
-                     .flags = telemetry::kNoHealthyUpstream}, now);
+    return Reply(x,
+                 {.status = 503,
+                  .body = "no healthy upstream",
+                  .details = "no_healthy_upstream",
+                  .flags = telemetry::kNoHealthyUpstream},
+                 now);
   }
   ++x.attempt_count;
   x.tried.push_back(host);
@@ -253,11 +271,11 @@ void Engine::Impl::WriteRequest(Exchange& x, Instant now) {
   // RFC 9110 8.6: a method that usually has content says when it has none.
   const bool zero = x.head.headers.Has(Known::kContentLength);
   Chain out;
-  bool ok = http1::WriteRequestHead(
-      x.head.method, x.path, x.authority, x.head.headers,
-      {.framing = x.head.framing, .content_length = x.head.content_length,
-       .announce_zero_length = zero},
-      pool_, &out);
+  bool ok = http1::WriteRequestHead(x.head.method, x.path, x.authority, x.head.headers,
+                                    {.framing = x.head.framing,
+                                     .content_length = x.head.content_length,
+                                     .announce_zero_length = zero},
+                                    pool_, &out);
   if (!x.replay.empty()) {
     Chain body = x.replay.Share(0, x.replay.size());
     if (chunked) {
@@ -282,7 +300,8 @@ void Engine::Impl::WriteRequest(Exchange& x, Instant now) {
     // RFC 9110 10.1.1: we take the body, so we say so; the upstream is not asked again.
     x.head.expect_continue = false;
     Chain interim;
-    if (AppendCopy(pool_, "HTTP/1.1 100 Continue\r\n\r\n", &interim)) Write(down, std::move(interim));
+    if (AppendCopy(pool_, "HTTP/1.1 100 Continue\r\n\r\n", &interim))
+      Write(down, std::move(interim));
   }
   const Duration per_try = x.retry.per_try_timeout;
   if (x.request_complete && !per_try.zero()) timers_->Schedule(&x.try_timer, now + per_try);

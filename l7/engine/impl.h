@@ -1,5 +1,5 @@
-// Engine::Impl: the tables and the steps. Each step is a function on ids; a step may end the exchange
-// or the connection it was given, so callers look ids up again after calling one.
+// Engine::Impl: the tables and the steps. Each step is a function on ids; a step may end the
+// exchange or the connection it was given, so callers look ids up again after calling one.
 //
 // Files by idea: engine.cc (the door), downstream.cc (requests in, connection's end), response.cc
 // (responses out), forward.cc (route to attempt), upstream.cc (connections and pools), attempt.cc
@@ -59,7 +59,8 @@ class Engine::Impl {
   void Write(Conn& conn, Chain bytes);
   void Consume(Conn& conn, size_t byte_count);
   void Emit(Action::Kind kind, ConnId conn);
-  // The connection leaves the table; `kind` is kAbort, kRelease, or nothing when it is gone already.
+  // The connection leaves the table; `kind` is kAbort, kRelease, or nothing when it is gone
+  // already.
   void EndConn(Conn& conn, Action::Kind kind);
   void ForgetConn(Conn& conn);
   void Pin(const config::Snapshot* snapshot);
@@ -86,7 +87,7 @@ class Engine::Impl {
 
   // forward.cc
   void Route(Exchange& x, Instant now);
-  bool ApplyFault(Exchange& x, Instant now);  // true: the exchange waits or has ended
+  bool ApplyFault(Exchange& x, Instant now);    // true: the exchange waits or has ended
   bool AbortByFault(Exchange& x, Instant now);  // true: it has been answered
   void BeginForward(Exchange& x, Instant now);
   void StartAttempt(Exchange& x, Instant now);
@@ -101,7 +102,7 @@ class Engine::Impl {
   void UpstreamConnected(Conn& up, Instant now);
   void PumpUpstream(ConnId id, Instant now);
   bool StepUpstream(Conn& up, Exchange& x, Instant now);  // true: call again
-  void RecycleUpstream(Conn& up, Instant now);  // idle list, a waiter, or closed
+  void RecycleUpstream(Conn& up, Instant now);            // idle list, a waiter, or closed
   void ServeWaiter(cluster::Cluster* cluster, cluster::Host* host, Instant now);
   void RemoveIdle(Conn& up);
   void UpstreamEnded(Conn& up, Exchange& x, Instant now);  // FIN or RST, all bytes before it read

@@ -30,12 +30,14 @@ void Engine::Impl::Reply(Exchange& x, const LocalReply& reply, Instant now) {
 }
 
 void Engine::Impl::ReplyOverflow(Exchange& x, Instant now) {
-  Reply(x, {.status = 503,
-            .body = "upstream connect error or disconnect/reset before headers. "
-                    "reset reason: overflow",
-            .details = "upstream_reset_before_response_started{overflow}",
-            .flags = telemetry::kUpstreamOverflow,
-            .overloaded = true}, now);
+  Reply(x,
+        {.status = 503,
+         .body = "upstream connect error or disconnect/reset before headers. "
+                 "reset reason: overflow",
+         .details = "upstream_reset_before_response_started{overflow}",
+         .flags = telemetry::kUpstreamOverflow,
+         .overloaded = true},
+        now);
 }
 
 bool Engine::Impl::WriteReply(Exchange& x, const LocalReply& reply, Conn& down, Instant now) {
@@ -49,12 +51,14 @@ bool Engine::Impl::WriteReply(Exchange& x, const LocalReply& reply, Conn& down, 
   ok &= MutateResponse({x.target == nullptr ? nullptr : &x.target->headers,
                         x.route == nullptr ? nullptr : &x.route->headers,
                         x.host_config == nullptr ? nullptr : &x.host_config->headers,
-                        x.table == nullptr ? nullptr : &x.table->headers}, &headers);
+                        x.table == nullptr ? nullptr : &x.table->headers},
+                       &headers);
   // RFC 9110 6.4.1: 1xx, 204 and 304 have no body.
   const bool bodiless = reply.status < 200 || reply.status == 204 || reply.status == 304;
-  http1::FramingOut framing{.announce_zero_length = !bodiless,
-                            .close = x.close_after,
-                            .keep_alive = !x.close_after && x.head.version == http::Version::kHttp10};
+  http1::FramingOut framing{
+      .announce_zero_length = !bodiless,
+      .close = x.close_after,
+      .keep_alive = !x.close_after && x.head.version == http::Version::kHttp10};
   if (!reply.body.empty() && !bodiless) {
     framing.framing = http::Framing::kLength;
     framing.content_length = reply.body.size();

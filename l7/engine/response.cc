@@ -14,8 +14,7 @@ namespace meltemi::engine {
 using http::Known;
 
 void Engine::Impl::Touch(Exchange& x, Instant now) {
-  timers_->Schedule(&x.idle_timer,
-                    x.idle_timeout.zero() ? Instant::Never() : now + x.idle_timeout);
+  timers_->Schedule(&x.idle_timer, x.idle_timeout.zero() ? Instant::Never() : now + x.idle_timeout);
 }
 
 std::string_view Engine::Impl::Date(Instant now) {
@@ -59,8 +58,9 @@ bool Engine::Impl::WriteResponse(Exchange& x, http::ResponseHead head, Instant n
   bool ok = headers.Set(Known::kServer, x.manager->server_name);
   if (!headers.Has(Known::kDate)) ok &= headers.Add(Known::kDate, Date(now));
   ok &= headers.Set(Known::kEnvoyUpstreamServiceTime, Cat(x.service_time.millis()));
-  ok &= MutateResponse({&x.target->headers, &x.route->headers, &x.host_config->headers,
-                        &x.table->headers}, &headers);
+  ok &= MutateResponse(
+      {&x.target->headers, &x.route->headers, &x.host_config->headers, &x.table->headers},
+      &headers);
   x.framing = head.framing == http::Framing::kNone ? http::Framing::kNone : framing.framing;
   x.close_after |= down.drain || framing.framing == http::Framing::kUntilClose;
   framing.close = x.close_after;

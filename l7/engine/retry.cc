@@ -97,7 +97,8 @@ bool WantsRetry(const RetryPlan& plan, AttemptFailure failure) {
   switch (failure) {
     case AttemptFailure::kConnect:
     case AttemptFailure::kConnectTimeout:
-      return (plan.on & (any | RetryPolicy::kConnectFailure | RetryPolicy::kResetBeforeRequest)) != 0;
+      return (plan.on & (any | RetryPolicy::kConnectFailure | RetryPolicy::kResetBeforeRequest)) !=
+             0;
     case AttemptFailure::kTermination:
     case AttemptFailure::kProtocolError:
     case AttemptFailure::kPerTryTimeout:

@@ -32,13 +32,13 @@ namespace meltemi::engine {
 using ExchangeId = Handle<struct ExchangeTag>;
 
 enum class TimerKind : uint8_t {
-  kConnIdle,      // subject: ConnId
-  kRequestHead,   // ConnId
-  kResponse,      // ExchangeId, as all below: the route's timeout
+  kConnIdle,     // subject: ConnId
+  kRequestHead,  // ConnId
+  kResponse,     // ExchangeId, as all below: the route's timeout
   kPerTry,
   kStreamIdle,
-  kRequest,       // the whole request must have come
-  kWait,          // a fault's delay, or the backoff before a retry
+  kRequest,  // the whole request must have come
+  kWait,     // a fault's delay, or the backoff before a retry
 };
 
 inline Timer MakeTimer(TimerKind kind, uint64_t subject) {
@@ -52,7 +52,7 @@ struct TcpHalf {
   uint32_t flags = 0;
   std::string_view details;
   std::string cluster_name;
-  uint32_t cluster_id = 0;     // stable id
+  uint32_t cluster_id = 0;  // stable id
   bool cluster_known = false;
   SockAddr upstream_local, upstream_remote;
 };
@@ -60,7 +60,8 @@ struct TcpHalf {
 struct Conn {
   enum class Kind : uint8_t { kHttpDown, kHttpUp, kTcpDown, kTcpUp };
   Conn(Kind kind_in, Instant now)
-      : kind(kind_in), timer(TimerOwner::kL7, static_cast<uint8_t>(TimerKind::kConnIdle)),
+      : kind(kind_in),
+        timer(TimerOwner::kL7, static_cast<uint8_t>(TimerKind::kConnIdle)),
         opened(now) {}
 
   Kind kind;
@@ -101,16 +102,17 @@ struct Conn {
 
 struct Exchange {
   enum class State : uint8_t {
-    kWaitDelay,    // fault injection
-    kWaitRetry,    // backoff
-    kQueued,       // the breaker allows no connection now
-    kConnecting,   // `up` is being opened
-    kForwarding,   // the head has been written to `up`
-    kReplied,      // a local reply has been written: only the record is left to make
+    kWaitDelay,   // fault injection
+    kWaitRetry,   // backoff
+    kQueued,      // the breaker allows no connection now
+    kConnecting,  // `up` is being opened
+    kForwarding,  // the head has been written to `up`
+    kReplied,     // a local reply has been written: only the record is left to make
   };
 
   Exchange(BufferPool* pool, Instant now)
-      : head(pool), response_timer(TimerOwner::kL7, static_cast<uint8_t>(TimerKind::kResponse)),
+      : head(pool),
+        response_timer(TimerOwner::kL7, static_cast<uint8_t>(TimerKind::kResponse)),
         try_timer(TimerOwner::kL7, static_cast<uint8_t>(TimerKind::kPerTry)),
         idle_timer(TimerOwner::kL7, static_cast<uint8_t>(TimerKind::kStreamIdle)),
         request_timer(TimerOwner::kL7, static_cast<uint8_t>(TimerKind::kRequest)),
@@ -133,42 +135,42 @@ struct Exchange {
 
   // The request.
   http::RequestHead head;
-  std::string_view authority;            // in `head`'s memory
-  std::string_view path;                 // as it goes upstream
+  std::string_view authority;  // in `head`'s memory
+  std::string_view path;       // as it goes upstream
   std::string_view original_path;
   telemetry::FixedText<64> forwarded_for;
-  bool request_complete = false;         // all of it has come
-  bool head_written = false;             // of this attempt
-  Chain replay;                          // body bytes sent upstream, kept for a retry
-  bool replay_whole = true;              // `replay` has all of them
-  bool out_of_memory = false;            // while the head was prepared
-  uint16_t abort_status = 0;             // fault injection: after the delay
+  bool request_complete = false;  // all of it has come
+  bool head_written = false;      // of this attempt
+  Chain replay;                   // body bytes sent upstream, kept for a retry
+  bool replay_whole = true;       // `replay` has all of them
+  bool out_of_memory = false;     // while the head was prepared
+  uint16_t abort_status = 0;      // fault injection: after the delay
   RetryPlan retry;
   Duration timeout, idle_timeout;
 
   // The attempt.
-  cluster::Cluster* cluster = nullptr;   // while an attempt or a backoff holds it
-  cluster::Host* host = nullptr;         // while an attempt runs
+  cluster::Cluster* cluster = nullptr;           // while an attempt or a backoff holds it
+  cluster::Host* host = nullptr;                 // while an attempt runs
   absl::InlinedVector<cluster::Host*, 4> tried;  // compared, never read
   uint32_t attempt_count = 0;
   uint32_t retry_count = 0;
-  bool raced = false;                    // a reuse race was repeated once already
-  bool pending = false;                  // in cluster->rq_pending
-  bool retry_counted = false;            // in cluster->retries_active
-  bool response_bytes = false;           // this attempt has seen some
+  bool raced = false;           // a reuse race was repeated once already
+  bool pending = false;         // in cluster->rq_pending
+  bool retry_counted = false;   // in cluster->retries_active
+  bool response_bytes = false;  // this attempt has seen some
   Instant attempt_started;
   SockAddr upstream_host, upstream_local;
 
   // The response.
-  bool response_started = false;         // its head has been written downstream
+  bool response_started = false;                 // its head has been written downstream
   http::Framing framing = http::Framing::kNone;  // as it goes downstream
   bool close_after = false;
   uint16_t status = 0;
   uint32_t flags = 0;
   telemetry::FixedText<64> details;
-  std::string_view failure;              // upstream transport failure reason, a literal
+  std::string_view failure;  // upstream transport failure reason, a literal
   uint64_t bytes_received = 0, bytes_sent = 0;
-  bool reusable = false;                  // the upstream keeps its connection open
+  bool reusable = false;  // the upstream keeps its connection open
   Duration service_time = Duration::Nanos(-1);
 
   Timer response_timer, try_timer, idle_timer, request_timer, wait_timer;

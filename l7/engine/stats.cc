@@ -4,7 +4,7 @@
 
 #include "l7/base/text.h"
 #include "l7/engine/impl.h"
-#include "l7/telemetry/response_flags.h"
+#include "l7/telemetry/access_log.h"
 
 namespace meltemi::engine {
 
@@ -69,12 +69,14 @@ std::string SeriesLabels(std::string_view source, std::string_view cluster, uint
     service_ns = service.substr(name.size() + 1);
     service_ns = service_ns.substr(0, service_ns.find('.'));
   }
+  std::string flag_text;
+  telemetry::AppendResponseFlags(flags, &flag_text);
   return Cat(Label("reporter", "source"), ",", Label("source_workload", workload), ",",
-             Label("source_workload_namespace", ns), ",", Label("destination_service", service), ",",
-             Label("destination_service_name", name), ",",
+             Label("source_workload_namespace", ns), ",", Label("destination_service", service),
+             ",", Label("destination_service_name", name), ",",
              Label("destination_service_namespace", service_ns), ",",
              Label("request_protocol", "http"), ",", Label("response_code", Cat(status)), ",",
-             Label("response_flags", telemetry::FlagsText(flags)), ",",
+             Label("response_flags", flag_text), ",",
              Label("connection_security_policy", "unknown"));
 }
 
@@ -83,8 +85,11 @@ std::string SeriesLabels(std::string_view source, std::string_view cluster, uint
 void RequestStats::AppendSeries(const Series& series, std::vector<Sample>* out) const {
   const std::string labels =
       SeriesLabels(series.source, series.cluster, series.status, series.flags);
-  out->push_back({"istio_requests_total", labels, static_cast<double>(series.count),
-                  Sample::Kind::kCounter, {}});
+  out->push_back({"istio_requests_total",
+                  labels,
+                  static_cast<double>(series.count),
+                  Sample::Kind::kCounter,
+                  {}});
   const std::string family = "istio_request_duration_milliseconds";
   uint64_t sum = 0;
   for (size_t i = 0; i <= kDurationBuckets.size(); ++i) {
@@ -101,12 +106,17 @@ void RequestStats::AppendSeries(const Series& series, std::vector<Sample>* out) 
 void RequestStats::AppendSamples(std::vector<Sample>* out) const {
   for (const Manager& manager : managers_) {
     const std::string label = Label("envoy_http_conn_manager_prefix", manager.stat_prefix);
-    out->push_back({"envoy_http_downstream_rq_total", label, static_cast<double>(manager.total),
-                    Sample::Kind::kCounter, {}});
+    out->push_back({"envoy_http_downstream_rq_total",
+                    label,
+                    static_cast<double>(manager.total),
+                    Sample::Kind::kCounter,
+                    {}});
     for (size_t i = 1; i < manager.classes.size(); ++i) {
       out->push_back({"envoy_http_downstream_rq_xx",
                       Cat(Label("envoy_response_code_class", Cat(i)), ",", label),
-                      static_cast<double>(manager.classes[i]), Sample::Kind::kCounter, {}});
+                      static_cast<double>(manager.classes[i]),
+                      Sample::Kind::kCounter,
+                      {}});
     }
   }
   for (const Series& series : series_) AppendSeries(series, out);
@@ -151,7 +161,9 @@ static void AppendCluster(const cluster::Cluster& cluster, std::vector<Sample>* 
   for (size_t i = 1; i < std::size(s.rq_class); ++i) {
     out->push_back({"envoy_cluster_upstream_rq_xx",
                     Cat(Label("envoy_response_code_class", Cat(i)), ",", label),
-                    static_cast<double>(s.rq_class[i]), Sample::Kind::kCounter, {}});
+                    static_cast<double>(s.rq_class[i]),
+                    Sample::Kind::kCounter,
+                    {}});
   }
   add("upstream_cx_active", cluster.cx_active, Sample::Kind::kGauge);
   add("upstream_rq_active", cluster.rq_active, Sample::Kind::kGauge);

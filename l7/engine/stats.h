@@ -1,8 +1,8 @@
 // RequestStats: the standard metrics that have more labels than a cluster: istio_requests_total,
 // istio_request_duration_milliseconds, and the downstream response classes per connection manager.
 //
-// Owned by one engine, on its worker's thread. Bound: kSeriesCountMax series; further ones are counted
-// and refused, so that a client cannot fill the memory with status codes.
+// Owned by one engine, on its worker's thread. Bound: kSeriesCountMax series; further ones are
+// counted and refused, so that a client cannot fill the memory with status codes.
 #ifndef MELTEMI_L7_ENGINE_STATS_H_
 #define MELTEMI_L7_ENGINE_STATS_H_
 
@@ -22,7 +22,7 @@ inline constexpr size_t kSeriesCountMax = 16 * 1024;
 
 // Upper bounds of the buckets in milliseconds: Envoy's defaults.
 inline constexpr std::array<double, 19> kDurationBuckets = {
-    0.5,  1,    5,    10,    25,    50,    100,    250,    500,    1000,
+    0.5,  1,    5,     10,    25,    50,     100,    250,     500,    1000,
     2500, 5000, 10000, 30000, 60000, 300000, 600000, 1800000, 3600000};
 
 class RequestStats {

@@ -1,5 +1,6 @@
 // Opaque TCP: two connections and the bytes between them. A FIN goes through as a FIN (the other
-// direction goes on), a reset as a reset; bytes wait in Conn::in while the other side cannot take them.
+// direction goes on), a reset as a reset; bytes wait in Conn::in while the other side cannot take
+// them.
 #include <algorithm>
 #include <utility>
 
@@ -61,7 +62,8 @@ void Engine::Impl::TcpConnectFailed(ConnId id, ConnectError error, Instant now) 
   FailTcp(*down, telemetry::kUpstreamConnectionFailure | limit,
           error == ConnectError::kTimeout
               ? "upstream_reset_before_response_started{connection_timeout}"
-              : "upstream_reset_before_response_started{connection_failure}", now);
+              : "upstream_reset_before_response_started{connection_failure}",
+          now);
 }
 
 void Engine::Impl::FailTcp(Conn& down, uint32_t flag, std::string_view details, Instant now) {

@@ -24,9 +24,12 @@ void Engine::Impl::OnTimer(Timer& timer, Instant now) {
 
 void Engine::Impl::OnConnTimer(TimerKind kind, Conn& conn, Instant now) {
   if (kind == TimerKind::kRequestHead) {
-    return RefuseWith(conn, {.status = 408, .body = "request header timeout",
-                             .details = "request_header_timeout",
-                             .flags = telemetry::kDownstreamProtocolError}, now);
+    return RefuseWith(conn,
+                      {.status = 408,
+                       .body = "request header timeout",
+                       .details = "request_header_timeout",
+                       .flags = telemetry::kDownstreamProtocolError},
+                      now);
   }
   switch (conn.kind) {
     case Conn::Kind::kHttpDown:
@@ -56,9 +59,12 @@ void Engine::Impl::OnExchangeTimer(TimerKind kind, Exchange& x, Instant now) {
       if (x.response_started) {
         return AbortResponse(x, telemetry::kUpstreamRequestTimeout, "response_timeout", now);
       }
-      return Reply(x, {.status = 504, .body = "upstream request timeout",
-                       .details = "response_timeout",
-                       .flags = telemetry::kUpstreamRequestTimeout}, now);
+      return Reply(x,
+                   {.status = 504,
+                    .body = "upstream request timeout",
+                    .details = "response_timeout",
+                    .flags = telemetry::kUpstreamRequestTimeout},
+                   now);
     case TimerKind::kPerTry:
       ++x.cluster->stats.rq_per_try_timeout;
       if (x.host != nullptr) ++x.host->stats.rq_timeout;
@@ -67,16 +73,19 @@ void Engine::Impl::OnExchangeTimer(TimerKind kind, Exchange& x, Instant now) {
       if (x.response_started) {
         return AbortResponse(x, telemetry::kStreamIdleTimeout, "stream_idle_timeout", now);
       }
-      return Reply(x, {.status = static_cast<uint16_t>(x.request_complete ? 504 : 408),
-                       .body = "stream timeout",
-                       .details = "stream_idle_timeout",
-                       .flags = telemetry::kStreamIdleTimeout}, now);
+      return Reply(x,
+                   {.status = static_cast<uint16_t>(x.request_complete ? 504 : 408),
+                    .body = "stream timeout",
+                    .details = "stream_idle_timeout",
+                    .flags = telemetry::kStreamIdleTimeout},
+                   now);
     case TimerKind::kRequest:
       if (x.response_started) {
-        return AbortResponse(x, telemetry::kDownstreamProtocolError, "request_overall_timeout", now);
+        return AbortResponse(x, telemetry::kDownstreamProtocolError, "request_overall_timeout",
+                             now);
       }
-      return Reply(x, {.status = 408, .body = "request timeout",
-                       .details = "request_overall_timeout"}, now);
+      return Reply(
+          x, {.status = 408, .body = "request timeout", .details = "request_overall_timeout"}, now);
     case TimerKind::kWait:
       if (x.state == Exchange::State::kWaitRetry) return StartAttempt(x, now);
       if (!AbortByFault(x, now)) BeginForward(x, now);

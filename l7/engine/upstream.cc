@@ -9,8 +9,8 @@ namespace meltemi::engine {
 
 using http1::Event;
 
-// A connection for the attempt: the most recently used idle one (its window is open, and the rest may
-// time out), else a new one, else a place in the queue. False: the breaker allows none of them.
+// A connection for the attempt: the most recently used idle one (its window is open, and the rest
+// may time out), else a new one, else a place in the queue. False: the breaker allows none of them.
 bool Engine::Impl::AttachUpstream(Exchange& x, Instant now) {
   cluster::Host* host = x.host;
   cluster::Cluster* cluster = x.cluster;

@@ -14,6 +14,7 @@ constexpr std::string_view kNames[] = {
 };
 constexpr size_t kCount = sizeof(kNames) / sizeof(kNames[0]);
 constexpr size_t kSlots = 256;
+static_assert(kCount <= 64);  // HeaderBlock keeps a bit for each
 
 constexpr size_t Hash(std::string_view name) {
   const size_t n = name.size();

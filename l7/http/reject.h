@@ -35,6 +35,8 @@ namespace meltemi::http {
   R(kBadChunk, 400, "http1.invalid_chunk")                                              \
   R(kChunkLineTooLong, 400, "http1.chunk_line_too_long")                                \
   R(kTrailersTooLarge, 431, "http1.trailers_too_large")                                 \
+  R(kBadTrailer, 400, "http1.invalid_trailer")                                          \
+  R(kSwitchingRefused, 502, "http1.unexpected_switching_protocols")                     \
   R(kNoMemory, 503, "overload")
 
 enum class Reject : uint8_t {

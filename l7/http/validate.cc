@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <string>
+#include <utility>
+
+#include "absl/container/inlined_vector.h"
 
 namespace meltemi::http {
 namespace {
@@ -74,6 +78,8 @@ bool KeepAlive(const HeaderBlock& headers, Version version) {
 
 Reject Target(RequestHead* head) {
   const std::string_view target = head->target;
+  // A target has no fragment (RFC 9112 3.2); servers differ about where the path then ends.
+  if (target.empty() || target.find('#') != std::string_view::npos) return Reject::kBadTarget;
   if (target.front() == '/') {
     head->path = target;
     return Reject::kNone;
@@ -92,7 +98,7 @@ Reject Target(RequestHead* head) {
   head->authority = rest.substr(0, end);
   if (!ValidAuthority(head->authority)) return Reject::kBadTarget;
   if (end == std::string_view::npos) {
-    head->path = "/";
+    head->path = head->method == "OPTIONS" ? "*" : "/";  // RFC 9112 3.2.4
   } else if (rest[end] == '?') {
     head->path = head->headers.Keep("/" + std::string(rest.substr(end)));
     if (head->path.data() == nullptr) return Reject::kNoMemory;
@@ -113,6 +119,20 @@ Reject Host(RequestHead* head) {
   if (!ValidAuthority(host)) return Reject::kHostInvalid;
   if (head->authority.empty()) head->authority = host;  // an absolute target wins: RFC 9112 3.2.2
   return Reject::kNone;
+}
+
+// RFC 9110 7.8. An offer of h2c alone may be ignored and is, as Envoy does: curl and Java make it
+// without need, and RemoveHopByHop keeps it from the upstream.
+bool AsksUpgrade(const RequestHead& head) {
+  if (!head.headers.Has(Known::kUpgrade) || head.version == Version::kHttp10) return false;
+  bool listed = false, other = false;
+  for (const Header& h : head.headers.headers()) {
+    if (h.known == Known::kConnection) listed |= HasToken(h.value, "upgrade");
+    if (h.known == Known::kUpgrade) {
+      ForEachElement(h.value, [&](std::string_view e) { other |= !EqualsLower(e, "h2c"); });
+    }
+  }
+  return listed && other;
 }
 
 Reject BodyOfRequest(RequestHead* head) {
@@ -174,13 +194,7 @@ Reject ValidateRequest(RequestHead* head) {
   if (const Reject r = Host(head); r != Reject::kNone) return r;
   if (const Reject r = BodyOfRequest(head); r != Reject::kNone) return r;
   head->keep_alive = KeepAlive(head->headers, head->version);
-  if (head->headers.Has(Known::kUpgrade) && head->version == Version::kHttp11) {
-    for (const Header& h : head->headers.headers()) {
-      if (h.known == Known::kConnection && HasToken(h.value, "upgrade")) {
-        return Reject::kUpgradeRefused;
-      }
-    }
-  }
+  if (AsksUpgrade(*head)) return Reject::kUpgradeRefused;
   const std::string_view expect = head->headers.Get(Known::kExpect);
   if (expect.data() != nullptr && head->version == Version::kHttp11) {
     if (!EqualsLower(expect, "100-continue")) return Reject::kExpectUnknown;
@@ -198,10 +212,16 @@ Reject ValidateResponse(std::string_view request_method, ResponseHead* head) {
   }
   if (const Reject r = Encoding(head->headers, head->version, &chunked); r != Reject::kNone) return r;
   if (has_length && chunked) return Reject::kLengthWithEncoding;
+  // We never ask for an upgrade.
+  if (head->status == 101) return Reject::kSwitchingRefused;
   // RFC 9112 6.3, in its order.
   if (request_method == "HEAD" || head->status < 200 || head->status == 204 ||
       head->status == 304) {
     head->framing = Framing::kNone;
+    // A server that announces a body where none may be might send it: what follows is not to be
+    // trusted to be the next response.
+    const bool never = head->status < 200 || head->status == 204;
+    if (never && (chunked || (has_length && head->content_length > 0))) head->keep_alive = false;
   } else if (chunked) {
     head->framing = Framing::kChunked;
   } else if (has_length) {
@@ -225,7 +245,10 @@ void RemoveHopByHop(HeaderBlock* headers) {
   }
   for (const std::string& name : listed) {
     // A peer must not be able to strip what we decide by (RFC 9110 7.6.1 forbids it too).
-    if (name != "host" && name != "content-length") headers->Remove(name);
+    const bool ours = name == "host" || name == "content-length" || name.starts_with("x-envoy-") ||
+                      name.starts_with("x-forwarded-") || name == "authorization" ||
+                      name == "cookie";
+    if (!ours) headers->Remove(name);
   }
   for (const Known known : {Known::kConnection, Known::kKeepAlive, Known::kProxyConnection,
                             Known::kTe, Known::kTransferEncoding, Known::kUpgrade}) {

@@ -9,6 +9,7 @@
 #include "l7/base/slice.h"
 #include "l7/http/message.h"
 #include "l7/http/reject.h"
+#include "l7/http1/scan.h"
 
 namespace meltemi::http1 {
 
@@ -25,11 +26,24 @@ class BodyDecoder {
   bool ends_at_close() const { return framing_ == http::Framing::kUntilClose; }
 
   http::Reject reject() const { return reject_; }
-  // Trailer fields as received ("name: value\r\n..."), empty when there were none. Valid after kDone.
+  // Trailer fields, checked, names in lower case ("name: value\r\n..."), empty when there were none.
+  // Valid after kDone.
   const std::string& trailers() const { return trailers_; }
 
  private:
-  enum class Chunk : uint8_t { kSize, kExtension, kSizeLf, kData, kDataCr, kDataLf, kTrailer };
+  enum class Chunk : uint8_t {
+    kSize,
+    kExtensionName,
+    kExtensionValue,
+    kExtensionQuoted,
+    kExtensionEscape,
+    kExtensionEnd,  // after a quoted value
+    kSizeLf,
+    kData,
+    kDataCr,
+    kDataLf,
+    kTrailer,
+  };
 
   Result Fail(http::Reject reject) {
     reject_ = reject;
@@ -38,14 +52,17 @@ class BodyDecoder {
   Result DecodeChunked(Chain* in, Chain* out);
   // One byte of framing; kDone when the last one was it.
   Result OnFramingByte(char c);
+  Result OnExtensionByte(char c);
   Result OnTrailerByte(char c);
+  Result CheckTrailers();
 
   http::Framing framing_ = http::Framing::kNone;
   uint64_t left_ = 0;  // of the content length or of the chunk
   Chunk chunk_ = Chunk::kSize;
   uint32_t line_bytes_ = 0;
-  bool digit_seen_ = false;
+  bool item_seen_ = false;  // a digit of the size, a character of an extension's part
   http::Reject reject_ = http::Reject::kNone;
+  HeadScan scan_;  // of the trailers
   std::string trailers_;
 };
 

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
+#include <string_view>
+#include <utility>
 
 #include "l7/http/validate.h"
 #include "l7/http1/scan.h"
@@ -11,70 +14,115 @@ namespace {
 
 using http::Reject;
 
-// A head that cannot become valid: a control character that no head holds. So that a TLS hello or
-// binary rubbish on a plaintext port is refused at once and not at the size limit.
-bool Hopeless(std::string_view bytes) {
-  return std::any_of(bytes.begin(), bytes.end(), [](char ch) {
-    const auto c = static_cast<uint8_t>(ch);
-    return c < 0x20 && c != '\t' && c != '\r' && c != '\n';
-  });
-}
+constexpr uint32_t kGatherBytes = 2048;  // the pool's small piece
 
-void SkipEmptyLine(Chain* in) {
-  // RFC 9112 2.2: a server should ignore at least one empty line before the request line.
-  while (in->size() >= 2) {
+// RFC 9112 2.2: empty lines before the request line are ignored. False: the chain ends inside one.
+bool SkipEmptyLines(Chain* in) {
+  while (!in->empty() && in->front().data()[0] == '\r') {
+    if (in->size() == 1) return false;
     char two[2];
     in->CopyTo(0, 2, reinterpret_cast<uint8_t*>(two));
-    if (two[0] != '\r' || two[1] != '\n') return;
+    if (two[1] != '\n') return true;
     in->RemovePrefix(2);
   }
+  return true;
+}
+
+Reject RejectOf(HeadScan::Found found) {
+  switch (found) {
+    case HeadScan::Found::kControl:
+      return Reject::kBadHeaderValue;
+    case HeadScan::Found::kBareLineEnd:
+      return Reject::kBareLineEnd;
+    case HeadScan::Found::kNothing:
+    case HeadScan::Found::kEnd:
+      break;
+  }
+  return Reject::kNone;
+}
+
+// What the parser refuses in a whole head, HeadScan may have refused already in a part of it: its word
+// comes first here too, so that the reason does not depend on how the bytes were split.
+Reject SameReason(const char* begin, const char* end, Reject parsed) {
+  HeadScan scan;
+  for (const char* p = begin; p < end; ++p) {
+    if (const Reject r = RejectOf(scan.Step(*p)); r != Reject::kNone) return r;
+  }
+  return parsed;
+}
+
+// The raw head's memory goes to the block whose views it holds.
+void Keep(RawHead* raw, http::HeaderBlock* headers) {
+  if (raw->heap != nullptr) return headers->PinHeap(std::move(raw->heap));
+  headers->Pin(std::move(raw->pin));
 }
 
 }  // namespace
 
 HeadReader::Result HeadReader::Read(Chain* in, BufferPool* pool, const HeadLimits& limits,
-                                    Head* out) {
-  if (in->size() <= scanned_) return Result::kNeedMore;
-  const size_t look = std::min<size_t>(in->size(), limits.header_bytes_max + 4);
-  const Slice& first = in->front();
+                                    RawHead* out) {
+  if (in->empty()) return Result::kNeedMore;
+  if (size_ > 0) return Gather(in, pool, limits, out);
   // The common case: the head lies whole in the first slice.
-  auto* begin = reinterpret_cast<char*>(const_cast<uint8_t*>(first.data()));
-  const size_t in_first = std::min<size_t>(first.size(), look);
-  const size_t from = scanned_ > 3 ? scanned_ - 3 : 0;
-  char* end = from < in_first ? FindHeadEnd(begin + from, begin + in_first) : nullptr;
-  if (end != nullptr) {
-    *out = Head{.begin = begin, .end = end, .pin = first.Sub(0, end - begin), .heap = {}};
-    in->RemovePrefix(end - begin);
-    scanned_ = 0;
+  const Slice& first = in->front();
+  auto* const begin = reinterpret_cast<char*>(const_cast<uint8_t*>(first.data()));
+  const uint32_t look = std::min(first.size(), limits.header_bytes_max);
+  char* const end = FindHeadEnd(begin, begin + look);
+  if (end == nullptr) return Gather(in, pool, limits, out);
+  out->begin = begin;
+  out->end = end;
+  out->pin = first.Sub(0, static_cast<uint32_t>(end - begin));
+  in->RemovePrefix(end - begin);
+  return Result::kComplete;
+}
+
+HeadReader::Result HeadReader::Gather(Chain* in, BufferPool* pool, const HeadLimits& limits,
+                                      RawHead* out) {
+  while (!in->empty()) {
+    if (size_ == limits.header_bytes_max) return Fail(Reject::kHeadersTooLarge);
+    if (size_ == room_ && !Grow(pool, limits.header_bytes_max)) return Fail(Reject::kNoMemory);
+    const std::string_view bytes = in->front().view();
+    const size_t part = std::min<size_t>(bytes.size(), room_ - size_);
+    HeadScan::Found found = HeadScan::Found::kNothing;
+    size_t used = 0;
+    while (used < part && found == HeadScan::Found::kNothing) found = scan_.Step(bytes[used++]);
+    if (const Reject r = RejectOf(found); r != Reject::kNone) return Fail(r);
+    std::memcpy(this->bytes() + size_, bytes.data(), used);
+    size_ += static_cast<uint32_t>(used);
+    in->RemovePrefix(used);
+    if (found != HeadScan::Found::kEnd) continue;
+    out->begin = this->bytes();
+    out->end = out->begin + size_;
+    out->pin = std::move(gathered_);
+    out->heap = std::move(heap_);
+    room_ = size_ = 0;
+    scan_ = HeadScan();
     return Result::kComplete;
   }
-  if (in->size() > first.size()) {  // it spans slices: gather
-    const bool fits = look <= pool->allocation_max();
-    Slice gathered = fits ? pool->Allocate(static_cast<uint32_t>(look)) : Slice();
-    if (fits && gathered.empty()) return Fail(Reject::kNoMemory);
-    std::string heap(fits ? 0 : look, 0);
-    begin = fits ? reinterpret_cast<char*>(gathered.mutable_data()) : heap.data();
-    in->CopyTo(0, look, reinterpret_cast<uint8_t*>(begin));
-    end = FindHeadEnd(begin + from, begin + look);
-    if (end != nullptr) {
-      const size_t size = end - begin;
-      in->RemovePrefix(size);
-      scanned_ = 0;
-      *out = Head{.begin = begin, .end = end, .pin = std::move(gathered), .heap = {}};
-      if (!fits) {
-        out->heap = std::move(heap);
-        out->begin = out->heap.data();
-        out->end = out->begin + size;
-      }
-      return Result::kComplete;
-    }
-    if (Hopeless({begin + scanned_, look - scanned_})) return Fail(Reject::kBadHeaderValue);
-  } else if (Hopeless({begin + scanned_, in_first - scanned_})) {
-    return Fail(Reject::kBadHeaderValue);
+  // Full without an end: the next byte would be one too many.
+  return size_ == limits.header_bytes_max ? Fail(Reject::kHeadersTooLarge) : Result::kNeedMore;
+}
+
+// A small piece, then the pool's largest, then the heap: a head of more than 16 KB is rare, and its
+// fields must be contiguous. The one place where L7 input may reach the heap.
+bool HeadReader::Grow(BufferPool* pool, uint32_t size_max) {
+  const uint32_t small = std::min({kGatherBytes, pool->allocation_max(), size_max});
+  const uint32_t large = std::min(pool->allocation_max(), size_max);
+  const uint32_t room = room_ < small ? small : room_ < large ? large : size_max;
+  Slice slice;
+  std::unique_ptr<char[]> heap;
+  if (room <= pool->allocation_max()) {
+    slice = pool->Allocate(room);
+    if (slice.empty()) return false;
+    if (size_ > 0) std::memcpy(slice.mutable_data(), bytes(), size_);
+  } else {
+    heap = std::make_unique<char[]>(room);
+    std::memcpy(heap.get(), bytes(), size_);
   }
-  if (in->size() > limits.header_bytes_max) return Fail(Reject::kHeadersTooLarge);
-  scanned_ = in->size();
-  return Result::kNeedMore;
+  gathered_ = std::move(slice);
+  heap_ = std::move(heap);
+  room_ = room;
+  return true;
 }
 
 Event RequestDecoder::Next(Chain* in) {
@@ -83,7 +131,10 @@ Event RequestDecoder::Next(Chain* in) {
   if (!body_done_) {
     body_.Clear();
     const BodyDecoder::Result result = decoder_.Decode(in, &body_);
-    if (result == BodyDecoder::Result::kError) return Fail(decoder_.reject());
+    if (result == BodyDecoder::Result::kError) {
+      const Event error = Fail(decoder_.reject());
+      return body_.empty() ? error : Event::kBody;  // what came before the error goes first
+    }
     body_done_ = result == BodyDecoder::Result::kDone;
     if (!body_.empty()) return Event::kBody;
     if (!body_done_) return Event::kNeedMore;
@@ -93,8 +144,8 @@ Event RequestDecoder::Next(Chain* in) {
 }
 
 Event RequestDecoder::NextHead(Chain* in) {
-  if (!reader_.begun()) SkipEmptyLine(in);
-  HeadReader::Head raw;
+  if (!reader_.begun() && !SkipEmptyLines(in)) return Event::kNeedMore;
+  RawHead raw;
   switch (reader_.Read(in, pool_, limits_, &raw)) {
     case HeadReader::Result::kNeedMore:
       return Event::kNeedMore;
@@ -104,17 +155,9 @@ Event RequestDecoder::NextHead(Chain* in) {
       break;
   }
   head_.emplace(pool_);
-  char* begin = raw.begin;
-  if (!raw.heap.empty()) {
-    const size_t size = raw.end - raw.begin;
-    heap_head_ = std::move(raw.heap);
-    begin = heap_head_.data();
-    raw.end = begin + size;
-  } else {
-    head_->headers.Pin(std::move(raw.pin));
-  }
-  if (const Reject r = ParseRequestHead(begin, raw.end, limits_, &*head_); r != Reject::kNone) {
-    return Fail(r);
+  Keep(&raw, &head_->headers);
+  if (const Reject r = ParseRequestHead(raw.begin, raw.end, limits_, &*head_); r != Reject::kNone) {
+    return Fail(SameReason(raw.begin, raw.end, r));
   }
   if (const Reject r = http::ValidateRequest(&*head_); r != Reject::kNone) return Fail(r);
   decoder_.Begin(head_->framing, head_->content_length);
@@ -134,7 +177,10 @@ Event ResponseDecoder::Next(Chain* in) {
   if (!body_done_) {
     body_.Clear();
     const BodyDecoder::Result result = decoder_.Decode(in, &body_);
-    if (result == BodyDecoder::Result::kError) return Fail(decoder_.reject());
+    if (result == BodyDecoder::Result::kError) {
+      const Event error = Fail(decoder_.reject());
+      return body_.empty() ? error : Event::kBody;  // what came before the error goes first
+    }
     body_done_ = result == BodyDecoder::Result::kDone;
     if (!body_.empty()) return Event::kBody;
     if (!body_done_) return Event::kNeedMore;
@@ -144,7 +190,7 @@ Event ResponseDecoder::Next(Chain* in) {
 }
 
 Event ResponseDecoder::NextHead(Chain* in) {
-  HeadReader::Head raw;
+  RawHead raw;
   switch (reader_.Read(in, pool_, limits_, &raw)) {
     case HeadReader::Result::kNeedMore:
       return Event::kNeedMore;
@@ -154,17 +200,9 @@ Event ResponseDecoder::NextHead(Chain* in) {
       break;
   }
   head_.emplace(pool_);
-  char* begin = raw.begin;
-  if (!raw.heap.empty()) {
-    const size_t size = raw.end - raw.begin;
-    heap_head_ = std::move(raw.heap);
-    begin = heap_head_.data();
-    raw.end = begin + size;
-  } else {
-    head_->headers.Pin(std::move(raw.pin));
-  }
-  if (const Reject r = ParseResponseHead(begin, raw.end, limits_, &*head_); r != Reject::kNone) {
-    return Fail(r);
+  Keep(&raw, &head_->headers);
+  if (const Reject r = ParseResponseHead(raw.begin, raw.end, limits_, &*head_); r != Reject::kNone) {
+    return Fail(SameReason(raw.begin, raw.end, r));
   }
   const std::string_view method = head_request_ ? "HEAD" : "GET";
   if (const Reject r = http::ValidateResponse(method, &*head_); r != Reject::kNone) return Fail(r);

@@ -10,46 +10,67 @@
 //     case Event::kError:    decoder.reject();   // stays in error
 //   }
 //
+// A body is taken as it is asked for: not calling Next leaves it in the chain, which is how a slow
+// reader holds back a fast sender. Byte counts: head().wire_bytes, TakeBody().size().
+//
 // Owns: the head being read. Thread: the worker's. Bounds: header bytes and count, chunk lines, trailers.
 #ifndef MELTEMI_L7_HTTP1_DECODER_H_
 #define MELTEMI_L7_HTTP1_DECODER_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "l7/base/slice.h"
 #include "l7/http/message.h"
 #include "l7/http/reject.h"
 #include "l7/http1/body_decoder.h"
 #include "l7/http1/head_parser.h"
+#include "l7/http1/scan.h"
 
 namespace meltemi::http1 {
 
 enum class Event : uint8_t { kNeedMore, kHead, kBody, kEnd, kError };
 
-// Takes one whole head from the front of a chain into one contiguous piece of memory.
+// A whole head as received, contiguous: [begin, end), in memory that `pin` or `heap` keeps.
+struct RawHead {
+  char* begin = nullptr;
+  char* end = nullptr;
+  Slice pin;
+  std::unique_ptr<char[]> heap;
+};
+
+// Takes one head from the front of a chain. A head that lies whole in the first slice stays where it
+// is; the bytes of any other are moved out of the chain as they come, into one piece: each byte is
+// looked at once, so that a head that drips in costs what it would cost in one packet, and the packets
+// it came in are free again. What it decides does not depend on how the bytes were split.
 class HeadReader {
  public:
   enum class Result : uint8_t { kNeedMore, kComplete, kError };
-  // kComplete: the head's bytes are [begin, end), in slices that `pins` keeps.
-  struct Head {
-    char* begin = nullptr;
-    char* end = nullptr;
-    Slice pin;
-    std::string heap;  // a head larger than the pool's largest piece (rare) lives here
-  };
-  Result Read(Chain* in, BufferPool* pool, const HeadLimits& limits, Head* out);
+  Result Read(Chain* in, BufferPool* pool, const HeadLimits& limits, RawHead* out);
   http::Reject reject() const { return reject_; }
-  // Bytes seen of a head that is not complete yet.
-  bool begun() const { return scanned_ > 0; }
+  // Bytes have been taken of a head that is not complete yet.
+  bool begun() const { return size_ > 0; }
 
  private:
   Result Fail(http::Reject reject) {
     reject_ = reject;
     return Result::kError;
   }
-  size_t scanned_ = 0;  // bytes of the chain known to hold no end of head
+  Result Gather(Chain* in, BufferPool* pool, const HeadLimits& limits, RawHead* out);
+  bool Grow(BufferPool* pool, uint32_t size_max);
+  char* bytes() {
+    return heap_ != nullptr ? heap_.get() : reinterpret_cast<char*>(gathered_.mutable_data());
+  }
+
+  Slice gathered_;
+  std::unique_ptr<char[]> heap_;  // of a head larger than the pool's largest piece
+  uint32_t room_ = 0;             // of the memory in use
+  uint32_t size_ = 0;             // bytes in it
+  HeadScan scan_;
   http::Reject reject_ = http::Reject::kNone;
 };
 
@@ -85,7 +106,6 @@ class RequestDecoder {
   BodyDecoder decoder_;
   bool body_done_ = false;
   std::optional<http::RequestHead> head_;
-  std::string heap_head_;
   Chain body_;
   http::Reject reject_ = http::Reject::kNone;
 };
@@ -124,7 +144,6 @@ class ResponseDecoder {
   BodyDecoder decoder_;
   bool body_done_ = false;
   std::optional<http::ResponseHead> head_;
-  std::string heap_head_;
   Chain body_;
   http::Reject reject_ = http::Reject::kNone;
 };

@@ -9,9 +9,9 @@ namespace {
 
 using http::Reject;
 
-// "HTTP/1.0" or "HTTP/1.1"; any later minor version of 1 is read as 1.1 (RFC 9110 2.5).
+// "HTTP/1.0" or "HTTP/1.1": there is no other minor version of HTTP/1.
 bool ParseVersion(const char* p, http::Version* version) {
-  if (std::memcmp(p, "HTTP/1.", 7) != 0 || p[7] < '0' || p[7] > '9') return false;
+  if (std::memcmp(p, "HTTP/1.", 7) != 0 || (p[7] != '0' && p[7] != '1')) return false;
   *version = p[7] == '0' ? http::Version::kHttp10 : http::Version::kHttp11;
   return true;
 }
@@ -25,30 +25,44 @@ Reject LineEnd(const char* p, const char* end) {
 
 }  // namespace
 
+http::Reject ParseField(char** at, char* end, FieldLine* out) {
+  char* p = *at;
+  if (end - p < 2) return Reject::kBadHeaderName;
+  if (p[0] == '\r' && p[1] == '\n') {
+    *at = p + 2;
+    *out = FieldLine();
+    return Reject::kNone;
+  }
+  if (*p == ' ' || *p == '\t') return Reject::kObsoleteFold;
+  char* const name = p;
+  for (; p < end; ++p) {
+    const uint8_t lower = kTokenLower[static_cast<uint8_t>(*p)];
+    if (lower == 0) break;
+    *p = static_cast<char>(lower);
+  }
+  if (p == end || *p != ':' || p == name) return Reject::kBadHeaderName;
+  out->name = std::string_view(name, p - name);
+  ++p;
+  while (p < end && (*p == ' ' || *p == '\t')) ++p;
+  char* const value = p;
+  p = FindValueEnd(p, end);
+  if (const Reject r = LineEnd(p, end); r != Reject::kNone) return r;
+  char* value_end = p;
+  while (value_end > value && (value_end[-1] == ' ' || value_end[-1] == '\t')) --value_end;
+  out->value = std::string_view(value, value_end - value);
+  *at = p + 2;
+  return Reject::kNone;
+}
+
 http::Reject ParseFields(char* p, char* end, const HeadLimits& limits, http::HeaderBlock* out) {
-  uint32_t count = 0;
-  while (true) {
-    if (end - p < 2) return Reject::kBadHeaderName;
-    if (p[0] == '\r' && p[1] == '\n') return Reject::kNone;
-    if (*p == ' ' || *p == '\t') return Reject::kObsoleteFold;
-    char* const name = p;
-    for (; p < end; ++p) {
-      const uint8_t lower = kTokenLower[static_cast<uint8_t>(*p)];
-      if (lower == 0) break;
-      *p = static_cast<char>(lower);
+  FieldLine line;
+  for (uint32_t count = 0;; ++count) {
+    if (const Reject r = ParseField(&p, end, &line); r != Reject::kNone) return r;
+    if (line.name.empty()) return Reject::kNone;
+    if (count == limits.header_count_max) return Reject::kTooManyHeaders;
+    if (!out->AddView(line.name, line.value, http::FindKnown(line.name))) {
+      return Reject::kNoMemory;
     }
-    if (p == end || *p != ':' || p == name) return Reject::kBadHeaderName;
-    const std::string_view key(name, p - name);
-    ++p;
-    while (p < end && (*p == ' ' || *p == '\t')) ++p;
-    char* const value = p;
-    p = FindValueEnd(p, end);
-    if (const Reject r = LineEnd(p, end); r != Reject::kNone) return r;
-    char* value_end = p;
-    while (value_end > value && (value_end[-1] == ' ' || value_end[-1] == '\t')) --value_end;
-    p += 2;
-    if (++count > limits.header_count_max) return Reject::kTooManyHeaders;
-    out->AddView(key, std::string_view(value, value_end - value), http::FindKnown(key));
   }
 }
 

@@ -82,6 +82,29 @@ inline char* FindHeadEnd(char* p, char* end) {
   return nullptr;
 }
 
+// The same search byte by byte, for heads that come in pieces, which also stops at what no head may
+// hold: a control character, a bare CR, a bare LF. So that a TLS hello or a client that ends lines with
+// LF is refused at once and not at the size limit or by a timeout.
+struct HeadScan {
+  enum class Found : uint8_t { kNothing, kEnd, kControl, kBareLineEnd };
+
+  Found Step(char c) {
+    last4 = last4 << 8 | static_cast<uint8_t>(c);
+    const bool after_cr = (last4 >> 8 & 0xff) == '\r';
+    if (static_cast<uint8_t>(c) >= 0x20 && c != 0x7f) {
+      return after_cr ? Found::kBareLineEnd : Found::kNothing;
+    }
+    if (c == '\n') {
+      if (!after_cr) return Found::kBareLineEnd;
+      return last4 == 0x0d0a0d0a ? Found::kEnd : Found::kNothing;
+    }
+    if (after_cr) return Found::kBareLineEnd;
+    return c == '\r' || c == '\t' ? Found::kNothing : Found::kControl;
+  }
+
+  uint32_t last4 = 0;  // the last four bytes, the latest lowest
+};
+
 }  // namespace meltemi::http1
 
 #endif  // MELTEMI_L7_HTTP1_SCAN_H_

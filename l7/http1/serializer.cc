@@ -52,7 +52,8 @@ constexpr size_t kFramingBytesMax = 128;  // every framing field at once
 
 void PutHeaders(const http::HeaderBlock& headers, bool skip_host, Writer* w) {
   for (const http::Header& h : headers.headers()) {
-    if (h.known == http::Known::kContentLength || (skip_host && h.known == http::Known::kHost)) {
+    if (h.known == http::Known::kContentLength || h.known == http::Known::kTransferEncoding ||
+        (skip_host && h.known == http::Known::kHost)) {
       continue;
     }
     w->Put(h.name);

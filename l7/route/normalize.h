@@ -1,5 +1,5 @@
-// Path normalization (RFC 3986 6.2.2): percent-encoded unreserved characters are decoded, dot segments
-// removed; backslashes are read as slashes, as browsers do. Pure; linear in the path.
+// Path normalization (RFC 3986 6.2.2): percent-encoded unreserved characters are decoded, dot
+// segments removed; backslashes are read as slashes, as browsers do. Pure; linear in the path.
 #ifndef MELTEMI_L7_ROUTE_NORMALIZE_H_
 #define MELTEMI_L7_ROUTE_NORMALIZE_H_
 

@@ -19,8 +19,7 @@ Civil ToCivil(int64_t unix_seconds) {
   const int64_t shifted = days + 719'468;
   const int64_t era = FloorDivide(shifted, 146'097);
   const int64_t of_era = shifted - era * 146'097;
-  const int64_t year_of_era =
-      (of_era - of_era / 1460 + of_era / 36'524 - of_era / 146'096) / 365;
+  const int64_t year_of_era = (of_era - of_era / 1460 + of_era / 36'524 - of_era / 146'096) / 365;
   const int64_t day_of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
   const int64_t march_month = (5 * day_of_year + 2) / 153;
   const int month = static_cast<int>(march_month < 10 ? march_month + 3 : march_month - 9);
@@ -52,9 +51,9 @@ std::string IsoMilliseconds(int64_t unix_nanos) {
   const Civil c = ToCivil(seconds);
   const int ms = static_cast<int>((unix_nanos - seconds * 1'000'000'000) / 1'000'000);
   char text[64];
-  const int size = std::snprintf(text, sizeof(text), "%04lld-%02d-%02dT%02d:%02d:%02d.%03dZ",
-                                 static_cast<long long>(c.year), c.month, c.day, c.hour, c.minute,
-                                 c.second, ms);
+  const int size =
+      std::snprintf(text, sizeof(text), "%04lld-%02d-%02dT%02d:%02d:%02d.%03dZ",
+                    static_cast<long long>(c.year), c.month, c.day, c.hour, c.minute, c.second, ms);
   return std::string(text, static_cast<size_t>(size));
 }
 

@@ -9,8 +9,8 @@
 
 namespace meltemi::telemetry {
 
-std::string HttpDate(int64_t unix_seconds);        // "Sun, 06 Nov 1994 08:49:37 GMT"
-std::string IsoMilliseconds(int64_t unix_nanos);   // "1994-11-06T08:49:37.123Z"
+std::string HttpDate(int64_t unix_seconds);       // "Sun, 06 Nov 1994 08:49:37 GMT"
+std::string IsoMilliseconds(int64_t unix_nanos);  // "1994-11-06T08:49:37.123Z"
 
 }  // namespace meltemi::telemetry
 

@@ -64,9 +64,8 @@ std::vector<Sample> Merge(std::vector<Sample> samples) {
       merged[at->second].value += sample.value;
     }
   }
-  std::stable_sort(merged.begin(), merged.end(), [](const Sample& a, const Sample& b) {
-    return FamilyOf(a) < FamilyOf(b);
-  });
+  std::stable_sort(merged.begin(), merged.end(),
+                   [](const Sample& a, const Sample& b) { return FamilyOf(a) < FamilyOf(b); });
   return merged;
 }
 

@@ -16,9 +16,9 @@ namespace meltemi::telemetry {
 struct Sample {
   enum class Kind : uint8_t {
     kCounter,
-    kGauge,        // added up over workers (connections)
-    kGaugeMax,     // the same on each worker (members of a cluster): the largest counts
-    kHistogram,    // _bucket, _sum or _count line of histogram `family`
+    kGauge,      // added up over workers (connections)
+    kGaugeMax,   // the same on each worker (members of a cluster): the largest counts
+    kHistogram,  // _bucket, _sum or _count line of histogram `family`
   };
   std::string name;
   std::string labels;  // `a="b",c="d"`, without braces; "" for none

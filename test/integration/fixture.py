@@ -7,7 +7,7 @@ import mesh as mesh_lib
 import shell
 import topology as topo
 
-PREFIX = "mltt-"
+PREFIX = os.environ.get("MELTEMI_TEST_PREFIX", "mltt-")
 
 # Bookinfo, and what only tests need: an echo server on the other node, one with IPv6 endpoints
 # only, and iperf3 behind a TCP service.

@@ -1,0 +1,104 @@
+#include "dataplane/packet/dpdk_pool.h"
+
+#include <rte_errno.h>
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+
+#include "absl/memory/memory.h"
+#include "l7/base/text.h"
+
+namespace meltemi::packet {
+namespace {
+
+static_assert(kHeadroom == RTE_PKTMBUF_HEADROOM, "drivers receive behind RTE_PKTMBUF_HEADROOM");
+
+struct ClassShape {
+  const char* suffix;
+  uint16_t room;
+};
+constexpr std::array<ClassShape, kSizeClasses> kShapes = {
+    {{"_s", kSmallRoom}, {"_l", kLargeRoom}, {"_h", 0}}};
+
+struct InitContext {
+  SizeClass size;
+  PacketPool* pool;
+};
+
+rte_mempool* CreateMempool(const std::string& name, SizeClass size, uint32_t count,
+                           PacketPool* pool) {
+  // No mempool cache: it is per EAL thread, and PacketPool has one of its own.
+  rte_mempool* mempool = rte_pktmbuf_pool_create((name + kShapes[size].suffix).c_str(), count, 0,
+                                                 kMetaBytes, kShapes[size].room, SOCKET_ID_ANY);
+  if (mempool == nullptr) return nullptr;
+  InitContext context{.size = size, .pool = pool};
+  rte_mempool_obj_iter(
+      mempool,
+      [](rte_mempool* /*mempool*/, void* argument, void* object, unsigned /*index*/) {
+        const auto* init = static_cast<const InitContext*>(argument);
+        auto* segment = static_cast<Packet*>(object);
+        InitSegment(segment, init->size, reinterpret_cast<uint8_t*>(segment + 1) + kMetaBytes,
+                    kShapes[init->size].room, init->pool);
+      },
+      &context);
+  return mempool;
+}
+
+}  // namespace
+
+rte_mempool* CreateSmallMempool(const std::string& name, uint32_t count) {
+  return CreateMempool(name, kSmall, count, nullptr);
+}
+
+DpdkPacketPool::Options DpdkPacketPool::Sized(const std::string& name, int megabytes) {
+  const uint64_t bytes = static_cast<uint64_t>(megabytes) << 20;
+  constexpr uint32_t kOverhead = sizeof(Packet) + kMetaBytes + 64;  // mempool's own header
+  Options options{.name = name};
+  options.small_count = static_cast<uint32_t>(bytes / 2 / (kSmallRoom + kOverhead));
+  options.large_count = static_cast<uint32_t>(bytes * 2 / 5 / (kLargeRoom + kOverhead));
+  options.header_count = static_cast<uint32_t>(bytes / 10 / kOverhead);
+  return options;
+}
+
+absl::StatusOr<std::unique_ptr<DpdkPacketPool>> DpdkPacketPool::Create(const Options& options) {
+  auto pool = absl::WrapUnique(new DpdkPacketPool);
+  const std::array<uint32_t, kSizeClasses> counts = {options.small_count, options.large_count,
+                                                     options.header_count};
+  for (int size = 0; size < kSizeClasses; ++size) {
+    pool->mempools_[size] =
+        CreateMempool(options.name, static_cast<SizeClass>(size), counts[size], pool.get());
+    if (pool->mempools_[size] == nullptr) {
+      return absl::ResourceExhaustedError(
+          Abs(Cat("packet pool ", options.name, ": ", counts[size], " segments of ",
+                  kShapes[size].room, " bytes: ", rte_strerror(rte_errno))));
+    }
+  }
+  return pool;
+}
+
+DpdkPacketPool::~DpdkPacketPool() {
+  for (rte_mempool* mempool : mempools_) rte_mempool_free(mempool);
+}
+
+int64_t DpdkPacketPool::InUse() const {
+  int64_t in_use = 0;
+  for (int size = 0; size < kSizeClasses; ++size) {
+    in_use += rte_mempool_in_use_count(mempools_[size]) - cached(static_cast<SizeClass>(size));
+  }
+  return in_use;
+}
+
+int DpdkPacketPool::Refill(SizeClass size, Packet** out, int count) {
+  auto** objects = reinterpret_cast<void**>(out);
+  if (rte_mempool_get_bulk(mempools_[size], objects, count) == 0) return count;
+  // Near the end: one by one, to the last.
+  int given = 0;
+  while (given < count && rte_mempool_get(mempools_[size], &objects[given]) == 0) ++given;
+  return given;
+}
+
+void DpdkPacketPool::Spill(SizeClass /*size*/, Packet** packets, int count) {
+  // Each to its own: a packet that came through a ring may be another worker's.
+  for (int i = 0; i < count; ++i) rte_mempool_put(packets[i]->pool, packets[i]);
+}
+
+}  // namespace meltemi::packet

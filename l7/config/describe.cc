@@ -1,0 +1,113 @@
+#include "l7/config/describe.h"
+
+#include "l7/config/describe_writer.h"
+
+namespace meltemi::config {
+namespace {
+
+constexpr std::string_view kDirections[] = {"unspecified", "inbound", "outbound"};
+constexpr std::string_view kHealths[] = {"healthy", "degraded", "unhealthy", "draining"};
+constexpr std::string_view kPolicies[] = {"round_robin", "least_request", "random",
+                                          "cluster_provided"};
+constexpr std::string_view kDiscoveries[] = {"static", "eds", "original_dst"};
+
+template <typename Enum, size_t N>
+std::string_view NameOf(const std::string_view (&names)[N], Enum value) {
+  return names[static_cast<size_t>(value)];
+}
+
+void DescribeEndpoint(const Endpoint& e, DescribeWriter* to) {
+  std::string line = e.address.ToString();
+  if (e.weight != 1) AppendTo(&line, " weight ", e.weight);
+  if (e.health != Health::kHealthy) AppendTo(&line, " ", NameOf(kHealths, e.health));
+  if (e.priority != 0) AppendTo(&line, " priority ", e.priority);
+  if (!e.locality.empty()) AppendTo(&line, " locality ", e.locality);
+  if (!e.workload.empty()) AppendTo(&line, " workload ", e.workload);
+  to->Line("endpoint ", line);
+}
+
+void DescribeCluster(const Cluster& c, DescribeWriter* to) {
+  const Cluster fallback;
+  to->Line("cluster \"", c.name, "\" ", NameOf(kDiscoveries, c.discovery), " ",
+           NameOf(kPolicies, c.lb));
+  to->In();
+  to->IfNot(fallback.least_request_choice_count, "choice_count", c.least_request_choice_count);
+  to->IfNot(fallback.panic_percent, "panic_percent", c.panic_percent);
+  to->IfNot(fallback.connect_timeout, "connect_timeout", c.connect_timeout);
+  to->IfNot(fallback.idle_timeout, "idle_timeout", c.idle_timeout);
+  to->IfNot(fallback.requests_per_connection_max, "requests_per_connection_max",
+            c.requests_per_connection_max);
+  to->IfNot(fallback.breaker.connections_max, "connections_max", c.breaker.connections_max);
+  to->IfNot(fallback.breaker.pending_max, "pending_max", c.breaker.pending_max);
+  to->IfNot(fallback.breaker.requests_max, "requests_max", c.breaker.requests_max);
+  to->IfNot(fallback.breaker.retries_max, "retries_max", c.breaker.retries_max);
+  for (const Endpoint& e : c.endpoints) DescribeEndpoint(e, to);
+  to->Out();
+}
+
+void DescribeAccessLogs(const std::vector<AccessLog>& logs, DescribeWriter* to) {
+  for (const AccessLog& log : logs) {
+    to->Line("access_log ", log.path, " ", log.format.substr(0, log.format.find('\n')));
+  }
+}
+
+void DescribeHttp(const HttpManager& m, DescribeWriter* to) {
+  const HttpManager fallback;
+  to->Line("http \"", m.stat_prefix, "\" routes \"", m.route_table_name, "\"",
+           m.route_table == kNoIndex ? " (not there)" : Cat(" (table ", m.route_table, ")"));
+  to->In();
+  to->IfNot(fallback.server_name, "server_name", m.server_name);
+  to->IfNot(fallback.stream_idle_timeout, "stream_idle_timeout", m.stream_idle_timeout);
+  to->IfNot(fallback.request_timeout, "request_timeout", m.request_timeout);
+  to->IfNot(fallback.request_headers_timeout, "request_headers_timeout", m.request_headers_timeout);
+  to->IfNot(fallback.idle_timeout, "idle_timeout", m.idle_timeout);
+  to->IfNot(fallback.header_bytes_max, "header_bytes_max", m.header_bytes_max);
+  to->IfNot(fallback.header_count_max, "header_count_max", m.header_count_max);
+  to->IfNot(fallback.generate_request_id, "generate_request_id", m.generate_request_id);
+  to->IfNot(fallback.use_remote_address, "use_remote_address", m.use_remote_address);
+  to->IfNot(fallback.normalize_path, "normalize_path", m.normalize_path);
+  to->IfNot(fallback.fault_filter, "fault_filter", m.fault_filter);
+  DescribeFault("fault", m.fault, to);
+  DescribeAccessLogs(m.access_logs, to);
+  to->Out();
+}
+
+void DescribeTcp(const TcpProxy& p, const Snapshot& snapshot, DescribeWriter* to) {
+  const TcpProxy fallback;
+  to->Line("tcp \"", p.stat_prefix, "\"");
+  to->In();
+  DescribeTargets(p.clusters, snapshot, to);
+  to->IfNot(fallback.idle_timeout, "idle_timeout", p.idle_timeout);
+  to->IfNot(fallback.connect_attempt_count_max, "connect_attempt_count_max",
+            p.connect_attempt_count_max);
+  DescribeAccessLogs(p.access_logs, to);
+  to->Out();
+}
+
+void DescribeListener(const Listener& l, const Snapshot& snapshot, DescribeWriter* to) {
+  to->Line("listener \"", l.name, "\" ", NameOf(kDirections, l.direction));
+  to->In();
+  for (const SockAddr& address : l.addresses) to->Line("address ", address.ToString());
+  if (const auto* http = std::get_if<HttpManager>(&l.filter)) DescribeHttp(*http, to);
+  if (const auto* tcp = std::get_if<TcpProxy>(&l.filter)) DescribeTcp(*tcp, snapshot, to);
+  to->Out();
+}
+
+}  // namespace
+
+std::string DescribeWriter::ToText(Duration d) {
+  const int64_t ns = d.nanos();
+  if (ns % 1'000'000'000 == 0) return Cat(ns / 1'000'000'000, "s");
+  if (ns % 1'000'000 == 0) return Cat(ns / 1'000'000, "ms");
+  return Cat(ns, "ns");
+}
+
+std::string Describe(const Snapshot& snapshot) {
+  DescribeWriter to;
+  for (const Cluster& c : snapshot.clusters) DescribeCluster(c, &to);
+  for (const RouteTable& t : snapshot.route_tables) DescribeRouteTable(t, snapshot, &to);
+  for (const Listener& l : snapshot.listeners) DescribeListener(l, snapshot, &to);
+  return to.Take();
+}
+
+}  // namespace meltemi::config
