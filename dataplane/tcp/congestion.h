@@ -1,5 +1,6 @@
-// Congestion: how much may be in flight. RFC 5681 (slow start, avoidance), 6928 (initial window), 9438
-// (CUBIC, default) or NewReno. Pure state: bytes, RTT and time in, cwnd out; LossState decides when.
+// Congestion: how much may be in flight. RFC 5681 (slow start, avoidance), 6928 (initial window),
+// 9438 (CUBIC, default) or NewReno. Pure state: bytes, RTT and time in, cwnd out; LossState decides
+// when.
 #ifndef MELTEMI_DATAPLANE_TCP_CONGESTION_H_
 #define MELTEMI_DATAPLANE_TCP_CONGESTION_H_
 

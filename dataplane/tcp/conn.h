@@ -1,5 +1,5 @@
-// Conn: one connection's state, by the names of RFC 9293 3.3.1. Only what outlives a segment; what a
-// segment needs is in Segment (segment.h). Owned by Tcp; hot part first, two cache lines.
+// Conn: one connection's state, by the names of RFC 9293 3.3.1. Only what outlives a segment; what
+// a segment needs is in Segment (segment.h). Owned by Tcp; hot part first, two cache lines.
 //
 // Send sequence space, and where its bytes are:
 //
@@ -79,9 +79,9 @@ struct alignas(64) ConnHot {
 
   uint32_t rcv_nxt = 0;
   uint32_t rcv_adv = 0;
-  uint32_t rcv_unread = 0;   // bytes in kData events not yet Consumed
-  uint32_t rcv_unacked = 0;  // bytes taken in since the last ACK went out
-  uint32_t ts_recent = 0;    // TS.Recent
+  uint32_t rcv_unread = 0;     // bytes in kData events not yet Consumed
+  uint32_t rcv_unacked = 0;    // bytes taken in since the last ACK went out
+  uint32_t ts_recent = 0;      // TS.Recent
   uint32_t last_ack_sent = 0;  // Last.ACK.sent
 
   LossState* loss = nullptr;         // while something is missing on the way out

@@ -1,4 +1,5 @@
-// TcpCounters: one counter per drop, verdict and event of dataplane/tcp. A table: l7/base/counter.h.
+// TcpCounters: one counter per drop, verdict and event of dataplane/tcp. A table:
+// l7/base/counter.h.
 #ifndef MELTEMI_DATAPLANE_TCP_COUNTERS_H_
 #define MELTEMI_DATAPLANE_TCP_COUNTERS_H_
 
@@ -6,65 +7,65 @@
 
 namespace meltemi::tcp {
 
-#define MELTEMI_TCP_COUNTERS(C)                                                                    \
-  C(segments_in, "packets", "TCP packets received (a super-frame counts once)")                    \
-  C(segments_out, "packets", "TCP packets made (a super-frame counts once)")                       \
-  C(bytes_in, "bytes", "payload bytes delivered in order")                                         \
-  C(bytes_out, "bytes", "payload bytes sent for the first time")                                   \
-  C(super_frames_out, "packets", "packets sent with segmentation left to the port")                \
-  C(drop_header, "packets", "dropped: truncated or malformed TCP header")                          \
-  C(drop_checksum, "packets", "dropped: wrong TCP checksum")                                       \
-  C(options_malformed, "packets", "TCP options ended early because they were malformed")           \
-  C(unmatched, "packets", "segments without a connection, handed to the caller")                   \
-  C(drop_out_of_window, "packets", "dropped: outside the receive window (RFC 9293 3.10.7.4)")      \
-  C(drop_paws, "packets", "dropped: old timestamp (RFC 7323 5)")                                   \
-  C(drop_no_timestamp, "packets", "dropped: timestamp missing though negotiated (RFC 7323 3.2)")   \
-  C(drop_rst_sequence, "packets", "dropped: RST inside the window, not at its left edge (5961)")   \
-  C(drop_rst_out_of_window, "packets", "dropped: RST outside the window")                          \
-  C(drop_syn_in_window, "packets", "dropped: SYN on a synchronized connection (RFC 5961 4)")       \
-  C(drop_no_ack, "packets", "dropped: segment without ACK on a synchronized connection")           \
-  C(drop_ack_unacceptable, "packets", "dropped: ACK outside the acceptable range (RFC 5961 5)")    \
-  C(drop_syn_sent, "packets", "dropped in SYN-SENT: neither SYN nor RST (RFC 9293 3.10.7.3)")      \
-  C(drop_closed, "packets", "dropped: RST for no connection, or a second segment of a burst")      \
-  C(drop_text_after_fin, "packets", "payload ignored: it lies after the peer's FIN")               \
-  C(drop_out_of_order_full, "packets", "dropped: the out-of-order queue is full")                  \
-  C(drop_no_memory, "packets", "replies not sent: no packet or no room in the reply queue")        \
-  C(drop_detached_bytes, "bytes", "payload thrown away after Release")                             \
-  C(duplicate_segments_in, "packets", "segments that held nothing new")                            \
-  C(out_of_order_in, "packets", "segments that arrived after a hole")                              \
-  C(challenge_acks, "packets", "challenge ACKs sent (RFC 5961)")                                   \
-  C(challenge_acks_limited, "packets", "ACKs for invalid segments held back by the rate limit")    \
-  C(resets_in, "packets", "RSTs that ended a connection")                                          \
-  C(resets_out, "packets", "RSTs sent")                                                            \
-  C(accepts, "connections", "passive opens that were established")                                 \
-  C(connects, "connections", "active opens that were established")                                 \
-  C(connect_failures, "connections", "active opens that failed")                                   \
-  C(accept_failures, "connections", "half-open passive opens that ended")                          \
-  C(syn_queue_evictions, "connections", "oldest half-open connections dropped: SYN queue full")    \
-  C(conn_table_full, "connections", "opens refused: the connection table is full")                 \
-  C(retransmits, "packets", "packets sent again")                                                  \
-  C(retransmit_bytes, "bytes", "payload bytes sent again")                                         \
-  C(fast_recoveries, "events", "recoveries entered by duplicate or selective ACKs")                \
-  C(rto_expirations, "events", "retransmission timeouts")                                          \
-  C(syn_retransmits, "packets", "SYN or SYN-ACK sent again")                                       \
-  C(window_probes, "packets", "zero-window probes sent")                                           \
-  C(keepalive_probes, "packets", "keepalive probes sent")                                          \
-  C(timeouts, "connections", "connections ended because the peer fell silent")                     \
-  C(delayed_acks, "packets", "ACKs sent by the delayed-ACK timer")                                 \
-  C(window_updates, "packets", "ACKs sent only to open the window")                                \
-  C(acks_out, "packets", "segments sent without payload, SYN, FIN or RST")                         \
-  C(sack_blocks_in, "blocks", "selective acknowledgements received")                               \
-  C(sack_blocks_invalid, "blocks", "selective acknowledgements outside the send window")           \
-  C(time_wait_entered, "connections", "connections that entered TIME-WAIT")                        \
-  C(time_wait_recycled, "connections", "TIME-WAIT entries ended early: table full")                \
-  C(time_wait_reused, "connections", "TIME-WAIT ended by a new SYN (RFC 6191)")                    \
-  C(time_wait_segments, "packets", "segments answered in TIME-WAIT")                               \
-  C(fin_wait_2_timeouts, "connections", "released connections ended in FIN-WAIT-2")                \
-  C(icmp_ignored, "packets", "ICMP errors about no connection or outside the send window")         \
-  C(icmp_soft_errors, "packets", "ICMP errors recorded only (RFC 5461)")                           \
-  C(icmp_hard_errors, "packets", "ICMP errors that ended an open in progress")                     \
-  C(icmp_too_big, "packets", "path MTU lowered by ICMP")                                           \
-  C(send_after_finish, "calls", "Send on a connection whose sending side has ended")               \
+#define MELTEMI_TCP_COUNTERS(C)                                                                  \
+  C(segments_in, "packets", "TCP packets received (a super-frame counts once)")                  \
+  C(segments_out, "packets", "TCP packets made (a super-frame counts once)")                     \
+  C(bytes_in, "bytes", "payload bytes delivered in order")                                       \
+  C(bytes_out, "bytes", "payload bytes sent for the first time")                                 \
+  C(super_frames_out, "packets", "packets sent with segmentation left to the port")              \
+  C(drop_header, "packets", "dropped: truncated or malformed TCP header")                        \
+  C(drop_checksum, "packets", "dropped: wrong TCP checksum")                                     \
+  C(options_malformed, "packets", "TCP options ended early because they were malformed")         \
+  C(unmatched, "packets", "segments without a connection, handed to the caller")                 \
+  C(drop_out_of_window, "packets", "dropped: outside the receive window (RFC 9293 3.10.7.4)")    \
+  C(drop_paws, "packets", "dropped: old timestamp (RFC 7323 5)")                                 \
+  C(drop_no_timestamp, "packets", "dropped: timestamp missing though negotiated (RFC 7323 3.2)") \
+  C(drop_rst_sequence, "packets", "dropped: RST inside the window, not at its left edge (5961)") \
+  C(drop_rst_out_of_window, "packets", "dropped: RST outside the window")                        \
+  C(drop_syn_in_window, "packets", "dropped: SYN on a synchronized connection (RFC 5961 4)")     \
+  C(drop_no_ack, "packets", "dropped: segment without ACK on a synchronized connection")         \
+  C(drop_ack_unacceptable, "packets", "dropped: ACK outside the acceptable range (RFC 5961 5)")  \
+  C(drop_syn_sent, "packets", "dropped in SYN-SENT: neither SYN nor RST (RFC 9293 3.10.7.3)")    \
+  C(drop_closed, "packets", "dropped: RST for no connection, or a second segment of a burst")    \
+  C(drop_text_after_fin, "packets", "payload ignored: it lies after the peer's FIN")             \
+  C(drop_out_of_order_full, "packets", "dropped: the out-of-order queue is full")                \
+  C(drop_no_memory, "packets", "replies not sent: no packet or no room in the reply queue")      \
+  C(drop_detached_bytes, "bytes", "payload thrown away after Release")                           \
+  C(duplicate_segments_in, "packets", "segments that held nothing new")                          \
+  C(out_of_order_in, "packets", "segments that arrived after a hole")                            \
+  C(challenge_acks, "packets", "challenge ACKs sent (RFC 5961)")                                 \
+  C(challenge_acks_limited, "packets", "ACKs for invalid segments held back by the rate limit")  \
+  C(resets_in, "packets", "RSTs that ended a connection")                                        \
+  C(resets_out, "packets", "RSTs sent")                                                          \
+  C(accepts, "connections", "passive opens that were established")                               \
+  C(connects, "connections", "active opens that were established")                               \
+  C(connect_failures, "connections", "active opens that failed")                                 \
+  C(accept_failures, "connections", "half-open passive opens that ended")                        \
+  C(syn_queue_evictions, "connections", "oldest half-open connections dropped: SYN queue full")  \
+  C(conn_table_full, "connections", "opens refused: the connection table is full")               \
+  C(retransmits, "packets", "packets sent again")                                                \
+  C(retransmit_bytes, "bytes", "payload bytes sent again")                                       \
+  C(fast_recoveries, "events", "recoveries entered by duplicate or selective ACKs")              \
+  C(rto_expirations, "events", "retransmission timeouts")                                        \
+  C(syn_retransmits, "packets", "SYN or SYN-ACK sent again")                                     \
+  C(window_probes, "packets", "zero-window probes sent")                                         \
+  C(keepalive_probes, "packets", "keepalive probes sent")                                        \
+  C(timeouts, "connections", "connections ended because the peer fell silent")                   \
+  C(delayed_acks, "packets", "ACKs sent by the delayed-ACK timer")                               \
+  C(window_updates, "packets", "ACKs sent only to open the window")                              \
+  C(acks_out, "packets", "segments sent without payload, SYN, FIN or RST")                       \
+  C(sack_blocks_in, "blocks", "selective acknowledgements received")                             \
+  C(sack_blocks_invalid, "blocks", "selective acknowledgements outside the send window")         \
+  C(time_wait_entered, "connections", "connections that entered TIME-WAIT")                      \
+  C(time_wait_recycled, "connections", "TIME-WAIT entries ended early: table full")              \
+  C(time_wait_reused, "connections", "TIME-WAIT ended by a new SYN (RFC 6191)")                  \
+  C(time_wait_segments, "packets", "segments answered in TIME-WAIT")                             \
+  C(fin_wait_2_timeouts, "connections", "released connections ended in FIN-WAIT-2")              \
+  C(icmp_ignored, "packets", "ICMP errors about no connection or outside the send window")       \
+  C(icmp_soft_errors, "packets", "ICMP errors recorded only (RFC 5461)")                         \
+  C(icmp_hard_errors, "packets", "ICMP errors that ended an open in progress")                   \
+  C(icmp_too_big, "packets", "path MTU lowered by ICMP")                                         \
+  C(send_after_finish, "calls", "Send on a connection whose sending side has ended")             \
   C(pool_exhausted, "events", "sending paused: no packet memory")
 
 MELTEMI_COUNTER_TABLE(TcpCounters, "meltemi_tcp", MELTEMI_TCP_COUNTERS)

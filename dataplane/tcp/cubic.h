@@ -18,9 +18,9 @@ struct Cubic {
   // 4.3: the additive increase that is as aggressive as Reno at this beta.
   static constexpr double kAlpha = 3.0 * (1.0 - kBeta) / (1.0 + kBeta);
 
-  float w_max = 0;   // segments
-  float w_est = 0;   // segments: what Reno would have
-  float k = 0;       // seconds
+  float w_max = 0;                   // segments
+  float w_est = 0;                   // segments: what Reno would have
+  float k = 0;                       // seconds
   Instant epoch = Instant::Never();  // start of this congestion avoidance stage
 
   void ForgetEpoch() { epoch = Instant::Never(); }

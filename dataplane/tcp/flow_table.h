@@ -1,10 +1,11 @@
-// FlowTable: from a 4-tuple to what the stack knows about it. Open addressing with linear probing, 16-byte entries,
-// no tombstones (deletion shifts back), keyed SipHash-1-3 so that a peer cannot aim at one bucket.
+// FlowTable: from a 4-tuple to what the stack knows about it. Open addressing with linear probing,
+// 16-byte entries, no tombstones (deletion shifts back), keyed SipHash-1-3 so that a peer cannot
+// aim at one bucket.
 //
-// Owns no values: an entry is a hash, a kind and a pointer; the pointee holds the tuple. Lookups go in
-// stages (Hash, Prefetch, Find) so that a burst overlaps its cache misses. Called by Tcp only.
-// Bound: sized once for `capacity` entries at most half full. The hash is kept in the entry, so that a
-// table of another size can be filled entry by entry without touching the pointees.
+// Owns no values: an entry is a hash, a kind and a pointer; the pointee holds the tuple. Lookups go
+// in stages (Hash, Prefetch, Find) so that a burst overlaps its cache misses. Called by Tcp only.
+// Bound: sized once for `capacity` entries at most half full. The hash is kept in the entry, so
+// that a table of another size can be filled entry by entry without touching the pointees.
 #ifndef MELTEMI_DATAPLANE_TCP_FLOW_TABLE_H_
 #define MELTEMI_DATAPLANE_TCP_FLOW_TABLE_H_
 
@@ -36,7 +37,8 @@ class FlowTable {
   }
   void Prefetch(uint32_t hash) const { __builtin_prefetch(&entries_[Home(hash)]); }
 
-  // The entry for `hash` that `match(const Entry&)` accepts (it compares the tuple); null when none.
+  // The entry for `hash` that `match(const Entry&)` accepts (it compares the tuple); null when
+  // none.
   template <typename Match>
   const Entry* Find(uint32_t hash, Match&& match) const {
     for (size_t at = Home(hash);; at = Next(at)) {

@@ -1,6 +1,6 @@
-// Initial sequence numbers by RFC 6528: ISN = M + F(tuple, key), M a clock of 4 microseconds, so that
-// numbers of one tuple grow and numbers of other tuples tell nothing. Timestamp offsets (RFC 7323
-// 7.1 / 5.4) come from the same key with another label. Pure.
+// Initial sequence numbers by RFC 6528: ISN = M + F(tuple, key), M a clock of 4 microseconds, so
+// that numbers of one tuple grow and numbers of other tuples tell nothing. Timestamp offsets (RFC
+// 7323 7.1 / 5.4) come from the same key with another label. Pure.
 #ifndef MELTEMI_DATAPLANE_TCP_ISN_H_
 #define MELTEMI_DATAPLANE_TCP_ISN_H_
 

@@ -76,8 +76,7 @@ void Tcp::Impl::Established(Conn& c, Instant now) {
   c.rcv_adv = SeqMax(c.rcv_adv, c.rcv_nxt + WindowWanted(c));
   c.retries = c.backoff = 0;
   c.retransmit_at = Instant::Never();
-  c.life_at =
-      options_.keepalive_idle.zero() ? Instant::Never() : now + options_.keepalive_idle;
+  c.life_at = options_.keepalive_idle.zero() ? Instant::Never() : now + options_.keepalive_idle;
   c.congestion.Start(c.smss());
   if (c.syn_retransmitted) c.congestion.cwnd = c.smss();  // RFC 6928 2
 }
@@ -153,7 +152,8 @@ void Tcp::Impl::EnterTimeWait(Conn& c, Instant now) {
   const uint32_t hash = c.hash;
   Close(c, TcpError::kNone);
   flows_.Insert(hash, FlowTable::Kind::kTimeWait, entry);
-  if (!time_wait_timer_.pending()) timers_->Schedule(&time_wait_timer_, time_wait_.oldest()->deadline);
+  if (!time_wait_timer_.pending())
+    timers_->Schedule(&time_wait_timer_, time_wait_.oldest()->deadline);
 }
 
 void Tcp::Impl::CheckInvariants() {

@@ -1,13 +1,14 @@
 // LossState: what a sender knows about holes: the SACK scoreboard and the recovery in progress. RFC
-// 6675 (pipe), 6582 (NewReno without SACK), 5681. Exists only while something is missing: taken from
-// a pool at the first duplicate ACK or timeout, given back when all is acknowledged.
+// 6675 (pipe), 6582 (NewReno without SACK), 5681. Exists only while something is missing: taken
+// from a pool at the first duplicate ACK or timeout, given back when all is acknowledged.
 //
 //   snd.una      rtx_nxt        lost_edge                 snd.nxt
 //      |----------|--------------|-------------------------|
 //       sent again  lost, to be    in flight (or SACKed)
 //                   sent again
 //
-// SACKed parts are cut out of every region. Pure state: no timers, no packets. Bound: kSackRangesMax.
+// SACKed parts are cut out of every region. Pure state: no timers, no packets. Bound:
+// kSackRangesMax.
 #ifndef MELTEMI_DATAPLANE_TCP_LOSS_H_
 #define MELTEMI_DATAPLANE_TCP_LOSS_H_
 
@@ -37,8 +38,8 @@ struct LossState {
 
   // Begins at `una` with nothing known.
   void Reset(uint32_t una);
-  // Adds one SACK block, already inside (una, nxt]. Returns how many bytes are newly SACKed. When the table
-  // is full the block is forgotten: something may be sent twice, nothing is lost.
+  // Adds one SACK block, already inside (una, nxt]. Returns how many bytes are newly SACKed. When
+  // the table is full the block is forgotten: something may be sent twice, nothing is lost.
   uint32_t AddSack(SeqRange block);
   // Cumulative ACK up to `una`.
   void Advance(uint32_t una);

@@ -34,8 +34,8 @@ struct Options {
 
 // False when the options are malformed; what came before the fault is kept.
 bool ParseOptions(std::span<const uint8_t> bytes, Options* options);
-// Writes at most kOptionBytesMax bytes, padded with NOPs to a multiple of 4; returns the length. SACK blocks that
-// do not fit are left out.
+// Writes at most kOptionBytesMax bytes, padded with NOPs to a multiple of 4; returns the length.
+// SACK blocks that do not fit are left out.
 int EmitOptions(const Options& options, uint8_t* out);
 
 }  // namespace meltemi::tcp

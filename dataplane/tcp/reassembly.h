@@ -1,9 +1,10 @@
 // Reassembly: the out-of-order queue of one connection. Ranges of sequence space above rcv.nxt with
-// their bytes, ascending, disjoint, not touching; what overlaps is trimmed from the newcomer, so the
-// bytes first received win. RFC 9293 3.10.7.4 (segment text), RFC 2018 (which blocks to report).
+// their bytes, ascending, disjoint, not touching; what overlaps is trimmed from the newcomer, so
+// the bytes first received win. RFC 9293 3.10.7.4 (segment text), RFC 2018 (which blocks to
+// report).
 //
-// Exists only while there is a hole. Bounds: kRangesMax ranges, limits::kTcpOutOfOrderSegments slices,
-// and the receive window for bytes.
+// Exists only while there is a hole. Bounds: kRangesMax ranges, limits::kTcpOutOfOrderSegments
+// slices, and the receive window for bytes.
 #ifndef MELTEMI_DATAPLANE_TCP_REASSEMBLY_H_
 #define MELTEMI_DATAPLANE_TCP_REASSEMBLY_H_
 
@@ -23,8 +24,8 @@ class Reassembly {
   enum class Result : uint8_t { kKept, kDuplicate, kFull };
   // Text at [seq, seq + bytes.size()), wholly above rcv.nxt.
   Result Add(uint32_t seq, Chain bytes);
-  // What continues at `*rcv_nxt` is appended to `out` and rcv.nxt moves past it; ranges that it has overtaken are
-  // forgotten.
+  // What continues at `*rcv_nxt` is appended to `out` and rcv.nxt moves past it; ranges that it has
+  // overtaken are forgotten.
   void TakeInOrder(uint32_t* rcv_nxt, Chain* out);
   // Blocks for the SACK option, the most recently changed first (RFC 2018 4). Returns how many.
   int SackBlocks(std::span<SeqRange> out) const;

@@ -37,12 +37,10 @@ void Tcp::Impl::Receive(std::span<const SegmentIn> in, Instant now,
   }
   for (Staged& staged : staged_) {
     Segment& s = staged.segment;
-    const FlowTable::Entry* entry =
-        flows_.Find(staged.hash, [&s](const FlowTable::Entry& e) {
-          return (e.kind == FlowTable::Kind::kConn ? static_cast<Conn*>(e.value)->tuple
-                                                   : static_cast<TimeWait*>(e.value)->tuple) ==
-                 s.tuple;
-        });
+    const FlowTable::Entry* entry = flows_.Find(staged.hash, [&s](const FlowTable::Entry& e) {
+      return (e.kind == FlowTable::Kind::kConn ? static_cast<Conn*>(e.value)->tuple
+                                               : static_cast<TimeWait*>(e.value)->tuple) == s.tuple;
+    });
     if (entry == nullptr) {
       ++counters_.unmatched;
       unmatched->push_back(in[staged.index]);
@@ -71,11 +69,11 @@ void Tcp::Impl::OnTimeWaitSegment(TimeWait* entry, const SegmentIn& in, Segment&
   }
   // An ACK in order asks for nothing: two ends in TIME-WAIT would talk for ever.
   const bool plain = s.length() == 0 && s.seq == entry->rcv_nxt;
-  const bool answer =
-      !s.has(kRst) && !plain && (s.length() > 0 || now >= entry->ack_allowed_at);
+  const bool answer = !s.has(kRst) && !plain && (s.length() > 0 || now >= entry->ack_allowed_at);
   if (answer) {
     entry->ack_allowed_at = now + kChallengeInterval;
-    if (s.has(kFin)) {
+    // Its FIN again, or text before it: our ACK was lost, its wait for one begins anew.
+    if (s.length() > 0 && SeqLessEq(s.end(), entry->rcv_nxt)) {
       time_wait_.Restart(entry, now + options_.time_wait);
     }
     Options options;

@@ -21,8 +21,8 @@ uint16_t Fold(uint64_t sum) {
   return static_cast<uint16_t>(sum);
 }
 
-// The one's complement sum of big-endian 16-bit words, unfolded; a last odd byte is a high byte. Works on
-// host-order 32-bit words and swaps once at the end (RFC 1071 2.B).
+// The one's complement sum of big-endian 16-bit words, unfolded; a last odd byte is a high byte.
+// Works on host-order 32-bit words and swaps once at the end (RFC 1071 2.B).
 uint64_t SumBytes(const uint8_t* p, size_t n) {
   uint64_t sum = 0;
   while (n >= 4) {
@@ -101,8 +101,7 @@ void WriteHeader(const HeaderFields& fields, int option_bytes, uint32_t total_by
   header[12] = static_cast<uint8_t>(((kHeaderBytes + option_bytes) / 4) << 4);
   header[13] = fields.flags;
   Store16(header + 14, fields.window);
-  Store16(header + 16,
-          PseudoHeaderSum(fields.tuple.local.ip, fields.tuple.remote.ip, total_bytes));
+  Store16(header + 16, PseudoHeaderSum(fields.tuple.local.ip, fields.tuple.remote.ip, total_bytes));
   Store16(header + 18, 0);
 }
 

@@ -44,8 +44,8 @@ struct Segment {
 
 enum class ParseResult : uint8_t { kOk, kBadOptions, kBadHeader };
 
-// Reads the header of `packet` (whose data begins at it); the text stays where it is. kBadOptions: usable, the
-// options after the fault are ignored.
+// Reads the header of `packet` (whose data begins at it); the text stays where it is. kBadOptions:
+// usable, the options after the fault are ignored.
 ParseResult ParseSegment(packet::Packet* packet, const SockAddr& source,
                          const SockAddr& destination, Segment* segment);
 
@@ -64,8 +64,8 @@ struct HeaderFields {
   uint16_t window = 0;  // as it goes into the header
   uint8_t flags = 0;
 };
-// Writes 20 bytes + `option_bytes` (already at header + 20) of header; checksum = pseudo-header sum for a
-// segment of `total_bytes`.
+// Writes 20 bytes + `option_bytes` (already at header + 20) of header; checksum = pseudo-header sum
+// for a segment of `total_bytes`.
 void WriteHeader(const HeaderFields& fields, int option_bytes, uint32_t total_bytes,
                  uint8_t* header);
 

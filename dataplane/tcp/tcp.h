@@ -34,8 +34,8 @@ struct TcpOptions {
   Duration keepalive_idle;  // zero: off
 };
 
-// A TCP packet as IP hands it over; data begins at the TCP header. Owned by TCP after Receive unless it
-// comes back in `unmatched`.
+// A TCP packet as IP hands it over; data begins at the TCP header. Owned by TCP after Receive
+// unless it comes back in `unmatched`.
 struct SegmentIn {
   packet::Packet* packet = nullptr;
   SockAddr source, destination;
@@ -60,8 +60,8 @@ struct TcpEvent {
     kData,           // `bytes`, in order
     kEof,            // the peer's FIN, after all data
     kSendSpace,      // the send queue has drained below half of its limit after Send said full
-    kClosed,         // the connection is gone; `error`: kNone when both sides ended in order. The id is
-                     // dead. TIME_WAIT is kept by TCP itself, after this event.
+    kClosed,  // the connection is gone; `error`: kNone when both sides ended in order. The id is
+              // dead. TIME_WAIT is kept by TCP itself, after this event.
   };
   Kind kind = Kind::kClosed;
   TcpId id;
@@ -79,11 +79,13 @@ struct SegmentOut {
 
 class Tcp {
  public:
-  Tcp(const TcpOptions& options, packet::PacketPool* pool, TimerWheel* timers, Prng* prng, Instant now);
+  Tcp(const TcpOptions& options, packet::PacketPool* pool, TimerWheel* timers, Prng* prng,
+      Instant now);
   ~Tcp();
 
-  // Segments of known connections (and of TIME_WAIT) are processed, events appended. A segment without a
-  // connection goes to `unmatched`, still owned by the caller, who decides: Accept, Reject or forward it.
+  // Segments of known connections (and of TIME_WAIT) are processed, events appended. A segment
+  // without a connection goes to `unmatched`, still owned by the caller, who decides: Accept,
+  // Reject or forward it.
   void Receive(std::span<const SegmentIn> segments, Instant now, std::vector<TcpEvent>* events,
                std::vector<SegmentIn>* unmatched);
   // A SYN from `unmatched` to an address we answer as: starts the handshake; kAccepted follows.
@@ -94,20 +96,22 @@ class Tcp {
 
   // Active open. kConnected or kConnectFailed follows. Invalid when full or the tuple is in use.
   // `deadline`: give up then with kTimeout.
-  TcpId Connect(const FourTuple& tuple, const Path& path, uint64_t cookie, Instant deadline, Instant now);
+  TcpId Connect(const FourTuple& tuple, const Path& path, uint64_t cookie, Instant deadline,
+                Instant now);
   // True when a connection (or its TIME_WAIT) has this tuple: source port selection asks.
   bool InUse(const FourTuple& tuple) const;
 
   void SetCookie(TcpId id, uint64_t cookie);
   const FourTuple& tuple(TcpId id) const;  // of a dead id: an empty one
 
-  // Queues bytes; returns false when the queue is now above limits::kTcpSendQueueBytes: the caller stops
-  // until kSendSpace (what was given is kept all the same).
+  // Queues bytes; returns false when the queue is now above limits::kTcpSendQueueBytes: the caller
+  // stops until kSendSpace (what was given is kept all the same).
   bool Send(TcpId id, Chain bytes, Instant now);
-  void Finish(TcpId id, Instant now);   // FIN after everything queued; receiving goes on
-  // FIN after everything queued; what still comes in is thrown away; no more events; the id is dead.
+  void Finish(TcpId id, Instant now);  // FIN after everything queued; receiving goes on
+  // FIN after everything queued; what still comes in is thrown away; no more events; the id is
+  // dead.
   void Release(TcpId id, Instant now);
-  void Abort(TcpId id, Instant now);    // RST now; the id is dead, no event
+  void Abort(TcpId id, Instant now);  // RST now; the id is dead, no event
   // `byte_count` bytes of kData events have been used up: the receive window may open.
   void Consumed(TcpId id, uint32_t byte_count, Instant now);
 

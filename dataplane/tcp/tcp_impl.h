@@ -29,7 +29,8 @@ inline constexpr uint8_t kQuickAcks = 8;  // segments acknowledged at once at th
 inline constexpr Duration kKeepaliveInterval = Duration::Seconds(75);  // RFC 9293 3.8.4
 inline constexpr uint8_t kKeepaliveProbes = 9;
 inline constexpr Duration kFinWait2Max = Duration::Seconds(60);
-inline constexpr Duration kChallengeInterval = Duration::Millis(500);  // RFC 5961 10, per connection
+inline constexpr Duration kChallengeInterval =
+    Duration::Millis(500);  // RFC 5961 10, per connection
 
 // What a step of input processing decided about the segment.
 enum class Verdict : uint8_t {
@@ -89,7 +90,8 @@ struct Tcp::Impl {
   uint32_t NewBytesAllowed(Conn& c) const;
   bool SendRange(Conn& c, uint32_t seq, uint32_t bytes, bool fin, Instant now);
   bool SendBare(Conn& c, uint32_t seq, uint8_t flags, Instant now);
-  packet::Packet* StartPacket(Conn& c, uint32_t seq, uint8_t flags, uint32_t text_bytes, Instant now);
+  packet::Packet* StartPacket(Conn& c, uint32_t seq, uint8_t flags, uint32_t text_bytes,
+                              Instant now);
   bool FinishPacket(Conn& c, packet::Packet* p);
   uint32_t WindowWanted(const Conn& c) const;
   uint16_t WindowField(Conn& c);

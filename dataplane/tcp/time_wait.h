@@ -1,8 +1,9 @@
 // TimeWaitTable: what remains of a connection after both FINs, RFC 9293 3.6 and 3.10.7.4: enough to
 // acknowledge the peer's FIN again and to keep the tuple, 80 bytes instead of a connection.
 //
-// Entries leave in the order of their deadlines (one common 2 MSL; a restart moves to the back), so one
-// timer serves all. Bound: `capacity`; the oldest gives way. The flow table is kept by the owner.
+// Entries leave in the order of their deadlines (one common 2 MSL; a restart moves to the back), so
+// one timer serves all. Bound: `capacity`; the oldest gives way. The flow table is kept by the
+// owner.
 #ifndef MELTEMI_DATAPLANE_TCP_TIME_WAIT_H_
 #define MELTEMI_DATAPLANE_TCP_TIME_WAIT_H_
 

@@ -15,7 +15,7 @@ TcpOptions OptionsOf(uint64_t seed) {
   TcpOptions o;
   o.conn_count_max = 64;
   o.isn_key[0] = static_cast<uint8_t>(seed);
-  o.time_wait = Duration::Seconds(1);
+  o.time_wait = Duration::Seconds(60);
   return o;
 }
 
@@ -27,7 +27,8 @@ End::End(packet::PacketPool* pool, uint64_t seed, Instant now)
 TwoEnds::TwoEnds(const WireOptions& wire, uint64_t seed)
     : TwoEnds(wire, seed, std::make_unique<packet::HeapPacketPool>()) {}
 
-TwoEnds::TwoEnds(const WireOptions& wire, uint64_t seed, std::unique_ptr<packet::HeapPacketPool> pool)
+TwoEnds::TwoEnds(const WireOptions& wire, uint64_t seed,
+                 std::unique_ptr<packet::HeapPacketPool> pool)
     : pool_(std::move(pool)),
       client(pool_.get(), seed * 2 + 1, Instant()),
       server(pool_.get(), seed * 2 + 2, Instant()),
@@ -60,6 +61,8 @@ bool TwoEnds::Run(const std::string& to_server, const std::string& to_client, Du
     }
     Step(&client, true);
     Step(&server, false);
+    client.tcp.CheckInvariants();
+    server.tcp.CheckInvariants();
     const Instant next = NextAt();
     if (next.never()) break;
     now = std::max(now + Duration::Micros(1), next);
@@ -136,7 +139,8 @@ void TwoEnds::Put(packet::Packet* p, bool to_server) {
       packet::Data(copy)[prng_.Below(copy->data_len)] ^= static_cast<uint8_t>(1 + prng_.Below(255));
     }
     if (prng_.Chance(wire_.duplicate_per_mille, 1000)) {
-      flying_.push_back({now + wire_.delay * 2, order_++, to_server, pool_->CopyLinear(copy), {}, {}});
+      flying_.push_back(
+          {now + wire_.delay * 2, order_++, to_server, pool_->CopyLinear(copy), {}, {}});
     }
   }
   Duration delay = wire_.delay;

@@ -1,5 +1,5 @@
-// TwoEnds: two Tcp instances joined by a simulated wire that loses, reorders, duplicates and corrupts
-// packets by a seed, on a virtual clock. Every run of a seed is the same run.
+// TwoEnds: two Tcp instances joined by a simulated wire that loses, reorders, duplicates and
+// corrupts packets by a seed, on a virtual clock. Every run of a seed is the same run.
 #ifndef MELTEMI_DATAPLANE_TCP_TESTING_TWO_ENDS_H_
 #define MELTEMI_DATAPLANE_TCP_TESTING_TWO_ENDS_H_
 
