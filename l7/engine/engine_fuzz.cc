@@ -90,7 +90,9 @@ std::unique_ptr<config::Snapshot> MakeSnapshot(uint64_t sequence, uint32_t endpo
   tcp.name = "tcp";
   config::TcpProxy proxy;
   proxy.clusters.push_back({.cluster = endpoint_count == 0 ? config::kNoIndex : 0,
-                            .weight = 1, .name = "c", .headers = {}});
+                            .weight = 1,
+                            .name = "c",
+                            .headers = {}});
   proxy.total_weight = 1;
   proxy.connect_attempt_count_max = 2;
   proxy.idle_timeout = Duration::Seconds(1);
@@ -184,8 +186,8 @@ class Script {
   Prng prng_{11};
   std::vector<std::unique_ptr<config::Snapshot>> snapshots_;
   size_t current_ = 0;
-  Engine engine_{{.conn_count_max = 40, .exchange_count_max = 12, .wall_clock = {}},
-                 &pool_, &timers_, &prng_};
+  Engine engine_{
+      {.conn_count_max = 40, .exchange_count_max = 12, .wall_clock = {}}, &pool_, &timers_, &prng_};
   std::vector<Conn> conns_;
 };
 

@@ -26,8 +26,11 @@ auto With(const Headers& headers, std::string_view path, F&& f) {
     if (found == headers.end()) return std::nullopt;
     return std::string_view(found->second);
   };
-  return f(RequestView{.method = "GET", .scheme = "http", .authority = "reviews:9080",
-                       .path = path, .header = lookup});
+  return f(RequestView{.method = "GET",
+                       .scheme = "http",
+                       .authority = "reviews:9080",
+                       .path = path,
+                       .header = lookup});
 }
 
 StringMatch String(StringMatch::Kind kind, std::string value, bool ignore_case = false) {
@@ -72,15 +75,20 @@ TEST(PathMatch, Kinds) {
     const char* path;
     bool matches;
   } rows[] = {
-      {P::kPrefix, "/", false, "/x?y", true},          {P::kPrefix, "/api", false, "/apis", true},
-      {P::kPrefix, "/api", true, "/API/x", true},      {P::kPrefix, "/api", false, "/ap", false},
-      {P::kExact, "/a", false, "/a?q=1", true},        {P::kExact, "/a", false, "/a/", false},
-      {P::kExact, "/a", false, "/a#f", true},          {P::kExact, "/a", true, "/A", true},
+      {P::kPrefix, "/", false, "/x?y", true},
+      {P::kPrefix, "/api", false, "/apis", true},
+      {P::kPrefix, "/api", true, "/API/x", true},
+      {P::kPrefix, "/api", false, "/ap", false},
+      {P::kExact, "/a", false, "/a?q=1", true},
+      {P::kExact, "/a", false, "/a/", false},
+      {P::kExact, "/a", false, "/a#f", true},
+      {P::kExact, "/a", true, "/A", true},
       {P::kSeparatedPrefix, "/api", false, "/api", true},
       {P::kSeparatedPrefix, "/api", false, "/api/v1", true},
       {P::kSeparatedPrefix, "/api", false, "/apis", false},
       {P::kSeparatedPrefix, "/api", false, "/api?x", true},
-      {P::kRegex, "/[0-9]+", false, "/12?x", true},    {P::kRegex, "/[0-9]+", false, "/1a", false},
+      {P::kRegex, "/[0-9]+", false, "/12?x", true},
+      {P::kRegex, "/[0-9]+", false, "/1a", false},
   };
   Prng prng(1);
   for (const auto& row : rows) {
@@ -89,9 +97,8 @@ TEST(PathMatch, Kinds) {
     match.ignore_case = row.ignore_case;
     if (row.kind == P::kRegex) match.path_regex = std::make_unique<RE2>(row.value);
     match.path_value = row.value;
-    const bool matches = With({}, row.path, [&](const RequestView& request) {
-      return Matches(match, request, prng);
-    });
+    const bool matches = With(
+        {}, row.path, [&](const RequestView& request) { return Matches(match, request, prng); });
     EXPECT_EQ(matches, row.matches) << row.value << " " << row.path;
   }
 }
@@ -106,13 +113,20 @@ TEST(HeaderMatch, KindsAndAbsence) {
     const char* value;
     bool matches;
   } rows[] = {
-      {"a", K::kPresent, false, false, "", true},   {"z", K::kPresent, false, false, "", false},
-      {"a", K::kPresent, true, false, "", false},   {"z", K::kPresent, true, false, "", true},
-      {"a", K::kString, false, false, "1", true},   {"a", K::kString, true, false, "1", false},
-      {"a", K::kString, true, false, "2", true},    {"z", K::kString, true, false, "1", false},
-      {"z", K::kString, true, true, "1", true},     {"z", K::kString, false, true, "", true},
-      {"n", K::kRange, false, false, "", true},     {"a", K::kRange, false, false, "", false},
-      {"bad", K::kRange, false, false, "", false},  {":method", K::kString, false, false, "GET", true},
+      {"a", K::kPresent, false, false, "", true},
+      {"z", K::kPresent, false, false, "", false},
+      {"a", K::kPresent, true, false, "", false},
+      {"z", K::kPresent, true, false, "", true},
+      {"a", K::kString, false, false, "1", true},
+      {"a", K::kString, true, false, "1", false},
+      {"a", K::kString, true, false, "2", true},
+      {"z", K::kString, true, false, "1", false},
+      {"z", K::kString, true, true, "1", true},
+      {"z", K::kString, false, true, "", true},
+      {"n", K::kRange, false, false, "", true},
+      {"a", K::kRange, false, false, "", false},
+      {"bad", K::kRange, false, false, "", false},
+      {":method", K::kString, false, false, "GET", true},
       {":authority", K::kString, false, false, "reviews:9080", true},
       {":path", K::kString, false, false, "/p?q", true},
       {":scheme", K::kString, false, false, "http", true},
@@ -141,9 +155,9 @@ TEST(QueryMatch, Table) {
     const char* path;
     bool matches;
   } rows[] = {
-      {"a", nullptr, "/?a", true},      {"a", nullptr, "/?b&a=1", true}, {"a", nullptr, "/?ab", false},
-      {"a", nullptr, "/a", false},      {"a", "1", "/?a=1", true},       {"a", "1", "/?a=2&a=1", false},
-      {"a", "", "/?a", true},           {"a", "1", "/?x=a=1", false},    {"a", "1", "/?&&a=1&", true},
+      {"a", nullptr, "/?a", true},  {"a", nullptr, "/?b&a=1", true}, {"a", nullptr, "/?ab", false},
+      {"a", nullptr, "/a", false},  {"a", "1", "/?a=1", true},       {"a", "1", "/?a=2&a=1", false},
+      {"a", "", "/?a", true},       {"a", "1", "/?x=a=1", false},    {"a", "1", "/?&&a=1&", true},
       {"a", "1", "/?b#a=1", false},
   };
   for (const auto& row : rows) {
@@ -167,8 +181,10 @@ TEST(FindHost, ExactThenSuffixThenPrefixThenAny) {
     const char* authority;
     const char* host;
   } rows[] = {
-      {"reviews", "0"},     {"REVIEWS:9080", "1"}, {"reviews:81", "5"}, {"a.b.example", "2"},
-      {"x.example", "3"},   {".example", "5"},     {"api.x", "4"},      {"api.", "5"},
+      {"reviews", "0"},     {"REVIEWS:9080", "1"},
+      {"reviews:81", "5"},  {"a.b.example", "2"},
+      {"x.example", "3"},   {".example", "5"},
+      {"api.x", "4"},       {"api.", "5"},
       {"api.example", "3"}, {"", "5"},
   };
   for (const auto& row : rows) {
@@ -232,8 +248,10 @@ TEST(Rewrite, Table) {
     const char* path;
     const char* result;
   } rows[] = {
-      {P::kPrefix, "/api/", "/", "/api/v1?q", "/v1?q"}, {P::kPrefix, "/api", "/v2", "/api", "/v2"},
-      {P::kExact, "/a", "/b", "/a?x=1", "/b?x=1"},      {P::kPrefix, "/", "/base/", "/x", "/base/x"},
+      {P::kPrefix, "/api/", "/", "/api/v1?q", "/v1?q"},
+      {P::kPrefix, "/api", "/v2", "/api", "/v2"},
+      {P::kExact, "/a", "/b", "/a?x=1", "/b?x=1"},
+      {P::kPrefix, "/", "/base/", "/x", "/base/x"},
       {P::kSeparatedPrefix, "/api", "/v2", "/api/x", "/v2/x"},
   };
   for (const auto& row : rows) {
@@ -283,11 +301,21 @@ TEST(NormalizePath, Table) {
     const char* path;
     const char* result;  // null: refused
   } rows[] = {
-      {"/a/b", "/a/b"},       {"/a/../b", "/b"},      {"/a/./b?x=..", "/a/b?x=.."},
-      {"/../../a", "/a"},     {"/a/..", "/"},         {"/a/.", "/a/"},
-      {"/%61%2e%2E/b", "/a../b"}, {"/%2e%2e/b", "/b"}, {"/a%2fb", "/a%2Fb"},
-      {"/a\\b", "/a/b"},      {"/%zz", nullptr},      {"/%4", nullptr},
-      {"*", "*"},             {"/", "/"},             {"//a", "//a"},
+      {"/a/b", "/a/b"},
+      {"/a/../b", "/b"},
+      {"/a/./b?x=..", "/a/b?x=.."},
+      {"/../../a", "/a"},
+      {"/a/..", "/"},
+      {"/a/.", "/a/"},
+      {"/%61%2e%2E/b", "/a../b"},
+      {"/%2e%2e/b", "/b"},
+      {"/a%2fb", "/a%2Fb"},
+      {"/a\\b", "/a/b"},
+      {"/%zz", nullptr},
+      {"/%4", nullptr},
+      {"*", "*"},
+      {"/", "/"},
+      {"//a", "//a"},
   };
   for (const auto& row : rows) {
     std::string out;

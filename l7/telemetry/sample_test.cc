@@ -25,9 +25,7 @@ TEST(Sample, MergeAddsAndRenders) {
             "# TYPE h histogram\nh_bucket{le=\"1\"} 1\nh_sum 0.5\n");
 }
 
-TEST(Sample, LabelValuesAreEscaped) {
-  EXPECT_EQ(Label("a", "x\"y\\z\n"), "a=\"x\\\"y\\\\z\\n\"");
-}
+TEST(Sample, LabelValuesAreEscaped) { EXPECT_EQ(Label("a", "x\"y\\z\n"), "a=\"x\\\"y\\\\z\\n\""); }
 
 TEST(CivilTime, KnownDates) {
   EXPECT_EQ(HttpDate(784'111'777), "Sun, 06 Nov 1994 08:49:37 GMT");  // RFC 9110 5.6.7
