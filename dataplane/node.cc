@@ -43,8 +43,8 @@ WallClock ReadWallClock() {
 }  // namespace
 
 struct Node::WorkerSlot {
-  WorkerSlot(uint32_t segments, packet::HeapPacketStore* store) : pool(segments, store) {}
-  packet::HeapPacketPool pool;
+  explicit WorkerSlot(packet::PacketPool* pool) : pool(pool) {}
+  packet::PacketPool* const pool;
   worker::MailIn mail{limits::kMailboxSlots};
   worker::MailOut out;
   shared::Doorbell bell;
@@ -71,7 +71,7 @@ Node::~Node() {
     for (auto& link : slot->from_peers) {
       worker::PeerMail mail;
       while (link != nullptr && link->mail.Pop(&mail)) {
-        if (mail.segment.packet != nullptr) slot->pool.Free(mail.segment.packet);
+        if (mail.segment.packet != nullptr) slot->pool->Free(mail.segment.packet);
       }
     }
   }
@@ -82,10 +82,14 @@ Node::~Node() {
 
 absl::Status Node::Start() {
   const int n = bootstrap_.workers;
-  // Half of the memory for small segments, half for large ones, shared out among the workers.
-  const uint64_t bytes = uint64_t{bootstrap_.memory_mb} << 20;
-  const auto segments = static_cast<uint32_t>(bytes / 2 / packet::kSmallRoom / n);
-  for (int i = 0; i < n; ++i) workers_.push_back(std::make_unique<WorkerSlot>(segments, &store_));
+  std::vector<std::string> devices;
+  for (const agent::PortConfig& config : bootstrap_.ports) devices.push_back(config.device);
+  auto pools = nic::PacketPools::Create(devices, {.workers = n,
+                                                  .memory_mb = static_cast<int>(bootstrap_.memory_mb),
+                                                  .hugepages = bootstrap_.hugepages});
+  if (!pools.ok()) return pools.status();
+  pools_ = *std::move(pools);
+  for (int i = 0; i < n; ++i) workers_.push_back(std::make_unique<WorkerSlot>(&pools_->pool(i)));
   for (int i = 0; i < n; ++i) {
     for (int k = 0; k < n; ++k) {
       workers_[i]->from_peers.push_back(k == i ? nullptr : std::make_unique<worker::PeerLink>());
@@ -102,7 +106,7 @@ absl::Status Node::Start() {
     options.engine = {.conn_count_max = limits::kL7ConnCountMax,
                       .exchange_count_max = limits::kExchangeCountMax,
                       .wall_clock = ReadWallClock()};
-    worker::WorkerLinks links{.pool = &slot.pool,
+    worker::WorkerLinks links{.pool = slot.pool,
                               .snapshots = &snapshots_,
                               .mail_in = &slot.mail,
                               .mail_out = &slot.out};
@@ -145,8 +149,10 @@ void Node::SendMail(int worker, worker::Mail mail) {
 void Node::OpenPort(ip::PortId id, Instant now) {
   PortSlot& slot = ports_[id];
   auto port = nic::MakePort(slot.config.device,
-                            {.name = slot.config.name, .mtu = slot.config.mtu, .workers = bootstrap_.workers,
-                             .pools = {}});
+                            {.name = slot.config.name,
+                             .mtu = slot.config.mtu,
+                             .workers = bootstrap_.workers,
+                             .pools = pools_->dpdk()});
   if (!port.ok()) {
     const std::string error(port.status().message());
     if (error != slot.error) {

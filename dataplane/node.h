@@ -16,7 +16,7 @@
 #include "absl/synchronization/mutex.h"
 #include "dataplane/agent/bootstrap.h"
 #include "dataplane/nic/port.h"
-#include "dataplane/packet/heap_pool.h"
+#include "dataplane/nic/packet_pools.h"
 #include "dataplane/shared/doorbell.h"
 #include "dataplane/shared/snapshot_slot.h"
 #include "dataplane/worker/mail.h"
@@ -79,7 +79,7 @@ class Node {
 
   const agent::Bootstrap& bootstrap_;
   shared::SnapshotSlot snapshots_;
-  packet::HeapPacketStore store_;
+  std::unique_ptr<nic::PacketPools> pools_;
   std::vector<PortSlot> ports_;
   std::vector<std::unique_ptr<WorkerSlot>> workers_;
   shared::Doorbell wake_;  // the control thread's own

@@ -100,7 +100,7 @@ absl::Status Admin::Start() {
 HttpReply Admin::Page(const std::string& path) {
   const std::string page = path.substr(0, path.find('?'));
   if (page == "/ready") {
-    const bool live = agent_->Status().snapshots > 0;
+    const bool live = agent_->Status().ready;
     return {.status = live ? 200 : 503, .body = live ? "LIVE\n" : "PRE_INITIALIZING\n"};
   }
   if (page == "/readyz") return Page("/ready");

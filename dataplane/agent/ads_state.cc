@@ -1,74 +1,109 @@
 #include "dataplane/agent/ads_state.h"
 
-#include <utility>
+#include <algorithm>
+#include <type_traits>
 
-#include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
-#include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
-#include "google/protobuf/util/json_util.h"
+#include "dataplane/agent/references.h"
 #include "l7/base/text.h"
+#include "l7/config/field_error.h"
 
 namespace meltemi::agent {
 namespace {
 
+using config::Invalid;
 using envoy::config::cluster::v3::Cluster;
 using envoy::config::endpoint::v3::ClusterLoadAssignment;
 using envoy::config::listener::v3::Listener;
 using envoy::config::route::v3::RouteConfiguration;
-using envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
-using envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy;
+
+constexpr std::array kAllTypes = {Type::kCluster, Type::kEndpoints, Type::kListener, Type::kRoutes};
+constexpr std::array kNamedTypes = {Type::kEndpoints, Type::kRoutes};
+
+bool Wildcard(Type type) { return type == Type::kCluster || type == Type::kListener; }
 
 const std::string& NameOf(const Cluster& m) { return m.name(); }
 const std::string& NameOf(const ClusterLoadAssignment& m) { return m.cluster_name(); }
 const std::string& NameOf(const Listener& m) { return m.name(); }
 const std::string& NameOf(const RouteConfiguration& m) { return m.name(); }
 
-std::string EdsName(const Cluster& c) {
-  return c.eds_cluster_config().service_name().empty() ? c.name()
-                                                       : c.eds_cluster_config().service_name();
-}
+void AddTo(config::Resources* to, const Cluster* m) { to->clusters.push_back(m); }
+void AddTo(config::Resources* to, const ClusterLoadAssignment* m) { to->assignments.push_back(m); }
+void AddTo(config::Resources* to, const Listener* m) { to->listeners.push_back(m); }
+void AddTo(config::Resources* to, const RouteConfiguration* m) { to->routes.push_back(m); }
 
-// Calls f for the connection manager or TCP proxy of each filter chain.
-template <typename Http, typename Tcp>
-void ForEachFilter(const Listener& listener, Http&& http, Tcp&& tcp) {
-  for (const auto& chain : listener.filter_chains()) {
-    for (const auto& filter : chain.filters()) {
-      HttpConnectionManager manager;
-      TcpProxy proxy;
-      if (filter.typed_config().Is<HttpConnectionManager>()) {
-        if (filter.typed_config().UnpackTo(&manager)) http(manager);
-      } else if (filter.typed_config().Is<TcpProxy>()) {
-        if (filter.typed_config().UnpackTo(&proxy)) tcp(proxy);
-      }
+template <typename Message>
+absl::Status Unpack(const DiscoveryResponse& response, Instant now, AcceptedMap<Message>* to) {
+  for (int i = 0; i < response.resources_size(); ++i) {
+    Accepted<Message> entry;
+    const std::string step = config::Indexed("resources", i);
+    if (!response.resources(i).UnpackTo(&entry.message)) {
+      return Invalid(step, Cat("\"", response.resources(i).type_url(), "\" is not a valid ",
+                               entry.message.GetTypeName()));
+    }
+    const std::string name = NameOf(entry.message);
+    if (name.empty()) return Invalid(step, "has no name");
+    entry.version = response.version_info();
+    entry.updated = now;
+    if (!to->emplace(name, std::move(entry)).second) {
+      return Invalid(step, Cat("\"", name, "\" is given twice"));
     }
   }
-}
-
-void AddReferences(const RouteConfiguration& routes, std::set<std::string>* names) {
-  for (const auto& host : routes.virtual_hosts()) {
-    for (const auto& route : host.routes()) {
-      if (!route.route().cluster().empty()) names->insert(route.route().cluster());
-      for (const auto& weighted : route.route().weighted_clusters().clusters()) {
-        names->insert(weighted.name());
-      }
-    }
-  }
+  return absl::OkStatus();
 }
 
 template <typename Message>
-std::vector<const Message*> Pointers(const std::map<std::string, Message>& map) {
-  std::vector<const Message*> out;
-  for (const auto& [name, message] : map) out.push_back(&message);
-  return out;
+bool Same(const Message& a, const Message& b) {
+  return a.SerializeAsString() == b.SerializeAsString();
 }
 
-std::string Json(const google::protobuf::Message& message) {
-  std::string out;
-  google::protobuf::util::JsonPrintOptions options;
-  options.preserve_proto_field_names = true;
-  // Only an Any of an unknown type fails; the compiler would have refused it.
-  if (!MessageToJsonString(message, &out, options).ok()) out = "{}";
-  return out;
-}
+// What one response does to the resources of its type, and the way back. Clusters and listeners:
+// the response is all of them. Endpoints and routes: those that it names change.
+template <typename Message>
+class Change {
+ public:
+  Change(bool all, AcceptedMap<Message>* map) : all_(all), map_(map) {}
+
+  // True if anything differs from before.
+  bool Apply(AcceptedMap<Message> fresh) {
+    bool differs = all_ && fresh.size() != map_->size();
+    for (auto& [name, entry] : fresh) {
+      const auto known = map_->find(name);
+      if (known != map_->end() && Same(known->second.message, entry.message)) {
+        entry.updated = known->second.updated;
+      } else {
+        differs = true;
+      }
+    }
+    if (all_) {
+      before_ = std::exchange(*map_, std::move(fresh));
+      return differs;
+    }
+    for (auto& [name, entry] : fresh) {
+      if (const auto known = map_->find(name); known != map_->end()) {
+        before_.emplace(name, std::exchange(known->second, std::move(entry)));
+      } else {
+        added_.push_back(name);
+        map_->emplace(name, std::move(entry));
+      }
+    }
+    return differs;
+  }
+  void Undo() {
+    if (all_) {
+      *map_ = std::move(before_);
+      return;
+    }
+    for (const std::string& name : added_) map_->erase(name);
+    for (auto& [name, entry] : before_) (*map_)[name] = std::move(entry);
+  }
+  const AcceptedMap<Message>& before() const { return before_; }
+
+ private:
+  const bool all_;
+  AcceptedMap<Message>* const map_;
+  AcceptedMap<Message> before_;
+  std::vector<std::string> added_;
+};
 
 }  // namespace
 
@@ -95,228 +130,290 @@ AdsState::AdsState(Options options, std::vector<Listener> listeners, std::vector
     : options_(std::move(options)),
       static_listeners_(std::move(listeners)),
       static_clusters_(std::move(clusters)),
-      compiler_(options_.compiler) {
-  UpdateNames(Type::kEndpoints);
-  UpdateNames(Type::kRoutes);
+      compiler_(options_.compiler),
+      ready_(!options_.dynamic) {
+  of(Type::kEndpoints).names = EndpointNames();
+  of(Type::kRoutes).names = RouteNames();
 }
 
-DiscoveryRequest AdsState::Request(Type type) const {
-  const PerType& t = types_[static_cast<int>(type)];
+// Requests
+
+DiscoveryRequest AdsState::Request(Type type) {
+  PerType& t = of(type);
   DiscoveryRequest request;
   request.set_type_url(TypeUrl(type));
   request.set_version_info(t.status.version);
   request.set_response_nonce(t.status.nonce);
   for (const std::string& name : t.names) request.add_resource_names(name);
+  t.asked = true;
+  t.names_changed = false;
   return request;
 }
 
 std::vector<DiscoveryRequest> AdsState::OnStreamOpen() {
-  connected_ = true;
   std::vector<DiscoveryRequest> requests;
-  for (int i = 0; i < kTypes; ++i) {
-    const Type type = static_cast<Type>(i);
-    types_[i].status.nonce.clear();  // nonces belong to a stream
-    const bool by_name = type == Type::kEndpoints || type == Type::kRoutes;
-    if (by_name && types_[i].names.empty()) continue;
-    requests.push_back(Request(type));
+  connected_ = false;
+  for (PerType& t : types_) {
+    t.status.nonce.clear();  // nonces belong to a stream
+    t.asked = false;
   }
-  if (!requests.empty()) *requests[0].mutable_node() = options_.node;
+  for (Type type : kAllTypes) {
+    if (Wildcard(type) || !of(type).names.empty()) requests.push_back(Request(type));
+  }
+  *requests[0].mutable_node() = options_.node;
   return requests;
 }
 
 std::vector<DiscoveryRequest> AdsState::OnResponse(const DiscoveryResponse& response, Instant now) {
+  connected_ = true;
   std::vector<DiscoveryRequest> requests;
-  for (int i = 0; i < kTypes; ++i) {
-    const Type type = static_cast<Type>(i);
-    if (response.type_url() != TypeUrl(type)) continue;
-    TypeStatus& status = types_[i].status;
-    status.nonce = response.nonce();
-    const absl::Status taken = Take(type, response);
-    if (!taken.ok()) {
-      ++status.rejected_count;
-      status.last_error = std::string(taken.message());
-      requests.push_back(Request(type));
-      requests.back().mutable_error_detail()->set_code(3);  // INVALID_ARGUMENT
-      requests.back().mutable_error_detail()->set_message(status.last_error);
-      return requests;
-    }
-    ++status.accepted_count;
-    status.last_error.clear();
-    status.version = response.version_info();
-    requests.push_back(Request(type));
-    changed_ = true;
-    if (type == Type::kCluster && UpdateNames(Type::kEndpoints)) {
-      requests.push_back(Request(Type::kEndpoints));
-    }
-    if (type == Type::kListener && UpdateNames(Type::kRoutes)) {
-      requests.push_back(Request(Type::kRoutes));
-    }
-    DropUnreferenced();
-    if (!Missing().empty() && warming_until_.never()) {
-      warming_until_ = now + options_.initial_fetch_timeout;
-    }
+  const auto* type = std::find_if(kAllTypes.begin(), kAllTypes.end(),
+                                  [&](Type t) { return response.type_url() == TypeUrl(t); });
+  if (type == kAllTypes.end()) {
+    ++unknown_type_count_;
+    return requests;
+  }
+  TypeStatus& status = of(*type).status;
+  status.nonce = response.nonce();
+  const absl::Status taken = Take(*type, response, now);
+  requests.push_back(Request(*type));
+  if (!taken.ok()) {
+    ++status.rejected_count;
+    status.last_error = std::string(Std(taken.message()));
+    requests[0].mutable_error_detail()->set_code(static_cast<int>(taken.code()));
+    requests[0].mutable_error_detail()->set_message(status.last_error);
+    return requests;
+  }
+  ++status.accepted_count;
+  status.last_error.clear();
+  for (Type named : kNamedTypes) {
+    const PerType& t = of(named);
+    // A type that was never asked for is not asked for nothing.
+    if (t.names_changed && (t.asked || !t.names.empty())) requests.push_back(Request(named));
   }
   return requests;
 }
 
-template <typename Message>
-absl::StatusOr<std::map<std::string, Message>> AdsState::Unpack(
-    const DiscoveryResponse& response) const {
-  std::map<std::string, Message> out;
-  for (int i = 0; i < response.resources_size(); ++i) {
-    Message message;
-    if (!response.resources(i).UnpackTo(&message)) {
-      return absl::InvalidArgumentError(Cat("resources[", i, "]: not a ", response.type_url()));
-    }
-    const std::string name = NameOf(message);
-    if (!out.emplace(name, std::move(message)).second) {
-      return absl::InvalidArgumentError(Cat("resources[", i, "]: \"", name, "\" is there twice"));
-    }
-  }
-  return out;
-}
+// Responses
 
-absl::Status AdsState::TakeClusters(const DiscoveryResponse& response) {
-  auto clusters = Unpack<Cluster>(response);
-  if (!clusters.ok()) return clusters.status();
-  config::Resources check;
-  check.clusters = Pointers(*clusters);
-  if (absl::Status s = compiler_.Check(check); !s.ok()) return s;
-  for (auto& [name, cluster] : clusters_) {
-    if (clusters->count(name) == 0) lingering_[name] = std::move(cluster);
-  }
-  for (const auto& [name, cluster] : *clusters) lingering_.erase(name);
-  clusters_ = *std::move(clusters);
-  return absl::OkStatus();
-}
-
-absl::Status AdsState::Take(Type type, const DiscoveryResponse& response) {
-  config::Resources check;
+absl::Status AdsState::Take(Type type, const DiscoveryResponse& response, Instant now) {
   switch (type) {
     case Type::kCluster:
-      return TakeClusters(response);
-    case Type::kEndpoints: {  // only what is sent changes
-      auto endpoints = Unpack<ClusterLoadAssignment>(response);
-      if (!endpoints.ok()) return endpoints.status();
-      check.assignments = Pointers(*endpoints);
-      if (absl::Status s = compiler_.Check(check); !s.ok()) return s;
-      for (auto& [name, message] : *endpoints) endpoints_[name] = std::move(message);
-      return absl::OkStatus();
-    }
-    case Type::kListener: {
-      auto listeners = Unpack<Listener>(response);
-      if (!listeners.ok()) return listeners.status();
-      check.listeners = Pointers(*listeners);
-      if (absl::Status s = compiler_.Check(check); !s.ok()) return s;
-      listeners_ = *std::move(listeners);
-      return absl::OkStatus();
-    }
-    case Type::kRoutes: {
-      auto routes = Unpack<RouteConfiguration>(response);
-      if (!routes.ok()) return routes.status();
-      check.routes = Pointers(*routes);
-      if (absl::Status s = compiler_.Check(check); !s.ok()) return s;
-      for (auto& [name, message] : *routes) routes_[name] = std::move(message);
-      return absl::OkStatus();
-    }
+      return TakeInto(type, response, now, &resources_.clusters);
+    case Type::kEndpoints:
+      return TakeInto(type, response, now, &resources_.endpoints);
+    case Type::kListener:
+      return TakeInto(type, response, now, &resources_.listeners);
+    case Type::kRoutes:
+      return TakeInto(type, response, now, &resources_.routes);
   }
   return absl::OkStatus();
+}
+
+template <typename Message>
+absl::Status AdsState::TakeInto(Type type, const DiscoveryResponse& response, Instant now,
+                                AcceptedMap<Message>* map) {
+  AcceptedMap<Message> fresh;
+  if (absl::Status s = Unpack(response, now, &fresh); !s.ok()) return s;
+  // The response beside the static resources of its type: they must not contradict each other.
+  config::Resources part;
+  if constexpr (std::is_same_v<Message, Cluster>) {
+    for (const Cluster& m : static_clusters_) AddTo(&part, &m);
+  }
+  if constexpr (std::is_same_v<Message, Listener>) {
+    for (const Listener& m : static_listeners_) AddTo(&part, &m);
+  }
+  for (const auto& [name, entry] : fresh) AddTo(&part, &entry.message);
+  if (absl::Status s = compiler_.Check(part); !s.ok()) return s;
+
+  TypeStatus& status = of(type).status;
+  Change<Message> change(Wildcard(type), map);
+  const bool changed = changed_;
+  const bool received = std::exchange(of(type).received, true);
+  const auto lingering = lingering_;
+  const std::string version = std::exchange(status.version, response.version_info());
+  changed_ |= change.Apply(std::move(fresh)) || !received;
+  if constexpr (std::is_same_v<Message, Cluster>) Linger(change.before(), now);
+  DropLingering(now);
+  Derive(now);
+  const absl::Status built = Build(now);
+  if (built.ok()) {
+    ForgetUnsubscribed();
+    return built;
+  }
+  // Each part was checked: only a bound of the whole can be broken here.
+  change.Undo();
+  changed_ = changed;
+  of(type).received = received;
+  lingering_ = lingering;
+  status.version = version;
+  Derive(now);
+  return built;
+}
+
+void AdsState::Linger(const AcceptedMap<Cluster>& before, Instant now) {
+  for (const auto& [name, entry] : before) {
+    if (resources_.clusters.count(name) > 0) continue;
+    lingering_.emplace(name, Lingering{entry.message, now + options_.linger_max});
+  }
+  for (const auto& [name, entry] : resources_.clusters) lingering_.erase(name);
+}
+
+void AdsState::DropLingering(Instant now) {
+  if (lingering_.empty()) return;
+  const std::set<std::string> used = ReferencedClusters();
+  const size_t dropped = std::erase_if(
+      lingering_, [&](const auto& e) { return e.second.until <= now || used.count(e.first) == 0; });
+  if (dropped > 0) changed_ = true;
+}
+
+void AdsState::Derive(Instant now) {
+  for (Type type : kNamedTypes) {
+    PerType& t = of(type);
+    std::set<std::string> names = type == Type::kEndpoints ? EndpointNames() : RouteNames();
+    if (names == t.names) continue;
+    t.names = std::move(names);
+    t.names_changed = true;
+  }
+  DeriveMissing(now);
+}
+
+void AdsState::DeriveMissing(Instant now) {
+  std::map<Name, Instant> missing;
+  const auto add = [&](Type type, const std::string& name) {
+    const auto known = missing_.find({type, name});
+    missing[{type, name}] =
+        known == missing_.end() ? now + options_.initial_fetch_timeout : known->second;
+  };
+  for (const std::string& name : of(Type::kEndpoints).names) {
+    if (resources_.endpoints.count(name) == 0) add(Type::kEndpoints, name);
+  }
+  for (const std::string& name : of(Type::kRoutes).names) {
+    if (resources_.routes.count(name) == 0) add(Type::kRoutes, name);
+  }
+  missing_ = std::move(missing);
+}
+
+// Endpoints and routes that nobody refers to any more: if they are needed again, they come again.
+void AdsState::ForgetUnsubscribed() {
+  const auto& endpoints = of(Type::kEndpoints).names;
+  const auto& routes = of(Type::kRoutes).names;
+  std::erase_if(resources_.endpoints, [&](const auto& e) { return endpoints.count(e.first) == 0; });
+  std::erase_if(resources_.routes, [&](const auto& e) { return routes.count(e.first) == 0; });
 }
 
 std::set<std::string> AdsState::EndpointNames() const {
   std::set<std::string> names;
-  for (const auto* map : {&clusters_, &lingering_}) {
-    for (const auto& [name, c] : *map) {
-      if (c.type() == Cluster::EDS) names.insert(EdsName(c));
-    }
-  }
-  for (const Cluster& c : static_clusters_) {
-    if (c.type() == Cluster::EDS) names.insert(EdsName(c));
-  }
+  for (const Cluster& m : static_clusters_) AddEndpointName(m, &names);
+  for (const auto& [name, entry] : resources_.clusters) AddEndpointName(entry.message, &names);
+  for (const auto& [name, entry] : lingering_) AddEndpointName(entry.message, &names);
   return names;
 }
 
 std::set<std::string> AdsState::RouteNames() const {
   std::set<std::string> names;
-  const auto http = [&names](const HttpConnectionManager& m) {
-    if (m.has_rds()) names.insert(m.rds().route_config_name());
-  };
-  const auto tcp = [](const TcpProxy&) {};
-  for (const auto& [name, listener] : listeners_) ForEachFilter(listener, http, tcp);
-  for (const Listener& listener : static_listeners_) ForEachFilter(listener, http, tcp);
+  for (const Listener& m : static_listeners_) AddRouteNames(m, &names);
+  for (const auto& [name, entry] : resources_.listeners) AddRouteNames(entry.message, &names);
   return names;
-}
-
-bool AdsState::UpdateNames(Type type) {
-  PerType& t = of(type);
-  std::set<std::string> names = type == Type::kEndpoints ? EndpointNames() : RouteNames();
-  if (names == t.names) return false;
-  t.names = std::move(names);
-  if (type == Type::kEndpoints) {
-    std::erase_if(endpoints_, [&t](const auto& e) { return t.names.count(e.first) == 0; });
-  } else {
-    std::erase_if(routes_, [&t](const auto& r) { return t.names.count(r.first) == 0; });
-  }
-  return true;
 }
 
 std::set<std::string> AdsState::ReferencedClusters() const {
   std::set<std::string> names;
-  for (const auto& [name, routes] : routes_) AddReferences(routes, &names);
-  for (const auto& [name, listener] : listeners_) {
-    ForEachFilter(
-        listener,
-        [&names](const HttpConnectionManager& m) { AddReferences(m.route_config(), &names); },
-        [&names](const TcpProxy& p) {
-          if (!p.cluster().empty()) names.insert(p.cluster());
-          for (const auto& w : p.weighted_clusters().clusters()) names.insert(w.name());
-        });
+  for (const Listener& m : static_listeners_) AddClusters(m, &names);
+  for (const auto& [name, entry] : resources_.listeners) AddClusters(entry.message, &names);
+  const std::set<std::string> tables = RouteNames();
+  for (const auto& [name, entry] : resources_.routes) {
+    if (tables.count(name) > 0) AddClusters(entry.message, &names);
   }
   return names;
 }
 
-void AdsState::DropUnreferenced() {
-  if (lingering_.empty()) return;
-  const std::set<std::string> used = ReferencedClusters();
-  const size_t before = lingering_.size();
-  std::erase_if(lingering_, [&used](const auto& c) { return used.count(c.first) == 0; });
-  if (lingering_.size() != before) UpdateNames(Type::kEndpoints);
+// Snapshots
+
+bool AdsState::Whole(Instant now) const {
+  if (options_.dynamic && now < wildcards_until_) {
+    for (Type type : kAllTypes) {
+      if (Wildcard(type) && !types_[static_cast<int>(type)].received) return false;
+    }
+  }
+  for (const auto& [name, until] : missing_) {
+    if (now < until) return false;
+  }
+  return true;
+}
+
+config::Resources AdsState::All() const {
+  config::Resources all;
+  for (const Cluster& m : static_clusters_) AddTo(&all, &m);
+  for (const Listener& m : static_listeners_) AddTo(&all, &m);
+  for (const auto& [name, entry] : resources_.clusters) AddTo(&all, &entry.message);
+  for (const auto& [name, entry] : lingering_) AddTo(&all, &entry.message);
+  for (const auto& [name, entry] : resources_.endpoints) AddTo(&all, &entry.message);
+  for (const auto& [name, entry] : resources_.listeners) AddTo(&all, &entry.message);
+  const std::set<std::string>& tables = types_[static_cast<int>(Type::kRoutes)].names;
+  for (const auto& [name, entry] : resources_.routes) {
+    if (tables.count(name) > 0) AddTo(&all, &entry.message);
+  }
+  for (Type type : kAllTypes) {
+    AppendTo(&all.version_text, all.version_text.empty() ? "" : " ", TypeName(type), "=",
+             status(type).version);
+  }
+  return all;
+}
+
+absl::Status AdsState::Build(Instant now) {
+  if (!changed_ || !Whole(now)) return absl::OkStatus();
+  auto snapshot = compiler_.Compile(All());
+  if (!snapshot.ok()) return snapshot.status();
+  snapshot_ = *std::move(snapshot);
+  changed_ = false;
+  ready_ = true;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<config::Snapshot>> AdsState::TakeSnapshot(Instant now) {
+  if (!std::exchange(started_, true)) {
+    wildcards_until_ = now + options_.initial_fetch_timeout;
+    DeriveMissing(now);
+    if (!options_.dynamic || !static_listeners_.empty() || !static_clusters_.empty()) {
+      auto first = compiler_.Compile(All());
+      if (!first.ok()) return first.status();
+      snapshot_ = *std::move(first);
+    }
+  }
+  DropLingering(now);
+  Derive(now);
+  for (const auto& [name, until] : missing_) {
+    if (until <= now && until > last_looked_) ++of(name.first).status.fetch_timeout_count;
+  }
+  // Nothing has come at all: the static resources are the whole configuration for now.
+  if (!ready_ && wildcards_until_ <= now) changed_ = true;
+  last_looked_ = now;
+  if (absl::Status s = Build(now); !s.ok()) return s;
+  return std::move(snapshot_);
+}
+
+Instant AdsState::next_deadline() const {
+  Instant earliest = Instant::Never();
+  const auto add = [&](Instant at) {
+    if (at > last_looked_) earliest = std::min(earliest, at);
+  };
+  if (!ready_) add(wildcards_until_);
+  for (const auto& [name, entry] : lingering_) add(entry.until);
+  for (const auto& [name, until] : missing_) add(until);
+  return earliest;
 }
 
 std::vector<std::string> AdsState::Missing() const {
   std::vector<std::string> missing;
-  for (const std::string& name : types_[static_cast<int>(Type::kEndpoints)].names) {
-    if (endpoints_.count(name) == 0) missing.push_back("eds " + name);
+  for (const auto& [name, until] : missing_) {
+    missing.push_back(Cat(TypeName(name.first), " ", name.second));
   }
-  for (const std::string& name : types_[static_cast<int>(Type::kRoutes)].names) {
-    if (routes_.count(name) == 0) missing.push_back("rds " + name);
-  }
-  if (options_.dynamic) {
-    if (status(Type::kCluster).accepted_count == 0) missing.push_back("cds");
-    if (status(Type::kListener).accepted_count == 0) missing.push_back("lds");
+  for (Type type : {Type::kCluster, Type::kListener}) {
+    const bool received = types_[static_cast<int>(type)].received;
+    if (options_.dynamic && !received) missing.push_back(TypeName(type));
   }
   return missing;
-}
-
-absl::StatusOr<std::unique_ptr<config::Snapshot>> AdsState::TakeSnapshot(Instant now) {
-  if (!changed_ || (!Missing().empty() && now < warming_until_)) {
-    return std::unique_ptr<config::Snapshot>();
-  }
-  changed_ = false;
-  warming_until_ = Instant::Never();
-  config::Resources r;
-  r.listeners = Pointers(listeners_);
-  r.routes = Pointers(routes_);
-  r.clusters = Pointers(clusters_);
-  r.assignments = Pointers(endpoints_);
-  for (const auto& [name, cluster] : lingering_) r.clusters.push_back(&cluster);
-  for (const Listener& l : static_listeners_) r.listeners.push_back(&l);
-  for (const Cluster& c : static_clusters_) r.clusters.push_back(&c);
-  for (int i = 0; i < kTypes; ++i) {
-    AppendTo(&r.version_text, i == 0 ? "" : " ", TypeName(static_cast<Type>(i)), "=",
-             types_[i].status.version);
-  }
-  return compiler_.Compile(r);
 }
 
 std::vector<std::string> AdsState::ListenerNames() const {
@@ -326,46 +423,8 @@ std::vector<std::string> AdsState::ListenerNames() const {
     names.push_back(Cat(l.name(), "::", a.address(), ":", a.port_value()));
   };
   for (const Listener& l : static_listeners_) add(l);
-  for (const auto& [name, l] : listeners_) add(l);
+  for (const auto& [name, entry] : resources_.listeners) add(entry.message);
   return names;
-}
-
-std::string AdsState::ConfigDumpJson(const std::string& bootstrap_json) const {
-  constexpr std::string_view kAdmin = "{\"@type\":\"type.googleapis.com/envoy.admin.v3.";
-  std::string out = Cat("{\"configs\":[", kAdmin, "BootstrapConfigDump\",\"bootstrap\":",
-                        bootstrap_json.empty() ? "{}" : bootstrap_json, "},");
-  const auto list = [&out](const char* key, const auto& map, const std::string& version,
-                           const char* inner, const char* type_url) {
-    AppendTo(&out, "\"", key, "\":[");
-    bool first = true;
-    for (const auto& [name, message] : map) {
-      std::string body = Json(message);
-      body.insert(1, Cat("\"@type\":\"", type_url, "\"", body.size() > 2 ? "," : ""));
-      const bool listener = std::string_view(key) == "dynamic_listeners";
-      AppendTo(&out, first ? "" : ",", "{");
-      if (listener) AppendTo(&out, "\"name\":\"", name, "\",\"active_state\":{");
-      AppendTo(&out, "\"version_info\":\"", version, "\",\"", inner, "\":", body,
-               listener ? "}}" : "}");
-      first = false;
-    }
-    out.append("]");
-  };
-  const auto version = [this](Type t) { return status(t).version; };
-  AppendTo(&out, kAdmin, "ClustersConfigDump\",\"version_info\":\"", version(Type::kCluster), "\",");
-  list("dynamic_active_clusters", clusters_, version(Type::kCluster), "cluster",
-       TypeUrl(Type::kCluster));
-  AppendTo(&out, "},", kAdmin, "ListenersConfigDump\",\"version_info\":\"",
-           version(Type::kListener), "\",");
-  list("dynamic_listeners", listeners_, version(Type::kListener), "listener",
-       TypeUrl(Type::kListener));
-  AppendTo(&out, "},", kAdmin, "RoutesConfigDump\",");
-  list("dynamic_route_configs", routes_, version(Type::kRoutes), "route_config",
-       TypeUrl(Type::kRoutes));
-  AppendTo(&out, "},", kAdmin, "EndpointsConfigDump\",");
-  list("dynamic_endpoint_configs", endpoints_, version(Type::kEndpoints), "endpoint_config",
-       TypeUrl(Type::kEndpoints));
-  out.append("}]}");
-  return out;
 }
 
 }  // namespace meltemi::agent

@@ -8,6 +8,7 @@
 #include <deque>
 
 #include "control/common/log.h"
+#include "dataplane/agent/config_dump.h"
 #include "envoy/service/discovery/v3/ads.grpc.pb.h"
 
 namespace meltemi::agent {
@@ -25,6 +26,13 @@ Instant Now() {
   timespec t{};
   clock_gettime(CLOCK_MONOTONIC, &t);
   return Instant::FromNanos(int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec);
+}
+
+WallClock ReadWallClock() {
+  timespec t{};
+  clock_gettime(CLOCK_REALTIME, &t);
+  const int64_t unix_nanos = int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
+  return {.offset_nanos = unix_nanos - Now().nanos()};
 }
 
 AdsState::Options StateOptions(const Bootstrap& b) {
@@ -124,16 +132,15 @@ Agent::Agent(const Bootstrap& bootstrap, shared::SnapshotSlot* slot, uint64_t se
     : bootstrap_(bootstrap),
       slot_(slot),
       on_snapshot_(std::move(on_snapshot)),
+      wall_clock_(ReadWallClock()),
       prng_(seed),
       state_(StateOptions(bootstrap), bootstrap.listeners, bootstrap.clusters) {}
 
 Agent::~Agent() { Stop(); }
 
 absl::Status Agent::Start() {
-  if (bootstrap_.ads_target.empty()) {
-    absl::Status published = Publish(Now());
-    if (!published.ok()) return published;
-  }
+  absl::Status published = Publish(Now());
+  if (!published.ok()) return published;
   thread_ = std::thread([this] { Run(); });
   return absl::OkStatus();
 }
@@ -191,7 +198,6 @@ bool Agent::RunStream() {
   {
     absl::MutexLock lock(&mutex_);
     requests = state_.OnStreamOpen();
-    state_.OnStreamClosed();  // connected only once a response has come
   }
   for (DiscoveryRequest& request : requests) stream.Send(std::move(request));
   bool heard = false;
@@ -232,6 +238,7 @@ bool Agent::RunStream() {
 AgentStatus Agent::Status() const {
   absl::MutexLock lock(&mutex_);
   AgentStatus s = status_;
+  s.ready = state_.ready();
   for (int i = 0; i < kTypes; ++i) s.types[i] = state_.status(static_cast<Type>(i));
   s.missing = state_.Missing();
   s.listeners = state_.ListenerNames();
@@ -240,7 +247,7 @@ AgentStatus Agent::Status() const {
 
 std::string Agent::ConfigDump() const {
   absl::MutexLock lock(&mutex_);
-  return state_.ConfigDumpJson(bootstrap_.json);
+  return ConfigDumpJson(state_, bootstrap_.json, wall_clock_);
 }
 
 }  // namespace meltemi::agent

@@ -1,6 +1,6 @@
-// Agent: the node's connection to its control plane, on a thread of its own. Holds one ADS stream open,
-// gives responses to AdsState, publishes the snapshots it makes. The data plane keeps serving with the
-// last one whatever happens here.
+// Agent: the node's connection to its control plane, on a thread of its own. Holds one ADS stream
+// open, gives responses to AdsState, publishes the snapshots it makes. The data plane keeps serving
+// with the last one whatever happens here.
 //
 // Reconnects with jittered exponential backoff (500 ms to 30 s). Thread: Start and Stop on the main
 // thread; Status and ConfigDump from any.
@@ -23,6 +23,7 @@ namespace meltemi::agent {
 
 struct AgentStatus {
   bool connected = false;
+  bool ready = false;  // the first whole configuration is in force
   uint64_t connects = 0, disconnects = 0, snapshots = 0, snapshot_failures = 0;
   std::string last_failure;
   std::array<TypeStatus, kTypes> types;
@@ -38,7 +39,7 @@ class Agent {
         OnSnapshot on_snapshot);
   ~Agent();
 
-  // Publishes the static configuration at once (an error: it is invalid), then connects.
+  // Publishes the static configuration, if there is one (an error: it is invalid), then connects.
   absl::Status Start();
   void Stop();
 
@@ -55,6 +56,7 @@ class Agent {
   const Bootstrap& bootstrap_;
   shared::SnapshotSlot* const slot_;
   const OnSnapshot on_snapshot_;
+  const WallClock wall_clock_;
   Prng prng_;
   mutable absl::Mutex mutex_;
   AdsState state_ ABSL_GUARDED_BY(mutex_);

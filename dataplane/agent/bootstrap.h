@@ -1,7 +1,7 @@
 // Bootstrap: what a node is started with. Envoy's bootstrap file (YAML or JSON: node, admin,
-// static_resources, dynamic_resources) and a `meltemi` section for ports, addresses, routes, workers
-// and workloads. Read once on the control thread. Strict: an unknown field or a bad value is an error
-// that names the file and the field's path.
+// static_resources, dynamic_resources) and a `meltemi` section for ports, addresses, routes,
+// workers and workloads. Read once on the control thread. Strict: an unknown field or a bad value
+// is an error that names the file and the field's path.
 #ifndef MELTEMI_DATAPLANE_AGENT_BOOTSTRAP_H_
 #define MELTEMI_DATAPLANE_AGENT_BOOTSTRAP_H_
 
@@ -27,8 +27,9 @@ struct PortConfig {
   std::string name;
   std::string device;  // see dataplane/nic/make_port.h
   PortRole kind = PortRole::kPod;
-  std::vector<std::pair<IpAddr, IpPrefix>> addresses;  // the plane's own address, its on-link prefix
-  std::string workload;                                // kPod: "name.namespace"
+  std::vector<std::pair<IpAddr, IpPrefix>>
+      addresses;         // the plane's own address, its on-link prefix
+  std::string workload;  // kPod: "name.namespace"
   uint16_t mtu = 1500;
   std::optional<std::array<uint8_t, 6>> mac;
 };

@@ -1,5 +1,5 @@
-// Reader: one map of a YAML document, read field by field, strictly. The first error sticks and names the
-// path; Finish() adds "unknown field" for every key nobody asked for.
+// Reader: one map of a YAML document, read field by field, strictly. The first error sticks and
+// names the path; Finish() adds "unknown field" for every key nobody asked for.
 #ifndef MELTEMI_DATAPLANE_AGENT_YAML_READER_H_
 #define MELTEMI_DATAPLANE_AGENT_YAML_READER_H_
 

@@ -5,7 +5,6 @@ table. A row that does not hold makes the demo fail.
 """
 import argparse
 import contextlib
-import fcntl
 import os
 import signal
 import subprocess
@@ -259,18 +258,6 @@ The mesh is up. From {mesh_lib.ROOT}:
 """
 
 
-@contextlib.contextmanager
-def alone():
-    """One demo at a time: they share names."""
-    os.makedirs("/run/meltemi-dev", exist_ok=True)
-    with open("/run/meltemi-dev/demo.lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            sys.exit("demo: another demo is running")
-        yield
-
-
 def interrupted(number, _):
     raise SystemExit(128 + number)
 
@@ -315,7 +302,7 @@ def main():
     options = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupted)
-    with alone():
+    with shell.alone("demo"):
         if options.command == "down":
             mesh_lib.Mesh(PREFIX, topology.BOOKINFO).down()
             return 0

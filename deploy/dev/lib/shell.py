@@ -2,9 +2,12 @@
 
 Everything started here is ours to end: a daemon is ended by its own process id, never by name.
 """
+import contextlib
+import fcntl
 import os
 import signal
 import subprocess
+import sys
 import time
 
 
@@ -110,3 +113,15 @@ class Background:
     def finish(self, timeout_s=120):
         text, _ = self._process.communicate(timeout=timeout_s)
         return text
+
+
+@contextlib.contextmanager
+def alone(name):
+    """One run at a time of what shares names on this machine."""
+    os.makedirs("/run/meltemi-dev", exist_ok=True)
+    with open(f"/run/meltemi-dev/{name}.lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit(f"{name}: another one is running on this machine")
+        yield

@@ -1,0 +1,62 @@
+#include "dataplane/nic/packet_pools.h"
+
+#include "absl/memory/memory.h"
+#include "dataplane/nic/device.h"
+#include "dataplane/nic/dpdk_eal.h"
+#include "l7/base/text.h"
+
+namespace meltemi::nic {
+namespace {
+
+// Of EAL's memory: the drivers' queues, AF_XDP's own pool, heap headers.
+constexpr int kDriverMegabytes = 48;
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<PacketPools>> PacketPools::Create(
+    std::span<const std::string> devices, const PacketPoolsOptions& options) {
+  bool drivers = false;
+  bool pci = false;
+  for (const std::string& text : devices) {
+    const absl::StatusOr<Device> device = ParseDevice(text);
+    if (!device.ok()) continue;
+    drivers |= NeedsEal(device->kind);
+    pci |= device->kind == DeviceKind::kPci;
+  }
+  auto pools = absl::WrapUnique(new PacketPools);
+  if (!drivers) {
+    pools->CreateHeap(options);
+    return pools;
+  }
+  const absl::Status status = pools->CreateDpdk(pci, options);
+  if (!status.ok()) return status;
+  return pools;
+}
+
+void PacketPools::CreateHeap(const PacketPoolsOptions& options) {
+  // Half of the memory for small segments, the rest for large ones, shared out among the workers.
+  const uint64_t bytes = static_cast<uint64_t>(options.memory_mb) << 20;
+  const auto segments = static_cast<uint32_t>(bytes / 2 / packet::kSmallRoom /
+                                              static_cast<uint64_t>(options.workers));
+  for (int i = 0; i < options.workers; ++i) {
+    pools_.push_back(std::make_unique<packet::HeapPacketPool>(segments, &store_));
+  }
+}
+
+absl::Status PacketPools::CreateDpdk(bool pci, const PacketPoolsOptions& options) {
+  const absl::Status eal =
+      InitEal({.memory = options.hugepages ? EalMemory::kHugePages : EalMemory::kOrdinaryPages,
+               .memory_mb = options.memory_mb + kDriverMegabytes,
+               .pci = pci});
+  if (!eal.ok()) return eal;
+  for (int i = 0; i < options.workers; ++i) {
+    auto pool = packet::DpdkPacketPool::Create(
+        packet::DpdkPacketPool::Sized(Cat("worker", i), options.memory_mb / options.workers));
+    if (!pool.ok()) return pool.status();
+    dpdk_.push_back(pool->get());
+    pools_.push_back(*std::move(pool));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace meltemi::nic
