@@ -13,8 +13,8 @@ namespace meltemi::engine {
 
 struct Action {
   enum class Kind : uint8_t {
-    kConnect,  // open a TCP connection to `address` for the engine's id `conn`; the outcome comes
-               // as OnConnected or OnConnectFailed, at the latest after `connect_timeout`
+    kConnect,   // open a TCP connection to `address` for the engine's id `conn`; the outcome comes
+                // as OnConnected or OnConnectFailed, at the latest after `connect_timeout`
     kWrite,     // send `bytes` on `conn`
     kFinish,    // send FIN after everything written: half-close. Reading goes on.
     kAbort,     // send RST and forget: the id is dead, no OnClosed follows. Also ends a kConnect

@@ -27,9 +27,9 @@ inline SockAddr Address(uint8_t last, uint16_t port) {
 class EngineTest : public ::testing::Test {
  protected:
   struct FakeConn {
-    SockAddr address;      // upstream: where to
-    Duration timeout;      // upstream
-    std::string written;   // not yet taken by the test
+    SockAddr address;     // upstream: where to
+    Duration timeout;     // upstream
+    std::string written;  // not yet taken by the test
     uint64_t consumed = 0;
     bool finished = false, aborted = false, released = false;
     bool dead() const { return aborted || released; }
@@ -250,8 +250,8 @@ class EngineTest : public ::testing::Test {
            "\r\n" + std::string(extra) + "\r\n" + std::string(body);
   }
   static std::string Status(int code, std::string_view extra = "") {
-    return "HTTP/1.1 " + std::to_string(code) + " X\r\ncontent-length: 0\r\n" +
-           std::string(extra) + "\r\n";
+    return "HTTP/1.1 " + std::to_string(code) + " X\r\ncontent-length: 0\r\n" + std::string(extra) +
+           "\r\n";
   }
   static int StatusOf(std::string_view response) {
     return response.size() < 12 ? 0 : std::stoi(std::string(response.substr(9, 3)));

@@ -1,4 +1,5 @@
-// What clients get and what the log says when something is wrong: every response flag, in Envoy's words.
+// What clients get and what the log says when something is wrong: every response flag, in Envoy's
+// words.
 #include "l7/engine/engine_fixture.h"
 
 namespace meltemi::engine {

@@ -1,5 +1,5 @@
-// Proxying of HTTP/1: keep-alive, pipelining, bodies both ways, backpressure. Each test drives the door
-// by hand and compares what went out.
+// Proxying of HTTP/1: keep-alive, pipelining, bodies both ways, backpressure. Each test drives the
+// door by hand and compares what went out.
 #include "l7/engine/engine_fixture.h"
 
 namespace meltemi::engine {
@@ -170,8 +170,9 @@ TEST_F(HttpTest, InterimResponsesAreDropped) {
 
 TEST_F(HttpTest, HopByHopHeadersStayOnTheirHop) {
   const ConnId down = Accept();
-  Send(down, Get("/", "connection: keep-alive, x-secret\r\nx-secret: 1\r\nte: trailers\r\n"
-                      "keep-alive: 5\r\n"));
+  Send(down, Get("/",
+                 "connection: keep-alive, x-secret\r\nx-secret: 1\r\nte: trailers\r\n"
+                 "keep-alive: 5\r\n"));
   const ConnId up = Connect();
   const std::string request = Take(up);
   for (const char* name : {"connection", "x-secret", "te", "keep-alive"}) {

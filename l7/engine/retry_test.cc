@@ -19,7 +19,8 @@ TEST(RetryPolicyText, ParsesWhatItKnows) {
 TEST(RetryBackoff, IsUniformBelowTheBound) {
   RetryPlan plan;
   Prng prng(7);
-  for (const auto& [retry, bound_ms] : {std::pair{1u, 25}, {2u, 75}, {3u, 175}, {4u, 250}, {90u, 250}}) {
+  for (const auto& [retry, bound_ms] :
+       {std::pair{1u, 25}, {2u, 75}, {3u, 175}, {4u, 250}, {90u, 250}}) {
     Duration low = Duration::Max(), high;
     for (int i = 0; i < 2000; ++i) {
       const Duration d = Backoff(plan, retry, prng);
@@ -151,8 +152,9 @@ TEST_F(RetryTest, BodyIsReplayed) {
 
 TEST_F(RetryTest, ChunkedBodyIsReplayedWithItsEnd) {
   const ConnId down = Accept();
-  Send(down, "POST / HTTP/1.1\r\nhost: b\r\ntransfer-encoding: chunked\r\n\r\n"
-             "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
+  Send(down,
+       "POST / HTTP/1.1\r\nhost: b\r\ntransfer-encoding: chunked\r\n\r\n"
+       "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
   const ConnId up = Connect();
   Send(up, Status(503, "connection: close\r\n"));
   Wait();
@@ -232,7 +234,7 @@ TEST_F(RetryTest, WhatEachBitRepeats) {
     int status;
     bool repeated;
   } rows[] = {
-      {RetryPolicy::k5xx, 500, true},          {RetryPolicy::k5xx, 499, false},
+      {RetryPolicy::k5xx, 500, true},           {RetryPolicy::k5xx, 499, false},
       {RetryPolicy::kGatewayError, 500, false}, {RetryPolicy::kGatewayError, 502, true},
       {RetryPolicy::kGatewayError, 504, true},  {RetryPolicy::kRetriable4xx, 409, true},
       {RetryPolicy::kRetriable4xx, 404, false}, {RetryPolicy::kConnectFailure, 503, false},

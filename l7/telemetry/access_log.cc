@@ -12,7 +12,9 @@ namespace meltemi::telemetry {
 namespace {
 
 // Absent values are "-".
-void AppendOrDash(std::string_view text, std::string* out) { out->append(text.empty() ? "-" : text); }
+void AppendOrDash(std::string_view text, std::string* out) {
+  out->append(text.empty() ? "-" : text);
+}
 
 void AppendAddress(const SockAddr& a, bool with_port, std::string* out) {
   if (a.port == 0) return AppendOrDash("", out);
@@ -100,12 +102,13 @@ constexpr Operator kOperators[] = {
      [](const AccessRecord& r, std::string* out) { AppendTo(out, uint32_t{r.attempt_count}); }},
     {"CONNECTION_TERMINATION_DETAILS",
      [](const AccessRecord&, std::string* out) { AppendOrDash("", out); }},
-    {"REQUESTED_SERVER_NAME",
-     [](const AccessRecord&, std::string* out) { AppendOrDash("", out); }},
+    {"REQUESTED_SERVER_NAME", [](const AccessRecord&, std::string* out) { AppendOrDash("", out); }},
     {"ROUTE_NAME",
      [](const AccessRecord& r, std::string* out) { AppendOrDash(r.route_name.view(), out); }},
     {"DOWNSTREAM_REMOTE_ADDRESS",
-     [](const AccessRecord& r, std::string* out) { AppendAddress(r.downstream_remote, true, out); }},
+     [](const AccessRecord& r, std::string* out) {
+       AppendAddress(r.downstream_remote, true, out);
+     }},
     {"DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT",
      [](const AccessRecord& r, std::string* out) {
        AppendAddress(r.downstream_remote, false, out);
@@ -113,11 +116,14 @@ constexpr Operator kOperators[] = {
     {"DOWNSTREAM_LOCAL_ADDRESS",
      [](const AccessRecord& r, std::string* out) { AppendAddress(r.downstream_local, true, out); }},
     {"DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT",
-     [](const AccessRecord& r, std::string* out) { AppendAddress(r.downstream_local, false, out); }},
+     [](const AccessRecord& r, std::string* out) {
+       AppendAddress(r.downstream_local, false, out);
+     }},
 };
 
 Formatter FindOperator(std::string name) {
-  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return toupper(c); });
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](unsigned char c) { return toupper(c); });
   for (const Operator& o : kOperators) {
     if (o.name == name) return o.formatter;
   }
@@ -127,7 +133,7 @@ Formatter FindOperator(std::string name) {
 }  // namespace
 
 void AppendResponseFlags(uint32_t flags, std::string* out) {
-  constexpr std::string_view kNames[] = {"UH", "UF", "UO", "NR", "URX", "NC", "UT",  "LR",  "UR",
+  constexpr std::string_view kNames[] = {"UH", "UF", "UO", "NR", "URX", "NC",  "UT",  "LR", "UR",
                                          "UC", "DC", "DI", "FI", "SI",  "DPE", "UPE", "OM", "DT"};
   bool any = false;
   for (size_t i = 0; i < std::size(kNames); ++i) {
@@ -157,9 +163,11 @@ absl::StatusOr<AccessLogFormat> AccessLogFormat::Parse(std::string_view format) 
     }
     std::string name(format.substr(i + 1, end - i - 1));
     const size_t colon = name.rfind(':');
-    if (colon != std::string::npos && colon > name.rfind(')') && name.rfind(')') != std::string::npos) {
+    if (colon != std::string::npos && colon > name.rfind(')') &&
+        name.rfind(')') != std::string::npos) {
       size_t length = 0;
-      const auto [p, ec] = std::from_chars(name.data() + colon + 1, name.data() + name.size(), length);
+      const auto [p, ec] =
+          std::from_chars(name.data() + colon + 1, name.data() + name.size(), length);
       if (ec != std::errc() || p != name.data() + name.size()) {
         return absl::InvalidArgumentError(Cat("not a length in %", name, "%"));
       }
