@@ -1,4 +1,4 @@
-#include "llhttp/llhttp.h"
+#include "llhttp.h"
 
 #include <algorithm>
 #include <utility>
