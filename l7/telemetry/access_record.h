@@ -22,7 +22,7 @@ class FixedText {
   void Set(std::string_view text) {
     size_ = static_cast<uint16_t>(text.size() < N ? text.size() : N);
     cut_ = text.size() > N;
-    std::memcpy(bytes_.data(), text.data(), size_);
+    if (size_ > 0) std::memcpy(bytes_.data(), text.data(), size_);
   }
   std::string_view view() const { return {bytes_.data(), size_}; }
   bool cut() const { return cut_; }
