@@ -21,11 +21,13 @@ using control::common::Log;
 
 constexpr char kVersion[] = "meltemi-node 0.1\n";
 constexpr char kUsage[] =
-    "meltemi-node: the Meltemi node plane. One process per node; proxies the traffic of all its pods.\n"
+    "meltemi-node: the Meltemi node plane. One process per node; proxies the traffic of all its "
+    "pods.\n"
     "\n"
     "usage: meltemi-node --config FILE\n"
     "\n"
-    "FILE is an Envoy bootstrap (YAML or JSON: node, admin, static_resources, dynamic_resources) with a\n"
+    "FILE is an Envoy bootstrap (YAML or JSON: node, admin, static_resources, dynamic_resources) "
+    "with a\n"
     "`meltemi` section for ports, routes, workers and workloads: see deploy/node/bootstrap.md.\n"
     "\nflags:\n";
 

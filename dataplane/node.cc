@@ -28,12 +28,17 @@ T RandomValue() {
   return value;
 }
 
-// Deterministic, locally administered: the same port of the same node has the same address after a restart.
+// Deterministic, locally administered: the same port of the same node has the same address after a
+// restart.
 nic::MacAddr MacOf(const std::string& node, const std::string& port) {
   uint64_t h = 0xcbf29ce484222325;  // FNV-1a
   for (const char c : Cat(node, "/", port)) h = (h ^ static_cast<uint8_t>(c)) * 0x100000001b3;
-  return {0x02, static_cast<uint8_t>(h >> 32), static_cast<uint8_t>(h >> 24),
-          static_cast<uint8_t>(h >> 16), static_cast<uint8_t>(h >> 8), static_cast<uint8_t>(h)};
+  return {0x02,
+          static_cast<uint8_t>(h >> 32),
+          static_cast<uint8_t>(h >> 24),
+          static_cast<uint8_t>(h >> 16),
+          static_cast<uint8_t>(h >> 8),
+          static_cast<uint8_t>(h)};
 }
 
 WallClock ReadWallClock() {
@@ -84,9 +89,10 @@ absl::Status Node::Start() {
   const int n = bootstrap_.workers;
   std::vector<std::string> devices;
   for (const agent::PortConfig& config : bootstrap_.ports) devices.push_back(config.device);
-  auto pools = nic::PacketPools::Create(devices, {.workers = n,
-                                                  .memory_mb = static_cast<int>(bootstrap_.memory_mb),
-                                                  .hugepages = bootstrap_.hugepages});
+  auto pools =
+      nic::PacketPools::Create(devices, {.workers = n,
+                                         .memory_mb = static_cast<int>(bootstrap_.memory_mb),
+                                         .hugepages = bootstrap_.hugepages});
   if (!pools.ok()) return pools.status();
   pools_ = *std::move(pools);
   for (int i = 0; i < n; ++i) workers_.push_back(std::make_unique<WorkerSlot>(&pools_->pool(i)));
@@ -101,15 +107,13 @@ absl::Status Node::Start() {
     WorkerSlot& slot = *workers_[i];
     worker::WorkerOptions options{.index = i, .worker_count = n, .seed = RandomValue<uint64_t>()};
     options.tcp.isn_key = isn_key;
-    options.tcp.conn_count_max = bootstrap_.connections_max == 0 ? limits::kTcpConnCountMax
-                                                                 : bootstrap_.connections_max;
+    options.tcp.conn_count_max =
+        bootstrap_.connections_max == 0 ? limits::kTcpConnCountMax : bootstrap_.connections_max;
     options.engine = {.conn_count_max = limits::kL7ConnCountMax,
                       .exchange_count_max = limits::kExchangeCountMax,
                       .wall_clock = ReadWallClock()};
-    worker::WorkerLinks links{.pool = slot.pool,
-                              .snapshots = &snapshots_,
-                              .mail_in = &slot.mail,
-                              .mail_out = &slot.out};
+    worker::WorkerLinks links{
+        .pool = slot.pool, .snapshots = &snapshots_, .mail_in = &slot.mail, .mail_out = &slot.out};
     for (int k = 0; k < n; ++k) {
       links.peers.push_back(k == i ? nullptr : workers_[k]->from_peers[i].get());
       links.from_peers.push_back(slot.from_peers[k].get());
@@ -117,8 +121,7 @@ absl::Status Node::Start() {
     slot.worker = std::make_unique<worker::Worker>(options, links, worker::MonotonicNow());
     const worker::RunnerOptions run{.cpu = bootstrap_.cpus.empty() ? -1 : bootstrap_.cpus[i],
                                     .busy_poll_max = bootstrap_.busy_poll_max};
-    slot.runner =
-        std::make_unique<worker::Runner>(run, slot.worker.get(), &slot.mail, &slot.bell);
+    slot.runner = std::make_unique<worker::Runner>(run, slot.worker.get(), &slot.mail, &slot.bell);
   }
   for (const agent::PortConfig& config : bootstrap_.ports) {
     PortSlot& slot = ports_.emplace_back();
@@ -148,11 +151,10 @@ void Node::SendMail(int worker, worker::Mail mail) {
 
 void Node::OpenPort(ip::PortId id, Instant now) {
   PortSlot& slot = ports_[id];
-  auto port = nic::MakePort(slot.config.device,
-                            {.name = slot.config.name,
-                             .mtu = slot.config.mtu,
-                             .workers = bootstrap_.workers,
-                             .pools = pools_->dpdk()});
+  auto port = nic::MakePort(slot.config.device, {.name = slot.config.name,
+                                                 .mtu = slot.config.mtu,
+                                                 .workers = bootstrap_.workers,
+                                                 .pools = pools_->dpdk()});
   if (!port.ok()) {
     const std::string error(port.status().message());
     if (error != slot.error) {
@@ -325,12 +327,12 @@ NodeStats Node::CollectStats() {
   NodeStats stats;
   absl::MutexLock lock(&mutex_);
   ++stats_wanted_;
-  // A round that is under way may have been asked before what the caller did last: wait for the next.
+  // A round that is under way may have been asked before what the caller did last: wait for the
+  // next.
   const uint64_t want = stats_round_ + (reports_due_ > 0 ? 2 : 1);
   wake_.Ring();
-  const auto done = [this, want]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return stats_round_ >= want;
-  };
+  const auto done = [this, want]()
+                        ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stats_round_ >= want; };
   mutex_.AwaitWithTimeout(absl::Condition(&done), absl::Seconds(1));
   stats.workers = std::move(reports_);
   reports_.clear();

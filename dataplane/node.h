@@ -1,8 +1,8 @@
 // Node: the node plane as a whole, on the control thread. Opens ports, starts workers, watches for
 // ports that come and go, carries statistics from the workers to whoever asks.
 //
-// Owns: ports, packet pools, workers and their threads. Thread: the control thread (Run); CollectStats
-// may be called from any thread.
+// Owns: ports, packet pools, workers and their threads. Thread: the control thread (Run);
+// CollectStats may be called from any thread.
 #ifndef MELTEMI_DATAPLANE_NODE_H_
 #define MELTEMI_DATAPLANE_NODE_H_
 
@@ -15,8 +15,8 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "dataplane/agent/bootstrap.h"
-#include "dataplane/nic/port.h"
 #include "dataplane/nic/packet_pools.h"
+#include "dataplane/nic/port.h"
 #include "dataplane/shared/doorbell.h"
 #include "dataplane/shared/snapshot_slot.h"
 #include "dataplane/worker/mail.h"
@@ -48,7 +48,7 @@ class Node {
   absl::Status Start();
   // The control loop; returns after Stop. `on_record` is called for each access record.
   void Run(const OnRecord& on_record);
-  void Stop();   // any thread, also a signal handler's thread
+  void Stop();  // any thread, also a signal handler's thread
 
   shared::SnapshotSlot* snapshots() { return &snapshots_; }
   // Any thread. What the workers answer within a second.
@@ -86,7 +86,7 @@ class Node {
   std::atomic<bool> stopping_{false};
 
   absl::Mutex mutex_;
-  int stats_wanted_ ABSL_GUARDED_BY(mutex_) = 0;      // requests not yet sent to the workers
+  int stats_wanted_ ABSL_GUARDED_BY(mutex_) = 0;  // requests not yet sent to the workers
   int reports_due_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t stats_round_ ABSL_GUARDED_BY(mutex_) = 0;  // rounds finished
   std::vector<std::unique_ptr<worker::StatsReport>> reports_ ABSL_GUARDED_BY(mutex_);

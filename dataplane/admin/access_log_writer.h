@@ -1,5 +1,6 @@
-// AccessLogWriter: formats access records and writes them to their files. Lines are collected and written
-// at the end of each batch; a file that cannot be opened is reported once and its lines are counted lost.
+// AccessLogWriter: formats access records and writes them to their files. Lines are collected and
+// written at the end of each batch; a file that cannot be opened is reported once and its lines are
+// counted lost.
 //
 // Thread: Learn on the agent's thread, Write and Flush on the control thread.
 #ifndef MELTEMI_DATAPLANE_ADMIN_ACCESS_LOG_WRITER_H_

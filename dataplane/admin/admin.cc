@@ -48,8 +48,11 @@ void AddTables(const worker::StatsReport& report, std::vector<Sample>* out) {
     ((prefix == Counters::kPrefix ? AddTable<Counters>(labels, values, out) : void()), ...);
   }
   const auto gauge = [&](const char* name, double value) {
-    out->push_back(
-        {.name = name, .labels = labels, .value = value, .kind = Sample::Kind::kGauge, .family = {}});
+    out->push_back({.name = name,
+                    .labels = labels,
+                    .value = value,
+                    .kind = Sample::Kind::kGauge,
+                    .family = {}});
   };
   gauge("meltemi_tcp_connections", static_cast<double>(report.tcp_connections));
   gauge("meltemi_l7_connections", static_cast<double>(report.l7_connections));
@@ -162,8 +165,8 @@ std::string Admin::ServerInfo() {
   return Cat("{\"version\":\"meltemi-node 0.1\",\"state\":\"",
              status.snapshots > 0 ? "LIVE" : "PRE_INITIALIZING", "\",\"node\":{\"id\":\"",
              bootstrap_->node.id(), "\",\"cluster\":\"", bootstrap_->node.cluster(),
-             "\"},\"workers\":", bootstrap_->workers, ",\"connected_to_control_plane\":",
-             status.connected ? "true" : "false", "}\n");
+             "\"},\"workers\":", bootstrap_->workers,
+             ",\"connected_to_control_plane\":", status.connected ? "true" : "false", "}\n");
 }
 
 }  // namespace meltemi::admin

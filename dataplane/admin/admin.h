@@ -1,7 +1,8 @@
-// Admin: the pages of an operator on the admin address, by Envoy's names: /ready, /stats/prometheus,
-// /config_dump, /clusters, /listeners, /server_info, /healthz, /help.
+// Admin: the pages of an operator on the admin address, by Envoy's names: /ready,
+// /stats/prometheus, /config_dump, /clusters, /listeners, /server_info, /healthz, /help.
 //
-// Owns nothing but its HTTP server. Thread: the server's; asks the workers through Node::CollectStats.
+// Owns nothing but its HTTP server. Thread: the server's; asks the workers through
+// Node::CollectStats.
 #ifndef MELTEMI_DATAPLANE_ADMIN_ADMIN_H_
 #define MELTEMI_DATAPLANE_ADMIN_ADMIN_H_
 

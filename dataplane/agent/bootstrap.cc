@@ -17,7 +17,8 @@ namespace {
 
 // Reads the proto at `node` from its JSON form; protobuf's own message names the field.
 template <typename Message>
-void ReadMessage(const YAML::Node& node, const std::string& path, absl::Status* error, Message* out) {
+void ReadMessage(const YAML::Node& node, const std::string& path, absl::Status* error,
+                 Message* out) {
   const auto status = google::protobuf::util::JsonStringToMessage(YamlToJson(node), out);
   if (!status.ok() && error->ok()) {
     *error = absl::InvalidArgumentError(Cat(path, ": ", std::string(status.message())));

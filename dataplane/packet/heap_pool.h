@@ -1,6 +1,6 @@
-// HeapPacketPool: a PacketPool on the heap: tests, simulations, and nodes without an ethdev port (the
-// kernel copies to and from pod ports anyway, so no DMA memory is needed there).
-// Bound: `segment_count_max` segments of each class. Memory is taken when first needed and kept.
+// HeapPacketPool: a PacketPool on the heap: tests, simulations, and nodes without an ethdev port
+// (the kernel copies to and from pod ports anyway, so no DMA memory is needed there). Bound:
+// `segment_count_max` segments of each class. Memory is taken when first needed and kept.
 #ifndef MELTEMI_DATAPLANE_PACKET_HEAP_POOL_H_
 #define MELTEMI_DATAPLANE_PACKET_HEAP_POOL_H_
 
@@ -13,8 +13,8 @@
 
 namespace meltemi::packet {
 
-// What the pools of several workers share: packets move between workers (a connection's owner need not be
-// the port's), so what one frees another must be able to use.
+// What the pools of several workers share: packets move between workers (a connection's owner need
+// not be the port's), so what one frees another must be able to use.
 struct HeapPacketStore {
   std::array<shared::LockedStack<Packet*>, kSizeClasses> free;
 };

@@ -28,7 +28,8 @@ inline constexpr uint16_t kMetaBytes = sizeof(PacketMeta);
 
 inline PacketMeta& Meta(Packet* p) { return *reinterpret_cast<PacketMeta*>(p + 1); }
 inline Packet* FromBuffer(Buffer* b) {
-  return reinterpret_cast<Packet*>(reinterpret_cast<uint8_t*>(b) - offsetof(PacketMeta, buffer)) - 1;
+  return reinterpret_cast<Packet*>(reinterpret_cast<uint8_t*>(b) - offsetof(PacketMeta, buffer)) -
+         1;
 }
 
 inline uint8_t* Data(Packet* p) { return static_cast<uint8_t*>(p->buf_addr) + p->data_off; }
@@ -64,14 +65,15 @@ inline void TrimFront(Packet* p, uint16_t n) {
 // Cuts the chain's end so that n bytes remain (link-layer padding). Segments left empty stay, with
 // no data.
 void TrimTo(Packet* p, uint32_t n);
-// The first `n` bytes in one piece, moving bytes from later segments if need be. Null when the packet
-// is shorter or the first segment has no room.
+// The first `n` bytes in one piece, moving bytes from later segments if need be. Null when the
+// packet is shorter or the first segment has no room.
 uint8_t* Pull(Packet* p, uint16_t n);
 
 // What the port said on receive, and what we ask of the port on transmit: rte_mbuf's own flags.
 //   receive:  RTE_MBUF_F_RX_L4_CKSUM_GOOD  checksum verified, or locally made (partial): trust it
 //             RTE_MBUF_F_RX_LRO + tso_segsz super-frame
-//   transmit: RTE_MBUF_F_TX_TCP_CKSUM / _UDP_CKSUM with l2_len, l3_len: the L4 checksum field holds the
+//   transmit: RTE_MBUF_F_TX_TCP_CKSUM / _UDP_CKSUM with l2_len, l3_len: the L4 checksum field holds
+//   the
 //             pseudo-header sum, the port (or software) completes it
 //             RTE_MBUF_F_TX_TCP_SEG with tso_segsz, l4_len: super-frame
 //             RTE_MBUF_F_TX_IPV4 / _IPV6 tell the family

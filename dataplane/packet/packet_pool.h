@@ -1,9 +1,10 @@
 // PacketPool: where a worker's packets come from and go to, and the BufferPool of its L7 bytes.
 //
-// Two sizes: small (2 KB room: headers, MTU frames) and large (16 KB: parts of 64 KB super-frames and
-// big L7 writes), and header-only segments that borrow another segment's room. A LIFO cache keeps hot
-// packets hot; behind it stands HeapPacketPool (tests, simulations) or DpdkPacketPool (production).
-// Thread: one worker. Bound: the counts given to the implementation; Alloc returns null then, counted.
+// Two sizes: small (2 KB room: headers, MTU frames) and large (16 KB: parts of 64 KB super-frames
+// and big L7 writes), and header-only segments that borrow another segment's room. A LIFO cache
+// keeps hot packets hot; behind it stands HeapPacketPool (tests, simulations) or DpdkPacketPool
+// (production). Thread: one worker. Bound: the counts given to the implementation; Alloc returns
+// null then, counted.
 #ifndef MELTEMI_DATAPLANE_PACKET_PACKET_POOL_H_
 #define MELTEMI_DATAPLANE_PACKET_PACKET_POOL_H_
 
@@ -23,9 +24,9 @@ inline constexpr uint16_t kLargeRoom = 16'384 + kHeadroom;
 enum SizeClass : uint8_t { kSmall = 0, kLarge = 1, kHeaderOnly = 2 };
 inline constexpr int kSizeClasses = 3;
 
-#define MELTEMI_PACKET_POOL_COUNTERS(C)                                                   \
-  C(alloc_failures, "packets", "allocations refused because the pool was exhausted")     \
-  C(refills, "calls", "times the worker's cache was filled from the shared pool")         \
+#define MELTEMI_PACKET_POOL_COUNTERS(C)                                              \
+  C(alloc_failures, "packets", "allocations refused because the pool was exhausted") \
+  C(refills, "calls", "times the worker's cache was filled from the shared pool")    \
   C(spills, "calls", "times the worker's cache gave packets back to the shared pool")
 MELTEMI_COUNTER_TABLE(PacketPoolCounters, "meltemi_packet_pool", MELTEMI_PACKET_POOL_COUNTERS)
 
@@ -36,13 +37,16 @@ class PacketPool : public BufferPool {
   // Gives the whole chain back. A segment whose room is still viewed by slices lives until they go.
   void Free(Packet* packet);
 
-  // Bytes [offset, offset + n) of the packet become slices appended to `out`; the packet is used up.
+  // Bytes [offset, offset + n) of the packet become slices appended to `out`; the packet is used
+  // up.
   void TakePayload(Packet* packet, uint32_t offset, uint32_t n, Chain* out);
-  // The bytes of `chain` (from `offset`, n bytes) become the end of `packet`: copied when n is at most
-  // `copy_max` and fits the last segment's tailroom, else borrowed by header-only segments. False (packet
-  // unchanged but for segments already added, which Free gives back) when the pool is exhausted.
+  // The bytes of `chain` (from `offset`, n bytes) become the end of `packet`: copied when n is at
+  // most `copy_max` and fits the last segment's tailroom, else borrowed by header-only segments.
+  // False (packet unchanged but for segments already added, which Free gives back) when the pool is
+  // exhausted.
   bool AppendBytes(Packet* packet, const Chain& chain, size_t offset, size_t n, uint32_t copy_max);
-  // A linear copy of up to kLargeRoom - kHeadroom bytes; null when it does not fit or when exhausted.
+  // A linear copy of up to kLargeRoom - kHeadroom bytes; null when it does not fit or when
+  // exhausted.
   Packet* CopyLinear(const Packet* packet);
 
   // A copy of any size that owns its rooms: a chain of large segments. Null when exhausted.
@@ -62,8 +66,8 @@ class PacketPool : public BufferPool {
   void CountToDriver(int segments) { outstanding_ -= segments; }
 
  protected:
-  static constexpr int kCacheMax = 512;    // per class: 512 x 2 KB is an L2
-  static constexpr int kCacheBatch = 64;   // moved at once
+  static constexpr int kCacheMax = 512;   // per class: 512 x 2 KB is an L2
+  static constexpr int kCacheBatch = 64;  // moved at once
 
   // Fills `out` with raw segments of the class (Meta and room set up, refcnt 1); returns how many.
   virtual int Refill(SizeClass size, Packet** out, int count) = 0;
@@ -85,7 +89,8 @@ class PacketPool : public BufferPool {
 };
 
 // Sets up the constant part of a fresh segment: used by the implementations.
-void InitSegment(Packet* segment, SizeClass size, uint8_t* room, uint16_t room_bytes, PacketPool* pool);
+void InitSegment(Packet* segment, SizeClass size, uint8_t* room, uint16_t room_bytes,
+                 PacketPool* pool);
 
 }  // namespace meltemi::packet
 

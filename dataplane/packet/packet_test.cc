@@ -14,7 +14,8 @@ void Fill(Packet* p, std::string_view text) {
 }
 std::string Text(const Packet* p) {
   std::string text;
-  for (; p != nullptr; p = p->next) text.append(reinterpret_cast<const char*>(Data(p)), p->data_len);
+  for (; p != nullptr; p = p->next)
+    text.append(reinterpret_cast<const char*>(Data(p)), p->data_len);
   return text;
 }
 

@@ -1,7 +1,7 @@
-// Doorbell: wakes one sleeping thread. Its owner arms it before it sleeps in epoll on fd(), looks at its
-// queues once more, and disarms it after. Anyone rings after putting something into a queue: the
-// system call is made only when the owner sleeps (Dekker: the flag is stored and the queues are read in
-// one total order on both sides).
+// Doorbell: wakes one sleeping thread. Its owner arms it before it sleeps in epoll on fd(), looks
+// at its queues once more, and disarms it after. Anyone rings after putting something into a queue:
+// the system call is made only when the owner sleeps (Dekker: the flag is stored and the queues are
+// read in one total order on both sides).
 #ifndef MELTEMI_DATAPLANE_SHARED_DOORBELL_H_
 #define MELTEMI_DATAPLANE_SHARED_DOORBELL_H_
 

@@ -1,5 +1,5 @@
-// LockedStack<T>: what several workers share behind their own caches: free packets. One lock per batch
-// of 64, never per packet; the lock is held for a copy of a few pointers.
+// LockedStack<T>: what several workers share behind their own caches: free packets. One lock per
+// batch of 64, never per packet; the lock is held for a copy of a few pointers.
 #ifndef MELTEMI_DATAPLANE_SHARED_LOCKED_STACK_H_
 #define MELTEMI_DATAPLANE_SHARED_LOCKED_STACK_H_
 

@@ -1,6 +1,6 @@
-// Mailbox<T>: a bounded queue from exactly one thread to exactly one other (SPSC ring, Lamport 1983,
-// with each side's index cached by the other). Push on the sender's thread, Pop on the receiver's.
-// Full: Push returns false and leaves the value where it was; the sender counts it.
+// Mailbox<T>: a bounded queue from exactly one thread to exactly one other (SPSC ring, Lamport
+// 1983, with each side's index cached by the other). Push on the sender's thread, Pop on the
+// receiver's. Full: Push returns false and leaves the value where it was; the sender counts it.
 #ifndef MELTEMI_DATAPLANE_SHARED_MAILBOX_H_
 #define MELTEMI_DATAPLANE_SHARED_MAILBOX_H_
 

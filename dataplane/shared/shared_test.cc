@@ -29,8 +29,8 @@ TEST(Mailbox, IsBoundedAndKeepsARefusedValue) {
   EXPECT_FALSE(box.Pop(&out));
 }
 
-// Goal: nothing lost, nothing twice, in order, no lost wake-up. Method: two threads, the receiver sleeps
-// in poll whenever the box is empty.
+// Goal: nothing lost, nothing twice, in order, no lost wake-up. Method: two threads, the receiver
+// sleeps in poll whenever the box is empty.
 TEST(Mailbox, TwoThreadsWithADoorbell) {
   constexpr int kCount = 100'000;
   Mailbox<int> box(64);

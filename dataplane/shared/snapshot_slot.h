@@ -1,8 +1,9 @@
 // SnapshotSlot: how a configuration reaches the workers. One atomic pointer.
 //
-// The agent thread writes it (Publish) and frees old snapshots (Reclaim). Workers read it at the top of
-// a turn (Current) and say at the end of the turn which is the oldest they still use (Release).
-// A snapshot is freed once every worker's oldest is younger. A worker that never ran holds everything.
+// The agent thread writes it (Publish) and frees old snapshots (Reclaim). Workers read it at the
+// top of a turn (Current) and say at the end of the turn which is the oldest they still use
+// (Release). A snapshot is freed once every worker's oldest is younger. A worker that never ran
+// holds everything.
 #ifndef MELTEMI_DATAPLANE_SHARED_SNAPSHOT_SLOT_H_
 #define MELTEMI_DATAPLANE_SHARED_SNAPSHOT_SLOT_H_
 

@@ -71,8 +71,8 @@ void Tcp::Impl::UpdateMss(Conn& c) {
 
 void Tcp::Impl::Established(Conn& c, Instant now) {
   c.state = State::kEstablished;
-  // The SYN's window was not scaled; what we would take is more. The next segment says so: no packet
-  // of its own for it.
+  // The SYN's window was not scaled; what we would take is more. The next segment says so: no
+  // packet of its own for it.
   c.rcv_adv = SeqMax(c.rcv_adv, c.rcv_nxt + WindowWanted(c));
   c.retries = c.backoff = 0;
   c.retransmit_at = Instant::Never();

@@ -83,7 +83,7 @@ struct Ipv6Walk {
   };
   Result result = Result::kTruncated;
   uint8_t protocol = 0;
-  uint16_t offset = 0;  // from the IPv6 header's first byte
+  uint16_t offset = 0;       // from the IPv6 header's first byte
   uint16_t name_offset = 6;  // of the Next Header field that named `protocol`
   uint16_t fragment_offset = 0;
   bool more_fragments = false;

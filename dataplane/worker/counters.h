@@ -1,5 +1,5 @@
-// Counters of the worker's turn. Packets dropped here are dropped for want of room between the layers;
-// every other drop is named in the layer that decides it.
+// Counters of the worker's turn. Packets dropped here are dropped for want of room between the
+// layers; every other drop is named in the layer that decides it.
 #ifndef MELTEMI_DATAPLANE_WORKER_COUNTERS_H_
 #define MELTEMI_DATAPLANE_WORKER_COUNTERS_H_
 
@@ -7,21 +7,21 @@
 
 namespace meltemi::worker {
 
-#define MELTEMI_WORKER_COUNTERS(C)                                                              \
-  C(turns, "turns", "rounds of the worker's loop")                                             \
-  C(busy_turns, "turns", "rounds that received, sent, fired a timer or ran an action")          \
-  C(cycles, "cycles", "time stamp counter cycles spent in turns")                              \
-  C(busy_cycles, "cycles", "cycles spent in turns that did something")                         \
-  C(sleeps, "sleeps", "times the worker slept because nothing was to do")                      \
-  C(mail_read, "messages", "messages read from other threads")                                 \
-  C(segments_handed_over, "packets", "TCP packets handed to the worker that owns them")        \
-  C(drop_peer_full, "packets", "TCP packets dropped because the owner's queue was full")        \
-  C(drop_no_port, "packets", "packets dropped because their port was gone")                     \
-  C(drop_port_full, "packets", "packets dropped because a port's transmit queue was full")      \
-  C(refused_full, "connections", "connections reset because L7 had no slot for them")           \
-  C(connect_no_route, "connections", "upstream connections refused for want of a route")        \
-  C(connect_no_port, "connections", "upstream connections refused for want of a source port")   \
-  C(records_lost, "records", "access log records dropped because the log thread was behind")    \
+#define MELTEMI_WORKER_COUNTERS(C)                                                            \
+  C(turns, "turns", "rounds of the worker's loop")                                            \
+  C(busy_turns, "turns", "rounds that received, sent, fired a timer or ran an action")        \
+  C(cycles, "cycles", "time stamp counter cycles spent in turns")                             \
+  C(busy_cycles, "cycles", "cycles spent in turns that did something")                        \
+  C(sleeps, "sleeps", "times the worker slept because nothing was to do")                     \
+  C(mail_read, "messages", "messages read from other threads")                                \
+  C(segments_handed_over, "packets", "TCP packets handed to the worker that owns them")       \
+  C(drop_peer_full, "packets", "TCP packets dropped because the owner's queue was full")      \
+  C(drop_no_port, "packets", "packets dropped because their port was gone")                   \
+  C(drop_port_full, "packets", "packets dropped because a port's transmit queue was full")    \
+  C(refused_full, "connections", "connections reset because L7 had no slot for them")         \
+  C(connect_no_route, "connections", "upstream connections refused for want of a route")      \
+  C(connect_no_port, "connections", "upstream connections refused for want of a source port") \
+  C(records_lost, "records", "access log records dropped because the log thread was behind")  \
   C(snapshots_taken, "snapshots", "configurations this worker has picked up")
 MELTEMI_COUNTER_TABLE(WorkerCounters, "meltemi_worker", MELTEMI_WORKER_COUNTERS)
 

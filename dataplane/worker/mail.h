@@ -23,8 +23,8 @@
 
 namespace meltemi::worker {
 
-// A port joins a worker. Every worker is told of every port; one of them receives from it (or each, when
-// the port has as many receive queues as there are workers).
+// A port joins a worker. Every worker is told of every port; one of them receives from it (or each,
+// when the port has as many receive queues as there are workers).
 struct PortAttachment {
   ip::PortId id = ip::kNoPort;
   std::string name;

@@ -1,7 +1,8 @@
 // Pipes: joins one TCP connection and one L7 connection (and later one TLS session between them).
 // Thread: the worker's. Bound: limits::kL7ConnCountMax, the engine's own bound.
 //
-//   TCP's cookie is the ConnId's bits; the slot of the ConnId finds the TcpId here: no hashing either way.
+//   TCP's cookie is the ConnId's bits; the slot of the ConnId finds the TcpId here: no hashing
+//   either way.
 #ifndef MELTEMI_DATAPLANE_WORKER_PIPES_H_
 #define MELTEMI_DATAPLANE_WORKER_PIPES_H_
 

@@ -42,7 +42,8 @@ void Runner::Run() {
     cpu_set_t set;
     CPU_ZERO(&set);
     CPU_SET(options_.cpu, &set);
-    pthread_setaffinity_np(pthread_self(), sizeof(set), &set);  // best effort: a missing CPU is no error
+    pthread_setaffinity_np(pthread_self(), sizeof(set),
+                           &set);  // best effort: a missing CPU is no error
   }
   Instant now = MonotonicNow();
   Instant idle_since = now;

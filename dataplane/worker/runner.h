@@ -1,8 +1,9 @@
-// Runner: the thread of one worker. Turns as long as there is work, spins a while when there is none
-// (adaptive, 0 to busy_poll_max), then sleeps in epoll on the ports, the doorbell and the next timer.
+// Runner: the thread of one worker. Turns as long as there is work, spins a while when there is
+// none (adaptive, 0 to busy_poll_max), then sleeps in epoll on the ports, the doorbell and the next
+// timer.
 //
-// Owns the epoll set. Thread: its own; the only place of the data plane's packet path that reads a clock.
-// Cold ports (PortSet) are found by epoll: an idle pod costs nothing.
+// Owns the epoll set. Thread: its own; the only place of the data plane's packet path that reads a
+// clock. Cold ports (PortSet) are found by epoll: an idle pod costs nothing.
 #ifndef MELTEMI_DATAPLANE_WORKER_RUNNER_H_
 #define MELTEMI_DATAPLANE_WORKER_RUNNER_H_
 

@@ -91,8 +91,8 @@ void Worker::DecideUnmatched(Instant now) {
   segments_.clear();
 }
 
-// A connection belongs to us when a listener has its destination: outbound ones for pods, inbound ones
-// for what comes in from outside or is meant for the plane itself.
+// A connection belongs to us when a listener has its destination: outbound ones for pods, inbound
+// ones for what comes in from outside or is meant for the plane itself.
 bool Worker::Accepts(const ip::Segment& segment, uint32_t* listener) const {
   if (snapshot_ == nullptr || segment.port >= ports_.entries().size()) return false;
   const bool from_pod =
@@ -173,8 +173,8 @@ void Worker::OnAccepted(TcpId tcp, Instant now) {
   if (entry != nullptr) accepted.source = entry->attachment.workload;
   accepted.listener = snapshot_->FindListener(
       entry != nullptr ? config::Direction::kOutbound : config::Direction::kInbound, tuple.local);
-  const ConnId conn = accepted.listener == config::kNoIndex ? ConnId{}
-                                                            : engine_.OnAccept(accepted, now);
+  const ConnId conn =
+      accepted.listener == config::kNoIndex ? ConnId{} : engine_.OnAccept(accepted, now);
   if (!conn.valid()) {
     ++counters_.refused_full;
     tcp_.Abort(tcp, now);
@@ -228,7 +228,8 @@ void Worker::Run(engine::Action& action, Instant now) {
     case Kind::kConnect:
       break;
     case Kind::kWrite:
-      if (!tcp_.Send(tcp, std::move(action.bytes), now)) engine_.OnSendQueue(action.conn, false, now);
+      if (!tcp_.Send(tcp, std::move(action.bytes), now))
+        engine_.OnSendQueue(action.conn, false, now);
       break;
     case Kind::kFinish:
       tcp_.Finish(tcp, now);

@@ -1,11 +1,11 @@
 // Worker: one poll-mode core of the node plane. Turn() is the data plane on one screen.
 //
-// Owns: Ip, Tcp, the L7 engine, the timer wheel, and the pipes that join one TCP connection to one L7
-// connection. Borrows: ports (closed by the control thread after every worker has let go), the packet
-// pool, mailboxes, the snapshot slot.
-// Must not know: clocks, sockets, threads. `now` is given; the same function runs in the simulator.
-// Thread: its own. Other threads reach it by mail only (dataplane/shared).
-// Bounds: limits.h "Worker"; a full mailbox or port queue is counted and drops the packet.
+// Owns: Ip, Tcp, the L7 engine, the timer wheel, and the pipes that join one TCP connection to one
+// L7 connection. Borrows: ports (closed by the control thread after every worker has let go), the
+// packet pool, mailboxes, the snapshot slot. Must not know: clocks, sockets, threads. `now` is
+// given; the same function runs in the simulator. Thread: its own. Other threads reach it by mail
+// only (dataplane/shared). Bounds: limits.h "Worker"; a full mailbox or port queue is counted and
+// drops the packet.
 #ifndef MELTEMI_DATAPLANE_WORKER_WORKER_H_
 #define MELTEMI_DATAPLANE_WORKER_WORKER_H_
 
@@ -36,13 +36,13 @@ struct WorkerOptions {
   engine::EngineOptions engine;
 };
 
-// What the worker is wired to. `peers[i]` carries mail to worker i (null for itself), `from_peers[i]`
-// from worker i.
+// What the worker is wired to. `peers[i]` carries mail to worker i (null for itself),
+// `from_peers[i]` from worker i.
 struct WorkerLinks {
   packet::PacketPool* pool = nullptr;
   shared::SnapshotSlot* snapshots = nullptr;
-  MailIn* mail_in = nullptr;                // from the control thread and from peers
-  MailOut* mail_out = nullptr;              // to the control thread
+  MailIn* mail_in = nullptr;    // from the control thread and from peers
+  MailOut* mail_out = nullptr;  // to the control thread
   std::vector<PeerLink*> peers;
   std::vector<PeerLink*> from_peers;
 };

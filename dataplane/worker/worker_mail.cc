@@ -17,7 +17,8 @@ Overloaded(Ts...) -> Overloaded<Ts...>;
 template <typename Counters>
 void AddTable(const Counters& counters, StatsReport* report) {
   const auto values = counters.Values();
-  report->tables.emplace_back(Counters::kPrefix, std::vector<uint64_t>(values.begin(), values.end()));
+  report->tables.emplace_back(Counters::kPrefix,
+                              std::vector<uint64_t>(values.begin(), values.end()));
 }
 
 }  // namespace
@@ -64,8 +65,8 @@ void Worker::DetachFromPort(ip::PortId id, Instant now) {
   links_.mail_out->replies.Push(PortReleased{id});
 }
 
-// Decides for each TCP segment which worker owns its connection: the symmetric hash. What comes from
-// other workers joins what is ours.
+// Decides for each TCP segment which worker owns its connection: the symmetric hash. What comes
+// from other workers joins what is ours.
 void Worker::Steer(Instant now) {
   (void)now;
   if (options_.worker_count > 1) {

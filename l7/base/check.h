@@ -15,8 +15,9 @@ namespace meltemi {
 
 }  // namespace meltemi
 
-#define CHECK(condition)                                              \
-  (__builtin_expect(static_cast<bool>(condition), 1) ? static_cast<void>(0) \
-                                                     : ::meltemi::CheckFailed(#condition, __FILE__, __LINE__))
+#define CHECK(condition)                             \
+  (__builtin_expect(static_cast<bool>(condition), 1) \
+       ? static_cast<void>(0)                        \
+       : ::meltemi::CheckFailed(#condition, __FILE__, __LINE__))
 
 #endif  // MELTEMI_L7_BASE_CHECK_H_

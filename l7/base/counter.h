@@ -6,8 +6,9 @@
 //   MELTEMI_COUNTER_TABLE(ArpCounters, "meltemi_arp", ARP_COUNTERS)
 //
 // makes struct ArpCounters { uint64_t requests_in = 0; ... } with ArpCounters::kTable (name, unit,
-// help) in the same order as the fields, and Values() to read them as an array. A counter only grows;
-// a worker writes its own struct without atomics and hands copies out by mail (dataplane/shared).
+// help) in the same order as the fields, and Values() to read them as an array. A counter only
+// grows; a worker writes its own struct without atomics and hands copies out by mail
+// (dataplane/shared).
 #ifndef MELTEMI_L7_BASE_COUNTER_H_
 #define MELTEMI_L7_BASE_COUNTER_H_
 
@@ -35,18 +36,19 @@ void AppendPrometheus(std::string_view prefix, std::span<const CounterInfo> tabl
 
 #define MELTEMI_COUNTER_FIELD(name, unit, help) uint64_t name = 0;
 #define MELTEMI_COUNTER_INFO(name, unit, help) ::meltemi::CounterInfo{#name, unit, help},
-#define MELTEMI_COUNTER_TABLE(Struct, prefix, LIST)                                             \
-  struct Struct {                                                                               \
-    LIST(MELTEMI_COUNTER_FIELD)                                                                 \
-    static constexpr std::string_view kPrefix = prefix;                                         \
-    static constexpr auto kTable = std::to_array<::meltemi::CounterInfo>({LIST(MELTEMI_COUNTER_INFO)}); \
-    std::span<const uint64_t> Values() const {                                                  \
-      return {reinterpret_cast<const uint64_t*>(this), kTable.size()};                          \
-    }                                                                                           \
-    void Add(const Struct& other) {                                                             \
-      auto* mine = reinterpret_cast<uint64_t*>(this);                                           \
-      for (size_t i = 0; i < kTable.size(); ++i) mine[i] += other.Values()[i];                  \
-    }                                                                                           \
+#define MELTEMI_COUNTER_TABLE(Struct, prefix, LIST)                            \
+  struct Struct {                                                              \
+    LIST(MELTEMI_COUNTER_FIELD)                                                \
+    static constexpr std::string_view kPrefix = prefix;                        \
+    static constexpr auto kTable =                                             \
+        std::to_array<::meltemi::CounterInfo>({LIST(MELTEMI_COUNTER_INFO)});   \
+    std::span<const uint64_t> Values() const {                                 \
+      return {reinterpret_cast<const uint64_t*>(this), kTable.size()};         \
+    }                                                                          \
+    void Add(const Struct& other) {                                            \
+      auto* mine = reinterpret_cast<uint64_t*>(this);                          \
+      for (size_t i = 0; i < kTable.size(); ++i) mine[i] += other.Values()[i]; \
+    }                                                                          \
   };
 
 #endif  // MELTEMI_L7_BASE_COUNTER_H_

@@ -6,8 +6,8 @@
 #include <charconv>
 #include <cstring>
 
-#include "l7/base/text.h"
 #include "l7/base/check.h"
+#include "l7/base/text.h"
 
 namespace meltemi {
 namespace {
@@ -25,9 +25,9 @@ void Mask(std::array<uint8_t, 16>* bytes, int bits) {
 }  // namespace
 
 IpAddr IpAddr::V4(uint32_t host_order) {
-  const uint8_t bytes[4] = {static_cast<uint8_t>(host_order >> 24),
-                            static_cast<uint8_t>(host_order >> 16),
-                            static_cast<uint8_t>(host_order >> 8), static_cast<uint8_t>(host_order)};
+  const uint8_t bytes[4] = {
+      static_cast<uint8_t>(host_order >> 24), static_cast<uint8_t>(host_order >> 16),
+      static_cast<uint8_t>(host_order >> 8), static_cast<uint8_t>(host_order)};
   return V4(bytes);
 }
 
@@ -117,8 +117,7 @@ std::optional<IpPrefix> IpPrefix::Parse(std::string_view text) {
 std::string IpPrefix::ToString() const { return Cat(address.ToString(), "/", bits); }
 
 std::string SockAddr::ToString() const {
-  return ip.v4() ? Cat(ip.ToString(), ":", port)
-                 : Cat("[", ip.ToString(), "]:", port);
+  return ip.v4() ? Cat(ip.ToString(), ":", port) : Cat("[", ip.ToString(), "]:", port);
 }
 
 uint32_t SymmetricHash(const SockAddr& a, const SockAddr& b) {

@@ -41,8 +41,8 @@ class IpAddr {
 };
 
 struct IpPrefix {
-  IpAddr address;       // host bits are zero
-  uint8_t bits = 0;     // 0..32 for IPv4, 0..128 for IPv6
+  IpAddr address;    // host bits are zero
+  uint8_t bits = 0;  // 0..32 for IPv4, 0..128 for IPv6
   bool Contains(const IpAddr& a) const;
   static std::optional<IpPrefix> Parse(std::string_view text);  // "10.0.0.0/8"; no "/": a host
   std::string ToString() const;

@@ -39,7 +39,7 @@ TEST(SymmetricHash, IsTheSameForBothDirectionsAndSpreads) {
   for (int count : buckets) EXPECT_NEAR(count, 1000, 200);
 }
 
-#define TEST_COUNTERS(C)               \
+#define TEST_COUNTERS(C)              \
   C(alpha, "packets", "first things") \
   C(beta, "bytes", "second things")
 MELTEMI_COUNTER_TABLE(TestCounters, "meltemi_test", TEST_COUNTERS)

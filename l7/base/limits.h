@@ -1,5 +1,5 @@
-// Every bound of the data plane in one place. Reaching one is normal: it is counted and tested where
-// it is enforced. Options may lower some of them at start-up; nothing raises them.
+// Every bound of the data plane in one place. Reaching one is normal: it is counted and tested
+// where it is enforced. Options may lower some of them at start-up; nothing raises them.
 #ifndef MELTEMI_L7_BASE_LIMITS_H_
 #define MELTEMI_L7_BASE_LIMITS_H_
 
@@ -26,8 +26,9 @@ inline constexpr uint32_t kMtuMin = 576;                      // RFC 791; IPv6 n
 
 // IP
 inline constexpr uint32_t kNeighbourCountMax = 4096;
-inline constexpr int kNeighbourPendingPackets = 8;  // packets that wait for one address, then dropped
-inline constexpr int kIcmpErrorsPerSecond = 100;    // per worker, RFC 1812 4.3.2.8
+inline constexpr int kNeighbourPendingPackets =
+    8;                                            // packets that wait for one address, then dropped
+inline constexpr int kIcmpErrorsPerSecond = 100;  // per worker, RFC 1812 4.3.2.8
 inline constexpr uint32_t kRouteCountMax = 65'536;
 inline constexpr size_t kPortTxQueuePackets = 4096;      // waiting for a port, then dropped
 inline constexpr int kSuperFrameSegmentsMax = 256;       // packets one super-frame may be cut into
@@ -36,11 +37,12 @@ inline constexpr size_t kNeighbourUpdatesPerTurn = 256;  // told to the other wo
 inline constexpr size_t kPortAddressCountMax = 64;       // own and pod addresses of a port, each
 
 // TCP
-inline constexpr uint32_t kTcpConnCountMax = 65'536;           // per worker, default of the option
-inline constexpr uint32_t kTcpSynQueueMax = 4096;              // half-open connections per worker
-inline constexpr uint32_t kTcpReceiveWindowBytes = 256 * 1024; // per connection, upper bound for now
-inline constexpr uint32_t kTcpSendQueueBytes = 512 * 1024;     // above it the writer is paused
-inline constexpr int kTcpOutOfOrderSegments = 256;             // slices held per connection
+inline constexpr uint32_t kTcpConnCountMax = 65'536;  // per worker, default of the option
+inline constexpr uint32_t kTcpSynQueueMax = 4096;     // half-open connections per worker
+inline constexpr uint32_t kTcpReceiveWindowBytes =
+    256 * 1024;                                             // per connection, upper bound for now
+inline constexpr uint32_t kTcpSendQueueBytes = 512 * 1024;  // above it the writer is paused
+inline constexpr int kTcpOutOfOrderSegments = 256;          // slices held per connection
 inline constexpr int kTcpSynRetries = 5;
 inline constexpr int kTcpRetries = 15;  // RFC 1122 4.2.3.5: R2 at least 100 s
 inline constexpr int kTcpSegmentsPerConnPerTurn = 64;
@@ -48,9 +50,9 @@ inline constexpr int kTcpSegmentsPerConnPerTurn = 64;
 // HTTP (Envoy's defaults: proxy-behaviour reference 4.4)
 inline constexpr uint32_t kHttpHeaderBytesMax = 60 * 1024;
 inline constexpr uint32_t kHttpHeaderCountMax = 100;
-inline constexpr uint32_t kHttpChunkLineBytesMax = 256;     // chunk size line with extensions
+inline constexpr uint32_t kHttpChunkLineBytesMax = 256;  // chunk size line with extensions
 inline constexpr uint32_t kHttpTrailerBytesMax = 8 * 1024;
-inline constexpr uint32_t kHttpPipelineDepthMax = 16;       // requests read ahead of the answer
+inline constexpr uint32_t kHttpPipelineDepthMax = 16;         // requests read ahead of the answer
 inline constexpr uint32_t kHttpBufferBytesMax = 1024 * 1024;  // per_connection_buffer_limit_bytes
 inline constexpr uint32_t kHttpRetryBufferBytesMax = 64 * 1024;  // request body kept for a retry
 inline constexpr uint32_t kDirectResponseBytesMax = 4096;
@@ -58,9 +60,9 @@ inline constexpr uint32_t kDirectResponseBytesMax = 4096;
 // L7
 inline constexpr uint32_t kL7ConnCountMax = 2 * kTcpConnCountMax;
 inline constexpr uint32_t kExchangeCountMax = 65'536;
-inline constexpr uint32_t kIdleUpstreamPerHostMax = 1024;   // per worker
+inline constexpr uint32_t kIdleUpstreamPerHostMax = 1024;  // per worker
 inline constexpr uint32_t kRetryCountMax = 100;
-inline constexpr uint32_t kAccessLogFieldBytesMax = 256;    // longer fields are cut in the record
+inline constexpr uint32_t kAccessLogFieldBytesMax = 256;  // longer fields are cut in the record
 
 // Configuration
 inline constexpr size_t kConfigListenersMax = 65'536;

@@ -29,7 +29,10 @@ class Ring {
     --size_;
     return value;
   }
-  T& Front() { CHECK(size_ > 0); return slots_[head_]; }
+  T& Front() {
+    CHECK(size_ > 0);
+    return slots_[head_];
+  }
   bool empty() const { return size_ == 0; }
   bool full() const { return size_ == slots_.size(); }
   size_t size() const { return size_; }

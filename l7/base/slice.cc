@@ -163,8 +163,7 @@ std::string Chain::ToString() const {
 bool AppendCopy(BufferPool* pool, std::string_view bytes, Chain* out) {
   Chain copy;
   while (!bytes.empty()) {
-    const auto part =
-        static_cast<uint32_t>(std::min<size_t>(bytes.size(), pool->allocation_max()));
+    const auto part = static_cast<uint32_t>(std::min<size_t>(bytes.size(), pool->allocation_max()));
     Slice slice = pool->Allocate(part);
     if (slice.empty()) return false;
     std::memcpy(slice.mutable_data(), bytes.data(), part);

@@ -1,9 +1,10 @@
-// Buffer, Slice, Chain: counted memory and views of it. Bytes travel from the port through TCP and L7
-// and out again as Slices of the same Buffer: no copy. l7/ does not know what a Buffer is made of:
-// in production and in tests it is the data room of an rte_mbuf (dataplane/packet).
+// Buffer, Slice, Chain: counted memory and views of it. Bytes travel from the port through TCP and
+// L7 and out again as Slices of the same Buffer: no copy. l7/ does not know what a Buffer is made
+// of: in production and in tests it is the data room of an rte_mbuf (dataplane/packet).
 //
 // Thread: all counts are plain integers; a Buffer and every Slice of it live on one worker.
-// Bound: the pool's size. Allocation can fail: Allocate returns an empty Slice, counted by the pool.
+// Bound: the pool's size. Allocation can fail: Allocate returns an empty Slice, counted by the
+// pool.
 #ifndef MELTEMI_L7_BASE_SLICE_H_
 #define MELTEMI_L7_BASE_SLICE_H_
 
@@ -58,8 +59,15 @@ class Slice {
   Buffer* buffer() const { return buffer_; }
   std::string_view view() const { return {reinterpret_cast<const char*>(data_), size_}; }
 
-  void RemovePrefix(uint32_t n) { CHECK(n <= size_); data_ += n; size_ -= n; }
-  void RemoveSuffix(uint32_t n) { CHECK(n <= size_); size_ -= n; }
+  void RemovePrefix(uint32_t n) {
+    CHECK(n <= size_);
+    data_ += n;
+    size_ -= n;
+  }
+  void RemoveSuffix(uint32_t n) {
+    CHECK(n <= size_);
+    size_ -= n;
+  }
   // The part [offset, offset + n), counted on its own.
   Slice Sub(uint32_t offset, uint32_t n) const {
     CHECK(offset <= size_ && n <= size_ - offset);
@@ -78,8 +86,8 @@ struct ChainNode {
   ChainNode* next = nullptr;
 };
 
-// Where Buffers come from and go to. One per worker. Implemented by dataplane/packet's PacketPool and,
-// for tests of l7/ alone, by HeapBufferPool (l7/base/heap_buffer_pool.h).
+// Where Buffers come from and go to. One per worker. Implemented by dataplane/packet's PacketPool
+// and, for tests of l7/ alone, by HeapBufferPool (l7/base/heap_buffer_pool.h).
 class BufferPool {
  public:
   // A slice of `size` writable bytes in one piece; size <= allocation_max(). Empty when exhausted.
@@ -143,7 +151,10 @@ class Chain {
   size_t size() const { return size_; }  // bytes
   bool empty() const { return size_ == 0; }
   size_t slice_count() const;
-  const Slice& front() const { CHECK(head_ != nullptr); return head_->slice; }
+  const Slice& front() const {
+    CHECK(head_ != nullptr);
+    return head_->slice;
+  }
   // Walk: for (const ChainNode* n = chain.head(); n != nullptr; n = n->next) use(n->slice).
   const ChainNode* head() const { return head_; }
 
@@ -166,8 +177,8 @@ class Chain {
   size_t size_ = 0;
 };
 
-// Copies `bytes` into new buffers of `pool`, appended to `out`. False (and `out` unchanged) when the
-// pool is exhausted.
+// Copies `bytes` into new buffers of `pool`, appended to `out`. False (and `out` unchanged) when
+// the pool is exhausted.
 bool AppendCopy(BufferPool* pool, std::string_view bytes, Chain* out);
 
 }  // namespace meltemi

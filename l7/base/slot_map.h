@@ -1,6 +1,7 @@
-// SlotMap<T, H>: a fixed number of T in stable places, named by generational handles. Single thread.
-// Bound: the capacity given at construction; Emplace returns an invalid handle when it is reached.
-// Memory: chunks of kChunk slots are allocated when first needed and kept; after warm-up no heap.
+// SlotMap<T, H>: a fixed number of T in stable places, named by generational handles. Single
+// thread. Bound: the capacity given at construction; Emplace returns an invalid handle when it is
+// reached. Memory: chunks of kChunk slots are allocated when first needed and kept; after warm-up
+// no heap.
 #ifndef MELTEMI_L7_BASE_SLOT_MAP_H_
 #define MELTEMI_L7_BASE_SLOT_MAP_H_
 

@@ -22,16 +22,14 @@ inline void AppendOne(std::string* out, const std::string& s) { out->append(s); 
 inline void AppendOne(std::string* out, const char* s) { out->append(s); }
 inline void AppendOne(std::string* out, char c) { out->push_back(c); }
 template <typename T>
-  requires(std::integral<T> || std::floating_point<T>)
-void AppendOne(std::string* out, T number) {
+requires(std::integral<T> || std::floating_point<T>) void AppendOne(std::string* out, T number) {
   char digits[32];
   const auto result = std::to_chars(digits, digits + sizeof(digits), number);
   out->append(digits, result.ptr);
 }
 // Enums (of protobuf, for messages) by their number.
 template <typename T>
-  requires(std::is_enum_v<T>)
-void AppendOne(std::string* out, T value) {
+requires(std::is_enum_v<T>) void AppendOne(std::string* out, T value) {
   AppendOne(out, static_cast<int64_t>(value));
 }
 inline void AppendOne(std::string* out, bool value) { out->append(value ? "true" : "false"); }

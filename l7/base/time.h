@@ -1,5 +1,5 @@
-// Instant and Duration: the only types of time. Nothing in l7/ or dataplane/ reads a clock: `now` is
-// a parameter, given by the worker's loop in production and by the virtual clock in simulations.
+// Instant and Duration: the only types of time. Nothing in l7/ or dataplane/ reads a clock: `now`
+// is a parameter, given by the worker's loop in production and by the virtual clock in simulations.
 //
 // An Instant counts nanoseconds since an origin that the process chooses (CLOCK_MONOTONIC's in
 // production, 0 in simulations). Range: 292 years.
@@ -49,7 +49,9 @@ class Instant {
   constexpr bool never() const { return nanos_ == std::numeric_limits<int64_t>::max(); }
 
   constexpr auto operator<=>(const Instant&) const = default;
-  constexpr Duration operator-(Instant other) const { return Duration::Nanos(nanos_ - other.nanos_); }
+  constexpr Duration operator-(Instant other) const {
+    return Duration::Nanos(nanos_ - other.nanos_);
+  }
   // Saturates at Never(), so that "now + unlimited" is no deadline at all.
   constexpr Instant operator+(Duration d) const {
     int64_t sum = 0;
@@ -62,8 +64,8 @@ class Instant {
   int64_t nanos_ = 0;
 };
 
-// What turns an Instant into a date: wall time in nanoseconds since 1970 = instant + offset. Set once
-// by main (and by tests); only log formatting uses it.
+// What turns an Instant into a date: wall time in nanoseconds since 1970 = instant + offset. Set
+// once by main (and by tests); only log formatting uses it.
 struct WallClock {
   int64_t offset_nanos = 0;
   constexpr int64_t UnixNanos(Instant t) const { return t.nanos() + offset_nanos; }

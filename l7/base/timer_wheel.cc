@@ -39,12 +39,13 @@ void TimerWheel::Cancel(Timer* timer) {
   timer->deadline = Instant::Never();
 }
 
-// Level 0 holds ticks that share all but the low 8 bits with tick_, level 1 all but the low 16 ...: so
-// that a slot's index never wraps past the current position.
+// Level 0 holds ticks that share all but the low 8 bits with tick_, level 1 all but the low 16 ...:
+// so that a slot's index never wraps past the current position.
 void TimerWheel::Link(Timer* timer, int64_t tick) {
   tick = std::clamp(tick, tick_, tick_ + kHorizonTicks - (int64_t{1} << LevelShift(3)));
   int level = 0;
-  while (level < kLevels - 1 && (tick >> LevelShift(level + 1)) != (tick_ >> LevelShift(level + 1))) {
+  while (level < kLevels - 1 &&
+         (tick >> LevelShift(level + 1)) != (tick_ >> LevelShift(level + 1))) {
     ++level;
   }
   const int slot = static_cast<int>(tick >> LevelShift(level)) & (kSlots - 1);

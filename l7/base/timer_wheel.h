@@ -1,11 +1,11 @@
 // TimerWheel: the one source of deadlines of a worker, shared by TCP, IP and L7. A hierarchical
-// timing wheel (Varghese and Lauck 1987): 4 levels of 256 slots, tick 2^16 ns (65.5 us), horizon 78 h
-// (later deadlines wait in the last slot and are put back when it comes round).
+// timing wheel (Varghese and Lauck 1987): 4 levels of 256 slots, tick 2^16 ns (65.5 us), horizon 78
+// h (later deadlines wait in the last slot and are put back when it comes round).
 //
 // Owns nothing: a Timer is a member of its owner's struct and must be cancelled before it dies
-// (~Timer checks). A timer fires at most one tick late and never early. Schedule and Cancel are O(1).
-// Thread: its worker's. Firing calls nobody back: the caller's function gets the timer's owner, kind
-// and subject and decides.
+// (~Timer checks). A timer fires at most one tick late and never early. Schedule and Cancel are
+// O(1). Thread: its worker's. Firing calls nobody back: the caller's function gets the timer's
+// owner, kind and subject and decides.
 #ifndef MELTEMI_L7_BASE_TIMER_WHEEL_H_
 #define MELTEMI_L7_BASE_TIMER_WHEEL_H_
 
@@ -50,8 +50,8 @@ class TimerWheel {
   void Schedule(Timer* timer, Instant deadline);
   void Cancel(Timer* timer);
 
-  // Fires all timers with deadline <= now, in order of tick, then of arming: f(Timer&). The timer is
-  // no longer pending when f sees it; f may schedule and cancel any timer.
+  // Fires all timers with deadline <= now, in order of tick, then of arming: f(Timer&). The timer
+  // is no longer pending when f sees it; f may schedule and cancel any timer.
   template <typename F>
   void Advance(Instant now, F&& f) {
     while (Timer* timer = PopExpired(now)) f(*timer);

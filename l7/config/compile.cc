@@ -1,16 +1,15 @@
 #include "l7/config/compile.h"
 
 #include "absl/container/flat_hash_set.h"
-#include "l7/base/text.h"
 #include "l7/base/limits.h"
+#include "l7/base/text.h"
 #include "l7/config/compile_parts.h"
 
 namespace meltemi::config {
 namespace {
 
-using Assignments =
-    absl::flat_hash_map<std::string_view,
-                        const envoy::config::endpoint::v3::ClusterLoadAssignment*>;
+using Assignments = absl::flat_hash_map<std::string_view,
+                                        const envoy::config::endpoint::v3::ClusterLoadAssignment*>;
 
 // The first step of every path: the resource.
 std::string Resource(std::string_view kind, std::string_view name) {
@@ -45,8 +44,7 @@ absl::Status CompileAssignments(CompileContext* context, const Resources& resour
   CompileContext scratch = *context;
   scratch.ids = &scratch_ids;
   for (const auto* from : resources.assignments) {
-    RETURN_IF_ERROR(
-        Of(kKind, from->cluster_name(), CompileEndpoints(&scratch, 0, *from).status()));
+    RETURN_IF_ERROR(Of(kKind, from->cluster_name(), CompileEndpoints(&scratch, 0, *from).status()));
   }
   return absl::OkStatus();
 }
@@ -99,7 +97,7 @@ absl::Status Index(const Snapshot& snapshot, uint32_t index,
     const auto [found, inserted] = to->emplace(address, index);
     if (!inserted) {
       return Invalid("address", Cat(address.ToString(), " is the address of Listener \"",
-                                             snapshot.listeners[found->second].name, "\""));
+                                    snapshot.listeners[found->second].name, "\""));
     }
   }
   return absl::OkStatus();
@@ -170,8 +168,8 @@ void StableIds::Rollback() {
 
 absl::StatusOr<std::unique_ptr<Snapshot>> Compiler::Compile(const Resources& resources) {
   auto snapshot = std::make_unique<Snapshot>();
-  CompileContext context{.fields = fields_, .options = options_, .ids = &ids_,
-                         .snapshot = snapshot.get()};
+  CompileContext context{
+      .fields = fields_, .options = options_, .ids = &ids_, .snapshot = snapshot.get()};
   const absl::Status status = CompileAll(&context, resources);
   if (!status.ok()) {
     ids_.Rollback();
@@ -186,8 +184,8 @@ absl::StatusOr<std::unique_ptr<Snapshot>> Compiler::Compile(const Resources& res
 absl::Status Compiler::Check(const Resources& resources) const {
   Snapshot snapshot;
   StableIds ids;
-  CompileContext context{.fields = fields_, .options = options_, .ids = &ids,
-                         .snapshot = &snapshot};
+  CompileContext context{
+      .fields = fields_, .options = options_, .ids = &ids, .snapshot = &snapshot};
   return CompileAll(&context, resources);
 }
 

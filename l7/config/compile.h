@@ -1,13 +1,13 @@
-// Compiler: Envoy v3 resources in, one immutable Snapshot out, or an error that names the resource and
-// the full path of the offending field.
+// Compiler: Envoy v3 resources in, one immutable Snapshot out, or an error that names the resource
+// and the full path of the offending field.
 //
 // Owns: the registry of stable ids of the last snapshot, the table of supported fields. Must not
-// know: where resources come from (xDS or a file), workers, atomics. Called by the node's agent and by
-// Pilot before it serves, on their threads; not thread-safe. Bounds: limits::kConfig...Max.
+// know: where resources come from (xDS or a file), workers, atomics. Called by the node's agent and
+// by Pilot before it serves, on their threads; not thread-safe. Bounds: limits::kConfig...Max.
 //
-// References are late-bound as in Envoy with validate_clusters off: a route to a cluster that is not
-// among the resources compiles (kNoIndex, 503 NC at run time), so does a connection manager whose
-// RouteConfiguration has not come (404 NR) and an EDS cluster without assignment (503 UH).
+// References are late-bound as in Envoy with validate_clusters off: a route to a cluster that is
+// not among the resources compiles (kNoIndex, 503 NC at run time), so does a connection manager
+// whose RouteConfiguration has not come (404 NR) and an EDS cluster without assignment (503 UH).
 #ifndef MELTEMI_L7_CONFIG_COMPILE_H_
 #define MELTEMI_L7_CONFIG_COMPILE_H_
 
@@ -46,8 +46,8 @@ struct CompilerOptions {
 // Envoy's default format of access logs, for HTTP and TCP.
 extern const char kDefaultAccessLogFormat[];
 
-// Ids of names: the same name keeps its id as long as consecutive snapshots contain it; an id is never
-// given to another name.
+// Ids of names: the same name keeps its id as long as consecutive snapshots contain it; an id is
+// never given to another name.
 class StableIds {
  public:
   uint32_t Cluster(const std::string& name);

@@ -1,6 +1,6 @@
 #include "absl/strings/match.h"
-#include "l7/base/text.h"
 #include "envoy/extensions/access_loggers/file/v3/file.pb.h"
+#include "l7/base/text.h"
 #include "l7/config/compile_parts.h"
 
 namespace meltemi::config {

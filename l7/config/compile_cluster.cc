@@ -1,7 +1,7 @@
 #include <cmath>
 
-#include "l7/base/text.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
+#include "l7/base/text.h"
 #include "l7/config/compile_parts.h"
 
 namespace meltemi::config {
@@ -28,8 +28,8 @@ absl::Status CompileDiscovery(const FromCluster& from, Cluster* to) {
       break;
     case FromCluster::STRICT_DNS:
     case FromCluster::LOGICAL_DNS:
-      return Invalid("type", Cat(FromCluster::DiscoveryType_Name(from.type()),
-                                          " is not supported"));
+      return Invalid("type",
+                     Cat(FromCluster::DiscoveryType_Name(from.type()), " is not supported"));
     default:  // open enum of proto3
       return Invalid("type", Cat(from.type(), " is not known"));
   }
@@ -57,8 +57,8 @@ absl::Status CompileLbPolicy(const FromCluster& from, Cluster* to) {
       to->lb = LbPolicy::kClusterProvided;
       break;
     default:
-      return Invalid("lb_policy", Cat(FromCluster::LbPolicy_Name(from.lb_policy()),
-                                               " is not supported"));
+      return Invalid("lb_policy",
+                     Cat(FromCluster::LbPolicy_Name(from.lb_policy()), " is not supported"));
   }
   const bool provided = to->lb == LbPolicy::kClusterProvided;
   if (provided != (to->discovery == Discovery::kOriginalDst)) {
@@ -131,7 +131,8 @@ absl::Status CompileHttpOptions(const CompileContext& context, const FromCluster
     RETURN_IF_ERROR_AT(step, Unpack(context.fields, any, &options));
     if (options.upstream_protocol_options_case() ==
         HttpProtocolOptions::UPSTREAM_PROTOCOL_OPTIONS_NOT_SET) {
-      return Invalid(step, "one of explicit_http_config, use_downstream_protocol_config must be set");
+      return Invalid(step,
+                     "one of explicit_http_config, use_downstream_protocol_config must be set");
     }
     RETURN_IF_ERROR_AT(step + ".common_http_protocol_options",
                        CompileCommonHttp(options.common_http_protocol_options(), to));

@@ -1,6 +1,6 @@
 #include "absl/container/flat_hash_set.h"
-#include "l7/base/text.h"
 #include "l7/base/limits.h"
+#include "l7/base/text.h"
 #include "l7/config/compile_parts.h"
 
 namespace meltemi::config {
@@ -66,8 +66,7 @@ absl::Status CheckPolicy(const FromAssignment& from) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<Endpoint>> CompileEndpoints(CompileContext* context,
-                                                       uint32_t cluster_id,
+absl::StatusOr<std::vector<Endpoint>> CompileEndpoints(CompileContext* context, uint32_t cluster_id,
                                                        const FromAssignment& from) {
   constexpr uint32_t kPriorityMax = 128;  // as in Envoy
   RETURN_IF_ERROR(context->fields.Check(from));
@@ -85,8 +84,7 @@ absl::StatusOr<std::vector<Endpoint>> CompileEndpoints(CompileContext* context,
         return Cat(Indexed("endpoints", i), ".", Indexed("lb_endpoints", j));
       };
       if (++context->endpoint_count > limits::kConfigEndpointsMax) {
-        return Invalid(step(), Cat("more than ", limits::kConfigEndpointsMax,
-                                            " endpoints"));
+        return Invalid(step(), Cat("more than ", limits::kConfigEndpointsMax, " endpoints"));
       }
       ASSIGN_OR_RETURN_AT(Endpoint endpoint, step(), CompileEndpoint(locality.lb_endpoints(j)));
       if (!addresses.insert(endpoint.address).second) {

@@ -13,8 +13,7 @@ absl::StatusOr<Fault> CompileFault(const HTTPFault& from) {
   Fault to;
   if (from.has_delay()) {
     if (!from.delay().has_fixed_delay()) return Invalid("delay.fixed_delay", "must be set");
-    ASSIGN_OR_RETURN_AT(to.delay, "delay.fixed_delay",
-                        CompileDuration(from.delay().fixed_delay()));
+    ASSIGN_OR_RETURN_AT(to.delay, "delay.fixed_delay", CompileDuration(from.delay().fixed_delay()));
     if (to.delay.zero()) return Invalid("delay.fixed_delay", "must be above 0");
     ASSIGN_OR_RETURN_AT(to.delay_fraction, "delay.percentage",
                         CompileFraction(from.delay().percentage()));

@@ -102,8 +102,7 @@ absl::StatusOr<HeaderAdd::Mode> CompileMode(
     if (from.append_action() != From::APPEND_IF_EXISTS_OR_ADD) {
       return Invalid("append", "must not be set together with append_action");
     }
-    return from.append().value() ? HeaderAdd::Mode::kAppendOrAdd
-                                 : HeaderAdd::Mode::kOverwriteOrAdd;
+    return from.append().value() ? HeaderAdd::Mode::kAppendOrAdd : HeaderAdd::Mode::kOverwriteOrAdd;
   }
   switch (from.append_action()) {
     case From::APPEND_IF_EXISTS_OR_ADD:
@@ -125,8 +124,7 @@ absl::Status CheckMutableName(const std::string& name) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<HeaderAdd> CompileHeaderAdd(
-    const envoy::config::core::v3::HeaderValueOption& from) {
+absl::StatusOr<HeaderAdd> CompileHeaderAdd(const envoy::config::core::v3::HeaderValueOption& from) {
   RETURN_IF_ERROR_AT("header.key", CheckMutableName(from.header().key()));
   HeaderAdd to;
   to.name = absl::AsciiStrToLower(from.header().key());

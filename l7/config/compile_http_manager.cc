@@ -1,6 +1,6 @@
-#include "l7/base/text.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "l7/base/limits.h"
+#include "l7/base/text.h"
 #include "l7/config/compile_parts.h"
 
 namespace meltemi::config {
@@ -50,8 +50,7 @@ absl::Status CompileHttpFilters(const CompileContext& context,
     switch (kind) {
       case HttpFilterKind::kUnknown:
         if (filter.is_optional() && !last) break;
-        return Invalid(Indexed("http_filters", i),
-                       Cat("\"", filter.name(), "\" is not supported"));
+        return Invalid(Indexed("http_filters", i), Cat("\"", filter.name(), "\" is not supported"));
       case HttpFilterKind::kFault:
         RETURN_IF_ERROR_AT(Indexed("http_filters", i), CompileFaultFilter(context, filter, to));
         break;
@@ -147,8 +146,7 @@ absl::Status CompileHttpLimits(const hcm::HttpConnectionManager& from, HttpManag
 absl::Status CheckHttpModes(const hcm::HttpConnectionManager& from) {
   using From = hcm::HttpConnectionManager;
   if (from.codec_type() != From::AUTO && from.codec_type() != From::HTTP1) {
-    return Invalid("codec_type",
-                   Cat(From::CodecType_Name(from.codec_type()), " is not supported"));
+    return Invalid("codec_type", Cat(From::CodecType_Name(from.codec_type()), " is not supported"));
   }
   if (from.path_with_escaped_slashes_action() != From::IMPLEMENTATION_SPECIFIC_DEFAULT &&
       from.path_with_escaped_slashes_action() != From::KEEP_UNCHANGED) {

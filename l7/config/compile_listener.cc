@@ -19,8 +19,7 @@ absl::StatusOr<Direction> CompileDirection(const FromListener& from) {
     case envoy::config::core::v3::OUTBOUND:
       return Direction::kOutbound;
     default:  // open enum of proto3
-      return Invalid("traffic_direction",
-                     Cat(from.traffic_direction(), " is not known"));
+      return Invalid("traffic_direction", Cat(from.traffic_direction(), " is not known"));
   }
 }
 
@@ -28,8 +27,7 @@ absl::StatusOr<std::vector<SockAddr>> CompileAddresses(const FromListener& from)
   std::vector<SockAddr> to;
   ASSIGN_OR_RETURN_AT(to.emplace_back(), "address", CompileAddress(from.address()));
   for (int i = 0; i < from.additional_addresses_size(); ++i) {
-    ASSIGN_OR_RETURN_AT(const SockAddr address,
-                        Cat(Indexed("additional_addresses", i), ".address"),
+    ASSIGN_OR_RETURN_AT(const SockAddr address, Cat(Indexed("additional_addresses", i), ".address"),
                         CompileAddress(from.additional_addresses(i).address()));
     if (std::find(to.begin(), to.end(), address) != to.end()) {
       return Invalid(Cat(Indexed("additional_addresses", i), ".address"),
@@ -94,8 +92,7 @@ absl::StatusOr<Listener> CompileListener(CompileContext* context, const FromList
     if (from.has_default_filter_chain()) {
       return Invalid("default_filter_chain", "not supported beside filter_chains");
     }
-    RETURN_IF_ERROR_AT("filter_chains[0]",
-                       CompileFilterChain(context, from.filter_chains(0), &to));
+    RETURN_IF_ERROR_AT("filter_chains[0]", CompileFilterChain(context, from.filter_chains(0), &to));
   } else if (from.has_default_filter_chain()) {
     RETURN_IF_ERROR_AT("default_filter_chain",
                        CompileFilterChain(context, from.default_filter_chain(), &to));
@@ -137,7 +134,8 @@ absl::StatusOr<TcpProxy> CompileTcpProxy(CompileContext* context,
   }
   if (from.has_max_connect_attempts()) {
     to.connect_attempt_count_max = from.max_connect_attempts().value();
-    if (to.connect_attempt_count_max == 0) return Invalid("max_connect_attempts", "must be above 0");
+    if (to.connect_attempt_count_max == 0)
+      return Invalid("max_connect_attempts", "must be above 0");
   }
   auto logs = CompileAccessLogs(*context, from.access_log());
   if (!logs.ok()) return logs.status();

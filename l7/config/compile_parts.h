@@ -67,7 +67,8 @@ absl::Status CheckHeaderName(const std::string& name);
 using HeaderMatchers = google::protobuf::RepeatedPtrField<envoy::config::route::v3::HeaderMatcher>;
 absl::StatusOr<std::vector<HeaderMatch>> CompileHeaderMatches(const HeaderMatchers& from);
 
-using HeaderOptions = google::protobuf::RepeatedPtrField<envoy::config::core::v3::HeaderValueOption>;
+using HeaderOptions =
+    google::protobuf::RepeatedPtrField<envoy::config::core::v3::HeaderValueOption>;
 using HeaderNames = google::protobuf::RepeatedPtrField<std::string>;
 absl::Status CompileHeaderAdds(std::string_view field, const HeaderOptions& from,
                                std::vector<HeaderAdd>* to);
@@ -77,8 +78,8 @@ absl::Status CompileHeaderRemoves(std::string_view field, const HeaderNames& fro
 template <typename Message>
 absl::StatusOr<HeaderMutation> CompileHeaderMutation(const Message& from) {
   HeaderMutation to;
-  RETURN_IF_ERROR(CompileHeaderAdds("request_headers_to_add", from.request_headers_to_add(),
-                                    &to.request_add));
+  RETURN_IF_ERROR(
+      CompileHeaderAdds("request_headers_to_add", from.request_headers_to_add(), &to.request_add));
   RETURN_IF_ERROR(CompileHeaderRemoves("request_headers_to_remove",
                                        from.request_headers_to_remove(), &to.request_remove));
   RETURN_IF_ERROR(CompileHeaderAdds("response_headers_to_add", from.response_headers_to_add(),
@@ -89,7 +90,8 @@ absl::StatusOr<HeaderMutation> CompileHeaderMutation(const Message& from) {
 }
 
 // compile_fault.cc
-absl::StatusOr<Fault> CompileFault(const envoy::extensions::filters::http::fault::v3::HTTPFault& from);
+absl::StatusOr<Fault> CompileFault(
+    const envoy::extensions::filters::http::fault::v3::HTTPFault& from);
 using PerFilterConfig = google::protobuf::Map<std::string, google::protobuf::Any>;
 absl::StatusOr<std::optional<Fault>> CompilePerFilterFault(const CompileContext& context,
                                                            const PerFilterConfig& from);

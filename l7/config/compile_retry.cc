@@ -2,9 +2,9 @@
 #include <array>
 
 #include "absl/strings/ascii.h"
-#include "l7/base/text.h"
 #include "absl/strings/str_split.h"
 #include "l7/base/limits.h"
+#include "l7/base/text.h"
 #include "l7/config/compile_parts.h"
 
 namespace meltemi::config {
@@ -82,8 +82,7 @@ absl::Status CompileStatusCodes(const FromRetry& from, RetryPolicy* to) {
   for (int i = 0; i < from.retriable_status_codes_size(); ++i) {
     const uint32_t status = from.retriable_status_codes(i);
     if (status < 100 || status > 599) {
-      return Invalid(Indexed("retriable_status_codes", i),
-                     Cat(status, " is not in 100..599"));
+      return Invalid(Indexed("retriable_status_codes", i), Cat(status, " is not in 100..599"));
     }
     to->status_codes.push_back(static_cast<uint16_t>(status));
   }

@@ -81,11 +81,10 @@ absl::StatusOr<DirectResponse> CompileDirectResponse(
     return Invalid("status", Cat(from.status(), " is not in 200..599"));
   }
   to.status = static_cast<uint16_t>(from.status());
-  to.body = from.body().has_inline_bytes() ? from.body().inline_bytes()
-                                           : from.body().inline_string();
+  to.body =
+      from.body().has_inline_bytes() ? from.body().inline_bytes() : from.body().inline_string();
   if (to.body.size() > limits.body_bytes_max) {
-    return Invalid("body", Cat(to.body.size(), " bytes are more than ",
-                                        limits.body_bytes_max));
+    return Invalid("body", Cat(to.body.size(), " bytes are more than ", limits.body_bytes_max));
   }
   return to;
 }

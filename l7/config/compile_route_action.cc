@@ -25,16 +25,15 @@ absl::Status CompileWeighted(const CompileContext& context,
   if (to->total_weight == 0) return Invalid("clusters", "the sum of weights must be above 0");
   if (to->total_weight > UINT32_MAX) return Invalid("clusters", "the sum of weights is too large");
   if (from.has_total_weight() && from.total_weight().value() != to->total_weight) {
-    return Invalid("total_weight", Cat(from.total_weight().value(),
-                                                " is not the sum of weights ", to->total_weight));
+    return Invalid("total_weight", Cat(from.total_weight().value(), " is not the sum of weights ",
+                                       to->total_weight));
   }
   return absl::OkStatus();
 }
 
 absl::Status CompileTargets(const CompileContext& context, const FromAction& from, Forward* to) {
   if (from.has_weighted_clusters()) {
-    RETURN_IF_ERROR_AT("weighted_clusters",
-                       CompileWeighted(context, from.weighted_clusters(), to));
+    RETURN_IF_ERROR_AT("weighted_clusters", CompileWeighted(context, from.weighted_clusters(), to));
     return absl::OkStatus();
   }
   if (from.cluster().empty()) return Invalid("cluster", "must not be empty");

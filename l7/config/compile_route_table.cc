@@ -2,8 +2,8 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
-#include "l7/base/text.h"
 #include "l7/base/limits.h"
+#include "l7/base/text.h"
 #include "l7/config/compile_parts.h"
 
 namespace meltemi::config {
@@ -56,8 +56,7 @@ absl::Status CompileRoutes(CompileContext* context,
   to->routes.reserve(from.routes_size());
   for (int i = 0; i < from.routes_size(); ++i) {
     if (++context->route_count > limits::kConfigRoutesMax) {
-      return Invalid(Indexed("routes", i),
-                     Cat("more than ", limits::kConfigRoutesMax, " routes"));
+      return Invalid(Indexed("routes", i), Cat("more than ", limits::kConfigRoutesMax, " routes"));
     }
     ASSIGN_OR_RETURN_AT(Route route, Indexed("routes", i),
                         CompileRoute(*context, from.routes(i), limits));

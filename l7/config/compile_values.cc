@@ -41,8 +41,8 @@ absl::StatusOr<std::optional<Fraction>> CompileFraction(
       return Invalid("denominator", Cat(from.denominator(), " is not known"));
   }
   if (from.numerator() > fraction.denominator) {
-    return Invalid("numerator", Cat(from.numerator(), " is above the denominator ",
-                                             fraction.denominator));
+    return Invalid("numerator",
+                   Cat(from.numerator(), " is above the denominator ", fraction.denominator));
   }
   fraction.numerator = from.numerator();
   if (fraction.numerator == 0) return std::optional<Fraction>();
@@ -61,8 +61,7 @@ absl::StatusOr<SockAddr> CompileAddress(const envoy::config::core::v3::Address& 
                    Cat("\"", socket.address(), "\" is not an IP address"));
   }
   if (socket.port_value() == 0 || socket.port_value() > 65535) {
-    return Invalid("socket_address.port_value",
-                   Cat(socket.port_value(), " is not in 1..65535"));
+    return Invalid("socket_address.port_value", Cat(socket.port_value(), " is not in 1..65535"));
   }
   return SockAddr{*ip, static_cast<uint16_t>(socket.port_value())};
 }
@@ -125,8 +124,7 @@ std::string_view TypeName(const google::protobuf::Any& any) {
 }
 
 absl::Status CheckRawBuffer(const envoy::config::core::v3::TransportSocket& socket) {
-  constexpr std::string_view kType =
-      "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer";
+  constexpr std::string_view kType = "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer";
   const bool raw = socket.has_typed_config()
                        ? TypeName(socket.typed_config()) == kType
                        : socket.name() == "envoy.transport_sockets.raw_buffer";

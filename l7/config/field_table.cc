@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "absl/strings/match.h"
-#include "l7/base/text.h"
 #include "absl/strings/str_split.h"
 #include "l7/base/check.h"
+#include "l7/base/text.h"
 #include "l7/config/field_error.h"
 
 namespace meltemi::config {
@@ -21,7 +21,8 @@ FieldTable::FieldTable() {
     const Descriptor* descriptor = pool->FindMessageTypeByName(std::string(entry.message));
     CHECK(descriptor != nullptr);
     Fields& fields = messages_[descriptor];
-    for (const absl::string_view name : absl::StrSplit(Abs(entry.supported), ' ', absl::SkipEmpty())) {
+    for (const absl::string_view name :
+         absl::StrSplit(Abs(entry.supported), ' ', absl::SkipEmpty())) {
       const FieldDescriptor* field = descriptor->FindFieldByName(std::string(name));
       CHECK(field != nullptr);
       fields[field->number()] = Support::kImplemented;
@@ -43,7 +44,7 @@ absl::Status FieldTable::Check(const Message& message) const {
   const auto& unknown = reflection->GetUnknownFields(message);
   if (unknown.field_count() > 0) {
     return Invalid("", Cat("field number ", unknown.field(0).number(), " of ",
-                                    message.GetDescriptor()->full_name(), " is not known"));
+                           message.GetDescriptor()->full_name(), " is not known"));
   }
   std::vector<const FieldDescriptor*> set;
   reflection->ListFields(message, &set);

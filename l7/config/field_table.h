@@ -1,9 +1,9 @@
 // FieldTable: which fields of Envoy's messages we implement, and which ones may be set without any
-// effect, each with the reason. Everything else that is set in a resource is refused by name: a rule
-// that silently does nothing is worse than one that is rejected.
+// effect, each with the reason. Everything else that is set in a resource is refused by name: a
+// rule that silently does nothing is worse than one that is rejected.
 //
-// Owns the table, immutable after construction. Must not know: snapshots. Called by the compiler, on
-// control threads. Bounded by the nesting limit of protobuf's parser (100).
+// Owns the table, immutable after construction. Must not know: snapshots. Called by the compiler,
+// on control threads. Bounded by the nesting limit of protobuf's parser (100).
 #ifndef MELTEMI_L7_CONFIG_FIELD_TABLE_H_
 #define MELTEMI_L7_CONFIG_FIELD_TABLE_H_
 

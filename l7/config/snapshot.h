@@ -1,9 +1,10 @@
 // Snapshot: one immutable, complete configuration of the node. No protobuf inside.
 //
 // Built by l7/config/compile (agent thread), then shared read-only with all workers through
-// dataplane/shared; an exchange keeps using the snapshot it began with. Everything is referred to by
-// index within the snapshot. What outlives a snapshot (connection pools, balancer state, statistics)
-// is keyed by the stable ids, which the compiler gives to names and never reuses for another name.
+// dataplane/shared; an exchange keeps using the snapshot it began with. Everything is referred to
+// by index within the snapshot. What outlives a snapshot (connection pools, balancer state,
+// statistics) is keyed by the stable ids, which the compiler gives to names and never reuses for
+// another name.
 //
 // Field meanings and defaults: Envoy's v3 API, field names where they differ are in the comments.
 #ifndef MELTEMI_L7_CONFIG_SNAPSHOT_H_
@@ -47,9 +48,9 @@ struct HeaderMatch {
   enum class Kind : uint8_t { kPresent, kString, kRange };
   std::string name;  // lower case
   Kind kind = Kind::kPresent;
-  bool invert = false;                  // invert_match
-  bool missing_is_empty = false;        // treat_missing_header_as_empty
-  StringMatch string;                   // kString
+  bool invert = false;                     // invert_match
+  bool missing_is_empty = false;           // treat_missing_header_as_empty
+  StringMatch string;                      // kString
   int64_t range_begin = 0, range_end = 0;  // kRange: [begin, end)
 };
 
@@ -61,8 +62,8 @@ struct QueryMatch {  // QueryParameterMatcher
 struct RouteMatch {
   enum class Path : uint8_t { kPrefix, kExact, kSeparatedPrefix, kRegex };
   Path path = Path::kPrefix;
-  bool ignore_case = false;  // !case_sensitive; then path_value is lower case
-  std::string path_value;    // never contains a query
+  bool ignore_case = false;               // !case_sensitive; then path_value is lower case
+  std::string path_value;                 // never contains a query
   std::unique_ptr<const RE2> path_regex;  // kRegex: full match of the path without query
   std::vector<HeaderMatch> headers;       // all must match
   std::vector<QueryMatch> queries;        // all must match
@@ -72,19 +73,28 @@ struct RouteMatch {
 struct RetryPolicy {
   // Bits of `on`.
   enum : uint32_t {
-    k5xx = 1, kGatewayError = 2, kReset = 4, kConnectFailure = 8, kRefusedStream = 16,
-    kRetriable4xx = 32, kRetriableStatusCodes = 64, kResetBeforeRequest = 128,
-    kGrpcCancelled = 256, kGrpcDeadlineExceeded = 512, kGrpcInternal = 1024,
-    kGrpcResourceExhausted = 2048, kGrpcUnavailable = 4096,
+    k5xx = 1,
+    kGatewayError = 2,
+    kReset = 4,
+    kConnectFailure = 8,
+    kRefusedStream = 16,
+    kRetriable4xx = 32,
+    kRetriableStatusCodes = 64,
+    kResetBeforeRequest = 128,
+    kGrpcCancelled = 256,
+    kGrpcDeadlineExceeded = 512,
+    kGrpcInternal = 1024,
+    kGrpcResourceExhausted = 2048,
+    kGrpcUnavailable = 4096,
   };
   uint32_t on = 0;
-  uint32_t retry_count_max = 1;                           // num_retries
-  Duration per_try_timeout;                               // zero: the route's timeout only
-  Duration backoff_base = Duration::Millis(25);           // retry_back_off.base_interval
-  Duration backoff_max = Duration::Millis(250);           // .max_interval, default 10 x base
-  std::vector<uint16_t> status_codes;                     // retriable_status_codes, sorted
-  bool previous_hosts = false;                            // retry_host_predicate previous_hosts
-  uint32_t host_selection_attempt_count_max = 1;          // host_selection_retry_max_attempts
+  uint32_t retry_count_max = 1;                   // num_retries
+  Duration per_try_timeout;                       // zero: the route's timeout only
+  Duration backoff_base = Duration::Millis(25);   // retry_back_off.base_interval
+  Duration backoff_max = Duration::Millis(250);   // .max_interval, default 10 x base
+  std::vector<uint16_t> status_codes;             // retriable_status_codes, sorted
+  bool previous_hosts = false;                    // retry_host_predicate previous_hosts
+  uint32_t host_selection_attempt_count_max = 1;  // host_selection_retry_max_attempts
 };
 
 // envoy.extensions.filters.http.fault.v3.HTTPFault
@@ -118,7 +128,7 @@ struct WeightedCluster {
   HeaderMutation headers;
 };
 
-struct Forward {  // RouteAction
+struct Forward {                          // RouteAction
   std::vector<WeightedCluster> clusters;  // one or more
   uint64_t total_weight = 0;              // sum; > 0 unless there is one cluster
   uint16_t cluster_not_found_status = 503;
@@ -164,9 +174,9 @@ struct RouteTable {
   std::string name;
   std::vector<VirtualHost> hosts;
   HeaderMutation headers;
-  absl::flat_hash_map<std::string, uint32_t> exact;                // domain -> index in hosts
-  std::vector<std::pair<std::string, uint32_t>> suffix, prefix;    // longest first, without '*'
-  uint32_t any = kNoIndex;                                         // the host with domain "*"
+  absl::flat_hash_map<std::string, uint32_t> exact;              // domain -> index in hosts
+  std::vector<std::pair<std::string, uint32_t>> suffix, prefix;  // longest first, without '*'
+  uint32_t any = kNoIndex;                                       // the host with domain "*"
 };
 
 struct AccessLog {
@@ -177,13 +187,14 @@ struct AccessLog {
 // envoy.extensions.filters.network.http_connection_manager.v3
 struct HttpManager {
   std::string stat_prefix;
-  uint32_t route_table = kNoIndex;  // kNoIndex: the named RouteConfiguration has not come yet: 404 NR
+  uint32_t route_table =
+      kNoIndex;  // kNoIndex: the named RouteConfiguration has not come yet: 404 NR
   std::string route_table_name;
   std::vector<AccessLog> access_logs;
   std::string server_name = "envoy";
   Duration stream_idle_timeout = Duration::Seconds(300);
-  Duration request_timeout;          // zero: off
-  Duration request_headers_timeout;  // zero: off
+  Duration request_timeout;                         // zero: off
+  Duration request_headers_timeout;                 // zero: off
   Duration idle_timeout = Duration::Seconds(3600);  // common_http_protocol_options
   uint32_t header_bytes_max = 60 * 1024;
   uint32_t header_count_max = 100;
@@ -253,8 +264,8 @@ struct Workload {
 };
 
 struct Snapshot {
-  uint64_t sequence = 0;        // grows by one with each snapshot of this process
-  std::string version_text;     // "cds=... eds=... lds=... rds=..." for dumps
+  uint64_t sequence = 0;     // grows by one with each snapshot of this process
+  std::string version_text;  // "cds=... eds=... lds=... rds=..." for dumps
   std::vector<Listener> listeners;
   std::vector<RouteTable> route_tables;
   std::vector<Cluster> clusters;

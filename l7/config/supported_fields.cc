@@ -1,4 +1,5 @@
-// The table of FieldTable, in the order of the API: listeners, HTTP, TCP, routes, clusters, endpoints.
+// The table of FieldTable, in the order of the API: listeners, HTTP, TCP, routes, clusters,
+// endpoints.
 #include <array>
 
 #include "l7/config/field_table.h"
@@ -57,14 +58,10 @@ constexpr IgnoredField kRouterIgnored[] = {
     {"suppress_grpc_request_failure_code_stats", kForDisplay},
 };
 constexpr IgnoredField kFaultIgnored[] = {
-    {"delay_percent_runtime", kNoRuntime},
-    {"abort_percent_runtime", kNoRuntime},
-    {"delay_duration_runtime", kNoRuntime},
-    {"abort_http_status_runtime", kNoRuntime},
-    {"max_active_faults_runtime", kNoRuntime},
-    {"response_rate_limit_percent_runtime", kNoRuntime},
-    {"abort_grpc_status_runtime", kNoRuntime},
-    {"disable_downstream_cluster_stats", kForDisplay},
+    {"delay_percent_runtime", kNoRuntime},     {"abort_percent_runtime", kNoRuntime},
+    {"delay_duration_runtime", kNoRuntime},    {"abort_http_status_runtime", kNoRuntime},
+    {"max_active_faults_runtime", kNoRuntime}, {"response_rate_limit_percent_runtime", kNoRuntime},
+    {"abort_grpc_status_runtime", kNoRuntime}, {"disable_downstream_cluster_stats", kForDisplay},
     {"filter_metadata", kForDisplay},
 };
 constexpr IgnoredField kAccessLogIgnored[] = {{"name", kForDisplay}};
@@ -87,7 +84,8 @@ constexpr IgnoredField kRouteIgnored[] = {
 };
 constexpr IgnoredField kWeightedIgnored[] = {{"runtime_key_prefix", kNoRuntime}};
 constexpr IgnoredField kFractionIgnored[] = {{"runtime_key", kNoRuntime}};
-constexpr IgnoredField kRegexIgnored[] = {{"google_re2", "RE2 is the only engine, with own bounds"}};
+constexpr IgnoredField kRegexIgnored[] = {
+    {"google_re2", "RE2 is the only engine, with own bounds"}};
 constexpr IgnoredField kSocketAddressIgnored[] = {
     {"ipv4_compat", "IPv4 and IPv6 listeners are distinct"},
 };
@@ -151,11 +149,14 @@ constexpr MessageFields kTable[] = {
      "generate_request_id normalize_path path_with_escaped_slashes_action",
      kHcmIgnored},
     {"envoy.extensions.filters.network.http_connection_manager.v3.Rds",
-     "config_source route_config_name", {}},
+     "config_source route_config_name",
+     {}},
     {"envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter",
-     "name typed_config is_optional", {}},
+     "name typed_config is_optional",
+     {}},
     {"envoy.config.core.v3.HttpProtocolOptions",
-     "idle_timeout max_headers_count max_requests_per_connection", {}},
+     "idle_timeout max_headers_count max_requests_per_connection",
+     {}},
     {"envoy.config.core.v3.Http1ProtocolOptions", "", kHttp1Ignored},
     {"envoy.extensions.filters.http.router.v3.Router", "", kRouterIgnored},
     {"envoy.extensions.filters.http.fault.v3.HTTPFault", "delay abort headers", kFaultIgnored},
@@ -163,10 +164,12 @@ constexpr MessageFields kTable[] = {
     {"envoy.extensions.filters.http.fault.v3.FaultAbort", "http_status percentage", {}},
     // TCP
     {"envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
-     "stat_prefix cluster weighted_clusters idle_timeout access_log max_connect_attempts", {}},
+     "stat_prefix cluster weighted_clusters idle_timeout access_log max_connect_attempts",
+     {}},
     {"envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster", "clusters", {}},
     {"envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight",
-     "name weight", {}},
+     "name weight",
+     {}},
     // Routes
     {"envoy.config.route.v3.RouteConfiguration",
      "name virtual_hosts request_headers_to_add request_headers_to_remove "
@@ -195,7 +198,8 @@ constexpr MessageFields kTable[] = {
      "host_rewrite_literal timeout idle_timeout retry_policy max_stream_duration",
      {}},
     {"envoy.config.route.v3.RouteAction.MaxStreamDuration",
-     "max_stream_duration grpc_timeout_header_max", {}},
+     "max_stream_duration grpc_timeout_header_max",
+     {}},
     {"envoy.config.route.v3.WeightedCluster", "clusters total_weight", kWeightedIgnored},
     {"envoy.config.route.v3.WeightedCluster.ClusterWeight",
      "name weight request_headers_to_add request_headers_to_remove response_headers_to_add "
@@ -219,7 +223,8 @@ constexpr MessageFields kTable[] = {
     {"envoy.type.v3.Percent", "value", {}},
     {"envoy.type.v3.Int64Range", "start end", {}},
     {"envoy.type.matcher.v3.StringMatcher",
-     "exact prefix suffix safe_regex contains ignore_case", {}},
+     "exact prefix suffix safe_regex contains ignore_case",
+     {}},
     {"envoy.type.matcher.v3.RegexMatcher", "regex", kRegexIgnored},
     {"envoy.type.matcher.v3.RegexMatchAndSubstitute", "pattern substitution", {}},
     // Clusters and endpoints
@@ -233,25 +238,27 @@ constexpr MessageFields kTable[] = {
     {"envoy.config.cluster.v3.Cluster.LeastRequestLbConfig", "choice_count", {}},
     {"envoy.config.cluster.v3.Cluster.RoundRobinLbConfig", "", {}},
     {"envoy.config.cluster.v3.Cluster.OriginalDstLbConfig", "", {}},
-    {"envoy.config.cluster.v3.Cluster.CommonLbConfig", "healthy_panic_threshold",
-     kCommonLbIgnored},
+    {"envoy.config.cluster.v3.Cluster.CommonLbConfig", "healthy_panic_threshold", kCommonLbIgnored},
     {"envoy.config.cluster.v3.CircuitBreakers", "thresholds", {}},
     {"envoy.config.cluster.v3.CircuitBreakers.Thresholds",
-     "priority max_connections max_pending_requests max_requests max_retries",
-     kThresholdsIgnored},
+     "priority max_connections max_pending_requests max_requests max_retries", kThresholdsIgnored},
     {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-     "common_http_protocol_options explicit_http_config use_downstream_protocol_config", {}},
+     "common_http_protocol_options explicit_http_config use_downstream_protocol_config",
+     {}},
     {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig",
-     "http_protocol_options", {}},
+     "http_protocol_options",
+     {}},
     {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig",
-     "http_protocol_options", {}},
+     "http_protocol_options",
+     {}},
     {"envoy.config.endpoint.v3.ClusterLoadAssignment", "cluster_name endpoints policy", {}},
     {"envoy.config.endpoint.v3.ClusterLoadAssignment.Policy", "overprovisioning_factor", {}},
     {"envoy.config.endpoint.v3.LocalityLbEndpoints", "locality lb_endpoints priority",
      kLocalityEndpointsIgnored},
     {"envoy.config.core.v3.Locality", "region zone sub_zone", {}},
     {"envoy.config.endpoint.v3.LbEndpoint",
-     "endpoint health_status metadata load_balancing_weight", {}},
+     "endpoint health_status metadata load_balancing_weight",
+     {}},
     {"envoy.config.core.v3.Metadata", "filter_metadata typed_filter_metadata", {}},
     {"envoy.config.endpoint.v3.Endpoint", "address", kEndpointIgnored},
 };

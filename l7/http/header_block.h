@@ -1,13 +1,13 @@
 // HeaderBlock: the headers of one message, version-free. Names are lower case. Names and values are
-// views into memory the block keeps alive: slices of the received bytes (Pin), or its own arena (Add,
-// Set and Keep copy into it). Order is the order of arrival; removing keeps it.
+// views into memory the block keeps alive: slices of the received bytes (Pin), or its own arena
+// (Add, Set and Keep copy into it). Order is the order of arrival; removing keeps it.
 //
-// Owns: pinned slices and the arena, in which the table of headers lies too: the first 16 headers and
-// about 1.4 KB of text are one allocation from the pool, and nothing comes from the heap.
-// Must not know: how a message looks on the wire.
-// Thread: the worker's. Bounds: kHttpHeaderCountMax lines on input (the parser's), the arena by its
-// pool: what adds returns false when the pool is exhausted (the block is then unchanged). A text longer
-// than the pool's largest piece cannot be added.
+// Owns: pinned slices and the arena, in which the table of headers lies too: the first 16 headers
+// and about 1.4 KB of text are one allocation from the pool, and nothing comes from the heap. Must
+// not know: how a message looks on the wire. Thread: the worker's. Bounds: kHttpHeaderCountMax
+// lines on input (the parser's), the arena by its pool: what adds returns false when the pool is
+// exhausted (the block is then unchanged). A text longer than the pool's largest piece cannot be
+// added.
 #ifndef MELTEMI_L7_HTTP_HEADER_BLOCK_H_
 #define MELTEMI_L7_HTTP_HEADER_BLOCK_H_
 

@@ -46,13 +46,15 @@ TEST(HeaderBlock, KeepsOrderAndFindsByEitherName) {
   EXPECT_TRUE(block.Has(Known::kUserAgent));  // empty is not absent
   EXPECT_NE(block.Get(Known::kUserAgent).data(), nullptr);
   EXPECT_EQ(block.Get(Known::kCookie).data(), nullptr);
-  EXPECT_EQ(block.wire_bytes(), std::string("x-a: 1\r\nhost: h\r\nuser-agent: \r\nx-a: 2\r\n").size());
+  EXPECT_EQ(block.wire_bytes(),
+            std::string("x-a: 1\r\nhost: h\r\nuser-agent: \r\nx-a: 2\r\n").size());
 }
 
 TEST(HeaderBlock, SetReplacesAllLinesWhereTheFirstStood) {
   HeapBufferPool pool;
   HeaderBlock block(&pool);
-  for (const char* name : {"x-a", "cookie", "x-b", "cookie", "x-a"}) ASSERT_TRUE(block.Add(name, "v"));
+  for (const char* name : {"x-a", "cookie", "x-b", "cookie", "x-a"})
+    ASSERT_TRUE(block.Add(name, "v"));
   EXPECT_TRUE(block.Set("x-a", "new"));
   EXPECT_TRUE(block.Set(Known::kCookie, ""));
   EXPECT_TRUE(block.Set("x-c", "added"));

@@ -6,10 +6,9 @@
 namespace meltemi::http {
 namespace {
 
-constexpr std::string_view kNames[] = {
-    "",
+constexpr std::string_view kNames[] = {"",
 #define MELTEMI_KNOWN_NAME(id, name) name,
-    MELTEMI_KNOWN_HEADERS(MELTEMI_KNOWN_NAME)
+                                       MELTEMI_KNOWN_HEADERS(MELTEMI_KNOWN_NAME)
 #undef MELTEMI_KNOWN_NAME
 };
 constexpr size_t kCount = sizeof(kNames) / sizeof(kNames[0]);

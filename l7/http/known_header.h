@@ -7,37 +7,37 @@
 
 namespace meltemi::http {
 
-#define MELTEMI_KNOWN_HEADERS(H)                                            \
-  H(kHost, "host")                                                         \
-  H(kContentLength, "content-length")                                      \
-  H(kTransferEncoding, "transfer-encoding")                                \
-  H(kConnection, "connection")                                             \
-  H(kKeepAlive, "keep-alive")                                              \
-  H(kProxyConnection, "proxy-connection")                                  \
-  H(kTe, "te")                                                             \
-  H(kTrailer, "trailer")                                                   \
-  H(kUpgrade, "upgrade")                                                   \
-  H(kExpect, "expect")                                                     \
-  H(kDate, "date")                                                         \
-  H(kServer, "server")                                                     \
-  H(kLocation, "location")                                                 \
-  H(kContentType, "content-type")                                          \
-  H(kUserAgent, "user-agent")                                              \
-  H(kXForwardedFor, "x-forwarded-for")                                     \
-  H(kXForwardedProto, "x-forwarded-proto")                                 \
-  H(kXRequestId, "x-request-id")                                           \
-  H(kEnvoyExpectedTimeout, "x-envoy-expected-rq-timeout-ms")               \
-  H(kEnvoyUpstreamServiceTime, "x-envoy-upstream-service-time")            \
-  H(kEnvoyAttemptCount, "x-envoy-attempt-count")                           \
-  H(kEnvoyOriginalPath, "x-envoy-original-path")                           \
-  H(kEnvoyMaxRetries, "x-envoy-max-retries")                               \
-  H(kEnvoyRetryOn, "x-envoy-retry-on")                                     \
-  H(kEnvoyRetriableStatusCodes, "x-envoy-retriable-status-codes")          \
-  H(kEnvoyTimeout, "x-envoy-upstream-rq-timeout-ms")                       \
-  H(kEnvoyPerTryTimeout, "x-envoy-upstream-rq-per-try-timeout-ms")         \
-  H(kEnvoyOverloaded, "x-envoy-overloaded")                                \
-  H(kGrpcStatus, "grpc-status")                                            \
-  H(kCookie, "cookie")                                                     \
+#define MELTEMI_KNOWN_HEADERS(H)                                   \
+  H(kHost, "host")                                                 \
+  H(kContentLength, "content-length")                              \
+  H(kTransferEncoding, "transfer-encoding")                        \
+  H(kConnection, "connection")                                     \
+  H(kKeepAlive, "keep-alive")                                      \
+  H(kProxyConnection, "proxy-connection")                          \
+  H(kTe, "te")                                                     \
+  H(kTrailer, "trailer")                                           \
+  H(kUpgrade, "upgrade")                                           \
+  H(kExpect, "expect")                                             \
+  H(kDate, "date")                                                 \
+  H(kServer, "server")                                             \
+  H(kLocation, "location")                                         \
+  H(kContentType, "content-type")                                  \
+  H(kUserAgent, "user-agent")                                      \
+  H(kXForwardedFor, "x-forwarded-for")                             \
+  H(kXForwardedProto, "x-forwarded-proto")                         \
+  H(kXRequestId, "x-request-id")                                   \
+  H(kEnvoyExpectedTimeout, "x-envoy-expected-rq-timeout-ms")       \
+  H(kEnvoyUpstreamServiceTime, "x-envoy-upstream-service-time")    \
+  H(kEnvoyAttemptCount, "x-envoy-attempt-count")                   \
+  H(kEnvoyOriginalPath, "x-envoy-original-path")                   \
+  H(kEnvoyMaxRetries, "x-envoy-max-retries")                       \
+  H(kEnvoyRetryOn, "x-envoy-retry-on")                             \
+  H(kEnvoyRetriableStatusCodes, "x-envoy-retriable-status-codes")  \
+  H(kEnvoyTimeout, "x-envoy-upstream-rq-timeout-ms")               \
+  H(kEnvoyPerTryTimeout, "x-envoy-upstream-rq-per-try-timeout-ms") \
+  H(kEnvoyOverloaded, "x-envoy-overloaded")                        \
+  H(kGrpcStatus, "grpc-status")                                    \
+  H(kCookie, "cookie")                                             \
   H(kAuthorization, "authorization")
 
 enum class Known : uint8_t {

@@ -9,10 +9,9 @@ struct Row {
   uint16_t status;
   std::string_view details;
 };
-constexpr Row kRows[] = {
-    {0, ""},
+constexpr Row kRows[] = {{0, ""},
 #define MELTEMI_REJECT_ROW(id, status, details) {status, details},
-    MELTEMI_HTTP_REJECTS(MELTEMI_REJECT_ROW)
+                         MELTEMI_HTTP_REJECTS(MELTEMI_REJECT_ROW)
 #undef MELTEMI_REJECT_ROW
 };
 

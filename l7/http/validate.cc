@@ -13,9 +13,8 @@ namespace {
 char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 bool EqualsLower(std::string_view text, std::string_view lower) {
-  return text.size() == lower.size() &&
-         std::equal(text.begin(), text.end(), lower.begin(),
-                    [](char a, char b) { return Lower(a) == b; });
+  return text.size() == lower.size() && std::equal(text.begin(), text.end(), lower.begin(),
+                                                   [](char a, char b) { return Lower(a) == b; });
 }
 
 std::string_view TrimOws(std::string_view s) {
@@ -44,8 +43,8 @@ bool ParseLength(std::string_view text, uint64_t* out) {
   return std::from_chars(text.data(), text.data() + text.size(), *out).ec == std::errc();
 }
 
-// Content-Length: one valid value, however often repeated (RFC 9110 8.6 allows identical repeats; two
-// lines are refused here all the same: some servers take the first, some the last).
+// Content-Length: one valid value, however often repeated (RFC 9110 8.6 allows identical repeats;
+// two lines are refused here all the same: some servers take the first, some the last).
 Reject Length(const HeaderBlock& headers, bool* present, uint64_t* length) {
   *present = headers.Has(Known::kContentLength);
   if (!*present) return Reject::kNone;
@@ -141,7 +140,8 @@ Reject BodyOfRequest(RequestHead* head) {
       r != Reject::kNone) {
     return r;
   }
-  if (const Reject r = Encoding(head->headers, head->version, &chunked); r != Reject::kNone) return r;
+  if (const Reject r = Encoding(head->headers, head->version, &chunked); r != Reject::kNone)
+    return r;
   if (has_length && chunked) return Reject::kLengthWithEncoding;
   head->framing = chunked                                  ? Framing::kChunked
                   : has_length && head->content_length > 0 ? Framing::kLength
@@ -153,9 +153,8 @@ Reject BodyOfRequest(RequestHead* head) {
 
 bool HasToken(std::string_view list, std::string_view lower_token) {
   bool found = false;
-  ForEachElement(list, [&](std::string_view element) {
-    found |= EqualsLower(element, lower_token);
-  });
+  ForEachElement(list,
+                 [&](std::string_view element) { found |= EqualsLower(element, lower_token); });
   return found;
 }
 
@@ -210,7 +209,8 @@ Reject ValidateResponse(std::string_view request_method, ResponseHead* head) {
       r != Reject::kNone) {
     return r;
   }
-  if (const Reject r = Encoding(head->headers, head->version, &chunked); r != Reject::kNone) return r;
+  if (const Reject r = Encoding(head->headers, head->version, &chunked); r != Reject::kNone)
+    return r;
   if (has_length && chunked) return Reject::kLengthWithEncoding;
   // We never ask for an upgrade.
   if (head->status == 101) return Reject::kSwitchingRefused;

@@ -1,7 +1,7 @@
-// The one place that decides whether a message may pass, and where its body ends: the defence against
-// request smuggling (RFC 9112 6, 11.2; RFC 9110 5.5, 7.2). Stricter than the RFC where two readings
-// exist: both framings at once, differing or list-valued lengths, folded lines and unknown transfer
-// codings are refused, never repaired.
+// The one place that decides whether a message may pass, and where its body ends: the defence
+// against request smuggling (RFC 9112 6, 11.2; RFC 9110 5.5, 7.2). Stricter than the RFC where two
+// readings exist: both framings at once, differing or list-valued lengths, folded lines and unknown
+// transfer codings are refused, never repaired.
 //
 // Pure. Called by l7/http1's decoders (and later by HTTP/2's) on the worker's thread.
 #ifndef MELTEMI_L7_HTTP_VALIDATE_H_
@@ -19,8 +19,8 @@ Reject ValidateRequest(RequestHead* head);
 // Sets framing, content_length, keep_alive. `request_method` decides about HEAD's missing body.
 Reject ValidateResponse(std::string_view request_method, ResponseHead* head);
 
-// RFC 9110 7.6.1: Connection, what it lists, and the fixed hop-by-hop fields go. Framing fields stay
-// out too: the serializer writes its own.
+// RFC 9110 7.6.1: Connection, what it lists, and the fixed hop-by-hop fields go. Framing fields
+// stay out too: the serializer writes its own.
 void RemoveHopByHop(HeaderBlock* headers);
 
 // uri-host [":" port], RFC 3986 3.2.2 restricted to what a URI may hold; not empty.

@@ -1,5 +1,5 @@
-// BodyDecoder: takes a message's body out of a stream, zero-copy: what it gives are slices of what came.
-// RFC 9112 6 and 7. Pure; one per message; bounded by the limits of chunk lines and trailers.
+// BodyDecoder: takes a message's body out of a stream, zero-copy: what it gives are slices of what
+// came. RFC 9112 6 and 7. Pure; one per message; bounded by the limits of chunk lines and trailers.
 #ifndef MELTEMI_L7_HTTP1_BODY_DECODER_H_
 #define MELTEMI_L7_HTTP1_BODY_DECODER_H_
 
@@ -19,15 +19,16 @@ class BodyDecoder {
 
   void Begin(http::Framing framing, uint64_t content_length);
 
-  // Moves body bytes from the front of `in` to `out`. kMore: everything in `in` was used and the body
-  // goes on. kDone: what is left in `in` belongs to the next message. kError: see reject().
+  // Moves body bytes from the front of `in` to `out`. kMore: everything in `in` was used and the
+  // body goes on. kDone: what is left in `in` belongs to the next message. kError: see reject().
   Result Decode(Chain* in, Chain* out);
-  // The peer will send no more: kDone for a body that ends so, else kError is the caller's to decide.
+  // The peer will send no more: kDone for a body that ends so, else kError is the caller's to
+  // decide.
   bool ends_at_close() const { return framing_ == http::Framing::kUntilClose; }
 
   http::Reject reject() const { return reject_; }
-  // Trailer fields, checked, names in lower case ("name: value\r\n..."), empty when there were none.
-  // Valid after kDone.
+  // Trailer fields, checked, names in lower case ("name: value\r\n..."), empty when there were
+  // none. Valid after kDone.
   const std::string& trailers() const { return trailers_; }
 
  private:

@@ -28,7 +28,8 @@ TEST(BodyDecoder, ReadsChunksAsTheTableSays) {
       {"5\r\nhello\r\n0\r\n\r\nnext", Result::kDone, Reject::kNone, "hello", "next"},
       {"0\r\n\r\n", Result::kDone},
       {"000a\r\n0123456789\r\n0;x\r\n\r\n", Result::kDone, Reject::kNone, "0123456789"},
-      {"A;a=b;c=\"d\\\"\";e\r\n0123456789\r\n0\r\n\r\n", Result::kDone, Reject::kNone, "0123456789"},
+      {"A;a=b;c=\"d\\\"\";e\r\n0123456789\r\n0\r\n\r\n", Result::kDone, Reject::kNone,
+       "0123456789"},
       {"0\r\nA: b \r\nC:\r\n\r\nrest", Result::kDone, Reject::kNone, "", "rest", "a: b \r\nc:\r\n"},
       {"5\r\nhel", Result::kMore, Reject::kNone, "hel"},
       {"5\r\nhello\r\n0\r\n", Result::kMore, Reject::kNone, "hello"},
@@ -86,7 +87,8 @@ TEST(BodyDecoder, ReadsChunksAsTheTableSays) {
 TEST(BodyDecoder, BoundsTrailers) {
   for (const int more : {-1, 0, 1}) {
     std::string trailers = "x: ";
-    trailers += std::string(limits::kHttpTrailerBytesMax + more - trailers.size() - 4, 'v') + "\r\n\r\n";
+    trailers +=
+        std::string(limits::kHttpTrailerBytesMax + more - trailers.size() - 4, 'v') + "\r\n\r\n";
     HeapBufferPool pool(16 * 1024);
     BodyDecoder decoder;
     decoder.Begin(http::Framing::kChunked, 0);

@@ -1,6 +1,6 @@
-// Bodies: what the decoder takes out of a stream does not depend on how the bytes were split, nothing
-// is lost or made up, and what we write of it reads back the same. The first byte chooses the framing
-// and seeds the pieces, the second is the content length; the rest is the stream.
+// Bodies: what the decoder takes out of a stream does not depend on how the bytes were split,
+// nothing is lost or made up, and what we write of it reads back the same. The first byte chooses
+// the framing and seeds the pieces, the second is the content length; the rest is the stream.
 #include <cstdint>
 #include <string>
 #include <string_view>

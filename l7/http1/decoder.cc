@@ -41,8 +41,8 @@ Reject RejectOf(HeadScan::Found found) {
   return Reject::kNone;
 }
 
-// What the parser refuses in a whole head, HeadScan may have refused already in a part of it: its word
-// comes first here too, so that the reason does not depend on how the bytes were split.
+// What the parser refuses in a whole head, HeadScan may have refused already in a part of it: its
+// word comes first here too, so that the reason does not depend on how the bytes were split.
 Reject SameReason(const char* begin, const char* end, Reject parsed) {
   HeadScan scan;
   for (const char* p = begin; p < end; ++p) {
@@ -201,7 +201,8 @@ Event ResponseDecoder::NextHead(Chain* in) {
   }
   head_.emplace(pool_);
   Keep(&raw, &head_->headers);
-  if (const Reject r = ParseResponseHead(raw.begin, raw.end, limits_, &*head_); r != Reject::kNone) {
+  if (const Reject r = ParseResponseHead(raw.begin, raw.end, limits_, &*head_);
+      r != Reject::kNone) {
     return Fail(SameReason(raw.begin, raw.end, r));
   }
   const std::string_view method = head_request_ ? "HEAD" : "GET";

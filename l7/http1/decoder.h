@@ -1,19 +1,20 @@
-// RequestDecoder and ResponseDecoder: bytes of one connection in, messages out. A pull interface: call
-// Next with what has come until it says kNeedMore. Nothing is called back; what is not used stays in
-// the chain (pipelined requests wait there).
+// RequestDecoder and ResponseDecoder: bytes of one connection in, messages out. A pull interface:
+// call Next with what has come until it says kNeedMore. Nothing is called back; what is not used
+// stays in the chain (pipelined requests wait there).
 //
 //   while (true) switch (decoder.Next(&in)) {
 //     case Event::kNeedMore: return;            // wait for bytes
 //     case Event::kHead:     decoder.head();     // parsed and validated; body follows
 //     case Event::kBody:     decoder.TakeBody(); // some body bytes
-//     case Event::kEnd:      ...                 // the message is complete; Next begins the next one
-//     case Event::kError:    decoder.reject();   // stays in error
+//     case Event::kEnd:      ...                 // the message is complete; Next begins the next
+//     one case Event::kError:    decoder.reject();   // stays in error
 //   }
 //
 // A body is taken as it is asked for: not calling Next leaves it in the chain, which is how a slow
 // reader holds back a fast sender. Byte counts: head().wire_bytes, TakeBody().size().
 //
-// Owns: the head being read. Thread: the worker's. Bounds: header bytes and count, chunk lines, trailers.
+// Owns: the head being read. Thread: the worker's. Bounds: header bytes and count, chunk lines,
+// trailers.
 #ifndef MELTEMI_L7_HTTP1_DECODER_H_
 #define MELTEMI_L7_HTTP1_DECODER_H_
 
@@ -43,10 +44,10 @@ struct RawHead {
   std::unique_ptr<char[]> heap;
 };
 
-// Takes one head from the front of a chain. A head that lies whole in the first slice stays where it
-// is; the bytes of any other are moved out of the chain as they come, into one piece: each byte is
-// looked at once, so that a head that drips in costs what it would cost in one packet, and the packets
-// it came in are free again. What it decides does not depend on how the bytes were split.
+// Takes one head from the front of a chain. A head that lies whole in the first slice stays where
+// it is; the bytes of any other are moved out of the chain as they come, into one piece: each byte
+// is looked at once, so that a head that drips in costs what it would cost in one packet, and the
+// packets it came in are free again. What it decides does not depend on how the bytes were split.
 class HeadReader {
  public:
   enum class Result : uint8_t { kNeedMore, kComplete, kError };

@@ -40,14 +40,16 @@ TEST_F(DecoderTest, LeavesThePipelinedRequestInTheChain) {
   EXPECT_EQ(requests_.Next(&in_), Event::kNeedMore);
 }
 
-// Goal: views of a head live as long as the head, whatever the decoder does next. Method: heads of each
-// size class, in one and in many slices, kept while the next ones are read. (asan is the judge)
+// Goal: views of a head live as long as the head, whatever the decoder does next. Method: heads of
+// each size class, in one and in many slices, kept while the next ones are read. (asan is the
+// judge)
 TEST_F(DecoderTest, KeepsHeadsAliveWhileReadingOn) {
   std::vector<http::RequestHead> heads;
   for (const size_t filler : {10, 1000, 3000, 20'000, 50'000}) {
     for (const size_t piece : {size_t{100'000}, size_t{1460}, size_t{7}}) {
-      const std::string bytes = Cat("GET /", filler, " HTTP/1.1\r\nHost: h\r\nX-Filler: ",
-                                    std::string(filler, 'f'), "\r\nX-Last: ", piece, "\r\n\r\n");
+      const std::string bytes =
+          Cat("GET /", filler, " HTTP/1.1\r\nHost: h\r\nX-Filler: ", std::string(filler, 'f'),
+              "\r\nX-Last: ", piece, "\r\n\r\n");
       for (size_t at = 0; at < bytes.size(); at += piece) {
         Give(std::string_view(bytes).substr(at, piece));
         const Event event = requests_.Next(&in_);
@@ -142,8 +144,9 @@ TEST_F(DecoderTest, TellsWhenThePoolIsExhausted) {
 
 TEST_F(DecoderTest, GivesInterimResponsesThenTheFinalOne) {
   responses_.Expect("POST");
-  Give("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
-       "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+  Give(
+      "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+      "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
   for (const int status : {100, 103}) {
     ASSERT_EQ(responses_.Next(&in_), Event::kHead);
     EXPECT_EQ(responses_.head().status, status);

@@ -38,8 +38,10 @@ testing::AssertionResult Agree(Side side, std::string_view bytes) {
   const Outcome oracle = RunOracle(side, bytes);
   const std::string what = Differences(bytes, ours, oracle);
   if (what.empty()) return testing::AssertionSuccess();
-  return testing::AssertionFailure() << what << " differs for\n" << Readable(bytes) << "\nours:\n"
-                                     << Describe(ours) << "llhttp:\n" << Describe(oracle);
+  return testing::AssertionFailure() << what << " differs for\n"
+                                     << Readable(bytes) << "\nours:\n"
+                                     << Describe(ours) << "llhttp:\n"
+                                     << Describe(oracle);
 }
 
 // Goal: what is valid is taken by both and means the same. Method: generated streams, fixed seed.
@@ -129,7 +131,8 @@ TEST(Fragmentation, ChangesNothing) {
     if (prng.Chance(1, 2)) stream = Damage(stream, &prng);
     const Outcome whole = RunOurs(side, stream, nullptr);
     const Outcome pieces = RunOurs(side, stream, &prng);
-    ASSERT_EQ(whole, pieces) << Readable(stream) << "\nwhole:\n" << Describe(whole) << "pieces:\n"
+    ASSERT_EQ(whole, pieces) << Readable(stream) << "\nwhole:\n"
+                             << Describe(whole) << "pieces:\n"
                              << Describe(pieces);
   }
 }

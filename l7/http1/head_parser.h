@@ -1,8 +1,8 @@
-// Parses the head of an HTTP/1 message, zero-copy: names are made lower case in place, everything else
-// stays where it is. RFC 9112 2-5, strict: CR LF only, no folding, no space before the colon.
+// Parses the head of an HTTP/1 message, zero-copy: names are made lower case in place, everything
+// else stays where it is. RFC 9112 2-5, strict: CR LF only, no folding, no space before the colon.
 //
-// Lower-casing writes into the received bytes: nobody else may give them a meaning that depends on the
-// case of a field name (a sender's retransmission queue that shares the buffer may well).
+// Lower-casing writes into the received bytes: nobody else may give them a meaning that depends on
+// the case of a field name (a sender's retransmission queue that shares the buffer may well).
 //
 // Pure. The bytes must be a whole head, ending with the empty line (FindHeadEnd); they must live as
 // long as the head's HeaderBlock, which the caller sees to with Pin.

@@ -78,8 +78,10 @@ TEST(ParseRequestHead, RefusesByName) {
     HeapBufferPool pool;
     http::RequestHead head(&pool);
     std::string bytes(row.head);
-    EXPECT_EQ(http::DetailsOf(ParseRequestHead(bytes.data(), bytes.data() + bytes.size(), {}, &head)),
-              http::DetailsOf(row.reject)) << row.head;
+    EXPECT_EQ(
+        http::DetailsOf(ParseRequestHead(bytes.data(), bytes.data() + bytes.size(), {}, &head)),
+        http::DetailsOf(row.reject))
+        << row.head;
   }
 }
 
@@ -103,8 +105,10 @@ TEST(ParseResponseHead, ReadsTheStatusLine) {
     HeapBufferPool pool;
     http::ResponseHead head(&pool);
     std::string bytes(row.head);
-    EXPECT_EQ(http::DetailsOf(ParseResponseHead(bytes.data(), bytes.data() + bytes.size(), {}, &head)),
-              http::DetailsOf(row.reject)) << row.head;
+    EXPECT_EQ(
+        http::DetailsOf(ParseResponseHead(bytes.data(), bytes.data() + bytes.size(), {}, &head)),
+        http::DetailsOf(row.reject))
+        << row.head;
   }
   HeapBufferPool pool;
   http::ResponseHead head(&pool);
@@ -124,7 +128,8 @@ TEST(ParseRequestHead, BoundsTheNumberOfFields) {
     for (int i = 0; i < count; ++i) AppendTo(&bytes, "x-", i, ": v\r\n");
     bytes += "\r\n";
     EXPECT_EQ(ParseRequestHead(bytes.data(), bytes.data() + bytes.size(), {}, &head),
-              count <= 100 ? Reject::kNone : Reject::kTooManyHeaders) << count;
+              count <= 100 ? Reject::kNone : Reject::kTooManyHeaders)
+        << count;
   }
 }
 
@@ -132,7 +137,8 @@ TEST(ParseRequestHead, TellsWhenThePoolIsExhausted) {
   HeapBufferPool pool(2048, 0);
   http::RequestHead head(&pool);
   std::string bytes = "GET / HTTP/1.1\r\nhost: h\r\n\r\n";
-  EXPECT_EQ(ParseRequestHead(bytes.data(), bytes.data() + bytes.size(), {}, &head), Reject::kNoMemory);
+  EXPECT_EQ(ParseRequestHead(bytes.data(), bytes.data() + bytes.size(), {}, &head),
+            Reject::kNoMemory);
 }
 
 }  // namespace

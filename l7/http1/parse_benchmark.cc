@@ -1,6 +1,6 @@
-// Cycles to parse a head, for the sizes of the performance budget (56, 243 and 703 byte requests; a 114
-// byte response): find the end, parse, look up known fields, build the HeaderBlock (with its arena from
-// a pool), validate. Prints the minimum and the median of many batches in TSC ticks.
+// Cycles to parse a head, for the sizes of the performance budget (56, 243 and 703 byte requests; a
+// 114 byte response): find the end, parse, look up known fields, build the HeaderBlock (with its
+// arena from a pool), validate. Prints the minimum and the median of many batches in TSC ticks.
 #include <x86intrin.h>
 
 #include <algorithm>
@@ -76,7 +76,8 @@ void MeasureRequest(const char* name, std::string head) {
   char* const begin = head.data();
   char* const end = begin + head.size();
   bool good = true;
-  Print(name, head.size(), "find the end", Measure([&] { good &= FindHeadEnd(begin, end) == end; }));
+  Print(name, head.size(), "find the end",
+        Measure([&] { good &= FindHeadEnd(begin, end) == end; }));
   Print(name, head.size(), "fields only, no block", Measure([&] {
           char* p = begin + head.find('\n') + 1;
           FieldLine line;

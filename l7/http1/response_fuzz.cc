@@ -1,5 +1,5 @@
-// Responses: our decoder against llhttp, and whole against in pieces. The input's first byte seeds the
-// pieces and says (when odd) that the request was HEAD, the rest is the stream.
+// Responses: our decoder against llhttp, and whole against in pieces. The input's first byte seeds
+// the pieces and says (when odd) that the request was HEAD, the rest is the stream.
 #include <cstdint>
 #include <string_view>
 

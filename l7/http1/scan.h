@@ -16,7 +16,8 @@ inline constexpr std::array<uint8_t, 256> kTokenLower = [] {
   for (int c = '0'; c <= '9'; ++c) table[c] = static_cast<uint8_t>(c);
   for (int c = 'a'; c <= 'z'; ++c) table[c] = static_cast<uint8_t>(c);
   for (int c = 'A'; c <= 'Z'; ++c) table[c] = static_cast<uint8_t>(c + 32);
-  for (const char c : {'!', '#', '$', '%', '&', '\'', '*', '+', '-', '.', '^', '_', '`', '|', '~'}) {
+  for (const char c :
+       {'!', '#', '$', '%', '&', '\'', '*', '+', '-', '.', '^', '_', '`', '|', '~'}) {
     table[static_cast<uint8_t>(c)] = static_cast<uint8_t>(c);
   }
   return table;
@@ -43,15 +44,16 @@ inline char* FindValueEnd(char* p, char* end) {
   return p;
 }
 
-// The first byte that may not stand in a request target: anything but visible ASCII. Obs-text (0x80-0xff)
-// is refused: RFC 3986 has none.
+// The first byte that may not stand in a request target: anything but visible ASCII. Obs-text
+// (0x80-0xff) is refused: RFC 3986 has none.
 inline char* FindTargetEnd(char* p, char* end) {
   const __m256i space = _mm256_set1_epi8(' ');
   const __m256i del = _mm256_set1_epi8(0x7f);
   for (; end - p >= 32; p += 32) {
     const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
     // Signed: bytes from 0x80 on are negative, so one comparison finds them and the controls.
-    const __m256i good = _mm256_andnot_si256(_mm256_cmpeq_epi8(v, del), _mm256_cmpgt_epi8(v, space));
+    const __m256i good =
+        _mm256_andnot_si256(_mm256_cmpeq_epi8(v, del), _mm256_cmpgt_epi8(v, space));
     const auto mask = ~static_cast<uint32_t>(_mm256_movemask_epi8(good));
     if (mask != 0) return p + std::countr_zero(mask);
   }
@@ -83,8 +85,8 @@ inline char* FindHeadEnd(char* p, char* end) {
 }
 
 // The same search byte by byte, for heads that come in pieces, which also stops at what no head may
-// hold: a control character, a bare CR, a bare LF. So that a TLS hello or a client that ends lines with
-// LF is refused at once and not at the size limit or by a timeout.
+// hold: a control character, a bare CR, a bare LF. So that a TLS hello or a client that ends lines
+// with LF is refused at once and not at the size limit or by a timeout.
 struct HeadScan {
   enum class Found : uint8_t { kNothing, kEnd, kControl, kBareLineEnd };
 

@@ -21,8 +21,8 @@ class Exact {
   std::vector<char> bytes_;
 };
 
-// Goal: the wide steps and the tail find the same byte as a plain loop. Method: each byte value at each
-// place of texts of each length.
+// Goal: the wide steps and the tail find the same byte as a plain loop. Method: each byte value at
+// each place of texts of each length.
 TEST(Scan, FindsEachByteAtEachPlace) {
   for (int c = 0; c < 256; ++c) {
     const bool ends_value = (c < 0x20 && c != '\t') || c == 0x7f;
@@ -33,9 +33,11 @@ TEST(Scan, FindsEachByteAtEachPlace) {
         text[at] = static_cast<char>(c);
         Exact exact(text);
         ASSERT_EQ(FindValueEnd(exact.begin(), exact.end()) - exact.begin(),
-                  static_cast<ptrdiff_t>(ends_value ? at : size)) << c << " " << at << " " << size;
+                  static_cast<ptrdiff_t>(ends_value ? at : size))
+            << c << " " << at << " " << size;
         ASSERT_EQ(FindTargetEnd(exact.begin(), exact.end()) - exact.begin(),
-                  static_cast<ptrdiff_t>(ends_target ? at : size)) << c << " " << at << " " << size;
+                  static_cast<ptrdiff_t>(ends_target ? at : size))
+            << c << " " << at << " " << size;
       }
     }
   }
@@ -45,7 +47,8 @@ TEST(Scan, FindsTheEndOfAHeadAsAPlainSearchDoes) {
   Prng prng(1);
   for (int i = 0; i < 100'000; ++i) {
     std::string text;
-    for (size_t n = prng.Below(120); n > 0; --n) text += "\r\n\r\nab"[prng.Below(prng.Chance(1, 2) ? 6 : 2)];
+    for (size_t n = prng.Below(120); n > 0; --n)
+      text += "\r\n\r\nab"[prng.Below(prng.Chance(1, 2) ? 6 : 2)];
     Exact exact(text);
     const size_t at = text.find("\r\n\r\n");
     const char* found = FindHeadEnd(exact.begin(), exact.end());
@@ -63,15 +66,12 @@ TEST(HeadScan, StopsAtTheEndAndAtWhatNoHeadHolds) {
     HeadScan::Found found;
     size_t at;  // bytes taken
   };
-  const Row rows[] = {{"a: b\r\n\r\nx", HeadScan::Found::kEnd, 8},
-                      {"a\tb\x80", HeadScan::Found::kNothing, 4},
-                      {"a\n", HeadScan::Found::kBareLineEnd, 2},
-                      {"a\rb", HeadScan::Found::kBareLineEnd, 3},
-                      {"a\r\r\n", HeadScan::Found::kBareLineEnd, 3},
-                      {"a\r\n\n", HeadScan::Found::kBareLineEnd, 4},
-                      {"\x16\x03", HeadScan::Found::kControl, 1},
-                      {"a\x7f", HeadScan::Found::kControl, 2},
-                      {"a\r\x01", HeadScan::Found::kBareLineEnd, 3}};
+  const Row rows[] = {
+      {"a: b\r\n\r\nx", HeadScan::Found::kEnd, 8},   {"a\tb\x80", HeadScan::Found::kNothing, 4},
+      {"a\n", HeadScan::Found::kBareLineEnd, 2},     {"a\rb", HeadScan::Found::kBareLineEnd, 3},
+      {"a\r\r\n", HeadScan::Found::kBareLineEnd, 3}, {"a\r\n\n", HeadScan::Found::kBareLineEnd, 4},
+      {"\x16\x03", HeadScan::Found::kControl, 1},    {"a\x7f", HeadScan::Found::kControl, 2},
+      {"a\r\x01", HeadScan::Found::kBareLineEnd, 3}};
   for (const Row& row : rows) {
     HeadScan scan;
     HeadScan::Found found = HeadScan::Found::kNothing;

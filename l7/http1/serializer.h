@@ -1,5 +1,6 @@
-// Writes HTTP/1.1 heads and chunk framing into pool memory. RFC 9112. Headers go out as the block has
-// them, after hop-by-hop removal (http::RemoveHopByHop) by the caller; framing fields are written here.
+// Writes HTTP/1.1 heads and chunk framing into pool memory. RFC 9112. Headers go out as the block
+// has them, after hop-by-hop removal (http::RemoveHopByHop) by the caller; framing fields are
+// written here.
 #ifndef MELTEMI_L7_HTTP1_SERIALIZER_H_
 #define MELTEMI_L7_HTTP1_SERIALIZER_H_
 
@@ -15,10 +16,10 @@ namespace meltemi::http1 {
 // What the head says about the connection and the body.
 struct FramingOut {
   http::Framing framing = http::Framing::kNone;
-  uint64_t content_length = 0;      // kLength
+  uint64_t content_length = 0;        // kLength
   bool announce_zero_length = false;  // kNone: write "content-length: 0"
-  bool close = false;               // write "connection: close"
-  bool keep_alive = false;          // write "connection: keep-alive" (to an HTTP/1.0 client)
+  bool close = false;                 // write "connection: close"
+  bool keep_alive = false;            // write "connection: keep-alive" (to an HTTP/1.0 client)
 };
 
 // Append to `out`. False when the pool is exhausted (`out` unchanged).

@@ -17,8 +17,10 @@ TEST(Serializer, WritesARequestHead) {
   ASSERT_TRUE(headers.Add("transfer-encoding", "chunked"));
   Chain out;
   ASSERT_TRUE(WriteRequestHead("POST", "/p?q", "h:80", headers,
-                               {.framing = http::Framing::kLength, .content_length = 5}, &pool, &out));
-  EXPECT_EQ(out.ToString(), "POST /p?q HTTP/1.1\r\nhost: h:80\r\nx-a: \r\ncontent-length: 5\r\n\r\n");
+                               {.framing = http::Framing::kLength, .content_length = 5}, &pool,
+                               &out));
+  EXPECT_EQ(out.ToString(),
+            "POST /p?q HTTP/1.1\r\nhost: h:80\r\nx-a: \r\ncontent-length: 5\r\n\r\n");
   EXPECT_EQ(out.slice_count(), 1u);
 }
 
@@ -27,16 +29,19 @@ TEST(Serializer, WritesAResponseHead) {
   http::HeaderBlock headers(&pool);
   ASSERT_TRUE(headers.Add("server", "meltemi"));
   Chain out;
-  ASSERT_TRUE(WriteResponseHead(200, "OK", headers, {.framing = http::Framing::kChunked}, &pool, &out));
-  EXPECT_EQ(out.ToString(), "HTTP/1.1 200 OK\r\nserver: meltemi\r\ntransfer-encoding: chunked\r\n\r\n");
+  ASSERT_TRUE(
+      WriteResponseHead(200, "OK", headers, {.framing = http::Framing::kChunked}, &pool, &out));
+  EXPECT_EQ(out.ToString(),
+            "HTTP/1.1 200 OK\r\nserver: meltemi\r\ntransfer-encoding: chunked\r\n\r\n");
   out.Clear();
-  ASSERT_TRUE(WriteResponseHead(404, "", headers, {.announce_zero_length = true, .close = true}, &pool,
-                                &out));
+  ASSERT_TRUE(WriteResponseHead(404, "", headers, {.announce_zero_length = true, .close = true},
+                                &pool, &out));
   EXPECT_EQ(out.ToString(),
             "HTTP/1.1 404 \r\nserver: meltemi\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
   out.Clear();
   ASSERT_TRUE(WriteResponseHead(200, "OK", headers,
-                                {.framing = http::Framing::kUntilClose, .keep_alive = true}, &pool, &out));
+                                {.framing = http::Framing::kUntilClose, .keep_alive = true}, &pool,
+                                &out));
   EXPECT_EQ(out.ToString(), "HTTP/1.1 200 OK\r\nserver: meltemi\r\nconnection: keep-alive\r\n\r\n");
 }
 

@@ -1,11 +1,13 @@
-// AccessLogFormat: Envoy's access log format strings. Compiled once into a list of operators; formatted on
-// the log thread from AccessRecords. The default format and Istio's come out byte for byte as from Envoy.
+// AccessLogFormat: Envoy's access log format strings. Compiled once into a list of operators;
+// formatted on the log thread from AccessRecords. The default format and Istio's come out byte for
+// byte as from Envoy.
 //
-// Supported: START_TIME, PROTOCOL, RESPONSE_CODE, RESPONSE_CODE_DETAILS, RESPONSE_FLAGS, BYTES_RECEIVED,
-// BYTES_SENT, DURATION, UPSTREAM_HOST, UPSTREAM_CLUSTER(_RAW), UPSTREAM_LOCAL_ADDRESS,
-// UPSTREAM_TRANSPORT_FAILURE_REASON, CONNECTION_TERMINATION_DETAILS, REQUESTED_SERVER_NAME, ROUTE_NAME,
-// DOWNSTREAM_{REMOTE,LOCAL}_ADDRESS(_WITHOUT_PORT), UPSTREAM_REQUEST_ATTEMPT_COUNT, and REQ/RESP of the
-// headers a record has. Any other operator is an error when the format is compiled.
+// Supported: START_TIME, PROTOCOL, RESPONSE_CODE, RESPONSE_CODE_DETAILS, RESPONSE_FLAGS,
+// BYTES_RECEIVED, BYTES_SENT, DURATION, UPSTREAM_HOST, UPSTREAM_CLUSTER(_RAW),
+// UPSTREAM_LOCAL_ADDRESS, UPSTREAM_TRANSPORT_FAILURE_REASON, CONNECTION_TERMINATION_DETAILS,
+// REQUESTED_SERVER_NAME, ROUTE_NAME, DOWNSTREAM_{REMOTE,LOCAL}_ADDRESS(_WITHOUT_PORT),
+// UPSTREAM_REQUEST_ATTEMPT_COUNT, and REQ/RESP of the headers a record has. Any other operator is
+// an error when the format is compiled.
 #ifndef MELTEMI_L7_TELEMETRY_ACCESS_LOG_H_
 #define MELTEMI_L7_TELEMETRY_ACCESS_LOG_H_
 
@@ -29,7 +31,7 @@ class AccessLogFormat {
  private:
   using Formatter = void (*)(const AccessRecord&, std::string*);
   struct Part {
-    std::string literal;         // first this
+    std::string literal;            // first this
     Formatter formatter = nullptr;  // then this; null: nothing more
     size_t length_max = SIZE_MAX;   // "%REQ(X):N%"
   };

@@ -1,5 +1,5 @@
-// AccessRecord: everything the access log and the standard metrics say about one finished request (or
-// TCP connection). A plain struct of fixed size: made on a worker without heap, passed by value
+// AccessRecord: everything the access log and the standard metrics say about one finished request
+// (or TCP connection). A plain struct of fixed size: made on a worker without heap, passed by value
 // through a ring to the log thread, formatted there (l7/telemetry/access_log.h).
 #ifndef MELTEMI_L7_TELEMETRY_ACCESS_RECORD_H_
 #define MELTEMI_L7_TELEMETRY_ACCESS_RECORD_H_
@@ -35,44 +35,44 @@ class FixedText {
 
 // Envoy's response flags (proxy-behaviour 4.6), one bit each.
 enum ResponseFlag : uint32_t {
-  kNoHealthyUpstream = 1u << 0,           // UH
-  kUpstreamConnectionFailure = 1u << 1,   // UF
-  kUpstreamOverflow = 1u << 2,            // UO
-  kNoRouteFound = 1u << 3,                // NR
-  kUpstreamRetryLimitExceeded = 1u << 4,  // URX
-  kNoClusterFound = 1u << 5,              // NC
-  kUpstreamRequestTimeout = 1u << 6,      // UT
-  kLocalReset = 1u << 7,                  // LR
-  kUpstreamRemoteReset = 1u << 8,         // UR
-  kUpstreamConnectionTermination = 1u << 9,    // UC
-  kDownstreamConnectionTermination = 1u << 10, // DC
-  kDelayInjected = 1u << 11,              // DI
-  kFaultInjected = 1u << 12,              // FI
-  kStreamIdleTimeout = 1u << 13,          // SI
-  kDownstreamProtocolError = 1u << 14,    // DPE
-  kUpstreamProtocolError = 1u << 15,      // UPE
-  kOverloadManager = 1u << 16,            // OM
-  kDurationTimeout = 1u << 17,            // DT
+  kNoHealthyUpstream = 1u << 0,                 // UH
+  kUpstreamConnectionFailure = 1u << 1,         // UF
+  kUpstreamOverflow = 1u << 2,                  // UO
+  kNoRouteFound = 1u << 3,                      // NR
+  kUpstreamRetryLimitExceeded = 1u << 4,        // URX
+  kNoClusterFound = 1u << 5,                    // NC
+  kUpstreamRequestTimeout = 1u << 6,            // UT
+  kLocalReset = 1u << 7,                        // LR
+  kUpstreamRemoteReset = 1u << 8,               // UR
+  kUpstreamConnectionTermination = 1u << 9,     // UC
+  kDownstreamConnectionTermination = 1u << 10,  // DC
+  kDelayInjected = 1u << 11,                    // DI
+  kFaultInjected = 1u << 12,                    // FI
+  kStreamIdleTimeout = 1u << 13,                // SI
+  kDownstreamProtocolError = 1u << 14,          // DPE
+  kUpstreamProtocolError = 1u << 15,            // UPE
+  kOverloadManager = 1u << 16,                  // OM
+  kDurationTimeout = 1u << 17,                  // DT
 };
 
 enum class Protocol : uint8_t { kNone, kHttp10, kHttp11, kHttp2 };
 
 struct AccessRecord {
   int64_t start_unix_nanos = 0;
-  Duration duration;                   // DURATION
-  Duration upstream_service_time;      // x-envoy-upstream-service-time; negative: none
+  Duration duration;               // DURATION
+  Duration upstream_service_time;  // x-envoy-upstream-service-time; negative: none
   uint64_t snapshot_sequence = 0;
-  uint32_t listener = 0;               // index in that snapshot
+  uint32_t listener = 0;  // index in that snapshot
   uint32_t response_flags = 0;
-  uint16_t response_code = 0;          // 0: none was sent ("0" in the log)
+  uint16_t response_code = 0;  // 0: none was sent ("0" in the log)
   Protocol protocol = Protocol::kNone;
   uint8_t attempt_count = 0;
-  bool tcp = false;                    // a TCP proxy connection: no HTTP fields
-  uint64_t bytes_received = 0;         // body bytes from downstream
-  uint64_t bytes_sent = 0;             // body bytes to downstream
+  bool tcp = false;             // a TCP proxy connection: no HTTP fields
+  uint64_t bytes_received = 0;  // body bytes from downstream
+  uint64_t bytes_sent = 0;      // body bytes to downstream
   SockAddr downstream_remote, downstream_local, upstream_host, upstream_local;  // port 0: none
   FixedText<16> method;
-  FixedText<limits::kAccessLogFieldBytesMax> path;       // before rewrites
+  FixedText<limits::kAccessLogFieldBytesMax> path;  // before rewrites
   FixedText<64> authority;
   FixedText<64> forwarded_for;
   FixedText<96> user_agent;
@@ -81,7 +81,7 @@ struct AccessRecord {
   FixedText<96> upstream_cluster;
   FixedText<64> route_name;
   FixedText<64> upstream_failure_reason;
-  FixedText<64> source_workload;        // "name.namespace" or ""
+  FixedText<64> source_workload;  // "name.namespace" or ""
 };
 
 }  // namespace meltemi::telemetry

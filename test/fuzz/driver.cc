@@ -1,4 +1,5 @@
-// main() of a fuzz target without libFuzzer: runs LLVMFuzzerTestOneInput on each corpus file, then on
+// main() of a fuzz target without libFuzzer: runs LLVMFuzzerTestOneInput on each corpus file, then
+// on
 // --rounds=N seeded mutations. When the target dies, stderr says how to run that one input again.
 //
 //   target [--rounds=N] [--seed=S] [--only=ROUND] [--bytes_max=B] FILE...
@@ -52,8 +53,8 @@ void OnSignal(int signal) {
   std::raise(signal);
 }
 
-// The target reads exactly the bytes it is given: a vector of its own, so that a sanitizer sees a read
-// past the end.
+// The target reads exactly the bytes it is given: a vector of its own, so that a sanitizer sees a
+// read past the end.
 void RunOne(const std::string& input) {
   const std::vector<uint8_t> bytes(input.begin(), input.end());
   LLVMFuzzerTestOneInput(bytes.data(), bytes.size());

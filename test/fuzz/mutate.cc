@@ -20,9 +20,27 @@ bool IsWord(char c) {
 Mutator::Mutator(std::vector<std::string> corpus, uint64_t seed, size_t size_max)
     : corpus_(std::move(corpus)), seed_(seed), size_max_(size_max) {
   if (corpus_.empty()) corpus_.emplace_back();
-  tokens_ = {std::string(1, '\0'), "\r", "\n", "\r\n", "\r\n\r\n", " ", "\t", ":", ";", ",", "0", "-1",
-             "+1", "4294967296", "18446744073709551616", "ffffffffffffffff", "\x7f", "\x80", "\xff",
-             std::string(2, '\0'), std::string(4, '\xff')};
+  tokens_ = {std::string(1, '\0'),
+             "\r",
+             "\n",
+             "\r\n",
+             "\r\n\r\n",
+             " ",
+             "\t",
+             ":",
+             ";",
+             ",",
+             "0",
+             "-1",
+             "+1",
+             "4294967296",
+             "18446744073709551616",
+             "ffffffffffffffff",
+             "\x7f",
+             "\x80",
+             "\xff",
+             std::string(2, '\0'),
+             std::string(4, '\xff')};
   for (const std::string& input : corpus_) CollectTokens(input);
 }
 

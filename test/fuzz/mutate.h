@@ -1,6 +1,6 @@
-// Mutator: seeded mutations of a corpus. Input number n depends on the corpus, the seed and n alone, so
-// that any failing input can be made again. Pure; called by the fuzz driver and by tests that want
-// nearly valid inputs.
+// Mutator: seeded mutations of a corpus. Input number n depends on the corpus, the seed and n
+// alone, so that any failing input can be made again. Pure; called by the fuzz driver and by tests
+// that want nearly valid inputs.
 #ifndef MELTEMI_TEST_FUZZ_MUTATE_H_
 #define MELTEMI_TEST_FUZZ_MUTATE_H_
 

@@ -21,9 +21,8 @@ bool HasNamelessField(const Outcome& outcome) {
   const auto nameless = [](const Fields& fields) {
     return std::any_of(fields.begin(), fields.end(), [](const auto& f) { return f.first.empty(); });
   };
-  return AnyMessage(outcome, [&](const Message& m) {
-    return nameless(m.headers) || nameless(m.trailers);
-  });
+  return AnyMessage(outcome,
+                    [&](const Message& m) { return nameless(m.headers) || nameless(m.trailers); });
 }
 
 bool HasControlInReason(const Outcome& outcome) {
@@ -44,14 +43,15 @@ std::vector<std::string_view> Lines(std::string_view bytes) {
   return lines;
 }
 
-// "Transfer-Encoding: chunked HTAB": llhttp does not take the tab for white space (RFC 9110 5.5 does).
-// What we pass on has framing fields of our own making.
+// "Transfer-Encoding: chunked HTAB": llhttp does not take the tab for white space (RFC 9110 5.5
+// does). What we pass on has framing fields of our own making.
 bool FramingFieldEndsWithTab(std::string_view bytes) {
   for (const std::string_view line : Lines(bytes)) {
     std::string lower(line);
     std::transform(lower.begin(), lower.end(), lower.begin(),
                    [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    const bool framing = lower.starts_with("content-length") || lower.starts_with("transfer-encoding");
+    const bool framing =
+        lower.starts_with("content-length") || lower.starts_with("transfer-encoding");
     if (framing && lower.find('\t') != std::string::npos) return true;
   }
   return false;
@@ -60,17 +60,18 @@ bool FramingFieldEndsWithTab(std::string_view bytes) {
 bool HasTwoExtensions(std::string_view bytes) {
   for (const std::string_view line : Lines(bytes)) {
     const size_t value = line.find('=', std::min(line.find(';'), line.size()));
-    if (value != std::string_view::npos && line.find(';', value) != std::string_view::npos) return true;
+    if (value != std::string_view::npos && line.find(';', value) != std::string_view::npos)
+      return true;
   }
   return false;
 }
 
-// Where we refuse what llhttp takes: on purpose, each for the reason given. Everything that is not in
-// this list must be refused by both.
+// Where we refuse what llhttp takes: on purpose, each for the reason given. Everything that is not
+// in this list must be refused by both.
 bool StricterOnPurpose(Reject reject, const Outcome& oracle) {
   switch (reject) {
-    // llhttp leaves these to its caller: it does not look at Host, does not know methods we refuse, and
-    // has no limits.
+    // llhttp leaves these to its caller: it does not look at Host, does not know methods we refuse,
+    // and has no limits.
     case Reject::kHostMissing:
     case Reject::kHostDuplicate:
     case Reject::kHostInvalid:
@@ -84,7 +85,8 @@ bool StricterOnPurpose(Reject reject, const Outcome& oracle) {
     case Reject::kTrailersTooLarge:
     case Reject::kBadTrailer:
       return true;
-    // llhttp reads "gzip, chunked", and any coding in a response; two lines; and chunked in HTTP/1.0.
+    // llhttp reads "gzip, chunked", and any coding in a response; two lines; and chunked in
+    // HTTP/1.0.
     case Reject::kEncodingUnsupported:
     case Reject::kEncodingInHttp10:
       return true;
@@ -126,7 +128,8 @@ bool LooserOnPurpose(std::string_view bytes, const Outcome& ours, const std::str
   if (oracle_error == "HPE_INVALID_CHUNK_SIZE" && HasTwoExtensions(bytes)) return true;
   // llhttp has a list of methods; RFC 9110 9.1 has none: any token may be one.
   if (oracle_error == "HPE_INVALID_METHOD") return true;
-  // llhttp's list of characters in a target is RFC 3986's and more; we take any visible ASCII but '#'.
+  // llhttp's list of characters in a target is RFC 3986's and more; we take any visible ASCII but
+  // '#'.
   if (oracle_error == "HPE_INVALID_URL") return true;
   // llhttp wants methods to fit the protocol: SOURCE is only for ICE, RTSP's only for RTSP.
   if (oracle_error == "HPE_INVALID_CONSTANT") {
@@ -183,7 +186,8 @@ std::string Differences(std::string_view bytes, const Outcome& ours, const Outco
     if (a.complete && b.complete && a.trailers != b.trailers) return "trailers";
     if (!a.body.starts_with(b.body) && !b.body.starts_with(a.body)) return "part of body";
     if (a.complete && !b.complete) {
-      return LooserOnPurpose(bytes, ours, oracle.oracle_error) ? "" : "only llhttp finds it incomplete";
+      return LooserOnPurpose(bytes, ours, oracle.oracle_error) ? ""
+                                                               : "only llhttp finds it incomplete";
     }
     if (!a.complete && b.complete) {
       if (ours.error && StricterOnPurpose(ours.reject, oracle)) return "";
@@ -207,7 +211,8 @@ std::string Differences(std::string_view bytes, const Outcome& ours, const Outco
     const bool in_head = ours.messages.empty() || ours.messages.back().complete;
     const bool in_trailers = !in_head && (!oracle.messages.back().trailers.empty() ||
                                           oracle.oracle_error == "HPE_INVALID_HEADER_TOKEN");
-    if (!in_head && !in_trailers && !LooserOnPurpose(bytes, ours, oracle.oracle_error)) return "only llhttp refuses";
+    if (!in_head && !in_trailers && !LooserOnPurpose(bytes, ours, oracle.oracle_error))
+      return "only llhttp refuses";
   }
   return "";
 }

@@ -24,10 +24,11 @@ std::string Letters(Prng* prng, size_t count_max) {
 }
 
 std::string AnyFields(Prng* prng) {
-  constexpr std::string_view kNames[] = {"Accept", "accept-encoding", "X-Forwarded-For", "Cookie",
-                                         "x-Request-ID", "User-Agent", "ETag", "X_Y!#$%&'*+-.^`|~"};
-  constexpr std::string_view kValues[] = {"*/*", "", "a, b;q=0.1", "\"quoted\\\"\"", "a\tb  c",
-                                          "\x80\xff obs-text", "gzip", "1:2:3"};
+  constexpr std::string_view kNames[] = {"Accept", "accept-encoding",  "X-Forwarded-For",
+                                         "Cookie", "x-Request-ID",     "User-Agent",
+                                         "ETag",   "X_Y!#$%&'*+-.^`|~"};
+  constexpr std::string_view kValues[] = {
+      "*/*", "", "a, b;q=0.1", "\"quoted\\\"\"", "a\tb  c", "\x80\xff obs-text", "gzip", "1:2:3"};
   constexpr std::string_view kSpace[] = {" ", "", "\t", "   "};
   std::string fields;
   for (size_t n = prng->Below(6); n > 0; --n) {
@@ -38,14 +39,19 @@ std::string AnyFields(Prng* prng) {
 }
 
 std::string Connection(Prng* prng) {
-  constexpr std::string_view kLines[] = {"", "", "", "Connection: close\r\n",
-                                         "Connection: keep-alive\r\n", "connection: Keep-Alive, X-A\r\n"};
+  constexpr std::string_view kLines[] = {"",
+                                         "",
+                                         "",
+                                         "Connection: close\r\n",
+                                         "Connection: keep-alive\r\n",
+                                         "connection: Keep-Alive, X-A\r\n"};
   return std::string(Pick(kLines, prng));
 }
 
 std::string Chunked(Prng* prng) {
   constexpr std::string_view kExtensions[] = {"", "", "", ";a=b", ";name"};
-  constexpr std::string_view kTrailers[] = {"", "", "", "X-Trailer: 1\r\n", "Checksum: abc\r\nX-B:\r\n"};
+  constexpr std::string_view kTrailers[] = {"", "", "", "X-Trailer: 1\r\n",
+                                            "Checksum: abc\r\nX-B:\r\n"};
   std::string body;
   for (size_t n = prng->Below(4); n > 0; --n) {
     const std::string data = Letters(prng, 40) + "x";
@@ -76,10 +82,13 @@ std::string FramedBody(Prng* prng, bool http10) {
 }  // namespace
 
 std::string ValidRequests(Prng* prng) {
-  constexpr std::string_view kMethods[] = {"GET", "POST", "PUT", "HEAD", "DELETE", "PATCH", "OPTIONS"};
-  constexpr std::string_view kTargets[] = {"/", "/a/b?c=d&e=%20f", "/index.html", "/?", "//x",
-                                           "http://example.com/abs?q=1", "/~a;b=c/(d)!"};
-  constexpr std::string_view kHosts[] = {"example.com", "a:80", "10.0.0.1:8080", "[fd00::1]:80", "x-y.z"};
+  constexpr std::string_view kMethods[] = {"GET",    "POST",  "PUT",    "HEAD",
+                                           "DELETE", "PATCH", "OPTIONS"};
+  constexpr std::string_view kTargets[] = {
+      "/",           "/a/b?c=d&e=%20f", "/index.html", "/?", "//x", "http://example.com/abs?q=1",
+      "/~a;b=c/(d)!"};
+  constexpr std::string_view kHosts[] = {"example.com", "a:80", "10.0.0.1:8080", "[fd00::1]:80",
+                                         "x-y.z"};
   std::string stream;
   for (size_t n = 1 + prng->Below(3); n > 0; --n) {
     AppendTo(&stream, Pick(kMethods, prng), " ", Pick(kTargets, prng), " HTTP/1.1\r\n",
@@ -90,8 +99,9 @@ std::string ValidRequests(Prng* prng) {
 }
 
 std::string ValidResponses(Prng* prng) {
-  constexpr std::string_view kLines[] = {"200 OK", "200 ", "404 Not Found", "503 x y \xff", "100 Continue",
-                                         "204 No Content", "304 Not Modified", "206 Partial"};
+  constexpr std::string_view kLines[] = {"200 OK",           "200 ",         "404 Not Found",
+                                         "503 x y \xff",     "100 Continue", "204 No Content",
+                                         "304 Not Modified", "206 Partial"};
   std::string stream;
   for (size_t n = 1 + prng->Below(3); n > 0; --n) {
     const std::string_view line = Pick(kLines, prng);
@@ -104,19 +114,46 @@ std::string ValidResponses(Prng* prng) {
 }
 
 std::string Damage(std::string stream, Prng* prng) {
-  constexpr std::string_view kTraps[] = {
-      "Content-Length: 5\r\n", "Content-Length: +5\r\n", "Content-Length: 5, 5\r\n",
-      "Content-Length : 5\r\n", "Content-Length: 0x5\r\n", "Content-Length:\r\n",
-      "Content-Length: 18446744073709551616\r\n", "Content-Length: 5 5\r\n",
-      "Transfer-Encoding: chunked\r\n", "Transfer-Encoding: xchunked\r\n",
-      "Transfer-Encoding : chunked\r\n", "Transfer-Encoding: gzip, chunked\r\n",
-      "Transfer-Encoding: chunked, identity\r\n", "Transfer-Encoding:\vchunked\r\n",
-      "Transfer-Encoding: \"chunked\"\r\n", " folded\r\n", "\tTransfer-Encoding: chunked\r\n",
-      "Host: other\r\n", "Host:\r\n", "X: a\rb\r\n", "X: a\nTransfer-Encoding: chunked\r\n",
-      "X: a\0b\r\n"sv, "X\0: b\r\n"sv, ": no name\r\n", "X\r\n", "X Y: z\r\n", "\r\n", "\n", "\r",
-      "Connection: upgrade\r\nUpgrade: websocket\r\n", "Connection: Upgrade\r\nUpgrade: h2c\r\n",
-      "Expect: 100-continue\r\n", "Expect: x\r\n", "Connection: close, keep-alive\r\n", "0\r\n\r\n",
-      "GET / HTTP/1.1\r\n", "5;a=\"\r\n", "ffffffffffffffff\r\n", "-1\r\n", "0 \r\n"};
+  constexpr std::string_view kTraps[] = {"Content-Length: 5\r\n",
+                                         "Content-Length: +5\r\n",
+                                         "Content-Length: 5, 5\r\n",
+                                         "Content-Length : 5\r\n",
+                                         "Content-Length: 0x5\r\n",
+                                         "Content-Length:\r\n",
+                                         "Content-Length: 18446744073709551616\r\n",
+                                         "Content-Length: 5 5\r\n",
+                                         "Transfer-Encoding: chunked\r\n",
+                                         "Transfer-Encoding: xchunked\r\n",
+                                         "Transfer-Encoding : chunked\r\n",
+                                         "Transfer-Encoding: gzip, chunked\r\n",
+                                         "Transfer-Encoding: chunked, identity\r\n",
+                                         "Transfer-Encoding:\vchunked\r\n",
+                                         "Transfer-Encoding: \"chunked\"\r\n",
+                                         " folded\r\n",
+                                         "\tTransfer-Encoding: chunked\r\n",
+                                         "Host: other\r\n",
+                                         "Host:\r\n",
+                                         "X: a\rb\r\n",
+                                         "X: a\nTransfer-Encoding: chunked\r\n",
+                                         "X: a\0b\r\n"sv,
+                                         "X\0: b\r\n"sv,
+                                         ": no name\r\n",
+                                         "X\r\n",
+                                         "X Y: z\r\n",
+                                         "\r\n",
+                                         "\n",
+                                         "\r",
+                                         "Connection: upgrade\r\nUpgrade: websocket\r\n",
+                                         "Connection: Upgrade\r\nUpgrade: h2c\r\n",
+                                         "Expect: 100-continue\r\n",
+                                         "Expect: x\r\n",
+                                         "Connection: close, keep-alive\r\n",
+                                         "0\r\n\r\n",
+                                         "GET / HTTP/1.1\r\n",
+                                         "5;a=\"\r\n",
+                                         "ffffffffffffffff\r\n",
+                                         "-1\r\n",
+                                         "0 \r\n"};
   for (size_t faults = 1 + prng->Below(2); faults > 0; --faults) {
     const size_t line = stream.find('\n', prng->Below(stream.size() + 1));
     const size_t at = prng->Below(stream.size());

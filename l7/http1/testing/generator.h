@@ -1,5 +1,5 @@
-// Seeded HTTP/1 streams: valid ones, and nearly valid ones (a piece from a list of known traps, or a
-// byte changed). Tests only.
+// Seeded HTTP/1 streams: valid ones, and nearly valid ones (a piece from a list of known traps, or
+// a byte changed). Tests only.
 #ifndef MELTEMI_L7_HTTP1_TESTING_GENERATOR_H_
 #define MELTEMI_L7_HTTP1_TESTING_GENERATOR_H_
 

@@ -1,4 +1,4 @@
-#include "llhttp.h"
+#include <llhttp.h>
 
 #include <algorithm>
 #include <utility>
@@ -114,8 +114,8 @@ Outcome RunOracle(Side side, std::string_view bytes) {
   if (error == HPE_OK && side != Side::kRequests) error = llhttp_finish(&parser);
   Outcome& outcome = run.outcome;
   outcome.upgrade = error == HPE_PAUSED_UPGRADE || error == HPE_PAUSED_H2_UPGRADE;
-  outcome.error = error != HPE_OK && error != HPE_PAUSED && error != HPE_CLOSED_CONNECTION &&
-                  !outcome.upgrade;
+  outcome.error =
+      error != HPE_OK && error != HPE_PAUSED && error != HPE_CLOSED_CONNECTION && !outcome.upgrade;
   // A body cut by the end of the stream is no error of its bytes: the message is just not complete.
   if (error == HPE_INVALID_EOF_STATE) outcome.error = false;
   if (outcome.error) outcome.oracle_error = llhttp_errno_name(error);

@@ -24,7 +24,8 @@ Fields FieldsOf(std::string_view lines) {
   while (!lines.empty()) {
     const size_t end = lines.find("\r\n"), colon = lines.find(':');
     std::string_view value = lines.substr(colon + 1, end - colon - 1);
-    while (!value.empty() && (value.front() == ' ' || value.front() == '\t')) value.remove_prefix(1);
+    while (!value.empty() && (value.front() == ' ' || value.front() == '\t'))
+      value.remove_prefix(1);
     while (!value.empty() && (value.back() == ' ' || value.back() == '\t')) value.remove_suffix(1);
     fields.emplace_back(lines.substr(0, colon), value);
     lines.remove_prefix(end + 2);
@@ -35,7 +36,7 @@ Fields FieldsOf(std::string_view lines) {
 Message FromHead(const http::RequestHead& head) {
   return {.method = std::string(head.method), .target = std::string(head.target)};
 }
-Message FromHead(const http::ResponseHead& head) { 
+Message FromHead(const http::ResponseHead& head) {
   return {.status = head.status, .reason = std::string(head.reason)};
 }
 
@@ -74,9 +75,12 @@ bool Pump(Decoder* decoder, Chain* in, Outcome* outcome) {
 size_t PieceSize(Prng* splits) {
   if (splits == nullptr) return kPiece;
   switch (splits->Below(3)) {
-    case 0: return 1;
-    case 1: return 1 + splits->Below(4);
-    default: return 1 + splits->Below(200);
+    case 0:
+      return 1;
+    case 1:
+      return 1 + splits->Below(4);
+    default:
+      return 1 + splits->Below(200);
   }
 }
 
@@ -101,8 +105,9 @@ bool Feed(Decoder* decoder, std::string_view bytes, Prng* splits, BufferPool* po
 std::string Describe(const Outcome& outcome) {
   std::string text;
   for (const Message& m : outcome.messages) {
-    text += Cat("  [", m.method, " ", m.target, " ", m.status, " HTTP/1.", m.minor, " keep_alive=",
-                m.keep_alive, " complete=", m.complete, " body=", m.body.size(), ":", m.body);
+    text += Cat("  [", m.method, " ", m.target, " ", m.status, " HTTP/1.", m.minor,
+                " keep_alive=", m.keep_alive, " complete=", m.complete, " body=", m.body.size(),
+                ":", m.body);
     for (const auto& [name, value] : m.headers) text += Cat(" ", name, "=", value, ";");
     for (const auto& [name, value] : m.trailers) text += Cat(" trailer ", name, "=", value, ";");
     text += "]\n";

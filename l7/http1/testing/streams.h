@@ -49,8 +49,8 @@ Outcome RunOurs(Side side, std::string_view bytes, Prng* splits);
 // The same by llhttp, in strict mode.
 Outcome RunOracle(Side side, std::string_view bytes);
 
-// "" when the two agree about `bytes` but for the intended differences, which stand in compare.cc; else
-// what differs.
+// "" when the two agree about `bytes` but for the intended differences, which stand in compare.cc;
+// else what differs.
 std::string Differences(std::string_view bytes, const Outcome& ours, const Outcome& oracle);
 
 }  // namespace meltemi::http1
