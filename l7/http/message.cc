@@ -44,20 +44,12 @@ std::string_view ReasonPhrase(uint16_t status) {
       return "Request Timeout";
     case 409:
       return "Conflict";
-    case 411:
-      return "Length Required";
     case 413:
       return "Payload Too Large";
     case 414:
       return "URI Too Long";
     case 417:
       return "Expectation Failed";
-    case 418:
-      return "I'm a teapot";
-    case 421:
-      return "Misdirected Request";
-    case 426:
-      return "Upgrade Required";
     case 429:
       return "Too Many Requests";
     case 431:
