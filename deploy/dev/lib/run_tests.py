@@ -114,7 +114,8 @@ def phase_unit():
 
 # The targets that have been seen to pass under the sanitizers; README's status table says that the
 # others are still to come. The list may only grow.
-ASAN = ("//control/common:common_test", "//control/pilot/model:model_test", "//dataplane/nic:nic_test")
+ASAN = ("//control/common:common_test", "//control/pilot/model:model_test",
+        "//dataplane/nic:nic_test")
 
 
 def phase_asan():
