@@ -1,5 +1,6 @@
 // Reader: one map of a YAML document, read field by field, strictly. The first error sticks and
-// names the path; Finish() adds "unknown field" for every key nobody asked for.
+// names the path; Finish() adds "unknown field" for every key nobody asked for. That no key is
+// there twice is for CheckKeys to see.
 #ifndef MELTEMI_DATAPLANE_AGENT_YAML_READER_H_
 #define MELTEMI_DATAPLANE_AGENT_YAML_READER_H_
 
@@ -14,6 +15,24 @@
 #include "yaml-cpp/yaml.h"
 
 namespace meltemi::agent {
+
+// Every map of the document, at whatever depth: yaml-cpp would take one of two equal keys,
+// silently.
+inline void CheckKeys(const YAML::Node& node, const std::string& path, absl::Status* error) {
+  if (node.IsSequence()) {
+    for (size_t i = 0; i < node.size(); ++i) CheckKeys(node[i], Cat(path, "[", i, "]"), error);
+  }
+  if (!node.IsMap()) return;
+  std::set<std::string> keys;
+  for (const auto& entry : node) {
+    const std::string& key = entry.first.Scalar();
+    const std::string at = path.empty() ? key : Cat(path, ".", key);
+    if (!keys.insert(key).second && error->ok()) {
+      *error = absl::InvalidArgumentError(Cat(at, ": is given twice"));
+    }
+    CheckKeys(entry.second, at, error);
+  }
+}
 
 class Reader {
  public:
@@ -64,7 +83,9 @@ class Reader {
   }
 
   void Fail(const std::string& key, std::string_view what) {
-    if (error_->ok()) *error_ = absl::InvalidArgumentError(Cat(Join(key), ": ", what));
+    const std::string path = Join(key);
+    if (!error_->ok()) return;
+    *error_ = absl::InvalidArgumentError(Cat(path, path.empty() ? "" : ": ", what));
   }
   void Finish() {
     if (!node_.IsMap()) return;
