@@ -171,13 +171,19 @@ TEST_F(PilotTest, ServesAcknowledgesAndPushesOnlyWhatChanged) {
   const Response clusters = node.Read();
   EXPECT_EQ(clusters.resources_size(), 3);
   node.Ack(Type::kCluster, clusters);
+  // The routes wait for the endpoints of the clusters they name.
   node.Ask(Type::kRoute, {"9080"});
+  const Names names = {"outbound|9080||reviews.default.svc.cluster.local"};
+  node.Ask(Type::kEndpoint, names);
+  const Response endpoints = node.Read();
+  EXPECT_EQ(endpoints.type_url(), ads_session::TypeUrl(Type::kEndpoint));
+  node.Ack(Type::kEndpoint, endpoints, names);
   const Response routes = node.Read();
   ASSERT_EQ(routes.resources_size(), 1);
   node.Ack(Type::kRoute, routes, {"9080"});
   v1::StatusResponse status = StatusUntil(pilot, [](const v1::StatusResponse& s) {
-    return s.nodes_size() == 1 && s.nodes(0).types_size() == 2 && s.nodes(0).types(0).in_sync() &&
-           s.nodes(0).types(1).in_sync();
+    return s.nodes_size() == 1 && s.nodes(0).types_size() == 3 && s.nodes(0).types(0).in_sync() &&
+           s.nodes(0).types(1).in_sync() && s.nodes(0).types(2).in_sync();
   });
   EXPECT_EQ(status.nodes(0).id(), "node-a");
   EXPECT_EQ(status.nodes(0).types(0).resources(), 3);
