@@ -1,4 +1,5 @@
 """What the machine does and is: CPU time, speed, memory, description."""
+import contextlib
 import hashlib
 import os
 import re
@@ -96,6 +97,33 @@ def raise_priority(pid):
             group.write("-20")
     except OSError:
         pass
+
+
+def make_realtime(pid, priority, cpu=None):
+    """SCHED_FIFO for a process's threads; with `cpu`: for those only that run nowhere else."""
+    for tid in map(int, os.listdir(f"/proc/{pid}/task")):
+        if cpu is None or os.sched_getaffinity(tid) == {cpu}:
+            os.sched_setscheduler(tid, os.SCHED_FIFO, os.sched_param(priority))
+
+
+@contextlib.contextmanager
+def realtime_allowed():
+    """Realtime threads may take all of a CPU, soft interrupts before them; put back at the end."""
+    limit = "/proc/sys/kernel/sched_rt_runtime_us"
+    with open(limit) as file:
+        before = file.read()
+    daemons = [softirq_daemon(cpu) for cpu in range(os.cpu_count())]
+    try:
+        with open(limit, "w") as file:
+            file.write("-1")
+        for pid in filter(None, daemons):
+            os.sched_setscheduler(pid, os.SCHED_FIFO, os.sched_param(11))
+        yield
+    finally:
+        for pid in filter(None, daemons):
+            os.sched_setscheduler(pid, os.SCHED_OTHER, os.sched_param(0))
+        with open(limit, "w") as file:
+            file.write(before)
 
 
 def _first_line(*argv):

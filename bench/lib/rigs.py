@@ -55,6 +55,7 @@ class Slice:
 class Rig:
     """A proxy between meltemi-load's two ports, on Wire A unless a subclass says otherwise."""
     wire = "A"
+    realtime = False  # set for all by build()
     gateway = True  # the client reaches its target through the proxy
 
     def __init__(self, name, number):
@@ -166,6 +167,10 @@ class Rig:
 
     def measure(self, **flags):
         self.resume()
+        if self.realtime:
+            machine.make_realtime(self.load.pid, 10)
+            if self.proxy:
+                machine.make_realtime(self.proxy.pid, 10, PROXY_CPU)
         before = self._clocks()
         run = self.load.run(**flags)
         after = self._clocks()
@@ -282,8 +287,9 @@ KINDS = {"meltemi": Meltemi, "meltemi-vhost": MeltemiVhost, "nginx": Nginx, "hap
          "none": NoProxy}
 
 
-def build(names):
+def build(names, realtime=False):
     """{name: rig}, all up and answering."""
+    Rig.realtime = realtime
     rigs = {}
     try:
         for number, name in enumerate(names, 1):

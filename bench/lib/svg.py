@@ -2,7 +2,7 @@
 import math
 
 WIDTH, HEIGHT = 760, 380
-LEFT, RIGHT, TOP, BOTTOM = 72, 24, 64, 62
+LEFT, RIGHT, TOP, BOTTOM = 72, 24, 72, 62
 COLOURS = {"meltemi": "#0b7285", "meltemi-vhost": "#74b816", "nginx": "#868e96",
            "haproxy": "#e8590c", "none": "#ced4da", "bridge": "#868e96"}
 TEXT, FAINT, GRID = "#212529", "#5c636a", "#e3e6e9"
@@ -35,7 +35,8 @@ def short(value):
     """1.2M, 34k, 56, 7.8, 0.91"""
     for limit, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= limit:
-            return f"{value / limit:.3g}{letter}"
+            scaled = value / limit
+            return f"{scaled:.0f}{letter}" if scaled >= 9.95 else f"{scaled:.2g}{letter}"
     return f"{value:.3g}"
 
 
@@ -64,7 +65,7 @@ def bars(title, subtitle, groups, titles, unit):
     def y_of(value):
         return TOP + plot_h * (1.0 - value / top)
 
-    body = [_text(LEFT - 8, TOP - 8, unit, 11, "end", FAINT)]
+    body = [_text(LEFT - 48, TOP - 6, unit, 11, colour=FAINT)]
     value = 0.0
     while value <= top:
         body += [_line(LEFT, y_of(value), WIDTH - RIGHT, y_of(value)),
@@ -108,7 +109,7 @@ def percentiles(title, subtitle, curves, titles, unit="us"):
     def y_of(value):
         return TOP + plot_h * (1.0 - math.log(max(value, low) / low) / math.log(high / low))
 
-    body = [_text(LEFT - 8, TOP - 8, unit, 11, "end", FAINT)]
+    body = [_text(LEFT - 48, TOP - 6, unit, 11, colour=FAINT)]
     decade = low
     while decade <= high * 1.001:
         body += [_line(LEFT, y_of(decade), WIDTH - RIGHT, y_of(decade)),
