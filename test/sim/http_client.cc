@@ -15,7 +15,7 @@ uint64_t Cookie(size_t slot, uint64_t generation) { return generation << 20 | sl
 
 }  // namespace
 
-HttpClient::HttpClient(const ClientOptions& options)
+HttpClient::HttpClient(const ClientOptions& options, Instant now)
     : options_(options),
       prng_(options.seed),
       slots_(options.connection_count),
@@ -23,8 +23,8 @@ HttpClient::HttpClient(const ClientOptions& options)
       next_id_(options.first_id),
       end_id_(options.first_id + options.request_count) {
   for (Slot& slot : slots_) {
-    slot.ready_at = Instant() + Duration::Nanos(static_cast<int64_t>(prng_.Below(
-                                    static_cast<uint64_t>(options.spread.nanos()) + 1)));
+    slot.ready_at = now + Duration::Nanos(static_cast<int64_t>(
+                              prng_.Below(static_cast<uint64_t>(options.spread.nanos()) + 1)));
   }
 }
 

@@ -25,7 +25,7 @@ struct ClientOptions {
   int requests_per_connection = 10;  // mean; 1: a connection per request
   int pipeline_max = 1;
   Duration think_max;      // between a reply and the next request
-  Duration spread;         // connections begin within this time
+  Duration spread;         // connections begin within this time of the start
   bool keep_open = false;  // when all requests are done, connections stay open and idle
   Shape shape;
   uint64_t seed = 1;
@@ -42,7 +42,7 @@ struct Outcome {
 
 class HttpClient final : public App {
  public:
-  explicit HttpClient(const ClientOptions& options);
+  HttpClient(const ClientOptions& options, Instant now);
 
   bool Listens(const SockAddr&) const override { return false; }
   void OnEvent(Host& host, tcp::TcpEvent& event, Instant now) override;

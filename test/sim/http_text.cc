@@ -38,6 +38,7 @@ bool ParseNumber(std::string_view text, int base, size_t* value) {
 }  // namespace
 
 Plan PlanOf(uint64_t id, const Shape& shape) {
+  if (shape.fixed) return *shape.fixed;
   Prng prng(id ^ 0x5eed);
   Plan plan;
   plan.post = prng.Chance(shape.post_percent, 100);

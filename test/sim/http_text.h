@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,19 +14,22 @@
 
 namespace meltemi::sim {
 
+// One request.
+struct Plan {
+  bool post = false, chunked_request = false, chunked_reply = false;
+  size_t request_bytes = 0, reply_bytes = 0;
+};
+
 // How large and of which kinds requests are.
 struct Shape {
   size_t reply_bytes_max = 64 * 1024;    // of the largest 2 %; most are below 1 KB
   size_t request_bytes_max = 16 * 1024;  // likewise, of POST
   int post_percent = 30;
-  int chunked_percent = 30;  // of request and reply bodies, each
+  int chunked_percent = 30;   // of request and reply bodies, each
+  std::optional<Plan> fixed;  // instead: every request is this one
 };
 
-// One request: everything follows from its number.
-struct Plan {
-  bool post = false, chunked_request = false, chunked_reply = false;
-  size_t request_bytes = 0, reply_bytes = 0;
-};
+// Everything follows from the request's number.
 Plan PlanOf(uint64_t id, const Shape& shape);
 
 std::string RequestBody(uint64_t id, size_t bytes);

@@ -116,7 +116,7 @@ void World::AddClient(int i) {
   host.tcp.conn_count_max = options_.host_conn_count_max;
   host.tcp.time_wait = Duration::Seconds(1);
   Client client;
-  client.app = std::make_unique<HttpClient>(load);
+  client.app = std::make_unique<HttpClient>(load, now_);
   client.host = std::make_unique<Host>(host, client.app.get(), now_);
   AddPodPort(kFirstClient + i, client.host.get(), &client.port);
   clients_.push_back(std::move(client));
@@ -212,6 +212,13 @@ bool World::RunUntilClosed(Duration limit) {
     return std::all_of(clients_.begin(), clients_.end(),
                        [](const Client& c) { return c.app->done() && c.app->closed(); });
   });
+}
+
+void World::Extend(uint64_t request_count) {
+  for (Client& c : clients_) {
+    c.app->Extend(request_count);
+    c.next_at = now_;
+  }
 }
 
 uint64_t World::TraceHash() const {

@@ -58,6 +58,8 @@ class World {
   void RunFor(Duration time);
   bool RunUntilDone(Duration limit);    // every request of every client is settled
   bool RunUntilClosed(Duration limit);  // ... and every client's connection is gone
+  // Every client has so many more requests to send.
+  void Extend(uint64_t request_count);
 
   Instant now() const { return now_; }
   Plane& plane() { return plane_; }
