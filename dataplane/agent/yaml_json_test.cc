@@ -1,9 +1,9 @@
 // Goal: what a bootstrap file must not be is an error with a reason, before anything walks over it.
 // Method: small texts. (What a good one means: ads_state_test and the integration tests; any bytes:
 // bootstrap_fuzz.)
-#include "dataplane/agent/bootstrap.h"
-
 #include "dataplane/agent/yaml_json.h"
+
+#include "dataplane/agent/bootstrap.h"
 #include "gtest/gtest.h"
 #include "l7/base/text.h"
 
