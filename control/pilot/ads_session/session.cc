@@ -28,10 +28,14 @@ Event AdsSession::OnRequest(const Request& request) {
   if (request.has_error_detail()) {
     state.status.version_nacked = state.status.version_sent;
     state.status.error = request.error_detail().message();
+    if (!WholeStatePerResponse(*type)) {
+      for (const auto& [name, resource] : state.pending) state.refused.insert(name);
+    }
     state.pending.clear();
     return Event::kNacked;
   }
   Ack(*type, &state);
+  RetryRefused(&state);
   return Event::kAcked;
 }
 
@@ -50,6 +54,7 @@ void AdsSession::Subscribe(const Request& request, Type type, TypeState* state) 
     std::erase_if(*resources,
                   [&](const auto& entry) { return !state->names.contains(entry.first); });
   }
+  std::erase_if(state->refused, [&](const auto& name) { return !state->names.contains(name); });
 }
 
 void AdsSession::Ack(Type type, TypeState* state) {
@@ -61,6 +66,15 @@ void AdsSession::Ack(Type type, TypeState* state) {
   std::erase_if(state->status.acked,
                 [&](const auto& entry) { return !state->sent.contains(entry.first); });
   state->pending.clear();
+}
+
+// A node takes nothing of a response in which one resource is wrong. When that one has been put
+// right and accepted, the others, which have not changed, must still reach it.
+void AdsSession::RetryRefused(TypeState* state) {
+  if (state->refused.empty()) return;
+  for (const std::string& name : state->refused) state->sent.erase(name);
+  state->refused.clear();
+  state->considered.clear();
 }
 
 AdsSession::Resources AdsSession::Wanted(const TypeState& state, const TypeSnapshot& snapshot) {
@@ -98,6 +112,7 @@ std::optional<AdsSession::Response> AdsSession::NextOf(Type type, const Snapshot
     if (same && !WholeStatePerResponse(type)) continue;
     *response.add_resources() = resource->any;
     state.pending[name] = resource;
+    state.refused.erase(name);
   }
   state.considered = current.version;
   state.sent = std::move(wanted);

@@ -5,14 +5,11 @@
 //
 // Protocol (Envoy's xDS transport protocol, "four variants"):
 // - a request without or with an unknown nonce on a fresh stream starts a subscription and is
-// always
-//   answered with the current state, whatever version the node says it has from another Pilot;
+//   always answered with the current state, whatever version the node has from another Pilot;
 // - a request whose nonce is not that of the last response of its type is stale and ignored;
 // - nonce matches and no error_detail: ACK. With error_detail: NACK; the refused content is not
-// sent
-//   again until it changes.
-// - LDS and CDS with no names, ever, or with "*": everything, and every response carries
-// everything.
+//   sent again until it changes, or (EDS and RDS) something sent after it was accepted.
+// - LDS and CDS with no names, ever, or with "*": everything, and every response carries all.
 //   EDS and RDS: by name, and a response carries only what is new or changed.
 #ifndef MELTEMI_CONTROL_PILOT_ADS_SESSION_SESSION_H_
 #define MELTEMI_CONTROL_PILOT_ADS_SESSION_SESSION_H_
@@ -63,15 +60,17 @@ class AdsSession {
     bool named_once = false;  // an empty list now means "nothing", not "everything"
     bool answer_due = false;  // something is to be sent even if nothing changed
     std::set<std::string> names;
-    std::string nonce;       // of the last response
-    bool waiting = false;    // for ACK or NACK of it
-    Resources sent;          // the node's state if it accepted everything
-    Resources pending;       // what was sent and not yet answered
-    std::string considered;  // type version `sent` was last compared with
+    std::string nonce;              // of the last response
+    bool waiting = false;           // for ACK or NACK of it
+    Resources sent;                 // the node's state if it accepted everything
+    Resources pending;              // what was sent and not yet answered
+    std::set<std::string> refused;  // EDS and RDS: names that came with something refused
+    std::string considered;         // type version `sent` was last compared with
   };
 
   void Subscribe(const Request& request, Type type, TypeState* state);
   void Ack(Type type, TypeState* state);
+  static void RetryRefused(TypeState* state);
   std::optional<Response> NextOf(Type type, const Snapshot& snapshot);
   static Resources Wanted(const TypeState& state, const TypeSnapshot& snapshot);
 
