@@ -240,6 +240,7 @@ void FillMetadata(Bootstrap* b) {
 }  // namespace
 
 absl::StatusOr<Bootstrap> ParseBootstrap(std::string_view text, std::string_view file) {
+  if (!IsUtf8(text)) return absl::InvalidArgumentError(Cat(file, ": not UTF-8"));
   YAML::Node root;
   try {  // yaml-cpp reports by exception; nothing else here does
     root = YAML::Load(std::string(text));
@@ -247,8 +248,8 @@ absl::StatusOr<Bootstrap> ParseBootstrap(std::string_view text, std::string_view
     return absl::InvalidArgumentError(Cat(file, ":", e.mark.line + 1, ": ", e.msg));
   }
   Bootstrap b;
-  absl::Status error;
-  CheckKeys(root, "", &error);
+  absl::Status error = CheckTree(root);
+  if (!error.ok()) return absl::InvalidArgumentError(Cat(file, ": ", error.message()));
   Reader top(root, "", &error);
   if (top.Has("node")) ReadMessage(top.Take("node"), "node", &error, &b.node);
   if (b.node.id().empty()) top.Fail("node.id", "is required");

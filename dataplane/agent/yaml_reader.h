@@ -1,6 +1,6 @@
 // Reader: one map of a YAML document, read field by field, strictly. The first error sticks and
 // names the path; Finish() adds "unknown field" for every key nobody asked for. That no key is
-// there twice is for CheckKeys to see.
+// there twice is for CheckTree (yaml_json.h) to see.
 #ifndef MELTEMI_DATAPLANE_AGENT_YAML_READER_H_
 #define MELTEMI_DATAPLANE_AGENT_YAML_READER_H_
 
@@ -15,24 +15,6 @@
 #include "yaml-cpp/yaml.h"
 
 namespace meltemi::agent {
-
-// Every map of the document, at whatever depth: yaml-cpp would take one of two equal keys,
-// silently.
-inline void CheckKeys(const YAML::Node& node, const std::string& path, absl::Status* error) {
-  if (node.IsSequence()) {
-    for (size_t i = 0; i < node.size(); ++i) CheckKeys(node[i], Cat(path, "[", i, "]"), error);
-  }
-  if (!node.IsMap()) return;
-  std::set<std::string> keys;
-  for (const auto& entry : node) {
-    const std::string& key = entry.first.Scalar();
-    const std::string at = path.empty() ? key : Cat(path, ".", key);
-    if (!keys.insert(key).second && error->ok()) {
-      *error = absl::InvalidArgumentError(Cat(at, ": is given twice"));
-    }
-    CheckKeys(entry.second, at, error);
-  }
-}
 
 class Reader {
  public:

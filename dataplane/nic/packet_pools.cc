@@ -10,6 +10,9 @@ namespace {
 
 // Of EAL's memory: the drivers' queues, AF_XDP's own pool, heap headers.
 constexpr int kDriverMegabytes = 48;
+// With ordinary pages DPDK asks for whole pages: one of 4 KB for each small segment, two thirds
+// more than it needs. What is asked for and not used is never touched.
+constexpr int kOrdinaryPagesPercent = 170;
 
 }  // namespace
 
@@ -46,7 +49,9 @@ void PacketPools::CreateHeap(const PacketPoolsOptions& options) {
 absl::Status PacketPools::CreateDpdk(bool pci, const PacketPoolsOptions& options) {
   const absl::Status eal =
       InitEal({.memory = options.hugepages ? EalMemory::kHugePages : EalMemory::kOrdinaryPages,
-               .memory_mb = options.memory_mb + kDriverMegabytes,
+               .memory_mb = (options.hugepages ? options.memory_mb
+                                               : options.memory_mb * kOrdinaryPagesPercent / 100) +
+                            kDriverMegabytes,
                .pci = pci});
   if (!eal.ok()) return eal;
   for (int i = 0; i < options.workers; ++i) {

@@ -41,11 +41,14 @@ Event AdsSession::OnRequest(const Request& request) {
   if (request.has_error_detail()) {
     state.status.version_nacked = state.status.version_sent;
     state.status.error = request.error_detail().message();
-    for (const auto& [name, resource] : state.pending) state.refused.insert(name);
+    if (!WholeStatePerResponse(*type)) {
+      for (const auto& [name, resource] : state.pending) state.refused.insert(name);
+    }
     state.pending.clear();
     return Event::kNacked;
   }
   Ack(*type, &state);
+  RetryRefused(&state);
   return Event::kAcked;
 }
 
@@ -84,6 +87,14 @@ void AdsSession::Ack(Type type, TypeState* state) {
   if (WholeStatePerResponse(type)) state->status.acked.clear();
   for (auto& [name, resource] : state->pending) state->status.acked[name] = resource;
   state->pending.clear();
+}
+
+// A node takes nothing of a response in which one resource is wrong. When that one has been put
+// right and accepted, the others, which have not changed, must still reach it.
+void AdsSession::RetryRefused(TypeState* state) {
+  if (state->refused.empty()) return;
+  for (const std::string& name : state->refused) state->sent.erase(name);
+  state->refused.clear();
 }
 
 AdsSession::Readiness AdsSession::ReadinessOf(const std::string& cluster,
@@ -179,7 +190,6 @@ std::optional<AdsSession::Response> AdsSession::NextOf(Type type, const Snapshot
   state.nonce = absl::StrCat(++nonce_count_);
   state.status.version_sent = version;
   state.status.error.clear();
-  state.refused.clear();
   response.set_version_info(version);
   response.set_type_url(TypeUrl(type));
   response.set_nonce(state.nonce);
@@ -198,6 +208,7 @@ bool AdsSession::Compare(Type type, const Resources& wanted, TypeState* state,
     if (!whole && Same(state->sent, name, *resource)) continue;
     *response->add_resources() = resource->any;
     state->pending[name] = resource;
+    state->refused.erase(name);
   }
   return changed;
 }

@@ -11,7 +11,8 @@
 //   response will say what is subscribed to. But what it does not name the node has forgotten by
 //   then, even if the answer names it again;
 // - nonce matches and no error_detail: ACK. With error_detail: NACK; the refused content is not
-//   sent again until it changes. One response of a type is under way at a time.
+//   sent again until it changes, or (EDS and RDS) something sent after it was accepted. One
+//   response of a type is under way at a time.
 // - LDS and CDS with no names, ever, or with "*": everything, and every response carries
 //   everything. EDS and RDS: by name, and a response carries only what is new or changed.
 //
@@ -75,7 +76,7 @@ class AdsSession {
     bool waiting = false;           // for ACK or NACK of it
     Resources sent;                 // the node's state if it accepted everything
     Resources pending;              // what was sent and not yet answered
-    std::set<std::string> refused;  // what status.error is about
+    std::set<std::string> refused;  // EDS and RDS: names that came with something refused
     std::string considered;  // snapshot version `sent` was last compared with, nothing having come
   };
   // Whether a listener or route that names a cluster may go out.
@@ -86,6 +87,7 @@ class AdsSession {
   void Subscribe(const Request& request, Type type, TypeState* state);
   static void ForgetUnnamed(const Request& request, TypeState* state);
   void Ack(Type type, TypeState* state);
+  static void RetryRefused(TypeState* state);
   std::optional<Response> NextOf(Type type, const Snapshot& snapshot);
   // Fills the response with what differs from what was sent; false: nothing needs to be said.
   bool Compare(Type type, const Resources& wanted, TypeState* state, Response* response) const;

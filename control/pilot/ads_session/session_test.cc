@@ -235,6 +235,44 @@ TEST(AdsSession, RefusedRouteDoesNotCountAsAcceptedWhenAnotherIs) {
   EXPECT_FALSE(session.InSync(Type::kRoute, *snapshot));
 }
 
+// Goal: what was refused together with a wrong resource reaches the node once that one is right.
+TEST(AdsSession, WhatWasRefusedWithAnotherIsSentAgainAfterAnAck) {
+  AdsSession session;
+  const Names names = {"80", "81"};
+  session.OnRequest(Ask(Type::kRoute, names));
+  const auto first = session.Next(*Make({}, {{"80", "bad"}, {"81", "new"}}));
+  session.OnRequest(Refuse(*first, "80: no", names));
+  const auto right = Make({}, {{"80", "right"}, {"81", "new"}});
+  const auto second = session.Next(*right);
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->resources_size(), 1);  // the changed one: it may be accepted alone
+  session.OnRequest(Answer(*second, names));
+  EXPECT_FALSE(session.InSync(Type::kRoute, *right));
+  const auto third = session.Next(*right);
+  ASSERT_TRUE(third);
+  EXPECT_EQ(third->resources_size(), 1);
+  session.OnRequest(Answer(*third, names));
+  EXPECT_TRUE(session.InSync(Type::kRoute, *right));
+  EXPECT_FALSE(session.Next(*right));
+}
+
+// Goal: a resource that stays wrong is not sent for ever. Method: refused again after another was
+// accepted, it rests.
+TEST(AdsSession, RefusedAgainRestsUntilTheNextAck) {
+  AdsSession session;
+  const Names names = {"80", "81"};
+  session.OnRequest(Ask(Type::kRoute, names));
+  session.OnRequest(
+      Refuse(*session.Next(*Make({}, {{"80", "bad"}, {"81", "a"}})), "80: no", names));
+  const auto snapshot = Make({}, {{"80", "bad"}, {"81", "b"}});
+  session.OnRequest(Answer(*session.Next(*snapshot), names));
+  const auto again = session.Next(*snapshot);
+  ASSERT_TRUE(again);
+  session.OnRequest(Refuse(*again, "80: no", names));
+  EXPECT_FALSE(session.Next(*snapshot));
+  EXPECT_EQ(session.status(Type::kRoute).error, "80: no");
+}
+
 TEST(AdsSession, NamesAreBounded) {
   for (const int count : {kNamesMax - 1, kNamesMax, kNamesMax + 1}) {
     AdsSession session;
