@@ -37,7 +37,10 @@ struct CompileContext {
   const CompilerOptions& options;
   StableIds* ids;
   Snapshot* snapshot;  // its clusters are complete when routes and listeners are compiled
+  const ResolvedNames* resolved = nullptr;
   absl::flat_hash_map<std::string, uint32_t> route_table_by_name;
+  // Set: a resource that is wrong is noted here and left out. Not set: it ends the compilation.
+  std::vector<Refusal>* refusals = nullptr;
   size_t route_count = 0;
   size_t endpoint_count = 0;
 };
@@ -130,6 +133,10 @@ absl::StatusOr<Cluster> CompileCluster(CompileContext* context,
 absl::StatusOr<std::vector<Endpoint>> CompileEndpoints(
     CompileContext* context, uint32_t cluster_id,
     const envoy::config::endpoint::v3::ClusterLoadAssignment& from);
+// Of a DNS cluster: endpoints may be given by host name. STRICT_DNS has all of a name's addresses,
+// LOGICAL_DNS one name and one address.
+absl::StatusOr<std::vector<Endpoint>> CompileDnsEndpoints(
+    CompileContext* context, const envoy::config::cluster::v3::Cluster& from, const Cluster& to);
 
 }  // namespace meltemi::config
 

@@ -9,7 +9,8 @@ constexpr std::string_view kDirections[] = {"unspecified", "inbound", "outbound"
 constexpr std::string_view kHealths[] = {"healthy", "degraded", "unhealthy", "draining"};
 constexpr std::string_view kPolicies[] = {"round_robin", "least_request", "random",
                                           "cluster_provided"};
-constexpr std::string_view kDiscoveries[] = {"static", "eds", "original_dst"};
+constexpr std::string_view kDiscoveries[] = {"static", "eds", "original_dst", "strict_dns",
+                                             "logical_dns"};
 
 template <typename Enum, size_t N>
 std::string_view NameOf(const std::string_view (&names)[N], Enum value) {
@@ -24,6 +25,20 @@ void DescribeEndpoint(const Endpoint& e, DescribeWriter* to) {
   if (!e.locality.empty()) AppendTo(&line, " locality ", e.locality);
   if (!e.workload.empty()) AppendTo(&line, " workload ", e.workload);
   to->Line("endpoint ", line);
+}
+
+void DescribeOutlier(const OutlierDetection& o, DescribeWriter* to) {
+  to->Line("outlier_detection");
+  to->In();
+  to->Line("5xx ", o.consecutive_5xx, " in a row, enforced ", o.enforcing_5xx, "%");
+  to->Line("gateway ", o.consecutive_gateway, " in a row, enforced ", o.enforcing_gateway, "%");
+  to->Line("local ", o.consecutive_local, " in a row, enforced ", o.enforcing_local, "%",
+           o.split_local ? "" : ", counted as 5xx and gateway");
+  to->Line("ejection of ", DescribeWriter::ToText(o.base_ejection_time), " to ",
+           DescribeWriter::ToText(o.max_ejection_time), ", looked at every ",
+           DescribeWriter::ToText(o.interval), ", at most ", o.ejection_percent_max, "%",
+           o.always_eject_one ? " or one" : "");
+  to->Out();
 }
 
 void DescribeCluster(const Cluster& c, DescribeWriter* to) {
@@ -41,6 +56,7 @@ void DescribeCluster(const Cluster& c, DescribeWriter* to) {
   to->IfNot(fallback.breaker.pending_max, "pending_max", c.breaker.pending_max);
   to->IfNot(fallback.breaker.requests_max, "requests_max", c.breaker.requests_max);
   to->IfNot(fallback.breaker.retries_max, "retries_max", c.breaker.retries_max);
+  if (c.outlier.has_value()) DescribeOutlier(*c.outlier, to);
   for (const Endpoint& e : c.endpoints) DescribeEndpoint(e, to);
   to->Out();
 }

@@ -236,10 +236,22 @@ struct Endpoint {
 };
 
 enum class LbPolicy : uint8_t { kRoundRobin, kLeastRequest, kRandom, kClusterProvided };
-enum class Discovery : uint8_t { kStatic, kEds, kOriginalDst };
+enum class Discovery : uint8_t { kStatic, kEds, kOriginalDst, kStrictDns, kLogicalDns };
 
 struct CircuitBreaker {  // Thresholds of priority DEFAULT
   uint32_t connections_max = 1024, pending_max = 1024, requests_max = 1024, retries_max = 3;
+};
+
+struct OutlierDetection {                             // consecutive errors only; 0 of them: never
+  uint32_t consecutive_5xx = 5, enforcing_5xx = 100;  // enforcing_...: percent
+  uint32_t consecutive_gateway = 5, enforcing_gateway = 0;  // consecutive_gateway_failure
+  uint32_t consecutive_local = 5, enforcing_local = 100;    // consecutive_local_origin_failure
+  bool split_local = false;                                 // split_external_local_origin_errors
+  Duration interval = Duration::Seconds(10);
+  Duration base_ejection_time = Duration::Seconds(30);
+  Duration max_ejection_time = Duration::Seconds(300);
+  uint32_t ejection_percent_max = 10;
+  bool always_eject_one = false;
 };
 
 struct Cluster {
@@ -253,6 +265,7 @@ struct Cluster {
   Duration idle_timeout = Duration::Seconds(3600);  // of pooled connections
   uint32_t requests_per_connection_max = 0;         // 0: no limit
   CircuitBreaker breaker;
+  std::optional<OutlierDetection> outlier;
   std::vector<Endpoint> endpoints;  // all of them, in the order of the configuration
 };
 

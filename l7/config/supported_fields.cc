@@ -11,7 +11,7 @@ constexpr std::string_view kOwnBuffers = "the plane bounds its buffers itself (l
 constexpr std::string_view kNoSocket = "the plane has no kernel sockets";
 constexpr std::string_view kForDisplay = "only for display and statistics";
 constexpr std::string_view kNoRuntime = "there is no runtime layer, the default value holds";
-constexpr std::string_view kNoDns = "clusters that use DNS are refused";
+constexpr std::string_view kOneDnsRate = "names are asked for again after dns_refresh_rate";
 constexpr std::string_view kOneFetchTimeout = "one fetch timeout holds for the whole configuration";
 
 constexpr IgnoredField kListenerIgnored[] = {
@@ -92,10 +92,8 @@ constexpr IgnoredField kSocketAddressIgnored[] = {
 constexpr IgnoredField kClusterIgnored[] = {
     {"alt_stat_name", kForDisplay},
     {"per_connection_buffer_limit_bytes", kOwnBuffers},
-    {"dns_refresh_rate", kNoDns},
-    {"dns_failure_refresh_rate", kNoDns},
-    {"respect_dns_ttl", kNoDns},
-    {"dns_lookup_family", kNoDns},
+    {"dns_failure_refresh_rate", kOneDnsRate},
+    {"respect_dns_ttl", kOneDnsRate},
     {"wait_for_warm_on_init", "every cluster is warmed, bounded by the fetch timeout"},
     {"cleanup_interval", "hosts of ORIGINAL_DST live as long as their connections"},
     {"metadata", kForDisplay},
@@ -105,6 +103,17 @@ constexpr IgnoredField kClusterIgnored[] = {
     {"track_cluster_stats", kForDisplay},
 };
 constexpr IgnoredField kThresholdsIgnored[] = {{"track_remaining", kForDisplay}};
+constexpr std::string_view kNoRates = "only consecutive errors eject, see enforcing_success_rate";
+constexpr IgnoredField kOutlierIgnored[] = {
+    {"success_rate_minimum_hosts", kNoRates},
+    {"success_rate_request_volume", kNoRates},
+    {"success_rate_stdev_factor", kNoRates},
+    {"enforcing_local_origin_success_rate", kNoRates},
+    {"failure_percentage_threshold", kNoRates},
+    {"failure_percentage_minimum_hosts", kNoRates},
+    {"failure_percentage_request_volume", kNoRates},
+    {"successful_active_health_check_uneject_host", "there are no active health checks"},
+};
 constexpr IgnoredField kCommonLbIgnored[] = {
     {"update_merge_window", "endpoint changes apply at once"},
 };
@@ -232,7 +241,8 @@ constexpr MessageFields kTable[] = {
      "name type eds_cluster_config connect_timeout lb_policy load_assignment "
      "max_requests_per_connection circuit_breakers common_http_protocol_options "
      "http_protocol_options typed_extension_protocol_options least_request_lb_config "
-     "round_robin_lb_config original_dst_lb_config common_lb_config transport_socket",
+     "round_robin_lb_config original_dst_lb_config common_lb_config transport_socket "
+     "outlier_detection dns_refresh_rate dns_lookup_family",
      kClusterIgnored},
     {"envoy.config.cluster.v3.Cluster.EdsClusterConfig", "eds_config service_name", {}},
     {"envoy.config.cluster.v3.Cluster.LeastRequestLbConfig", "choice_count", {}},
@@ -242,6 +252,14 @@ constexpr MessageFields kTable[] = {
     {"envoy.config.cluster.v3.CircuitBreakers", "thresholds", {}},
     {"envoy.config.cluster.v3.CircuitBreakers.Thresholds",
      "priority max_connections max_pending_requests max_requests max_retries", kThresholdsIgnored},
+    {"envoy.config.cluster.v3.OutlierDetection",
+     "consecutive_5xx enforcing_consecutive_5xx consecutive_gateway_failure "
+     "enforcing_consecutive_gateway_failure consecutive_local_origin_failure "
+     "enforcing_consecutive_local_origin_failure split_external_local_origin_errors interval "
+     "base_ejection_time max_ejection_time max_ejection_percent always_eject_one_host "
+     "enforcing_success_rate enforcing_failure_percentage "
+     "enforcing_failure_percentage_local_origin",
+     kOutlierIgnored},
     {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
      "common_http_protocol_options explicit_http_config use_downstream_protocol_config",
      {}},

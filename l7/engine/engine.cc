@@ -67,6 +67,7 @@ Engine::Impl::~Impl() {
     }
   });
   conns_.ForEach([this](ConnId, Conn& conn) { timers_->Cancel(&conn.timer); });
+  timers_->Cancel(&ejected_timer_);
   engine_->actions_.clear();
 }
 
@@ -149,6 +150,7 @@ void Engine::Impl::UseSnapshot(const config::Snapshot* snapshot, Instant now) {
   snapshot_ = snapshot;
   closing_.clear();
   clusters_.Update(*snapshot, *prng_, &closing_);
+  LookAtEjected();
   for (const ConnId id : closing_) {
     if (Conn* up = conns_.Find(id)) EndConn(*up, Action::Kind::kRelease);
   }
@@ -326,7 +328,10 @@ void Engine::Impl::OnConnectFailed(ConnId id, ConnectError error, Instant now) {
   cluster::Cluster* cluster = up->cluster;
   cluster::Host* host = up->host;
   ForgetConn(*up);
-  if (kind == Conn::Kind::kTcpUp) return TcpConnectFailed(peer, error, now);
+  if (kind == Conn::Kind::kTcpUp) {
+    Report(cluster, host, cluster::Outcome::kLocalFailure, now);
+    return TcpConnectFailed(peer, error, now);
+  }
   if (Exchange* x = exchanges_.Find(exchange)) {
     x->up = ConnId{};
     AttemptFailed(*x,

@@ -109,6 +109,9 @@ class Engine::Impl {
   bool IsReuseRace(const Conn& up, const Exchange& x) const;
 
   // attempt.cc
+  void Report(cluster::Cluster* cluster, cluster::Host* host, cluster::Outcome outcome,
+              Instant now);      // outlier detection
+  void LookAtEjected();          // arms the timer for it
   void EndAttempt(Exchange& x);  // lets go of the host's counts, not of the connection
   void DropUpstream(Exchange& x, Instant now);  // ends the attempt and closes its connection
   void AttemptFailed(Exchange& x, AttemptFailure failure, Instant now);
@@ -160,6 +163,7 @@ class Engine::Impl {
   SlotMap<Conn, ConnId> conns_;
   SlotMap<Exchange, ExchangeId> exchanges_;
   cluster::ClusterSet clusters_;
+  Timer ejected_timer_{TimerOwner::kL7, static_cast<uint8_t>(TimerKind::kEjected)};
   std::vector<ConnId> closing_;  // scratch of UseSnapshot
   std::vector<ConnId> ready_;    // downstream connections with more requests to read
   std::string date_;             // of date_second_, RFC 9110 5.6.7

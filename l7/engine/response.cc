@@ -74,6 +74,7 @@ bool Engine::Impl::WriteResponse(Exchange& x, http::ResponseHead head, Instant n
   } else {
     ++x.host->stats.rq_error;
   }
+  Report(x.cluster, x.host, cluster::OutcomeOf(head.status), now);
   x.response_started = true;
   Chain out;
   ok = ok && http1::WriteResponseHead(head.status, head.reason, headers, framing, pool_, &out);

@@ -39,6 +39,7 @@ enum class TimerKind : uint8_t {
   kStreamIdle,
   kRequest,  // the whole request must have come
   kWait,     // a fault's delay, or the backoff before a retry
+  kEjected,  // no subject: hosts that outlier detection keeps out may come back
 };
 
 inline Timer MakeTimer(TimerKind kind, uint64_t subject) {

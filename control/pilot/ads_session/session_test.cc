@@ -108,11 +108,23 @@ TEST(AdsSession, StaleNonceIsIgnored) {
   AdsSession session;
   session.OnRequest(Ask(Type::kCluster));
   const auto first = session.Next(*Make({{"a", "1"}}));
+  EXPECT_EQ(session.OnRequest(Answer(*first)), Event::kAcked);
   const auto second = session.Next(*Make({{"a", "2"}}));
   ASSERT_TRUE(second);
   EXPECT_EQ(session.OnRequest(Answer(*first)), Event::kStale);
-  EXPECT_EQ(session.status(Type::kCluster).version_acked, "");
+  EXPECT_EQ(session.status(Type::kCluster).version_acked, first->version_info());
   EXPECT_EQ(session.OnRequest(Answer(*second)), Event::kAcked);
+}
+
+TEST(AdsSession, OneResponseOfATypeIsUnderWayAtATime) {
+  AdsSession session;
+  session.OnRequest(Ask(Type::kCluster));
+  const auto first = session.Next(*Make({{"a", "1"}}));
+  EXPECT_FALSE(session.Next(*Make({{"a", "2"}})));
+  session.OnRequest(Answer(*first));
+  const auto last = session.Next(*Make({{"a", "3"}}));  // what was in between is never sent
+  ASSERT_TRUE(last);
+  EXPECT_EQ(last->version_info(), Make({{"a", "3"}})->type(Type::kCluster).version);
 }
 
 TEST(AdsSession, FirstRequestWithAnotherPilotsVersionAndNonceGetsTheState) {

@@ -1,9 +1,12 @@
-#include "dataplane/agent/references.h"
+#include "l7/config/references.h"
+
+#include <algorithm>
 
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
+#include "l7/base/ip_addr.h"
 
-namespace meltemi::agent {
+namespace meltemi::config {
 namespace {
 
 using envoy::config::listener::v3::Listener;
@@ -38,6 +41,25 @@ void AddEndpointName(const envoy::config::cluster::v3::Cluster& cluster,
   names->insert(service.empty() ? cluster.name() : service);
 }
 
+void AddHostNames(const envoy::config::cluster::v3::Cluster& cluster,
+                  std::map<std::string, Duration>* names) {
+  using envoy::config::cluster::v3::Cluster;
+  if (cluster.type() != Cluster::STRICT_DNS && cluster.type() != Cluster::LOGICAL_DNS) return;
+  Duration refresh = Duration::Seconds(5);  // Envoy's default
+  if (cluster.has_dns_refresh_rate()) {
+    refresh = Duration::Seconds(cluster.dns_refresh_rate().seconds()) +
+              Duration::Nanos(cluster.dns_refresh_rate().nanos());
+  }
+  for (const auto& locality : cluster.load_assignment().endpoints()) {
+    for (const auto& endpoint : locality.lb_endpoints()) {
+      const std::string& name = endpoint.endpoint().address().socket_address().address();
+      if (name.empty() || IpAddr::Parse(name).has_value()) continue;
+      const auto [known, fresh] = names->try_emplace(name, refresh);
+      if (!fresh) known->second = std::min(known->second, refresh);
+    }
+  }
+}
+
 void AddRouteNames(const Listener& listener, std::set<std::string>* names) {
   ForEachFilter(
       listener,
@@ -68,4 +90,4 @@ void AddClusters(const Listener& listener, std::set<std::string>* names) {
       });
 }
 
-}  // namespace meltemi::agent
+}  // namespace meltemi::config
