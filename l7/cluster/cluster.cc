@@ -33,6 +33,7 @@ void Cluster::Update(const config::Cluster& config, Prng& prng, std::vector<Conn
                        .connect_timeout = config.connect_timeout,
                        .idle_timeout = config.idle_timeout,
                        .requests_per_connection_max = config.requests_per_connection_max,
+                       .http2 = config.http2,
                        .breaker = config.breaker,
                        .outlier = config.outlier};
   removed_ = false;
@@ -103,6 +104,7 @@ void Cluster::Remove(std::vector<ConnId>* closing) {
 void Cluster::RetireHost(Host* host, std::vector<ConnId>* closing) {
   host->removed = true;
   closing->insert(closing->end(), host->idle.begin(), host->idle.end());
+  closing->insert(closing->end(), host->http2.begin(), host->http2.end());
 }
 
 bool Cluster::Sweep() {

@@ -46,6 +46,7 @@ struct Host {
   uint32_t rq_active = 0;        // requests under way: the load that least-request compares
   uint32_t cx_active = 0;        // connections, those being opened included
   int64_t wrr_current = 0;       // smooth weighted round robin
+  std::vector<ConnId> http2;     // connections that take streams, or will when connected
   std::vector<ConnId> idle;      // most recently used last
   std::deque<WaiterId> waiting;  // requests that wait because the breaker allows no connection
   HostStats stats;
@@ -74,6 +75,7 @@ class Cluster {
     uint32_t panic_percent = 50;
     Duration connect_timeout, idle_timeout;
     uint32_t requests_per_connection_max = 0;
+    std::optional<config::Http2Options> http2;
     config::CircuitBreaker breaker;
     std::optional<config::OutlierDetection> outlier;
   };

@@ -207,6 +207,10 @@ absl::Status CompileHttpOptions(const CompileContext& context, const FromCluster
   }
   RETURN_IF_ERROR_AT("common_http_protocol_options",
                      CompileCommonHttp(from.common_http_protocol_options(), to));
+  if (from.has_http2_protocol_options()) {
+    RETURN_IF_ERROR_AT("http2_protocol_options",
+                       CompileHttp2(from.http2_protocol_options(), &to->http2.emplace()));
+  }
   for (const auto& [name, any] : from.typed_extension_protocol_options()) {
     const std::string step = Cat("typed_extension_protocol_options[\"", name, "\"]");
     if (name != kHttpOptions) return Invalid(step, "not supported");
@@ -219,6 +223,12 @@ absl::Status CompileHttpOptions(const CompileContext& context, const FromCluster
     }
     RETURN_IF_ERROR_AT(step + ".common_http_protocol_options",
                        CompileCommonHttp(options.common_http_protocol_options(), to));
+    to->http2.reset();
+    if (options.explicit_http_config().has_http2_protocol_options()) {
+      RETURN_IF_ERROR_AT(step + ".explicit_http_config.http2_protocol_options",
+                         CompileHttp2(options.explicit_http_config().http2_protocol_options(),
+                                      &to->http2.emplace()));
+    }
   }
   return absl::OkStatus();
 }

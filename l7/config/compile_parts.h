@@ -16,6 +16,7 @@
 #include "envoy/config/accesslog/v3/accesslog.pb.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/core/v3/base.pb.h"
+#include "envoy/config/core/v3/protocol.pb.h"
 #include "envoy/config/endpoint/v3/endpoint.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/config/route/v3/route.pb.h"
@@ -57,6 +58,8 @@ absl::StatusOr<SockAddr> CompileAddress(const envoy::config::core::v3::Address& 
 absl::StatusOr<std::unique_ptr<const RE2>> CompileRegex(
     const envoy::type::matcher::v3::RegexMatcher& from);
 absl::StatusOr<StringMatch> CompileString(const envoy::type::matcher::v3::StringMatcher& from);
+absl::Status CompileHttp2(const envoy::config::core::v3::Http2ProtocolOptions& from,
+                          Http2Options* to);  // compile_http2.cc
 absl::Status CheckRawBuffer(const envoy::config::core::v3::TransportSocket& socket);
 // The last part of an Any's type URL, "envoy.config...".
 std::string_view TypeName(const google::protobuf::Any& any);

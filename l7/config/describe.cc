@@ -12,6 +12,8 @@ constexpr std::string_view kPolicies[] = {"round_robin", "least_request", "rando
 constexpr std::string_view kDiscoveries[] = {"static", "eds", "original_dst", "strict_dns",
                                              "logical_dns"};
 
+constexpr std::string_view kCodecs[] = {"auto", "http1", "http2"};
+
 template <typename Enum, size_t N>
 std::string_view NameOf(const std::string_view (&names)[N], Enum value) {
   return names[static_cast<size_t>(value)];
@@ -25,6 +27,15 @@ void DescribeEndpoint(const Endpoint& e, DescribeWriter* to) {
   if (!e.locality.empty()) AppendTo(&line, " locality ", e.locality);
   if (!e.workload.empty()) AppendTo(&line, " workload ", e.workload);
   to->Line("endpoint ", line);
+}
+
+void DescribeHttp2(const Http2Options& o, DescribeWriter* to) {
+  const Http2Options fallback;
+  to->IfNot(fallback.concurrent_streams_max, "http2.concurrent_streams_max",
+            o.concurrent_streams_max);
+  to->IfNot(fallback.stream_window_bytes, "http2.stream_window_bytes", o.stream_window_bytes);
+  to->IfNot(fallback.connection_window_bytes, "http2.connection_window_bytes",
+            o.connection_window_bytes);
 }
 
 void DescribeOutlier(const OutlierDetection& o, DescribeWriter* to) {
@@ -52,6 +63,10 @@ void DescribeCluster(const Cluster& c, DescribeWriter* to) {
   to->IfNot(fallback.idle_timeout, "idle_timeout", c.idle_timeout);
   to->IfNot(fallback.requests_per_connection_max, "requests_per_connection_max",
             c.requests_per_connection_max);
+  if (c.http2.has_value()) {
+    to->Line("http2");
+    DescribeHttp2(*c.http2, to);
+  }
   to->IfNot(fallback.breaker.connections_max, "connections_max", c.breaker.connections_max);
   to->IfNot(fallback.breaker.pending_max, "pending_max", c.breaker.pending_max);
   to->IfNot(fallback.breaker.requests_max, "requests_max", c.breaker.requests_max);
@@ -79,6 +94,8 @@ void DescribeHttp(const HttpManager& m, DescribeWriter* to) {
   to->IfNot(fallback.idle_timeout, "idle_timeout", m.idle_timeout);
   to->IfNot(fallback.header_bytes_max, "header_bytes_max", m.header_bytes_max);
   to->IfNot(fallback.header_count_max, "header_count_max", m.header_count_max);
+  if (m.codec != fallback.codec) to->Line("codec: ", NameOf(kCodecs, m.codec));
+  if (m.codec != HttpCodec::kHttp1) DescribeHttp2(m.http2, to);
   to->IfNot(fallback.generate_request_id, "generate_request_id", m.generate_request_id);
   to->IfNot(fallback.use_remote_address, "use_remote_address", m.use_remote_address);
   to->IfNot(fallback.normalize_path, "normalize_path", m.normalize_path);

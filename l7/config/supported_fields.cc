@@ -40,7 +40,6 @@ constexpr IgnoredField kFilterChainIgnored[] = {
     {"transport_socket_connect_timeout", "plain TCP has no transport handshake"},
 };
 constexpr IgnoredField kHcmIgnored[] = {
-    {"http2_protocol_options", "HTTP/2 is not negotiated on plain TCP"},
     {"drain_timeout", "one drain time holds for the process"},
     {"delayed_close_timeout", "TCP delivers what was written before it closes"},
 };
@@ -51,6 +50,18 @@ constexpr IgnoredField kConfigSourceIgnored[] = {
 constexpr IgnoredField kHttp1Ignored[] = {
     {"allow_absolute_url", "absolute request targets are always accepted (RFC 9112 3.2.2)"},
     {"use_balsa_parser", "the plane has one HTTP/1 parser"},
+};
+constexpr std::string_view kEnvoysLimit = "Envoy's default holds";
+constexpr IgnoredField kHttp2Ignored[] = {
+    {"hpack_table_size", "the table has RFC 9113's first size"},
+    {"allow_metadata", "METADATA frames are ignored"},
+    {"max_outbound_frames", kEnvoysLimit},
+    {"max_outbound_control_frames", kEnvoysLimit},
+    {"max_consecutive_inbound_frames_with_empty_payload", kEnvoysLimit},
+    {"max_inbound_priority_frames_per_stream", kEnvoysLimit},
+    {"max_inbound_window_update_frames_per_data_frame_sent", kEnvoysLimit},
+    {"stream_error_on_invalid_http_messaging", "such an error always ends the stream alone"},
+    {"override_stream_error_on_invalid_http_message", "such an error always ends the stream alone"},
 };
 constexpr IgnoredField kRouterIgnored[] = {
     {"dynamic_stats", kForDisplay},
@@ -153,7 +164,8 @@ constexpr MessageFields kTable[] = {
     // HTTP
     {"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
      "codec_type stat_prefix rds route_config http_filters common_http_protocol_options "
-     "http_protocol_options server_name max_request_headers_kb stream_idle_timeout "
+     "http_protocol_options http2_protocol_options server_name max_request_headers_kb "
+     "stream_idle_timeout "
      "request_timeout request_headers_timeout access_log use_remote_address "
      "generate_request_id normalize_path path_with_escaped_slashes_action",
      kHcmIgnored},
@@ -167,6 +179,9 @@ constexpr MessageFields kTable[] = {
      "idle_timeout max_headers_count max_requests_per_connection",
      {}},
     {"envoy.config.core.v3.Http1ProtocolOptions", "", kHttp1Ignored},
+    {"envoy.config.core.v3.Http2ProtocolOptions",
+     "max_concurrent_streams initial_stream_window_size initial_connection_window_size",
+     kHttp2Ignored},
     {"envoy.extensions.filters.http.router.v3.Router", "", kRouterIgnored},
     {"envoy.extensions.filters.http.fault.v3.HTTPFault", "delay abort headers", kFaultIgnored},
     {"envoy.extensions.filters.common.fault.v3.FaultDelay", "fixed_delay percentage", {}},
@@ -240,9 +255,9 @@ constexpr MessageFields kTable[] = {
     {"envoy.config.cluster.v3.Cluster",
      "name type eds_cluster_config connect_timeout lb_policy load_assignment "
      "max_requests_per_connection circuit_breakers common_http_protocol_options "
-     "http_protocol_options typed_extension_protocol_options least_request_lb_config "
-     "round_robin_lb_config original_dst_lb_config common_lb_config transport_socket "
-     "outlier_detection dns_refresh_rate dns_lookup_family",
+     "http_protocol_options http2_protocol_options typed_extension_protocol_options "
+     "least_request_lb_config round_robin_lb_config original_dst_lb_config common_lb_config "
+     "transport_socket outlier_detection dns_refresh_rate dns_lookup_family",
      kClusterIgnored},
     {"envoy.config.cluster.v3.Cluster.EdsClusterConfig", "eds_config service_name", {}},
     {"envoy.config.cluster.v3.Cluster.LeastRequestLbConfig", "choice_count", {}},
@@ -264,7 +279,7 @@ constexpr MessageFields kTable[] = {
      "common_http_protocol_options explicit_http_config use_downstream_protocol_config",
      {}},
     {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig",
-     "http_protocol_options",
+     "http_protocol_options http2_protocol_options",
      {}},
     {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig",
      "http_protocol_options",

@@ -39,6 +39,18 @@ FailureText TextOf(AttemptFailure failure) {
               "reset reason: protocol error",
               "upstream_reset_before_response_started{protocol_error}", "",
               telemetry::kUpstreamProtocolError};
+    case AttemptFailure::kRefusedStream:
+      return {503,
+              "upstream connect error or disconnect/reset before headers. "
+              "reset reason: remote refused stream reset",
+              "upstream_reset_before_response_started{remote_refused_stream_reset}", "",
+              telemetry::kUpstreamRemoteReset};
+    case AttemptFailure::kRemoteReset:
+      return {503,
+              "upstream connect error or disconnect/reset before headers. "
+              "reset reason: remote reset",
+              "upstream_reset_before_response_started{remote_reset}", "",
+              telemetry::kUpstreamRemoteReset};
     case AttemptFailure::kPerTryTimeout:
       return {504, "upstream request timeout", "upstream_per_try_timeout", "",
               telemetry::kUpstreamRequestTimeout};

@@ -43,6 +43,10 @@ void Engine::Impl::OnConnTimer(TimerKind kind, Conn& conn, Instant now) {
       EndConn(conn, Action::Kind::kRelease);
       return ServeWaiter(cluster, host, now);
     }
+    case Conn::Kind::kHttp2Down:
+    case Conn::Kind::kHttp2Up:
+      if (conn.drain) return EndCarrier(conn, now);  // the peer never answered
+      return DrainCarrier(conn);
     case Conn::Kind::kTcpDown:
       conn.tcp->details = "idle_timeout";
       return EndTcp(conn.id, Action::Kind::kRelease, now);

@@ -129,11 +129,6 @@ Problem ClusterProblem(const model::Model& model, const std::string& cluster,
   const std::string envoy = absl::StrCat(why, " (Cluster \"", cluster, "\")");
   if (origin.service == nullptr) return OfNobody(absl::StrCat("Cluster \"", cluster, "\""), why);
   const model::Meta& service = origin.service->meta;
-  if (absl::StrContains(why, "http2_protocol_options") && origin.port != nullptr) {
-    return Of(service, origin.port->path,
-              absl::StrCat("HTTP/2 to endpoints, which the name or appProtocol of port ",
-                           origin.port->number, " asks for"));
-  }
   if (absl::StartsWith(why, "type: ")) return Of(service, "spec.resolution", envoy);
   if (const std::string path = PolicyPath(origin, why); !path.empty()) {
     return Of(origin.rule->meta, path, envoy);
