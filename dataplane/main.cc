@@ -53,6 +53,7 @@ int Serve(const agent::Bootstrap& bootstrap) {
   admin::AccessLogWriter logs;
   agent::Agent agent(bootstrap, node.snapshots(), seed,
                      [&logs](const config::Snapshot& s) { logs.Learn(s); });
+  agent.ServeTls(node.tls_contexts(), {});
   absl::Status status = agent.Start();
   if (status.ok()) status = node.Start();
   admin::Admin admin(&bootstrap, &node, &agent);

@@ -71,6 +71,7 @@ Node::~Node() {
     if (slot->thread.joinable()) slot->thread.join();
   }
   for (auto& slot : workers_) slot->worker.reset();
+  handshakes_.reset();
   // Segments that were still on their way between workers.
   for (auto& slot : workers_) {
     for (auto& link : slot->from_peers) {
@@ -102,6 +103,9 @@ absl::Status Node::Start() {
       if (k != i) workers_[i]->from_peers[k]->bell = &workers_[i]->bell;
     }
   }
+  std::vector<shared::Doorbell*> bells;
+  for (auto& slot : workers_) bells.push_back(&slot->bell);
+  handshakes_ = std::make_unique<tls::HandshakeThreads>(bootstrap_.handshake_threads, bells);
   const auto isn_key = RandomValue<std::array<uint8_t, 16>>();
   for (int i = 0; i < n; ++i) {
     WorkerSlot& slot = *workers_[i];
@@ -114,6 +118,8 @@ absl::Status Node::Start() {
                       .wall_clock = ReadWallClock()};
     worker::WorkerLinks links{
         .pool = slot.pool, .snapshots = &snapshots_, .mail_in = &slot.mail, .mail_out = &slot.out};
+    links.handshakes = handshakes_->runner(i);
+    links.tls_contexts = &tls_contexts_;
     for (int k = 0; k < n; ++k) {
       links.peers.push_back(k == i ? nullptr : workers_[k]->from_peers[i].get());
       links.from_peers.push_back(slot.from_peers[k].get());

@@ -1,7 +1,7 @@
 // Node: the node plane as a whole, on the control thread. Opens ports, starts workers, watches for
 // ports that come and go, carries statistics from the workers to whoever asks.
 //
-// Owns: ports, packet pools, workers and their threads. Thread: the control thread (Run);
+// Owns: ports, packet pools, workers and their threads, those of TLS handshakes. Thread: the control thread (Run);
 // CollectStats may be called from any thread.
 #ifndef MELTEMI_DATAPLANE_NODE_H_
 #define MELTEMI_DATAPLANE_NODE_H_
@@ -18,7 +18,10 @@
 #include "dataplane/nic/packet_pools.h"
 #include "dataplane/nic/port.h"
 #include "dataplane/shared/doorbell.h"
+#include "dataplane/shared/latest.h"
 #include "dataplane/shared/snapshot_slot.h"
+#include "dataplane/tls/context_table.h"
+#include "dataplane/tls/handshake_threads.h"
 #include "dataplane/worker/mail.h"
 #include "dataplane/worker/runner.h"
 #include "dataplane/worker/worker.h"
@@ -51,6 +54,7 @@ class Node {
   void Stop();  // any thread, also a signal handler's thread
 
   shared::SnapshotSlot* snapshots() { return &snapshots_; }
+  shared::Latest<tls::ContextTableRef>* tls_contexts() { return &tls_contexts_; }
   // Any thread. What the workers answer within a second.
   NodeStats CollectStats();
 
@@ -79,9 +83,11 @@ class Node {
 
   const agent::Bootstrap& bootstrap_;
   shared::SnapshotSlot snapshots_;
+  shared::Latest<tls::ContextTableRef> tls_contexts_;
   std::unique_ptr<nic::PacketPools> pools_;
   std::vector<PortSlot> ports_;
   std::vector<std::unique_ptr<WorkerSlot>> workers_;
+  std::unique_ptr<tls::HandshakeThreads> handshakes_;  // ended between workers and their slots
   shared::Doorbell wake_;  // the control thread's own
   std::atomic<bool> stopping_{false};
 

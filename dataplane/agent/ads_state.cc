@@ -15,9 +15,11 @@ using envoy::config::cluster::v3::Cluster;
 using envoy::config::endpoint::v3::ClusterLoadAssignment;
 using envoy::config::listener::v3::Listener;
 using envoy::config::route::v3::RouteConfiguration;
+using envoy::extensions::transport_sockets::tls::v3::Secret;
 
-constexpr std::array kAllTypes = {Type::kCluster, Type::kEndpoints, Type::kListener, Type::kRoutes};
-constexpr std::array kNamedTypes = {Type::kEndpoints, Type::kRoutes};
+constexpr std::array kAllTypes = {Type::kCluster, Type::kEndpoints, Type::kListener, Type::kRoutes,
+                                  Type::kSecret};
+constexpr std::array kNamedTypes = {Type::kEndpoints, Type::kRoutes, Type::kSecret};
 
 bool Wildcard(Type type) { return type == Type::kCluster || type == Type::kListener; }
 
@@ -25,11 +27,26 @@ const std::string& NameOf(const Cluster& m) { return m.name(); }
 const std::string& NameOf(const ClusterLoadAssignment& m) { return m.cluster_name(); }
 const std::string& NameOf(const Listener& m) { return m.name(); }
 const std::string& NameOf(const RouteConfiguration& m) { return m.name(); }
+const std::string& NameOf(const Secret& m) { return m.name(); }
 
 void AddTo(config::Resources* to, const Cluster* m) { to->clusters.push_back(m); }
 void AddTo(config::Resources* to, const ClusterLoadAssignment* m) { to->assignments.push_back(m); }
 void AddTo(config::Resources* to, const Listener* m) { to->listeners.push_back(m); }
 void AddTo(config::Resources* to, const RouteConfiguration* m) { to->routes.push_back(m); }
+
+// Secrets are no resources of a snapshot: each is checked by itself.
+template <typename Message>
+absl::Status CheckSecrets(const config::Compiler& compiler, const AcceptedMap<Message>& fresh) {
+  if constexpr (std::is_same_v<Message, Secret>) {
+    for (const auto& [name, entry] : fresh) {
+      const absl::Status status = compiler.CompileSecret(entry.message).status();
+      if (!status.ok()) {
+        return absl::InvalidArgumentError(Cat("Secret \"", name, "\": ", status.message()));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
 
 template <typename Message>
 absl::Status Unpack(const DiscoveryResponse& response, Instant now, AcceptedMap<Message>* to) {
@@ -117,12 +134,18 @@ const char* TypeUrl(Type type) {
       return "type.googleapis.com/envoy.config.listener.v3.Listener";
     case Type::kRoutes:
       return "type.googleapis.com/envoy.config.route.v3.RouteConfiguration";
+    case Type::kSecret:
+      return "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
   }
   return "";
 }
 
+bool IsOwnSecret(const std::string& name) {
+  return name.starts_with("spiffe://") || name == kOwnRoots;
+}
+
 const char* TypeName(Type type) {
-  constexpr const char* kNames[] = {"cds", "eds", "lds", "rds"};
+  constexpr const char* kNames[] = {"cds", "eds", "lds", "rds", "sds"};
   return kNames[static_cast<int>(type)];
 }
 
@@ -132,8 +155,7 @@ AdsState::AdsState(Options options, std::vector<Listener> listeners, std::vector
       static_clusters_(std::move(clusters)),
       compiler_(options_.compiler),
       ready_(!options_.dynamic) {
-  of(Type::kEndpoints).names = EndpointNames();
-  of(Type::kRoutes).names = RouteNames();
+  for (Type type : kNamedTypes) of(type).names = NamesOf(type);
 }
 
 // Requests
@@ -206,6 +228,8 @@ absl::Status AdsState::Take(Type type, const DiscoveryResponse& response, Instan
       return TakeInto(type, response, now, &resources_.listeners);
     case Type::kRoutes:
       return TakeInto(type, response, now, &resources_.routes);
+    case Type::kSecret:
+      return TakeInto(type, response, now, &resources_.secrets);
   }
   return absl::OkStatus();
 }
@@ -223,8 +247,11 @@ absl::Status AdsState::TakeInto(Type type, const DiscoveryResponse& response, In
   if constexpr (std::is_same_v<Message, Listener>) {
     for (const Listener& m : static_listeners_) AddTo(&part, &m);
   }
-  for (const auto& [name, entry] : fresh) AddTo(&part, &entry.message);
+  if constexpr (!std::is_same_v<Message, Secret>) {
+    for (const auto& [name, entry] : fresh) AddTo(&part, &entry.message);
+  }
   if (absl::Status s = compiler_.Check(part); !s.ok()) return s;
+  if (absl::Status s = CheckSecrets(compiler_, fresh); !s.ok()) return s;
 
   TypeStatus& status = of(type).status;
   Change<Message> change(Wildcard(type), map);
@@ -232,7 +259,12 @@ absl::Status AdsState::TakeInto(Type type, const DiscoveryResponse& response, In
   const bool received = std::exchange(of(type).received, true);
   const auto lingering = lingering_;
   const std::string version = std::exchange(status.version, response.version_info());
-  changed_ |= change.Apply(std::move(fresh)) || !received;
+  const bool differs = change.Apply(std::move(fresh));
+  if (type == Type::kSecret) {
+    secrets_version_ += differs;
+  } else {
+    changed_ |= differs || !received;
+  }
   if constexpr (std::is_same_v<Message, Cluster>) Linger(change.before(), now);
   DropLingering(now);
   Derive(now);
@@ -286,7 +318,7 @@ void AdsState::Derive(Instant now) {
   WantNames();
   for (Type type : kNamedTypes) {
     PerType& t = of(type);
-    std::set<std::string> names = type == Type::kEndpoints ? EndpointNames() : RouteNames();
+    std::set<std::string> names = NamesOf(type);
     if (names == t.names) continue;
     t.names = std::move(names);
     t.names_changed = true;
@@ -307,6 +339,9 @@ void AdsState::DeriveMissing(Instant now) {
   for (const std::string& name : of(Type::kRoutes).names) {
     if (resources_.routes.count(name) == 0) add(Type::kRoutes, name);
   }
+  for (const std::string& name : of(Type::kSecret).names) {
+    if (resources_.secrets.count(name) == 0) add(Type::kSecret, name);
+  }
   for (const std::string& name : dns_.unanswered()) add(Type::kCluster, Cat("name ", name));
   missing_ = std::move(missing);
 }
@@ -317,6 +352,8 @@ void AdsState::ForgetUnsubscribed() {
   const auto& routes = of(Type::kRoutes).names;
   std::erase_if(resources_.endpoints, [&](const auto& e) { return endpoints.count(e.first) == 0; });
   std::erase_if(resources_.routes, [&](const auto& e) { return routes.count(e.first) == 0; });
+  const auto& secrets = of(Type::kSecret).names;
+  std::erase_if(resources_.secrets, [&](const auto& e) { return secrets.count(e.first) == 0; });
 }
 
 std::set<std::string> AdsState::EndpointNames() const {
@@ -334,6 +371,43 @@ std::set<std::string> AdsState::RouteNames() const {
   for (const auto& [name, entry] : resources_.listeners)
     config::AddRouteNames(entry.message, &names);
   return names;
+}
+
+std::set<std::string> AdsState::SecretNames() const {
+  std::set<std::string> names;
+  for (const Cluster& m : static_clusters_) config::AddSecretNames(m, &names);
+  for (const Listener& m : static_listeners_) config::AddSecretNames(m, &names);
+  for (const auto& [name, entry] : resources_.clusters)
+    config::AddSecretNames(entry.message, &names);
+  for (const auto& [name, entry] : lingering_) config::AddSecretNames(entry.message, &names);
+  for (const auto& [name, entry] : resources_.listeners)
+    config::AddSecretNames(entry.message, &names);
+  if (options_.own_identities) std::erase_if(names, IsOwnSecret);
+  return names;
+}
+
+std::set<std::string> AdsState::NamesOf(Type type) const {
+  switch (type) {
+    case Type::kEndpoints:
+      return EndpointNames();
+    case Type::kRoutes:
+      return RouteNames();
+    case Type::kSecret:
+      return SecretNames();
+    case Type::kCluster:
+    case Type::kListener:
+      break;
+  }
+  return {};
+}
+
+std::map<std::string, config::TlsSecret> AdsState::Secrets() const {
+  std::map<std::string, config::TlsSecret> secrets;
+  for (const auto& [name, entry] : resources_.secrets) {
+    auto secret = compiler_.CompileSecret(entry.message);
+    if (secret.ok()) secrets.emplace(name, *std::move(secret));  // it was checked when it came
+  }
+  return secrets;
 }
 
 std::set<std::string> AdsState::ReferencedClusters() const {
@@ -375,6 +449,7 @@ config::Resources AdsState::All() const {
     if (tables.count(name) > 0) AddTo(&all, &entry.message);
   }
   for (Type type : kAllTypes) {
+    if (type == Type::kSecret) continue;  // no part of a snapshot
     AppendTo(&all.version_text, all.version_text.empty() ? "" : " ", TypeName(type), "=",
              status(type).version);
   }

@@ -3,7 +3,7 @@
 // protocol".
 //
 // - LDS and CDS are subscribed as wildcards; EDS by the names that EDS clusters give, RDS by the
-//   names that listeners give.
+//   names that listeners give, SDS by those of transport sockets.
 // - A response is accepted whole, after it compiled, or refused whole: the compiler's message
 //   (field path) goes back with the old version, and what was there before stays in force.
 // - A snapshot is made only from a whole configuration: CDS and LDS have come, every EDS cluster
@@ -13,6 +13,7 @@
 //   at most. On a stream of its own our Pilot never drops one too early; but the first responses of
 //   a new stream come from a Pilot that does not know what the node still has, and other control
 //   planes (Istio's) send clusters first, removals and all.
+// - Secrets are waited for as the rest is; a new one of a known name makes no new snapshot.
 // - A closed stream changes nothing; the next one asks for the same names again.
 // - Host names of DNS clusters are asked for (dns_cache.h); the first answers are waited for like
 //   endpoints.
@@ -38,10 +39,11 @@
 
 namespace meltemi::agent {
 
-enum class Type : uint8_t { kCluster, kEndpoints, kListener, kRoutes };  // in the order of asking
-inline constexpr int kTypes = 4;
+// In the order of asking.
+enum class Type : uint8_t { kCluster, kEndpoints, kListener, kRoutes, kSecret };
+inline constexpr int kTypes = 5;
 const char* TypeUrl(Type type);
-const char* TypeName(Type type);  // "cds", "eds", "lds", "rds"
+const char* TypeName(Type type);  // "cds", "eds", "lds", "rds", "sds"
 
 using DiscoveryRequest = envoy::service::discovery::v3::DiscoveryRequest;
 using DiscoveryResponse = envoy::service::discovery::v3::DiscoveryResponse;
@@ -70,7 +72,12 @@ struct AcceptedResources {
   AcceptedMap<envoy::config::endpoint::v3::ClusterLoadAssignment> endpoints;
   AcceptedMap<envoy::config::listener::v3::Listener> listeners;
   AcceptedMap<envoy::config::route::v3::RouteConfiguration> routes;
+  AcceptedMap<envoy::extensions::transport_sockets::tls::v3::Secret> secrets;
 };
+
+// The certificate of an identity of this node, by its SPIFFE URI, and the roots of its CA.
+inline constexpr char kOwnRoots[] = "ROOTCA";  // Istio's name
+bool IsOwnSecret(const std::string& name);
 
 class AdsState {
  public:
@@ -83,6 +90,8 @@ class AdsState {
     Duration initial_fetch_timeout = Duration::Seconds(15);
     Duration linger_max = Duration::Seconds(5);
     bool dynamic = true;  // false: static resources only
+    // Secrets that the node has from its CA are not asked for: IsOwnSecret.
+    bool own_identities = false;
   };
   // Static resources stand beside the dynamic ones for ever. They are the first snapshot, unless
   // there are none and the rest comes from a control plane.
@@ -113,6 +122,9 @@ class AdsState {
   // Host names of DNS clusters: which to ask for now, and what came of it.
   std::vector<std::string> NamesToAsk(Instant now) { return dns_.Due(now); }
   void OnDnsAnswer(const DnsAnswer& answer, Instant now);
+  // The secrets that have come, and a number that grows with each change of them.
+  std::map<std::string, config::TlsSecret> Secrets() const;
+  uint64_t secrets_version() const { return secrets_version_; }
   bool has_names() const { return !dns_.empty(); }
 
   // What is waited for before the next snapshot, and what was waited for in vain: "eds name", ...
@@ -149,6 +161,8 @@ class AdsState {
   void ForgetUnsubscribed();
   std::set<std::string> EndpointNames() const;
   std::set<std::string> RouteNames() const;
+  std::set<std::string> SecretNames() const;
+  std::set<std::string> NamesOf(Type type) const;
   std::set<std::string> ReferencedClusters() const;
   bool Whole(Instant now) const;
   // Compiles when something changed and nothing is waited for.
@@ -166,6 +180,7 @@ class AdsState {
   DnsCache dns_;
   std::unique_ptr<config::Snapshot> snapshot_;
   uint64_t unknown_type_count_ = 0;
+  uint64_t secrets_version_ = 0;
   Instant wildcards_until_ = Instant::Never();  // CDS and LDS are waited for
   Instant last_looked_ = Instant::FromNanos(INT64_MIN);
   bool started_ = false;  // TakeSnapshot has been called

@@ -20,6 +20,7 @@ using control::common::Log;
 using envoy::service::discovery::v3::AggregatedDiscoveryService;
 
 constexpr int kPeriodMs = 100;  // how often stop and deadlines are looked at
+constexpr Duration kFilesPeriod = Duration::Seconds(1);  // how often secrets in files are read
 
 Instant Now() {
   timespec t{};
@@ -38,6 +39,7 @@ AdsState::Options StateOptions(const Bootstrap& b) {
   AdsState::Options o;
   o.node = b.node;
   o.compiler.default_access_log_path = b.access_log_path;
+  o.compiler.check_tls = CheckInlineTls;
   o.dynamic = !b.ads_target.empty();
   return o;
 }
@@ -174,9 +176,50 @@ absl::Status Agent::Publish(Instant now) {
   }
   Log(Level::kInfo, "configuration applied",
       {{"sequence", std::to_string(snapshot->sequence)}, {"versions", snapshot->version_text}});
+  UpdateTls(snapshot.get(), now);
   on_snapshot_(*snapshot);
   slot_->Publish(std::move(snapshot));
   return absl::OkStatus();
+}
+
+void Agent::ServeTls(shared::Latest<tls::ContextTableRef>* contexts, OwnSecrets own) {
+  contexts_out_ = contexts;
+  own_secrets_ = std::move(own);
+}
+
+void Agent::UpdateTls(const config::Snapshot* snapshot, Instant now) {
+  if (contexts_out_ == nullptr) return;
+  const uint64_t own_version = own_secrets_.version ? own_secrets_.version() : 0;
+  TlsSecrets secrets;
+  {
+    absl::MutexLock lock(&mutex_);
+    const uint64_t version = state_.secrets_version();
+    const bool same = version == secrets_version_ && own_version == own_version_;
+    if (snapshot == nullptr && same && now < tls_due_) return;
+    secrets_version_ = version;
+    secrets = state_.Secrets();
+  }
+  own_version_ = own_version;
+  tls_due_ = now + kFilesPeriod;
+  if (own_secrets_.get) secrets.merge(own_secrets_.get());
+  if (snapshot != nullptr) contexts_.SetSettings(snapshot->tls);
+  contexts_.SetSecrets(std::move(secrets));
+  const uint64_t failures = contexts_.failures();
+  tls::ContextTableRef table = contexts_.Update();
+  std::vector<TlsContextStatus> status = contexts_.Status();
+  if (table != nullptr) {
+    Log(Level::kInfo, "TLS contexts in force", {{"count", std::to_string(table->size())}});
+    contexts_out_->Set(std::move(table));
+  }
+  if (contexts_.failures() != failures) {
+    for (const TlsContextStatus& s : status) {
+      if (s.error.empty()) continue;
+      Log(Level::kWarning, s.ready ? "TLS context not renewed, keeping the old" : "TLS not ready",
+          {{"id", std::to_string(s.id)}, {"secrets", s.secrets}, {"error", s.error}});
+    }
+  }
+  absl::MutexLock lock(&mutex_);
+  status_.tls = std::move(status);
 }
 
 void Agent::Run() {
@@ -221,6 +264,7 @@ void Agent::Tend() {
     for (const std::string& name : state_.NamesToAsk(now)) resolver_.Ask(name);
   }
   Publish(now).IgnoreError();  // counted and logged there
+  UpdateTls(nullptr, now);
   slot_->Reclaim();
 }
 

@@ -17,6 +17,8 @@
 #include "dataplane/agent/ads_state.h"
 #include "dataplane/agent/bootstrap.h"
 #include "dataplane/agent/resolver.h"
+#include "dataplane/agent/tls_contexts.h"
+#include "dataplane/shared/latest.h"
 #include "dataplane/shared/snapshot_slot.h"
 #include "l7/base/prng.h"
 
@@ -30,6 +32,7 @@ struct AgentStatus {
   std::array<TypeStatus, kTypes> types;
   std::vector<std::string> missing;
   std::vector<std::string> listeners;  // "name::address" of each, sorted
+  std::vector<TlsContextStatus> tls;
 };
 
 // What the agent knows of time, called on its thread.
@@ -50,6 +53,15 @@ class Agent {
         Resolver::Lookup lookup = Resolver::BySystem);
   ~Agent();
 
+  // Secrets that the node has by itself (IsOwnSecret), and a number that changes when they do.
+  struct OwnSecrets {
+    std::function<uint64_t()> version;
+    std::function<TlsSecrets()> get;
+  };
+  // Before Start: where the TLS contexts of each configuration go, before the configuration itself.
+  // Without it, listeners and clusters with TLS never get ready. `own` may be empty.
+  void ServeTls(shared::Latest<tls::ContextTableRef>* contexts, OwnSecrets own);
+
   // Publishes the static configuration, if there is one (an error: it is invalid), then connects.
   absl::Status Start();
   void Stop();
@@ -68,6 +80,8 @@ class Agent {
   // Until the stream ends; true when at least one response came.
   bool RunStream();
   absl::Status Publish(Instant now);
+  // `snapshot`: the one about to be published, or null: only secrets are looked after.
+  void UpdateTls(const config::Snapshot* snapshot, Instant now);
 
   const Bootstrap& bootstrap_;
   shared::SnapshotSlot* const slot_;
@@ -80,6 +94,11 @@ class Agent {
   AgentStatus status_ ABSL_GUARDED_BY(mutex_);
   absl::Notification stopped_;
   Resolver resolver_;
+  TlsContexts contexts_{TlsContexts::FromDisk};  // the agent's thread only
+  shared::Latest<tls::ContextTableRef>* contexts_out_ = nullptr;
+  OwnSecrets own_secrets_;
+  uint64_t own_version_ = 0, secrets_version_ = 0;
+  Instant tls_due_;  // when files are read again
   std::thread thread_;
 };
 

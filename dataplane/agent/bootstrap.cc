@@ -159,6 +159,8 @@ void ReadMeltemi(Reader in, Bootstrap* out) {
   out->hugepages = in.Bool("hugepages", false);
   out->access_log_path = in.Text("access_log_path");
   out->connections_max = static_cast<uint32_t>(in.Int("connections_max", 0, 0, 1 << 24));
+  out->handshake_threads =
+      static_cast<int>(in.Int("handshake_threads", 1, 1, limits::kTlsHandshakeThreadCountMax));
   in.ForEach("ports", [&](const YAML::Node& node, const std::string& path) {
     out->ports.push_back(ReadPort(Reader(node, path, in.error())));
   });

@@ -297,6 +297,12 @@ absl::StatusOr<ContextRef> MakeClientContext(const ClientOptions& options) {
   return ContextRef(std::move(context));
 }
 
+absl::StatusOr<std::vector<std::string>> DnsNamesOf(const Certificate& certificate) {
+  const auto chain = ReadCertificates("certificate chain", certificate.chain_pem);
+  if (!chain.ok()) return chain.status();
+  return ReadIdentity(chain->front().get()).dns_sans;
+}
+
 int64_t NotAfter(const ContextData& context) { return context.not_after; }
 
 }  // namespace meltemi::tls

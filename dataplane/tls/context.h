@@ -87,6 +87,9 @@ using ContextRef = std::shared_ptr<const ContextData>;
 absl::StatusOr<ContextRef> MakeServerContext(const ServerOptions& options);
 absl::StatusOr<ContextRef> MakeClientContext(const ClientOptions& options);
 
+// The DNS names that a certificate is for.
+absl::StatusOr<std::vector<std::string>> DnsNamesOf(const Certificate& certificate);
+
 // Seconds since 1970 at which the first of the context's own certificates (leaves and what they
 // come with) ends; 0 when it has none.
 int64_t NotAfter(const ContextData& context);

@@ -19,6 +19,8 @@ class HandshakeRunner {
   virtual bool Submit(std::unique_ptr<Handshake>& handshake) = 0;
   // Null when none has come back.
   virtual std::unique_ptr<Handshake> Take() = 0;
+  // Take would not be null: a worker looks before it goes to sleep.
+  virtual bool ready() const = 0;
 
  protected:
   HandshakeRunner() = default;

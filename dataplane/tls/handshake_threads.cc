@@ -2,6 +2,7 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <thread>
 #include <utility>
 
@@ -114,6 +115,11 @@ class HandshakeThreads::Runner final : public HandshakeRunner {
       }
     }
     return nullptr;
+  }
+  bool ready() const override {
+    return std::any_of(outs_.begin(), outs_.end(), [this](const Out& out) {
+      return !out.thread->lane(worker_).to_worker.empty();
+    });
   }
 
  private:

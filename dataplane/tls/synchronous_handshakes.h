@@ -33,6 +33,7 @@ class SynchronousHandshakes final : public HandshakeRunner {
     handshake->Run(&verified_);
     return handshake;
   }
+  bool ready() const override { return !waiting_.empty() && !paused_; }
   // Tests: threads that are busy with something else.
   void set_paused(bool paused) { paused_ = paused; }
   size_t waiting() const { return waiting_.size(); }

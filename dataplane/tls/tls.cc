@@ -168,7 +168,7 @@ Tls::~Tls() = default;
 
 TlsId Tls::Accept(ContextRef context, uint64_t cookie, Instant now) {
   CHECK(context->role == Role::kServer);
-  return impl_->Begin({.context = std::move(context)}, "", cookie, now);
+  return impl_->BeginServer(std::move(context), cookie, now);
 }
 TlsId Tls::Connect(ContextRef context, ConnectRequest request, uint64_t cookie, Instant now) {
   CHECK(context->role == Role::kClient);

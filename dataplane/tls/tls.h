@@ -78,6 +78,7 @@ struct ConnectRequest {
   std::string resumption_key;
   // When set, used instead of the context's PeerRule (secure naming is per destination).
   std::unique_ptr<PeerRule> peer;
+  Duration timeout;  // of the handshake, when it is shorter than the options'; zero: theirs
 };
 
 struct TlsEvent {

@@ -21,7 +21,7 @@ bool IsPeersFault(TlsError error) {
 }  // namespace
 
 TlsId Tls::Impl::Begin(SslOptions options, std::string resumption_key, uint64_t cookie,
-                       Instant now) {
+                       Duration timeout, Instant now) {
   const Role role = options.context->role;
   const bool resuming = options.session != nullptr;
   const TlsId id = in_flight_ < options_.handshakes_in_flight_max ? sessions_.Emplace() : TlsId{};
@@ -38,11 +38,14 @@ TlsId Tls::Impl::Begin(SslOptions options, std::string resumption_key, uint64_t 
   s.negotiation->resuming = resuming;
   s.negotiation->home = std::make_unique<Handshake>(id, std::move(options));
   s.negotiation->home->resumption_key = std::move(resumption_key);
-  timers_->Schedule(&s.negotiation->timer, now + options_.handshake_timeout);
+  timers_->Schedule(&s.negotiation->timer, now + timeout);
   return id;
 }
 
 TlsId Tls::Impl::Connect(ContextRef context, ConnectRequest request, uint64_t cookie, Instant now) {
+  const Duration timeout = request.timeout.zero()
+                               ? options_.handshake_timeout
+                               : std::min(request.timeout, options_.handshake_timeout);
   std::string key;
   SslSessionPtr session;
   if (context->resume) {
@@ -55,7 +58,7 @@ TlsId Tls::Impl::Connect(ContextRef context, ConnectRequest request, uint64_t co
                           .alpn = std::move(request.alpn),
                           .peer = std::move(request.peer),
                           .session = std::move(session)},
-                         std::move(key), cookie, now);
+                         std::move(key), cookie, timeout, now);
   if (Session* s = Find(id); s != nullptr) FeedHandshake(*s, now, id, nullptr);
   return id;
 }

@@ -64,7 +64,11 @@ class Tls::Impl {
   ~Impl();
 
   // tls_handshake.cc
-  TlsId Begin(SslOptions options, std::string resumption_key, uint64_t cookie, Instant now);
+  TlsId Begin(SslOptions options, std::string resumption_key, uint64_t cookie, Duration timeout,
+              Instant now);
+  TlsId BeginServer(ContextRef context, uint64_t cookie, Instant now) {
+    return Begin({.context = std::move(context)}, "", cookie, options_.handshake_timeout, now);
+  }
   TlsId Connect(ContextRef context, ConnectRequest request, uint64_t cookie, Instant now);
   void Poll(Instant now, Events* events);
   void OnTimer(Timer& timer, Events* events);

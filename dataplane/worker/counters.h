@@ -19,6 +19,7 @@ namespace meltemi::worker {
   C(drop_no_port, "packets", "packets dropped because their port was gone")                   \
   C(drop_port_full, "packets", "packets dropped because a port's transmit queue was full")    \
   C(refused_full, "connections", "connections reset because L7 had no slot for them")         \
+  C(tls_not_ready, "connections", "connections refused: their TLS secrets are not there")     \
   C(connect_no_route, "connections", "upstream connections refused for want of a route")      \
   C(connect_no_port, "connections", "upstream connections refused for want of a source port") \
   C(records_lost, "records", "access log records dropped because the log thread was behind")  \

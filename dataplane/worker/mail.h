@@ -38,7 +38,7 @@ struct PortAttachment {
 // The control thread asks, the worker fills, the same object goes back.
 struct StatsReport {
   int worker = 0;
-  uint64_t tcp_connections = 0, l7_connections = 0, l7_exchanges = 0;
+  uint64_t tcp_connections = 0, tls_sessions = 0, l7_connections = 0, l7_exchanges = 0;
   int64_t packets_outstanding = 0;
   uint64_t snapshot_sequence = 0;
   std::vector<std::pair<std::string_view, std::vector<uint64_t>>> tables;  // prefix -> values

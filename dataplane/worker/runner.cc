@@ -87,7 +87,7 @@ void Runner::Sleep(Instant deadline) {
     }
   }
   // Once more after arming: what was put before is seen here, what comes after rings.
-  if (mail_->empty() && worker_->PeersEmpty()) {
+  if (mail_->empty() && worker_->InboxEmpty()) {
     const Instant now = MonotonicNow();
     const Duration wait = deadline.never() ? kSleepMax : std::min(deadline - now, kSleepMax);
     if (wait > Duration()) {

@@ -19,7 +19,36 @@ tcp::Path PathOf(const ip::Egress& egress) {
   return {.mtu = egress.mtu, .super_frame_bytes_max = egress.super_frame_bytes_max};
 }
 
+std::unique_ptr<tls::Tls> MakeTls(const WorkerOptions& options, const WorkerLinks& links,
+                                  TimerWheel* timers, Instant now) {
+  if (links.handshakes == nullptr) return nullptr;
+  tls::TlsOptions tls = options.tls;
+  tls.wall_clock = options.engine.wall_clock;
+  return std::make_unique<tls::Tls>(tls, links.pool, timers, links.handshakes, now);
+}
+
 }  // namespace
+
+engine::ConnectError ConnectErrorOf(tcp::TcpError error) {
+  switch (error) {
+    case tcp::TcpError::kRefused:
+    case tcp::TcpError::kReset:
+      return engine::ConnectError::kRefused;
+    case tcp::TcpError::kUnreachable:
+      return engine::ConnectError::kUnreachable;
+    case tcp::TcpError::kNone:
+    case tcp::TcpError::kTimeout:
+    case tcp::TcpError::kNoResources:
+      return engine::ConnectError::kTimeout;
+  }
+  return engine::ConnectError::kTimeout;
+}
+
+engine::CloseReason CloseReasonOf(tcp::TcpError error) {
+  if (error == tcp::TcpError::kNone) return engine::CloseReason::kFinished;
+  if (error == tcp::TcpError::kReset) return engine::CloseReason::kPeerReset;
+  return engine::CloseReason::kTimeout;
+}
 
 Worker::Worker(const WorkerOptions& options, const WorkerLinks& links, Instant now)
     : options_(options),
@@ -28,6 +57,7 @@ Worker::Worker(const WorkerOptions& options, const WorkerLinks& links, Instant n
       timers_(now),
       ip_(links.pool, &timers_, &prng_),
       tcp_(options.tcp, links.pool, &timers_, &prng_, now),
+      tls_(MakeTls(options, links, &timers_, now)),
       engine_(options.engine, links.pool, &timers_, &prng_) {
   CHECK(options.worker_count > 0 && options.index < options.worker_count);
   CHECK(links.peers.size() == static_cast<size_t>(options.worker_count));
@@ -49,6 +79,7 @@ Instant Worker::Turn(Instant now) {
   tcp_.Receive(tcp_in_, now, &events_, &unmatched_);
   DecideUnmatched(now);
   TakeIcmpErrors(now);
+  PollTls(now);
   Deliver(now);
   const Instant deadline = FireTimers(now);
   RunActions(now);
@@ -67,6 +98,7 @@ void Worker::AddCycles(uint64_t cycles) {
 
 void Worker::TakeSnapshot(Instant now) {
   const config::Snapshot* current = links_.snapshots->Current();
+  TakeTlsContexts();  // after the load: at least as new as what the snapshot needs
   if (current == snapshot_) return;
   snapshot_ = current;
   ++counters_.snapshots_taken;
@@ -128,6 +160,10 @@ void Worker::Deliver(Instant now) {
 void Worker::OnTcpEvent(tcp::TcpEvent& event, Instant now) {
   using Kind = tcp::TcpEvent::Kind;
   if (event.kind == Kind::kAccepted) return OnAccepted(event.id, now);
+  if (event.cookie & kTlsCookie) {
+    OnTlsTcpEvent(event, now);
+    return RunActions(now);
+  }
   const ConnId conn = ConnId::FromBits(event.cookie);
   if (pipes_.Tcp(conn) != event.id) return;  // L7 has let go of it
   switch (event.kind) {
@@ -136,15 +172,10 @@ void Worker::OnTcpEvent(tcp::TcpEvent& event, Instant now) {
     case Kind::kConnected:
       engine_.OnConnected(conn, tcp_.tuple(event.id).local, now);
       break;
-    case Kind::kConnectFailed: {
+    case Kind::kConnectFailed:
       pipes_.Part(conn);
-      engine::ConnectError error = engine::ConnectError::kTimeout;
-      if (event.error == tcp::TcpError::kRefused) error = engine::ConnectError::kRefused;
-      if (event.error == tcp::TcpError::kReset) error = engine::ConnectError::kRefused;
-      if (event.error == tcp::TcpError::kUnreachable) error = engine::ConnectError::kUnreachable;
-      engine_.OnConnectFailed(conn, error, now);
+      engine_.OnConnectFailed(conn, ConnectErrorOf(event.error), now);
       break;
-    }
     case Kind::kData:
       engine_.OnBytes(conn, std::move(event.bytes), now);
       break;
@@ -154,14 +185,10 @@ void Worker::OnTcpEvent(tcp::TcpEvent& event, Instant now) {
     case Kind::kSendSpace:
       engine_.OnSendQueue(conn, true, now);
       break;
-    case Kind::kClosed: {
+    case Kind::kClosed:
       pipes_.Part(conn);
-      engine::CloseReason reason = engine::CloseReason::kTimeout;
-      if (event.error == tcp::TcpError::kNone) reason = engine::CloseReason::kFinished;
-      if (event.error == tcp::TcpError::kReset) reason = engine::CloseReason::kPeerReset;
-      engine_.OnClosed(conn, reason, now);
+      engine_.OnClosed(conn, CloseReasonOf(event.error), now);
       break;
-    }
   }
   RunActions(now);
 }
@@ -170,26 +197,42 @@ void Worker::OnAccepted(TcpId tcp, Instant now) {
   // What a new snapshot, mail or a timer made the engine ask for comes first: the connections it
   // names are gone from the engine, and the new one may be given a slot, and the pipe, of theirs.
   RunActions(now);
-  const FourTuple& tuple = tcp_.tuple(tcp);
-  engine::Accepted accepted{.local = tuple.local, .remote = tuple.remote};
-  const PortSet::Entry* entry = ports_.FindByPodAddress(tuple.remote.ip);
-  if (entry != nullptr) accepted.source = entry->attachment.workload;
-  accepted.listener = snapshot_->FindListener(
-      entry != nullptr ? config::Direction::kOutbound : config::Direction::kInbound, tuple.local);
-  const ConnId conn =
-      accepted.listener == config::kNoIndex ? ConnId{} : engine_.OnAccept(accepted, now);
+  const engine::Accepted accepted = AcceptedOf(tcp);
+  if (accepted.listener != config::kNoIndex) {
+    const uint32_t settings = snapshot_->listeners[accepted.listener].tls;
+    if (settings != config::kNoTls) return AcceptTls(tcp, settings, now);
+  }
+  const ConnId conn = Admit(accepted, now);
   if (!conn.valid()) {
     ++counters_.refused_full;
     tcp_.Abort(tcp, now);
     return;
   }
   pipes_.Join(conn, tcp);
-  tcp_.SetCookie(tcp, conn.bits());
+  SetTcpCookie(tcp, conn.bits());
+  RunActions(now);
+}
+
+engine::Accepted Worker::AcceptedOf(TcpId tcp) const {
+  const FourTuple& tuple = tcp_.tuple(tcp);
+  engine::Accepted accepted{.local = tuple.local, .remote = tuple.remote};
+  const PortSet::Entry* entry = ports_.FindByPodAddress(tuple.remote.ip);
+  if (entry != nullptr) accepted.source = entry->attachment.workload;
+  accepted.listener = snapshot_->FindListener(
+      entry != nullptr ? config::Direction::kOutbound : config::Direction::kInbound, tuple.local);
+  return accepted;
+}
+
+ConnId Worker::Admit(const engine::Accepted& accepted, Instant now) {
+  return accepted.listener == config::kNoIndex ? ConnId{} : engine_.OnAccept(accepted, now);
+}
+
+void Worker::SetTcpCookie(TcpId tcp, uint64_t cookie) {
+  tcp_.SetCookie(tcp, cookie);
   // Its first bytes may stand in the same batch of events, made before the cookie was known.
   for (tcp::TcpEvent& later : delivering_) {
-    if (later.id == tcp) later.cookie = conn.bits();
+    if (later.id == tcp) later.cookie = cookie;
   }
-  RunActions(now);
 }
 
 Instant Worker::FireTimers(Instant now) {
@@ -205,11 +248,14 @@ Instant Worker::FireTimers(Instant now) {
       case TimerOwner::kL7:
         engine_.OnTimer(timer, now);
         break;
-      case TimerOwner::kTls:  // nothing there yet: dataplane/tls/tls.h tells how it will be
+      case TimerOwner::kTls:
+        tls_->OnTimer(timer, now, &tls_events_);
+        break;
       case TimerOwner::kWorker:
         break;
     }
   });
+  if (!tls_events_.empty()) DeliverTls(now);
   Deliver(now);
   return timers_.NextDeadline();
 }
@@ -220,6 +266,7 @@ void Worker::RunActions(Instant now) {
     running_.swap(engine_.actions());
     for (engine::Action& action : running_) Run(action, now);
     running_.clear();
+    if (!to_seal_.empty()) SealWrites(now);
   }
 }
 
@@ -228,6 +275,7 @@ void Worker::Run(engine::Action& action, Instant now) {
   if (action.kind == Kind::kConnect) return Connect(action, now);
   const TcpId tcp = pipes_.Tcp(action.conn);
   if (!tcp.valid()) return;  // it died while the action was on its way
+  if (TlsPipe* pipe = tls_pipes_.Find(pipes_.Tls(action.conn))) return RunTls(action, *pipe, now);
   switch (action.kind) {
     case Kind::kConnect:
       break;
@@ -267,6 +315,7 @@ void Worker::Connect(const engine::Action& action, Instant now) {
     if (owner != static_cast<uint32_t>(options_.index) || tcp_.InUse(tuple)) continue;
     const TcpId tcp = tcp_.Connect(tuple, PathOf(*egress), action.conn.bits(), deadline, now);
     if (!tcp.valid()) break;
+    if (action.tls != config::kNoTls) return ConnectTls(action, tcp, now);
     pipes_.Join(action.conn, tcp);
     return;
   }

@@ -1,11 +1,11 @@
 // Worker: one poll-mode core of the node plane. Turn() is the data plane on one screen.
 //
-// Owns: Ip, Tcp, the L7 engine, the timer wheel, and the pipes that join one TCP connection to one
-// L7 connection. Borrows: ports (closed by the control thread after every worker has let go), the
-// packet pool, mailboxes, the snapshot slot. Must not know: clocks, sockets, threads. `now` is
-// given; the same function runs in the simulator. Thread: its own. Other threads reach it by mail
-// only (dataplane/shared). Bounds: limits.h "Worker"; a full mailbox or port queue is counted and
-// drops the packet.
+// Owns: Ip, Tcp, Tls, the L7 engine, the timer wheel, and the pipes that join one TCP connection to
+// one L7 connection, with TLS between them or without. Borrows: ports (closed by the control thread
+// after every worker has let go), the packet pool, mailboxes, the snapshot slot. Must not know:
+// clocks, sockets, threads. `now` is given; the same function runs in the simulator. Thread: its
+// own. Other threads reach it by mail only (dataplane/shared). Bounds: limits.h "Worker"; a full
+// mailbox or port queue is counted and drops the packet.
 #ifndef MELTEMI_DATAPLANE_WORKER_WORKER_H_
 #define MELTEMI_DATAPLANE_WORKER_WORKER_H_
 
@@ -15,12 +15,16 @@
 
 #include "dataplane/ip/ip.h"
 #include "dataplane/packet/packet_pool.h"
+#include "dataplane/shared/latest.h"
 #include "dataplane/shared/snapshot_slot.h"
 #include "dataplane/tcp/tcp.h"
+#include "dataplane/tls/context_table.h"
+#include "dataplane/tls/tls.h"
 #include "dataplane/worker/counters.h"
 #include "dataplane/worker/mail.h"
 #include "dataplane/worker/pipes.h"
 #include "dataplane/worker/port_set.h"
+#include "dataplane/worker/tls_pipes.h"
 #include "l7/base/prng.h"
 #include "l7/base/time.h"
 #include "l7/base/timer_wheel.h"
@@ -28,12 +32,17 @@
 
 namespace meltemi::worker {
 
+// What TCP's errors are to L7.
+engine::ConnectError ConnectErrorOf(tcp::TcpError error);
+engine::CloseReason CloseReasonOf(tcp::TcpError error);
+
 struct WorkerOptions {
   int index = 0;         // this worker
   int worker_count = 1;  // of the node: the symmetric hash modulo this names the owner
   uint64_t seed = 0;     // of its Prng
   tcp::TcpOptions tcp;
   engine::EngineOptions engine;
+  tls::TlsOptions tls;  // its wall clock is the engine's
 };
 
 // What the worker is wired to. `peers[i]` carries mail to worker i (null for itself),
@@ -45,6 +54,9 @@ struct WorkerLinks {
   MailOut* mail_out = nullptr;  // to the control thread
   std::vector<PeerLink*> peers;
   std::vector<PeerLink*> from_peers;
+  // Without both, listeners and clusters with TLS are refused: they are never ready.
+  tls::HandshakeRunner* handshakes = nullptr;
+  const shared::Latest<tls::ContextTableRef>* tls_contexts = nullptr;
 };
 
 class Worker {
@@ -62,8 +74,8 @@ class Worker {
   void AddCycles(uint64_t cycles);
   void CountSleep() { ++counters_.sleeps; }
   bool stopped() const { return stopped_; }
-  // Nothing waits from other workers.
-  bool PeersEmpty() const;
+  // Nothing waits from other workers, and no handshake from its thread.
+  bool InboxEmpty() const;
 
   PortSet& ports() { return ports_; }
   const PortSet& ports() const { return ports_; }
@@ -71,6 +83,7 @@ class Worker {
   const ip::Ip& ip() const { return ip_; }
   const tcp::Tcp& tcp() const { return tcp_; }
   const engine::Engine& engine() const { return engine_; }
+  const tls::Tls* tls() const { return tls_.get(); }  // null: links.handshakes was
 
  private:
   void TakeSnapshot(Instant now);
@@ -90,11 +103,34 @@ class Worker {
   void Deliver(Instant now);
   void OnTcpEvent(tcp::TcpEvent& event, Instant now);
   void OnAccepted(TcpId tcp, Instant now);
+  engine::Accepted AcceptedOf(TcpId tcp) const;
+  ConnId Admit(const engine::Accepted& accepted, Instant now);
+  void SetTcpCookie(TcpId tcp, uint64_t cookie);
   Instant FireTimers(Instant now);
   void RunActions(Instant now);
   void Run(engine::Action& action, Instant now);
   void Connect(const engine::Action& action, Instant now);
   void Transmit(Instant now);
+
+  // worker_tls.cc
+  void TakeTlsContexts();
+  void PollTls(Instant now);
+  const tls::ContextEntry* ContextOf(uint32_t settings) const;
+  void AcceptTls(TcpId tcp, uint32_t settings, Instant now);
+  void ConnectTls(const engine::Action& action, TcpId tcp, Instant now);
+  void OnTlsTcpEvent(tcp::TcpEvent& event, Instant now);
+  void DeliverTls(Instant now);
+  void OnTlsEvent(tls::TlsEvent& event, Instant now);
+  void OnHandshakeDone(const tls::TlsEvent& event, Instant now);
+  void OnTlsError(const tls::TlsEvent& event, Instant now);
+  TlsPipe ForgetTls(TlsPipe& pipe);
+  void RunTls(engine::Action& action, TlsPipe& pipe, Instant now);
+  void SealWrites(Instant now);
+  bool SealPlain(TlsPipe& pipe, Instant now);
+  void CloseTls(TlsPipe& pipe, Instant now);
+  void SendTls(TlsPipe& pipe, Chain records, Instant now);
+  void OpenWindow(TlsPipe& pipe, uint64_t consumed, Instant now);
+
   void HandOverRecords();
   void Publish(Instant now);
 
@@ -104,9 +140,13 @@ class Worker {
   TimerWheel timers_;
   ip::Ip ip_;
   tcp::Tcp tcp_;
+  std::unique_ptr<tls::Tls> tls_;  // null: links_.handshakes is
   engine::Engine engine_;
   PortSet ports_;
   Pipes pipes_;
+  TlsPipes tls_pipes_;
+  tls::ContextTableRef tls_contexts_;
+  uint64_t tls_version_ = 0;  // of links_.tls_contexts
   const config::Snapshot* snapshot_ = nullptr;
   WorkerCounters counters_;
   bool busy_ = false;
@@ -119,7 +159,9 @@ class Worker {
   std::vector<tcp::SegmentIn> unmatched_;
   std::vector<tcp::TcpEvent> events_;
   std::vector<tcp::TcpEvent> delivering_;
+  std::vector<tls::TlsEvent> tls_events_;
   std::vector<engine::Action> running_;
+  std::vector<tls::TlsId> to_seal_;
   std::vector<tcp::SegmentOut> out_;
 };
 

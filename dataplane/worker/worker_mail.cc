@@ -139,7 +139,8 @@ void Worker::ShareNeighbours() {
   ip_.learned().clear();
 }
 
-bool Worker::PeersEmpty() const {
+bool Worker::InboxEmpty() const {
+  if (links_.handshakes != nullptr && links_.handshakes->ready()) return false;
   for (const PeerLink* from : links_.from_peers) {
     if (from != nullptr && !from->mail.empty()) return false;
   }
@@ -150,10 +151,12 @@ void Worker::FillReport(StatsReport* report) {
   AddTable(counters_, report);
   AddTable(ip_.counters(), report);
   AddTable(tcp_.counters(), report);
+  if (tls_ != nullptr) AddTable(tls_->counters(), report);
   AddTable(engine_.counters(), report);
   AddTable(links_.pool->counters(), report);
   report->worker = options_.index;
   report->tcp_connections = tcp_.conn_count();
+  report->tls_sessions = tls_ == nullptr ? 0 : tls_->session_count();
   report->l7_connections = engine_.conn_count();
   report->l7_exchanges = engine_.exchange_count();
   report->packets_outstanding = links_.pool->outstanding();

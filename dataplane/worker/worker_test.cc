@@ -194,17 +194,17 @@ TEST_F(WorkerTest, FullMailboxDropsAndCounts) {
   EXPECT_EQ(plane_->worker(0).counters().drop_peer_full, 1u);
   EXPECT_EQ(plane_->worker(0).counters().segments_handed_over, limits::kMailboxSlots);
   EXPECT_EQ(plane_->packets_outstanding() - before, static_cast<int64_t>(limits::kMailboxSlots));
-  EXPECT_FALSE(plane_->worker(1).PeersEmpty());
+  EXPECT_FALSE(plane_->worker(1).InboxEmpty());
 
   // A turn takes so many from one peer, and no more.
   const auto seen = [&] { return plane_->worker(1).tcp().counters().segments_in; };
   const uint64_t first = seen();
   for (uint64_t turn = 1; turn <= limits::kMailboxSlots / limits::kPeerMailPerTurn; ++turn) {
-    EXPECT_FALSE(plane_->worker(1).PeersEmpty());
+    EXPECT_FALSE(plane_->worker(1).InboxEmpty());
     plane_->worker(1).Turn(now_);
     EXPECT_EQ(seen() - first, turn * limits::kPeerMailPerTurn);
   }
-  EXPECT_TRUE(plane_->worker(1).PeersEmpty());
+  EXPECT_TRUE(plane_->worker(1).InboxEmpty());
 }
 
 TEST_F(WorkerTest, PeerMailOfOneMoreThanATurnTakesWaitsForTheNext) {
@@ -215,10 +215,10 @@ TEST_F(WorkerTest, PeerMailOfOneMoreThanATurnTakesWaitsForTheNext) {
     plane_->worker(0).Turn(now_);
   }
   plane_->worker(1).Turn(now_);
-  EXPECT_FALSE(plane_->worker(1).PeersEmpty());
+  EXPECT_FALSE(plane_->worker(1).InboxEmpty());
   EXPECT_TRUE(plane_->worker(1).busy());
   plane_->worker(1).Turn(now_);
-  EXPECT_TRUE(plane_->worker(1).PeersEmpty());
+  EXPECT_TRUE(plane_->worker(1).InboxEmpty());
 }
 
 // Goal: what ARP tells the worker that receives from a port, the worker that owns the connection

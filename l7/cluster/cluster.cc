@@ -24,6 +24,10 @@ bool Idle(const Host& host) {
 }  // namespace
 
 void Cluster::Update(const config::Cluster& config, Prng& prng, std::vector<ConnId>* closing) {
+  // What waits for requests would carry them past the new settings.
+  if (settings_.tls != config.tls) {
+    for (const std::unique_ptr<Host>& host : hosts_) CloseIdle(*host, closing);
+  }
   settings_ = Settings{.name = config.name,
                        .stable_id = config.stable_id,
                        .discovery = config.discovery,
@@ -34,6 +38,7 @@ void Cluster::Update(const config::Cluster& config, Prng& prng, std::vector<Conn
                        .idle_timeout = config.idle_timeout,
                        .requests_per_connection_max = config.requests_per_connection_max,
                        .http2 = config.http2,
+                       .tls = config.tls,
                        .breaker = config.breaker,
                        .outlier = config.outlier};
   removed_ = false;
@@ -103,8 +108,12 @@ void Cluster::Remove(std::vector<ConnId>* closing) {
 
 void Cluster::RetireHost(Host* host, std::vector<ConnId>* closing) {
   host->removed = true;
-  closing->insert(closing->end(), host->idle.begin(), host->idle.end());
-  closing->insert(closing->end(), host->http2.begin(), host->http2.end());
+  CloseIdle(*host, closing);
+}
+
+void Cluster::CloseIdle(const Host& host, std::vector<ConnId>* closing) {
+  closing->insert(closing->end(), host.idle.begin(), host.idle.end());
+  closing->insert(closing->end(), host.http2.begin(), host.http2.end());
 }
 
 bool Cluster::Sweep() {

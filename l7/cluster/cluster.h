@@ -76,6 +76,7 @@ class Cluster {
     Duration connect_timeout, idle_timeout;
     uint32_t requests_per_connection_max = 0;
     std::optional<config::Http2Options> http2;
+    uint32_t tls = config::kNoTls;
     config::CircuitBreaker breaker;
     std::optional<config::OutlierDetection> outlier;
   };
@@ -123,6 +124,7 @@ class Cluster {
   Host* PickLeastLoaded(Prng& prng);
   Host* OriginalDestination(const SockAddr& address);
   void RetireHost(Host* host, std::vector<ConnId>* closing);
+  static void CloseIdle(const Host& host, std::vector<ConnId>* closing);
   void ChooseEligible();
   bool MayEject() const;
 

@@ -186,14 +186,25 @@ uint32_t StableIds::Endpoint(uint32_t cluster_id, const SockAddr& address) {
   return entry->second;
 }
 
+// Names are long here (whole certificates), and few.
+uint32_t StableIds::Tls(const std::string& content) {
+  const auto known = tls_.find(content);
+  const auto [entry, inserted] =
+      next_tls_.try_emplace(content, known == tls_.end() ? 0 : known->second);
+  if (inserted && known == tls_.end()) entry->second = ++tls_id_last_;
+  return entry->second;
+}
+
 void StableIds::Commit() {
   clusters_ = std::move(next_clusters_);
+  tls_ = std::move(next_tls_);
   endpoints_ = std::move(next_endpoints_);
   Rollback();
 }
 
 void StableIds::Rollback() {
   next_clusters_.clear();
+  next_tls_.clear();
   next_endpoints_.clear();
 }
 
@@ -224,6 +235,11 @@ absl::Status Compiler::Check(const Resources& resources) const {
                          .snapshot = &snapshot,
                          .resolved = resources.resolved};
   return CompileAll(&context, resources);
+}
+
+absl::StatusOr<TlsSecret> Compiler::CompileSecret(
+    const envoy::extensions::transport_sockets::tls::v3::Secret& from) const {
+  return CompileTlsSecret(fields_, from);
 }
 
 std::vector<Refusal> Compiler::CheckEach(const Resources& resources) const {

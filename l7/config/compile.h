@@ -12,6 +12,7 @@
 #define MELTEMI_L7_CONFIG_COMPILE_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -25,6 +26,7 @@
 #include "envoy/config/endpoint/v3/endpoint.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/config/route/v3/route.pb.h"
+#include "envoy/extensions/transport_sockets/tls/v3/secret.pb.h"
 #include "google/protobuf/message.h"
 #include "l7/config/field_table.h"
 #include "l7/config/snapshot.h"
@@ -47,6 +49,9 @@ struct Resources {
 struct CompilerOptions {
   // Access log of connection managers and TCP proxies that configure none; "": none.
   std::string default_access_log_path;
+  // Refuses what no context can be made of; null: nothing more is checked. Errors with a path, as
+  // the compiler's (field_error.h).
+  std::function<absl::Status(const TlsSettings&)> check_tls;
 };
 
 // A resource that Compile would refuse.
@@ -64,6 +69,7 @@ class StableIds {
  public:
   uint32_t Cluster(const std::string& name);
   uint32_t Endpoint(uint32_t cluster_id, const SockAddr& address);
+  uint32_t Tls(const std::string& content);
   // The names asked for since the last Commit or Rollback are the registry from now on.
   void Commit();
   void Rollback();
@@ -72,7 +78,9 @@ class StableIds {
   using EndpointKey = std::pair<uint32_t, SockAddr>;
   absl::flat_hash_map<std::string, uint32_t> clusters_, next_clusters_;
   absl::flat_hash_map<EndpointKey, uint32_t> endpoints_, next_endpoints_;
+  absl::flat_hash_map<std::string, uint32_t> tls_, next_tls_;
   uint32_t cluster_id_last_ = 0;
+  uint32_t tls_id_last_ = 0;
   uint32_t endpoint_id_last_ = 0;
 };
 
@@ -89,6 +97,10 @@ class Compiler {
   // Every resource that stands in the way, in order: without them the rest compiles, except where
   // the whole is too large (then the last ones are refused until it is not).
   std::vector<Refusal> CheckEach(const Resources& resources) const;
+
+  // A secret, by itself: it changes without a new snapshot.
+  absl::StatusOr<TlsSecret> CompileSecret(
+      const envoy::extensions::transport_sockets::tls::v3::Secret& from) const;
 
  private:
   CompilerOptions options_;

@@ -24,6 +24,9 @@ absl::StatusOr<std::string> CompileFormat(const FileAccessLog& from) {
     case FileAccessLog::kLogFormat:
       if (from.log_format().has_text_format_source()) {
         const auto& source = from.log_format().text_format_source();
+        if (source.has_filename()) {
+          return Invalid("log_format.text_format_source.filename", "not supported");
+        }
         format = source.has_inline_bytes() ? source.inline_bytes() : source.inline_string();
       } else {
         format = from.log_format().text_format();

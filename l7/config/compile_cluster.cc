@@ -242,7 +242,8 @@ absl::StatusOr<Cluster> CompileCluster(CompileContext* context, const FromCluste
   to.name = from.name();
   to.stable_id = context->ids->Cluster(from.name());
   if (from.has_transport_socket()) {
-    RETURN_IF_ERROR_AT("transport_socket", CheckRawBuffer(from.transport_socket()));
+    ASSIGN_OR_RETURN_AT(to.tls, "transport_socket",
+                        CompileClientTls(context, from.transport_socket()));
   }
   RETURN_IF_ERROR(CompileDiscovery(from, &to));
   RETURN_IF_ERROR(CompileLbPolicy(from, &to));

@@ -53,7 +53,8 @@ absl::Status CompileFilterChain(CompileContext* context,
                                 const envoy::config::listener::v3::FilterChain& from,
                                 Listener* to) {
   if (from.has_transport_socket()) {
-    RETURN_IF_ERROR_AT("transport_socket", CheckRawBuffer(from.transport_socket()));
+    ASSIGN_OR_RETURN_AT(to->tls, "transport_socket",
+                        CompileServerTls(context, from.transport_socket()));
   }
   if (from.filters_size() != 1) {
     return Invalid("filters", Cat("must be one filter, not ", from.filters_size()));

@@ -115,6 +115,14 @@ absl::StatusOr<HttpManager> CompileHttpManager(CompileContext* context,
 absl::StatusOr<TcpProxy> CompileTcpProxy(CompileContext* context,
                                          const google::protobuf::Any& from);
 
+// compile_tls.cc: the stable id of the settings, which are put into the snapshot; kNoTls for plain.
+absl::StatusOr<uint32_t> CompileServerTls(CompileContext* context,
+                                          const envoy::config::core::v3::TransportSocket& from);
+absl::StatusOr<uint32_t> CompileClientTls(CompileContext* context,
+                                          const envoy::config::core::v3::TransportSocket& from);
+absl::StatusOr<TlsSecret> CompileTlsSecret(
+    const FieldTable& fields, const envoy::extensions::transport_sockets::tls::v3::Secret& from);
+
 // compile_route_table.cc, compile_route.cc, compile_route_action.cc, compile_retry.cc
 absl::StatusOr<RouteTable> CompileRouteTable(
     CompileContext* context, const envoy::config::route::v3::RouteConfiguration& from);

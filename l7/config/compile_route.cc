@@ -81,6 +81,7 @@ absl::StatusOr<DirectResponse> CompileDirectResponse(
     return Invalid("status", Cat(from.status(), " is not in 200..599"));
   }
   to.status = static_cast<uint16_t>(from.status());
+  if (from.body().has_filename()) return Invalid("body.filename", "not supported");
   to.body =
       from.body().has_inline_bytes() ? from.body().inline_bytes() : from.body().inline_string();
   if (to.body.size() > limits.body_bytes_max) {

@@ -67,6 +67,7 @@ void DescribeCluster(const Cluster& c, DescribeWriter* to) {
     to->Line("http2");
     DescribeHttp2(*c.http2, to);
   }
+  if (c.tls != kNoTls) to->Line("tls ", c.tls);
   to->IfNot(fallback.breaker.connections_max, "connections_max", c.breaker.connections_max);
   to->IfNot(fallback.breaker.pending_max, "pending_max", c.breaker.pending_max);
   to->IfNot(fallback.breaker.requests_max, "requests_max", c.breaker.requests_max);
@@ -121,6 +122,7 @@ void DescribeListener(const Listener& l, const Snapshot& snapshot, DescribeWrite
   to->Line("listener \"", l.name, "\" ", NameOf(kDirections, l.direction));
   to->In();
   for (const SockAddr& address : l.addresses) to->Line("address ", address.ToString());
+  if (l.tls != kNoTls) to->Line("tls ", l.tls);
   if (const auto* http = std::get_if<HttpManager>(&l.filter)) DescribeHttp(*http, to);
   if (const auto* tcp = std::get_if<TcpProxy>(&l.filter)) DescribeTcp(*tcp, snapshot, to);
   to->Out();
@@ -140,6 +142,7 @@ std::string Describe(const Snapshot& snapshot) {
   for (const Cluster& c : snapshot.clusters) DescribeCluster(c, &to);
   for (const RouteTable& t : snapshot.route_tables) DescribeRouteTable(t, snapshot, &to);
   for (const Listener& l : snapshot.listeners) DescribeListener(l, snapshot, &to);
+  for (const TlsSettings& s : snapshot.tls) DescribeTls(s, &to);
   return to.Take();
 }
 

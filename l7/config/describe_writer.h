@@ -43,6 +43,7 @@ class DescribeWriter {
 
 // describe_route.cc
 void DescribeRouteTable(const RouteTable& table, const Snapshot& snapshot, DescribeWriter* to);
+void DescribeTls(const TlsSettings& settings, DescribeWriter* to);
 void DescribeFault(std::string_view name, const std::optional<Fault>& fault, DescribeWriter* to);
 void DescribeTargets(const std::vector<WeightedCluster>& targets, const Snapshot& snapshot,
                      DescribeWriter* to);

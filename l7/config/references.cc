@@ -4,6 +4,7 @@
 
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
+#include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 #include "l7/base/ip_addr.h"
 
 namespace meltemi::config {
@@ -32,7 +33,37 @@ void ForEachFilter(const Listener& listener, const Http& http, const Tcp& tcp) {
   if (listener.has_default_filter_chain()) chain(listener.default_filter_chain());
 }
 
+void AddSecretNames(const envoy::extensions::transport_sockets::tls::v3::CommonTlsContext& tls,
+                    std::set<std::string>* names) {
+  for (const auto& secret : tls.tls_certificate_sds_secret_configs()) names->insert(secret.name());
+  if (tls.has_validation_context_sds_secret_config()) {
+    names->insert(tls.validation_context_sds_secret_config().name());
+  }
+  if (tls.has_combined_validation_context()) {
+    names->insert(tls.combined_validation_context().validation_context_sds_secret_config().name());
+  }
+}
+
 }  // namespace
+
+void AddSecretNames(const envoy::config::cluster::v3::Cluster& cluster,
+                    std::set<std::string>* names) {
+  envoy::extensions::transport_sockets::tls::v3::UpstreamTlsContext tls;
+  if (cluster.transport_socket().typed_config().UnpackTo(&tls)) {
+    AddSecretNames(tls.common_tls_context(), names);
+  }
+}
+
+void AddSecretNames(const Listener& listener, std::set<std::string>* names) {
+  const auto chain = [&](const envoy::config::listener::v3::FilterChain& c) {
+    envoy::extensions::transport_sockets::tls::v3::DownstreamTlsContext tls;
+    if (c.transport_socket().typed_config().UnpackTo(&tls)) {
+      AddSecretNames(tls.common_tls_context(), names);
+    }
+  };
+  for (const auto& c : listener.filter_chains()) chain(c);
+  if (listener.has_default_filter_chain()) chain(listener.default_filter_chain());
+}
 
 void AddEndpointName(const envoy::config::cluster::v3::Cluster& cluster,
                      std::set<std::string>* names) {

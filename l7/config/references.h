@@ -21,6 +21,11 @@ void AddEndpointName(const envoy::config::cluster::v3::Cluster& cluster,
 // two questions.
 void AddHostNames(const envoy::config::cluster::v3::Cluster& cluster,
                   std::map<std::string, Duration>* names);
+// The secrets that its transport socket names.
+void AddSecretNames(const envoy::config::cluster::v3::Cluster& cluster,
+                    std::set<std::string>* names);
+void AddSecretNames(const envoy::config::listener::v3::Listener& listener,
+                    std::set<std::string>* names);
 // The RouteConfigurations that a listener takes from ADS.
 void AddRouteNames(const envoy::config::listener::v3::Listener& listener,
                    std::set<std::string>* names);

@@ -227,12 +227,60 @@ struct TcpProxy {
   std::vector<AccessLog> access_logs;
 };
 
+// TLS. The snapshot says what a context is made of, dataplane/tls makes it: listeners and clusters
+// name it by its stable id, and secrets change without a new snapshot.
+inline constexpr uint32_t kNoTls = 0;
+
+// envoy.config.core.v3.DataSource: a text, or the file that has it (the node reads it again).
+struct DataSource {
+  std::string filename, text;
+  bool empty() const { return filename.empty() && text.empty(); }
+};
+struct TlsCertificateSource {
+  DataSource chain, key;  // PEM, the leaf first
+};
+// envoy.extensions.transport_sockets.tls.v3.Secret
+struct TlsSecret {
+  std::optional<TlsCertificateSource> certificate;
+  DataSource trusted_ca;  // validation_context
+};
+// Whom to accept of those whose certificate is good; one match is enough. All empty: everyone.
+struct TlsPeerNames {
+  std::vector<std::string> uris, trust_domains, dns_names;
+  bool operator==(const TlsPeerNames&) const = default;
+};
+
+enum class TlsRole : uint8_t { kServer, kClient };
+enum class TlsVersion : uint8_t { k12, k13 };
+
+// DownstreamTlsContext (kServer) or UpstreamTlsContext (kClient).
+struct TlsSettings {
+  uint32_t stable_id = kNoTls;  // of all that follows: what is equal has the same
+  TlsRole role = TlsRole::kServer;
+  TlsVersion version_min = TlsVersion::k12;
+  TlsVersion version_max = TlsVersion::k13;  // also of clients, where Envoy's default is 1.2
+  std::string cipher_suites_12;              // OpenSSL's list; empty: the default
+  std::vector<std::string> alpn;
+  std::vector<TlsCertificateSource> certificates;
+  std::vector<std::string> certificate_secrets;  // names: tls_certificate_sds_secret_configs
+  DataSource trusted_ca;                         // neither this nor a name: nothing is verified
+  std::string trust_secret;                      // validation_context_sds_secret_config
+  TlsPeerNames peer;
+  bool require_peer_certificate = false;  // kServer: require_client_certificate
+  std::string sni;                        // kClient
+  bool resume = true;
+  Duration session_lifetime;  // kServer; zero: the default
+
+  bool verifies() const { return !trusted_ca.empty() || !trust_secret.empty(); }
+};
+
 enum class Direction : uint8_t { kUnspecified, kInbound, kOutbound };
 
 struct Listener {
   std::string name;
   std::vector<SockAddr> addresses;  // the address and its additional_addresses
   Direction direction = Direction::kUnspecified;
+  uint32_t tls = kNoTls;                       // of the (one) filter chain: TlsSettings::stable_id
   std::variant<HttpManager, TcpProxy> filter;  // of the (one) filter chain
 };
 
@@ -278,6 +326,7 @@ struct Cluster {
   Duration idle_timeout = Duration::Seconds(3600);  // of pooled connections
   uint32_t requests_per_connection_max = 0;         // 0: no limit
   std::optional<Http2Options> http2;                // to its endpoints; else HTTP/1.1
+  uint32_t tls = kNoTls;                            // TlsSettings::stable_id
   CircuitBreaker breaker;
   std::optional<OutlierDetection> outlier;
   std::vector<Endpoint> endpoints;  // all of them, in the order of the configuration
@@ -296,6 +345,7 @@ struct Snapshot {
   std::vector<Listener> listeners;
   std::vector<RouteTable> route_tables;
   std::vector<Cluster> clusters;
+  std::vector<TlsSettings> tls;  // ascending stable ids
   absl::flat_hash_map<std::string, uint32_t> cluster_by_name;
   // Listener lookup: address and port -> index in listeners, per direction; the unspecified address
   // of a family is the wildcard of that family.

@@ -37,7 +37,26 @@ constexpr IgnoredField kListenerIgnored[] = {
 constexpr IgnoredField kFilterChainIgnored[] = {
     {"metadata", kForDisplay},
     {"name", kForDisplay},
-    {"transport_socket_connect_timeout", "plain TCP has no transport handshake"},
+    {"transport_socket_connect_timeout", "one handshake timeout holds: limits.h"},
+};
+constexpr IgnoredField kDownstreamTlsIgnored[] = {
+    {"disable_stateless_session_resumption", "sessions are always kept by the server"},
+    {"session_ticket_keys", "sessions are always kept by the server"},
+    {"session_ticket_keys_sds_secret_config", "sessions are always kept by the server"},
+    {"full_scan_certs_on_sni_mismatch", "every certificate is always looked at"},
+};
+constexpr IgnoredField kUpstreamTlsIgnored[] = {
+    {"allow_renegotiation", "there is no renegotiation"},
+    {"enforce_rsa_key_usage", "the purpose of a certificate is always checked"},
+};
+constexpr IgnoredField kTlsParametersIgnored[] = {
+    {"ecdh_curves", "X25519, P-256 and P-384 are offered"},
+};
+constexpr IgnoredField kTlsCertificateIgnored[] = {
+    {"watched_directory", "files are read again every second"},
+};
+constexpr IgnoredField kValidationIgnored[] = {
+    {"watched_directory", "files are read again every second"},
 };
 constexpr IgnoredField kHcmIgnored[] = {
     {"drain_timeout", "one drain time holds for the process"},
@@ -160,7 +179,34 @@ constexpr MessageFields kTable[] = {
     {"envoy.extensions.access_loggers.file.v3.FileAccessLog", "path format log_format", {}},
     {"envoy.config.core.v3.SubstitutionFormatString", "text_format text_format_source",
      kFormatIgnored},
-    {"envoy.config.core.v3.DataSource", "inline_string inline_bytes", {}},
+    {"envoy.config.core.v3.DataSource", "filename inline_string inline_bytes", {}},
+    // TLS
+    {"envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+     "common_tls_context require_client_certificate require_sni session_timeout "
+     "disable_stateful_session_resumption",
+     kDownstreamTlsIgnored},
+    {"envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+     "common_tls_context sni max_session_keys", kUpstreamTlsIgnored},
+    {"envoy.extensions.transport_sockets.tls.v3.CommonTlsContext",
+     "tls_params tls_certificates tls_certificate_sds_secret_configs validation_context "
+     "validation_context_sds_secret_config combined_validation_context alpn_protocols",
+     {}},
+    {"envoy.extensions.transport_sockets.tls.v3.CommonTlsContext."
+     "CombinedCertificateValidationContext",
+     "default_validation_context validation_context_sds_secret_config",
+     {}},
+    {"envoy.extensions.transport_sockets.tls.v3.TlsParameters",
+     "tls_minimum_protocol_version tls_maximum_protocol_version cipher_suites",
+     kTlsParametersIgnored},
+    {"envoy.extensions.transport_sockets.tls.v3.TlsCertificate", "certificate_chain private_key",
+     kTlsCertificateIgnored},
+    {"envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext",
+     "trusted_ca match_typed_subject_alt_names match_subject_alt_names", kValidationIgnored},
+    {"envoy.extensions.transport_sockets.tls.v3.SubjectAltNameMatcher", "san_type matcher", {}},
+    {"envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig", "name sds_config", {}},
+    {"envoy.extensions.transport_sockets.tls.v3.Secret",
+     "name tls_certificate validation_context",
+     {}},
     // HTTP
     {"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
      "codec_type stat_prefix rds route_config http_filters common_http_protocol_options "

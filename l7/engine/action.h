@@ -3,18 +3,21 @@
 #define MELTEMI_L7_ENGINE_ACTION_H_
 
 #include <cstdint>
+#include <string_view>
 
 #include "l7/base/handle.h"
 #include "l7/base/ip_addr.h"
 #include "l7/base/slice.h"
 #include "l7/base/time.h"
+#include "l7/config/snapshot.h"
 
 namespace meltemi::engine {
 
 struct Action {
   enum class Kind : uint8_t {
     kConnect,   // open a TCP connection to `address` for the engine's id `conn`; the outcome comes
-                // as OnConnected or OnConnectFailed, at the latest after `connect_timeout`
+                // as OnConnected or OnConnectFailed, at the latest after `connect_timeout`.
+                // With `tls`, it is connected when the handshake is done.
     kWrite,     // send `bytes` on `conn`
     kFinish,    // send FIN after everything written: half-close. Reading goes on.
     kAbort,     // send RST and forget: the id is dead, no OnClosed follows. Also ends a kConnect
@@ -29,6 +32,8 @@ struct Action {
   Chain bytes;
   SockAddr address;
   Duration connect_timeout;
+  uint32_t tls = config::kNoTls;  // kConnect: config::TlsSettings::stable_id
+  std::string_view alpn;          // kConnect: offered when the settings name none; a literal
   uint32_t byte_count = 0;
 };
 

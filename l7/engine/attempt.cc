@@ -27,6 +27,12 @@ FailureText TextOf(AttemptFailure failure) {
               "reset reason: connection timeout",
               "upstream_reset_before_response_started{connection_timeout}", "connection_timeout",
               telemetry::kUpstreamConnectionFailure};
+    case AttemptFailure::kTls:
+      return {503,
+              "upstream connect error or disconnect/reset before headers. "
+              "reset reason: connection failure, transport failure reason: TLS_error",
+              "upstream_reset_before_response_started{connection_failure|TLS_error}", "TLS_error",
+              telemetry::kUpstreamConnectionFailure};
     case AttemptFailure::kTermination:
       return {503,
               "upstream connect error or disconnect/reset before headers. "

@@ -6,6 +6,23 @@
 #include "l7/engine/impl.h"
 
 namespace meltemi::engine {
+namespace {
+
+AttemptFailure FailureOf(ConnectError error) {
+  switch (error) {
+    case ConnectError::kTimeout:
+      return AttemptFailure::kConnectTimeout;
+    case ConnectError::kTls:
+      return AttemptFailure::kTls;
+    case ConnectError::kRefused:
+    case ConnectError::kUnreachable:
+    case ConnectError::kNoResources:
+      return AttemptFailure::kConnect;
+  }
+  return AttemptFailure::kConnect;
+}
+
+}  // namespace
 
 Engine::Engine(const EngineOptions& options, BufferPool* pool, TimerWheel* timers, Prng* prng)
     : impl_(std::make_unique<Impl>(this, options, pool, timers, prng)) {}
@@ -256,6 +273,7 @@ ConnId Engine::Impl::OnAccept(const Accepted& accepted, Instant now) {
   conn.listener_name = listener.name;
   conn.snapshot = snapshot_;
   conn.drain = draining_;
+  conn.secure = accepted.secure;
   if (accepted.source != nullptr) {
     conn.source.Set(accepted.source->name + "." + accepted.source->ns);
   }
@@ -264,8 +282,11 @@ ConnId Engine::Impl::OnAccept(const Accepted& accepted, Instant now) {
     conn.requests.emplace(pool_, http1::HeadLimits{.header_bytes_max = manager.header_bytes_max,
                                                    .header_count_max = manager.header_count_max});
     AwaitRequest(conn, now);
-    conn.sniff = manager.codec == config::HttpCodec::kAuto;
-    if (manager.codec == config::HttpCodec::kHttp2) BecomeHttp2(conn);
+    const bool automatic = manager.codec == config::HttpCodec::kAuto;
+    conn.sniff = automatic && accepted.alpn.empty();
+    if (manager.codec == config::HttpCodec::kHttp2 || (automatic && accepted.alpn == "h2")) {
+      BecomeHttp2(conn);
+    }
   } else {
     BeginTcp(conn, now);
   }
@@ -391,18 +412,12 @@ void Engine::Impl::OnConnectFailed(ConnId id, ConnectError error, Instant now) {
     return TcpConnectFailed(peer, error, now);
   }
   if (kind == Conn::Kind::kHttp2Up) {
-    CarrierFailed(host,
-                  error == ConnectError::kTimeout ? AttemptFailure::kConnectTimeout
-                                                  : AttemptFailure::kConnect,
-                  now);
+    CarrierFailed(host, FailureOf(error), now);
     return ServeWaiter(cluster, host, now);
   }
   if (Exchange* x = exchanges_.Find(exchange)) {
     x->up = ConnId{};
-    AttemptFailed(*x,
-                  error == ConnectError::kTimeout ? AttemptFailure::kConnectTimeout
-                                                  : AttemptFailure::kConnect,
-                  now);
+    AttemptFailed(*x, FailureOf(error), now);
   }
   ServeWaiter(cluster, host, now);
 }

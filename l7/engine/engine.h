@@ -36,6 +36,8 @@ struct Accepted {
   SockAddr local;                            // what the client dialled
   SockAddr remote;                           // the client
   const config::Workload* source = nullptr;  // the workload of the pod port; null: not from a pod
+  bool secure = false;                       // the client speaks TLS
+  std::string_view alpn;                     // what its handshake has agreed; empty: nothing
 };
 
 enum class CloseReason : uint8_t {
@@ -51,6 +53,7 @@ enum class ConnectError : uint8_t {
   kUnreachable,  // ICMP, no route, no neighbour
   kTimeout,      // SYN retries used up, or action.connect_timeout passed
   kNoResources,  // no connection slot or source port left
+  kTls,          // the TLS handshake failed, or its secrets are not there
 };
 
 struct EngineOptions {

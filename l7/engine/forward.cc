@@ -46,9 +46,15 @@ std::optional<int64_t> Milliseconds(std::string_view value) {
 
 }  // namespace
 
+// As the client sees it.
+std::string_view Engine::Impl::SchemeOf(const Exchange& x) const {
+  const Conn* down = conns_.Find(x.down);
+  return down != nullptr && down->secure ? "https" : "http";
+}
+
 route::RequestView Engine::Impl::ViewOf(const Exchange& x, route::HeaderLookup lookup) const {
   return {.method = x.head.method,
-          .scheme = "http",
+          .scheme = SchemeOf(x),
           .authority = x.authority,
           .path = x.path,
           .header = lookup};
@@ -199,7 +205,9 @@ void Engine::Impl::PrepareRequest(Exchange& x) {
     const std::string ip = down.remote.ip.ToString();
     ok &= headers.Set(Known::kXForwardedFor, before.empty() ? ip : Cat(before, ", ", ip));
   }
-  if (!headers.Has(Known::kXForwardedProto)) ok &= headers.Add(Known::kXForwardedProto, "http");
+  if (!headers.Has(Known::kXForwardedProto)) {
+    ok &= headers.Add(Known::kXForwardedProto, SchemeOf(x));
+  }
   if (x.manager->generate_request_id && !headers.Has(Known::kXRequestId)) {
     const std::array<char, 36> id = MakeUuid(prng_->Next(), prng_->Next());
     ok &= headers.Add(Known::kXRequestId, {id.data(), id.size()});

@@ -218,6 +218,7 @@ void Engine::Impl::BeginStream(Conn& carrier, Instant now) {
   stream.snapshot = from.snapshot;
   stream.listener_name = from.listener_name;
   stream.source = from.source;
+  stream.secure = from.secure;
   stream.carrier = carrier_id;
   stream.stream = number;
   stream.requests.emplace();
@@ -440,7 +441,7 @@ bool Engine::Impl::WriteStreamRequest(const Exchange& x, Conn& stream, Instant n
   if (carrier == nullptr) return false;
   const bool end = x.head.framing == http::Framing::kNone;
   const uint32_t number = carrier->http2->session.SendRequest({.method = x.head.method,
-                                                               .scheme = "http",
+                                                               .scheme = SchemeOf(x),
                                                                .authority = x.authority,
                                                                .path = x.path,
                                                                .headers = &x.head.headers,

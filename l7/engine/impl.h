@@ -95,6 +95,7 @@ class Engine::Impl {
   void StartAttempt(Exchange& x, Instant now);
   void PrepareRequest(Exchange& x);
   void WriteRequest(Exchange& x, Instant now);
+  std::string_view SchemeOf(const Exchange& x) const;
   route::RequestView ViewOf(const Exchange& x, route::HeaderLookup lookup) const;
 
   // upstream.cc

@@ -97,6 +97,7 @@ bool WantsRetry(const RetryPlan& plan, AttemptFailure failure) {
   switch (failure) {
     case AttemptFailure::kConnect:
     case AttemptFailure::kConnectTimeout:
+    case AttemptFailure::kTls:
       return (plan.on & (any | RetryPolicy::kConnectFailure | RetryPolicy::kResetBeforeRequest)) !=
              0;
     case AttemptFailure::kRefusedStream:

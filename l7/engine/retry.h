@@ -31,6 +31,7 @@ struct RetryPlan {
 enum class AttemptFailure : uint8_t {
   kConnect,         // no connection
   kConnectTimeout,  // no connection in time
+  kTls,             // no connection: its TLS handshake failed
   kTermination,     // FIN or RST before the response's head
   kProtocolError,
   kRefusedStream,  // HTTP/2: provably not processed

@@ -87,6 +87,7 @@ struct Conn {
   bool finished = false;   // we have sent FIN
   bool gone = false;       // closed by TCP: no action may name it any more
   bool drain = false;      // downstream: close after the response
+  bool secure = false;     // with TLS
   ConnId id;
   Chain in;
   Timer timer;
@@ -114,7 +115,8 @@ struct Conn {
   cluster::Cluster* cluster = nullptr;
   cluster::Host* host = nullptr;
   uint32_t request_count = 0;
-  bool idle = false;  // in host->idle
+  uint32_t tls = config::kNoTls;  // it was opened with
+  bool idle = false;              // in host->idle
   std::optional<ResponseReader> responses;
   AttemptFailure broken = AttemptFailure::kTermination;  // how the upstream ended it
 

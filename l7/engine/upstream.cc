@@ -6,6 +6,25 @@
 #include "l7/engine/impl.h"
 
 namespace meltemi::engine {
+namespace {
+
+// What a TLS server is told that we will speak (RFC 7301); of opaque TCP we know nothing.
+std::string_view AlpnOf(Conn::Kind kind) {
+  switch (kind) {
+    case Conn::Kind::kHttpUp:
+      return "http/1.1";
+    case Conn::Kind::kHttp2Up:
+      return "h2";
+    case Conn::Kind::kTcpUp:
+    case Conn::Kind::kHttpDown:
+    case Conn::Kind::kTcpDown:
+    case Conn::Kind::kHttp2Down:
+      return "";
+  }
+  return "";
+}
+
+}  // namespace
 
 using http1::Event;
 
@@ -75,6 +94,8 @@ ConnId Engine::Impl::OpenUpstream(cluster::Cluster* cluster, cluster::Host* host
   action.conn = id;
   action.address = host->address;
   action.connect_timeout = cluster->settings().connect_timeout;
+  action.tls = up.tls = cluster->settings().tls;
+  action.alpn = AlpnOf(kind);
   engine_->actions_.push_back(std::move(action));
   return id;
 }
@@ -188,7 +209,7 @@ void Engine::Impl::RecycleUpstream(Conn& up, Instant now) {
   const bool worn = settings.requests_per_connection_max != 0 &&
                     up.request_count >= settings.requests_per_connection_max;
   if (worn) ++cluster->stats.cx_max_requests;
-  if (worn || up.eof || up.gone || host->removed || !up.in.empty() ||
+  if (worn || up.tls != settings.tls || up.eof || up.gone || host->removed || !up.in.empty() ||
       host->idle.size() >= limits::kIdleUpstreamPerHostMax) {
     EndConn(up, Action::Kind::kRelease);
     return ServeWaiter(cluster, host, now);

@@ -49,6 +49,7 @@ config::Cluster ConfigMaker::MakeCluster(const ClusterSpec& spec) {
   cluster.lb = spec.lb;
   cluster.connect_timeout = spec.connect_timeout;
   cluster.idle_timeout = spec.idle_timeout;
+  cluster.tls = spec.tls;
   cluster.breaker = {kUnlimited, kUnlimited, kUnlimited, kUnlimited};
   for (const SockAddr& address : spec.endpoints) {
     config::Endpoint endpoint;
@@ -84,6 +85,7 @@ std::unique_ptr<config::Snapshot> ConfigMaker::Make(const ConfigSpec& spec) {
   config::Listener listener;
   listener.name = "0.0.0.0_80";
   listener.direction = config::Direction::kOutbound;
+  listener.tls = spec.tls;
   listener.addresses = {{*IpAddr::Parse("0.0.0.0"), 80}, {*IpAddr::Parse("::"), 80}};
   listener.filter = std::move(manager);
   for (const SockAddr& address : listener.addresses) snapshot->outbound[address] = 0;

@@ -22,6 +22,7 @@ struct ClusterSpec {
   config::LbPolicy lb = config::LbPolicy::kRoundRobin;
   Duration connect_timeout = Duration::Seconds(10);
   Duration idle_timeout = Duration::Seconds(5);  // of pooled connections
+  uint32_t tls = config::kNoTls;
 };
 
 struct RouteSpec {
@@ -36,6 +37,7 @@ struct ConfigSpec {
   std::vector<ClusterSpec> clusters;
   std::vector<RouteSpec> routes;  // first match wins
   bool access_log = true;
+  uint32_t tls = config::kNoTls;  // of the listener
 };
 
 // Gives the snapshots their growing sequence, and names their stable ids.

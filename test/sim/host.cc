@@ -26,6 +26,9 @@ Host::Host(const HostOptions& options, App* app, Instant now)
       port_(options.port),
       ip_(&pool_, &timers_, &prng_),
       tcp_(options.tcp, &pool_, &timers_, &prng_, now) {
+  if (options.tls.server != nullptr || options.tls.client != nullptr) {
+    tls_ = std::make_unique<HostTls>(options.tls, &pool_, &timers_, &tcp_, now);
+  }
   const nic::PortCaps caps = port_.caps();
   ip::PortOptions port{.kind = ip::PortKind::kUplink,
                        .mac = options.mac,
@@ -94,6 +97,8 @@ Instant Host::Turn(Instant now) {
   timers_.Advance(now, [this, now](Timer& timer) {
     if (timer.owner == TimerOwner::kIp) {
       ip_.OnTimer(timer, now);
+    } else if (timer.owner == TimerOwner::kTls) {
+      tls_->OnTimer(timer, now);
     } else {
       tcp_.OnTimer(timer, now, &events_);
     }
@@ -113,8 +118,9 @@ Instant Host::Turn(Instant now) {
 }
 
 void Host::Deliver(Instant now) {
-  while (!events_.empty()) {
+  while (!events_.empty() || (tls_ != nullptr && tls_->due())) {
     delivering_.swap(events_);
+    if (tls_ != nullptr) tls_->Translate(now, &delivering_);
     for (tcp::TcpEvent& event : delivering_) app_->OnEvent(*this, event, now);
     delivering_.clear();
   }
@@ -135,7 +141,16 @@ TcpId Host::Connect(const SockAddr& to, uint64_t cookie, Instant deadline, Insta
 bool Host::Send(TcpId id, std::string_view bytes, Instant now) {
   Chain chain;
   CHECK(AppendCopy(&pool_, bytes, &chain));
+  if (tls_ != nullptr && tls_->has(id)) return tls_->Send(id, std::move(chain), now);
   return tcp_.Send(id, std::move(chain), now);
+}
+
+void Host::Finish(TcpId id, Instant now) {
+  if (tls_ == nullptr || !tls_->Finish(id, now)) tcp_.Finish(id, now);
+}
+
+void Host::Abort(TcpId id, Instant now) {
+  if (tls_ == nullptr || !tls_->Abort(id, now)) tcp_.Abort(id, now);
 }
 
 }  // namespace meltemi::sim

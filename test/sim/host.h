@@ -6,6 +6,7 @@
 #ifndef MELTEMI_TEST_SIM_HOST_H_
 #define MELTEMI_TEST_SIM_HOST_H_
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,7 @@
 #include "l7/base/prng.h"
 #include "l7/base/time.h"
 #include "l7/base/timer_wheel.h"
+#include "test/sim/host_tls.h"
 
 namespace meltemi::sim {
 
@@ -41,6 +43,7 @@ struct HostOptions {
   worker::MemoryPortOptions port;
   uint64_t seed = 1;
   tcp::TcpOptions tcp;
+  HostTlsOptions tls;  // without contexts: none
 };
 
 class Host {
@@ -57,6 +60,9 @@ class Host {
   TcpId Connect(const SockAddr& to, uint64_t cookie, Instant deadline, Instant now);
   // False: stop until kSendSpace (what was given is kept).
   bool Send(TcpId id, std::string_view bytes, Instant now);
+  void Finish(TcpId id, Instant now);
+  void Abort(TcpId id, Instant now);
+  const HostTls* tls() const { return tls_.get(); }  // null: the host speaks plainly
   tcp::Tcp& tcp() { return tcp_; }
 
   // The machine loses power, or gets it back with its memory: what arrives is lost.
@@ -82,6 +88,7 @@ class Host {
   worker::MemoryPort port_;
   ip::Ip ip_;
   tcp::Tcp tcp_;
+  std::unique_ptr<HostTls> tls_;
   bool running_ = true;
   std::vector<ip::RxPacket> rx_;
   std::vector<ip::Segment> segments_;

@@ -68,7 +68,7 @@ void HttpClient::OnEvent(Host& host, tcp::TcpEvent& event, Instant now) {
 }
 
 void HttpClient::Finish(Host& host, Slot* slot, Instant now) {
-  host.tcp().Finish(slot->tcp, now);
+  host.Finish(slot->tcp, now);
   slot->state = State::kClosing;
 }
 

@@ -53,7 +53,7 @@ void HttpServer::OnEvent(Host& host, tcp::TcpEvent& event, Instant now) {
     host.tcp().Consumed(event.id, static_cast<uint32_t>(event.bytes.size()), now);
     if (!conn.reader.Feed(event.bytes.ToString(), &requests)) {
       errors_.push_back(Cat(options_.name, ": request is no HTTP/1.1"));
-      host.tcp().Abort(event.id, now);
+      host.Abort(event.id, now);
       conns_.erase(found);
       return;
     }
@@ -91,13 +91,13 @@ void HttpServer::Pump(Host& host, TcpId id, Conn* conn, Instant now) {
                                                      // it keeps what it was given
     if (conn->replies.front().close) {
       conn->finished = true;
-      host.tcp().Finish(id, now);
+      host.Finish(id, now);
     }
     conn->replies.pop_front();
   }
   if (conn->eof && !conn->finished && conn->replies.empty()) {
     conn->finished = true;
-    host.tcp().Finish(id, now);
+    host.Finish(id, now);
   }
 }
 
@@ -111,7 +111,7 @@ Instant HttpServer::OnTurn(Host& host, Instant now) {
 }
 
 void HttpServer::Kill(Host& host, Instant now) {
-  for (const auto& [bits, conn] : conns_) host.tcp().Abort(TcpId::FromBits(bits), now);
+  for (const auto& [bits, conn] : conns_) host.Abort(TcpId::FromBits(bits), now);
   conns_.clear();
   open_ = false;
 }

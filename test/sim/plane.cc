@@ -34,9 +34,14 @@ Plane::Plane(const PlaneOptions& options, Instant now)
     worker.tcp.conn_count_max = options.conn_count_max;
     worker.tcp.time_wait = options.time_wait;
     worker.engine = {.conn_count_max = options.l7_conn_count_max,
-                     .exchange_count_max = options.conn_count_max};
+                     .exchange_count_max = options.conn_count_max,
+                     .wall_clock = options.wall_clock};
     worker::WorkerLinks links{
         .pool = &slot.pool, .snapshots = &snapshots_, .mail_in = &slot.mail, .mail_out = &slot.out};
+    if (options.tls) {
+      links.handshakes = &slot.handshakes;
+      links.tls_contexts = &tls_contexts_;
+    }
     for (int k = 0; k < n; ++k) {
       links.peers.push_back(k == i ? nullptr : slots_[k]->from_peers[i].get());
       links.from_peers.push_back(slot.from_peers[k].get());
@@ -108,7 +113,7 @@ void Plane::Drain() {
 }
 
 bool Plane::HasInput(const Slot& slot) const {
-  if (!slot.mail.empty() || !slot.worker->PeersEmpty()) return true;
+  if (!slot.mail.empty() || !slot.worker->InboxEmpty()) return true;
   for (const worker::PortSet::Entry& entry : slot.worker->ports().entries()) {
     const worker::PortAttachment& a = entry.attachment;
     if (!entry.attached || a.rx_queue < 0) continue;
@@ -166,6 +171,18 @@ tcp::TcpCounters Plane::TcpTotals() const {
   tcp::TcpCounters total;
   for (const auto& slot : slots_) total.Add(slot->worker->tcp().counters());
   return total;
+}
+
+tls::TlsCounters Plane::TlsTotals() const {
+  tls::TlsCounters total;
+  for (const auto& slot : slots_) total.Add(slot->worker->tls()->counters());
+  return total;
+}
+
+uint32_t Plane::tls_sessions() const {
+  uint32_t sum = 0;
+  for (const auto& slot : slots_) sum += slot->worker->tls()->session_count();
+  return sum;
 }
 
 engine::EngineCounters Plane::EngineTotals() const {

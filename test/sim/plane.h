@@ -11,7 +11,10 @@
 #include <vector>
 
 #include "dataplane/packet/heap_pool.h"
+#include "dataplane/shared/latest.h"
 #include "dataplane/shared/snapshot_slot.h"
+#include "dataplane/tls/context_table.h"
+#include "dataplane/tls/synchronous_handshakes.h"
 #include "dataplane/worker/testing/memory_port.h"
 #include "dataplane/worker/worker.h"
 
@@ -25,6 +28,8 @@ struct PlaneOptions {
   Duration time_wait = Duration::Seconds(60);
   Duration turn_time = Duration::Micros(2);  // what a turn costs on the virtual clock
   worker::Probe* probe = nullptr;            // around every turn
+  bool tls = false;                          // handshakes are computed when they are taken back
+  WallClock wall_clock;                      // certificates have dates
 };
 
 struct PlanePort {
@@ -47,6 +52,10 @@ class Plane {
   void SetRoutes(const std::vector<ip::Route>& routes);
   void Publish(std::unique_ptr<const config::Snapshot> snapshot);
   void Drain();
+  // The TLS contexts that listeners and clusters of snapshots name.
+  void SetTls(std::vector<tls::ContextEntry> entries) {
+    tls_contexts_.Set(tls::MakeContextTable(std::move(entries)));
+  }
   // Snapshots that are still kept, after freeing what nobody uses.
   size_t KeptSnapshots() { return snapshots_.Reclaim(); }
 
@@ -64,6 +73,8 @@ class Plane {
   // Of all workers.
   worker::WorkerCounters WorkerTotals() const;
   tcp::TcpCounters TcpTotals() const;
+  tls::TlsCounters TlsTotals() const;
+  uint32_t tls_sessions() const;
   engine::EngineCounters EngineTotals() const;
   ip::IpCounters IpTotals() const;
   int64_t packets_outstanding() const;
@@ -78,6 +89,7 @@ class Plane {
   struct Slot {
     explicit Slot(packet::HeapPacketStore* store) : pool(UINT32_MAX, store) {}
     packet::HeapPacketPool pool;
+    tls::SynchronousHandshakes handshakes;
     worker::MailIn mail{limits::kMailboxSlots};
     worker::MailOut out;
     std::vector<std::unique_ptr<worker::PeerLink>> from_peers;  // [i]: from worker i
@@ -98,6 +110,7 @@ class Plane {
   const PlaneOptions options_;
   packet::HeapPacketStore store_;  // outlives the pools
   shared::SnapshotSlot snapshots_;
+  shared::Latest<tls::ContextTableRef> tls_contexts_;
   std::vector<std::unique_ptr<Slot>> slots_;
   std::vector<PortSlot> ports_;
   std::vector<telemetry::AccessRecord> records_;

@@ -112,6 +112,7 @@ void World::AddClient(int i) {
                    .gateways = {Addr("10.1.0.1"), Addr("fd00:1::1")},
                    .seed = options_.seed * 10'000 + static_cast<uint64_t>(i)};
   if (options_.pod_offload) host.port.caps = worker::OffloadCaps();
+  host.tls = {.client = options_.tls.client, .wall_clock = options_.tls.wall_clock};
   host.port.rx_ring_frames = 4096;
   host.tcp.conn_count_max = options_.host_conn_count_max;
   host.tcp.time_wait = Duration::Seconds(1);
@@ -145,6 +146,7 @@ void World::AddServer(int i) {
   host.tcp.time_wait = Duration::Seconds(1);
   // A connection whose other end went without a word is found out.
   host.tcp.keepalive_idle = Duration::Seconds(20);
+  host.tls = {.server = options_.tls.server, .wall_clock = options_.tls.wall_clock};
   Server server;
   server.app = std::make_unique<HttpServer>(app);
   server.host = std::make_unique<Host>(host, server.app.get(), now_);

@@ -42,6 +42,7 @@ struct WorldOptions {
   int uplink_rx_queues = 1;      // with symmetric RSS when above 1
   size_t tx_ring_frames = 1024;  // of the plane's ports
   uint32_t host_conn_count_max = 4096;
+  HostTlsOptions tls;  // client's side of the clients, server's side of the servers
   uint64_t seed = 1;
 };
 

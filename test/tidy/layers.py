@@ -28,7 +28,7 @@ ARROWS = {
     "dataplane/tls": ("dataplane/packet", "dataplane/shared"),
     "dataplane/worker": ("dataplane", "l7"),
     "dataplane/agent": ("dataplane/shared", "dataplane/agent", "dataplane/worker", "dataplane/nic",
-                        "l7/config", "control/common"),
+                        "dataplane/tls", "l7/config", "control/common"),
     "dataplane/admin": ("dataplane", "l7", "control/common"),
     "dataplane": ("dataplane", "l7", "control/common"),
     "control/pilot/model": (),

@@ -1,0 +1,51 @@
+// ContextTable: the TLS contexts of a configuration, by the stable ids that listeners and clusters
+// of snapshots name them with (config::TlsSettings). Immutable; a secret that changes makes a new
+// table, not a new snapshot. Made on the agent's thread, handed to the workers by shared::Latest.
+#ifndef MELTEMI_DATAPLANE_TLS_CONTEXT_TABLE_H_
+#define MELTEMI_DATAPLANE_TLS_CONTEXT_TABLE_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "dataplane/tls/context.h"
+
+namespace meltemi::tls {
+
+struct ContextEntry {
+  uint32_t id = 0;     // config::TlsSettings::stable_id
+  ContextRef context;  // never null: settings whose secrets are not there have no entry
+  std::string sni;     // clients; empty: none sent
+  bool alpn = false;   // the context names protocols; else the connection's own are offered
+};
+
+class ContextTable {
+ public:
+  explicit ContextTable(std::vector<ContextEntry> entries) : entries_(std::move(entries)) {
+    std::sort(entries_.begin(), entries_.end(),
+              [](const ContextEntry& a, const ContextEntry& b) { return a.id < b.id; });
+  }
+  // Null when there is none (yet).
+  const ContextEntry* Find(uint32_t id) const {
+    const auto at =
+        std::lower_bound(entries_.begin(), entries_.end(), id,
+                         [](const ContextEntry& e, uint32_t wanted) { return e.id < wanted; });
+    return at != entries_.end() && at->id == id ? &*at : nullptr;
+  }
+  size_t size() const { return entries_.size(); }
+
+ private:
+  std::vector<ContextEntry> entries_;  // by id
+};
+
+using ContextTableRef = std::shared_ptr<const ContextTable>;
+inline ContextTableRef MakeContextTable(std::vector<ContextEntry> entries) {
+  return std::make_shared<const ContextTable>(std::move(entries));
+}
+
+}  // namespace meltemi::tls
+
+#endif  // MELTEMI_DATAPLANE_TLS_CONTEXT_TABLE_H_

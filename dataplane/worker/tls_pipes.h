@@ -1,0 +1,71 @@
+// TlsPipes: what stands between one TCP connection and one L7 connection when there is TLS between
+// them. Plain connections have a Pipe only (pipes.h). Thread: the worker's. Bound: the sessions of
+// tls::Tls, whose slots these are.
+//
+//   TCP's cookie is the TlsId's bits with kTlsCookie set: one bit tells these from plain ones.
+//   A client's connection becomes L7's when its handshake is done; a server's was L7's before.
+//
+// The receive window counts ciphertext, L7 counts plaintext. TCP is told that `unopened` is used up
+// when L7 has used up all it was given; of less, as much as L7 says. While the handshake runs it is
+// told nothing: the window bounds what waits.
+#ifndef MELTEMI_DATAPLANE_WORKER_TLS_PIPES_H_
+#define MELTEMI_DATAPLANE_WORKER_TLS_PIPES_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <deque>
+
+#include "dataplane/tls/tls.h"
+#include "l7/base/handle.h"
+#include "l7/base/slice.h"
+
+namespace meltemi::worker {
+
+// Slots stay far below it.
+inline constexpr uint64_t kTlsCookie = uint64_t{1} << 31;
+
+struct TlsPipe {
+  tls::TlsId tls;
+  TcpId tcp;
+  ConnId conn;               // invalid: not L7's yet
+  bool established = false;  // the handshake is done
+  bool tcp_connected = false;
+  Chain early;            // to be sent when TCP is connected
+  Chain plain;            // of L7, to be sealed in this turn
+  uint64_t unopened = 0;  // ciphertext that TCP's window still counts
+  uint64_t with_l7 = 0;   // plaintext that L7 has not used up
+
+  // How much TCP's window may open, now that L7 has used up `consumed` bytes.
+  uint32_t TakeWindow(uint64_t consumed) {
+    with_l7 -= std::min(consumed, with_l7);
+    if (!established) return 0;
+    const uint64_t n = with_l7 == 0 ? unopened : std::min(consumed, unopened);
+    unopened -= n;
+    return static_cast<uint32_t>(n);
+  }
+};
+
+class TlsPipes {
+ public:
+  TlsPipe& Add(tls::TlsId id, TcpId tcp) {
+    if (id.slot >= pipes_.size()) pipes_.resize(id.slot + 1);
+    TlsPipe& pipe = pipes_[id.slot];
+    pipe = TlsPipe{.tls = id, .tcp = tcp};
+    return pipe;
+  }
+  // Null when it is gone. Stays where it is until removed.
+  TlsPipe* Find(tls::TlsId id) {
+    const bool here = id.valid() && id.slot < pipes_.size() && pipes_[id.slot].tls == id;
+    return here ? &pipes_[id.slot] : nullptr;
+  }
+  void Remove(tls::TlsId id) {
+    if (TlsPipe* pipe = Find(id)) *pipe = TlsPipe{};
+  }
+
+ private:
+  std::deque<TlsPipe> pipes_;  // by slot; references outlive growth
+};
+
+}  // namespace meltemi::worker
+
+#endif  // MELTEMI_DATAPLANE_WORKER_TLS_PIPES_H_

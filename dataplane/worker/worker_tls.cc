@@ -1,0 +1,245 @@
+// Connections with TLS: what TCP brings goes through dataplane/tls to L7, and back. Nothing of this
+// is touched by plain connections.
+#include <utility>
+
+#include "dataplane/worker/worker.h"
+#include "l7/base/limits.h"
+
+namespace meltemi::worker {
+
+// L7 hears of a client when its handshake is done.
+void Worker::AcceptTls(TcpId tcp, uint32_t settings, Instant now) {
+  const tls::ContextEntry* entry = ContextOf(settings);
+  if (entry == nullptr) {
+    ++counters_.tls_not_ready;
+    tcp_.Abort(tcp, now);
+    return;
+  }
+  const tls::TlsId id = tls_->Accept(entry->context, 0, now);
+  if (!id.valid()) {
+    ++counters_.refused_full;
+    tcp_.Abort(tcp, now);
+    return;
+  }
+  tls_pipes_.Add(id, tcp).tcp_connected = true;
+  SetTcpCookie(tcp, id.bits() | kTlsCookie);
+}
+
+// The ClientHello is made while the SYN is on its way.
+void Worker::ConnectTls(const engine::Action& action, TcpId tcp, Instant now) {
+  const tls::ContextEntry* entry = ContextOf(action.tls);
+  tls::TlsId id;
+  if (entry != nullptr) {
+    tls::ConnectRequest request{.sni = entry->sni,
+                                .resumption_key = action.address.ToString(),
+                                .timeout = action.connect_timeout};
+    if (!entry->alpn && !action.alpn.empty()) request.alpn.emplace_back(action.alpn);
+    id = tls_->Connect(entry->context, std::move(request), 0, now);
+  }
+  if (!id.valid()) {
+    if (entry == nullptr) ++counters_.tls_not_ready;
+    tcp_.Abort(tcp, now);
+    return engine_.OnConnectFailed(
+        action.conn,
+        entry == nullptr ? engine::ConnectError::kTls : engine::ConnectError::kNoResources, now);
+  }
+  tls_pipes_.Add(id, tcp).conn = action.conn;
+  pipes_.Join(action.conn, tcp, id);
+  tcp_.SetCookie(tcp, id.bits() | kTlsCookie);
+}
+
+const tls::ContextEntry* Worker::ContextOf(uint32_t settings) const {
+  return tls_ == nullptr || tls_contexts_ == nullptr ? nullptr : tls_contexts_->Find(settings);
+}
+
+void Worker::TakeTlsContexts() {
+  if (links_.tls_contexts == nullptr || links_.tls_contexts->version() == tls_version_) return;
+  tls_version_ = links_.tls_contexts->version();
+  tls_contexts_ = links_.tls_contexts->Get();
+  busy_ = true;
+}
+
+// Handshakes that came back from their threads.
+void Worker::PollTls(Instant now) {
+  if (tls_ == nullptr || tls_->handshakes_in_flight() == 0) return;
+  tls_->Poll(now, &tls_events_);
+  DeliverTls(now);
+}
+
+void Worker::OnTlsTcpEvent(tcp::TcpEvent& event, Instant now) {
+  const tls::TlsId id = tls::TlsId::FromBits(event.cookie & ~kTlsCookie);
+  TlsPipe* pipe = tls_pipes_.Find(id);
+  if (pipe == nullptr || pipe->tcp != event.id) return;  // we have let go of it
+  switch (event.kind) {
+    case tcp::TcpEvent::Kind::kAccepted:
+      break;
+    case tcp::TcpEvent::Kind::kConnected:
+      pipe->tcp_connected = true;
+      if (!pipe->early.empty()) SendTls(*pipe, std::exchange(pipe->early, Chain()), now);
+      break;
+    case tcp::TcpEvent::Kind::kData:
+      pipe->unopened += event.bytes.size();
+      tls_->Receive(id, std::move(event.bytes), now, &tls_events_);
+      DeliverTls(now);
+      if (TlsPipe* still = tls_pipes_.Find(id)) OpenWindow(*still, 0, now);
+      break;
+    case tcp::TcpEvent::Kind::kEof:
+      tls_->OnEof(id, now, &tls_events_);
+      DeliverTls(now);
+      break;
+    case tcp::TcpEvent::Kind::kSendSpace:
+      if (pipe->established) engine_.OnSendQueue(pipe->conn, true, now);
+      break;
+    case tcp::TcpEvent::Kind::kConnectFailed:
+    case tcp::TcpEvent::Kind::kClosed: {
+      const TlsPipe gone = ForgetTls(*pipe);
+      if (gone.established) {
+        engine_.OnClosed(gone.conn, CloseReasonOf(event.error), now);
+      } else if (gone.conn.valid()) {
+        engine_.OnConnectFailed(
+            gone.conn,
+            gone.tcp_connected ? engine::ConnectError::kTls : ConnectErrorOf(event.error), now);
+      }
+      break;
+    }
+  }
+}
+
+void Worker::DeliverTls(Instant now) {
+  busy_ |= !tls_events_.empty();
+  for (tls::TlsEvent& event : tls_events_) OnTlsEvent(event, now);
+  for (const tls::TlsEvent& event : tls_events_) {
+    if (TlsPipe* pipe = tls_pipes_.Find(event.id)) OpenWindow(*pipe, 0, now);
+  }
+  tls_events_.clear();
+  RunActions(now);
+}
+
+void Worker::OnTlsEvent(tls::TlsEvent& event, Instant now) {
+  TlsPipe* const pipe = tls_pipes_.Find(event.id);
+  if (pipe == nullptr) return;  // what came before has ended it
+  switch (event.kind) {
+    case tls::TlsEvent::Kind::kWrite:
+      return SendTls(*pipe, std::move(event.bytes), now);
+    case tls::TlsEvent::Kind::kHandshakeDone:
+      return OnHandshakeDone(event, now);
+    case tls::TlsEvent::Kind::kPlain:
+      pipe->with_l7 += event.bytes.size();
+      return engine_.OnBytes(pipe->conn, std::move(event.bytes), now);
+    case tls::TlsEvent::Kind::kCloseNotify:
+    case tls::TlsEvent::Kind::kTruncated:
+      return engine_.OnEof(pipe->conn, now);
+    case tls::TlsEvent::Kind::kError:
+      return OnTlsError(event, now);
+  }
+}
+
+void Worker::OnHandshakeDone(const tls::TlsEvent& event, Instant now) {
+  TlsPipe* pipe = tls_pipes_.Find(event.id);
+  pipe->established = true;
+  if (pipe->conn.valid()) {
+    return engine_.OnConnected(pipe->conn, tcp_.tuple(pipe->tcp).local, now);
+  }
+  // As in OnAccepted: what the engine wants of connections that are gone comes first.
+  RunActions(now);
+  const ConnId conn = Admit(pipe->tcp, event.info.get(), now);
+  if (!conn.valid()) {
+    ++counters_.refused_full;
+    tcp_.Abort(ForgetTls(*pipe).tcp, now);
+    return;
+  }
+  pipe->conn = conn;
+  pipes_.Join(conn, pipe->tcp, event.id);
+}
+
+// The session is gone. An alert may still be on its way: TCP is ended in order.
+void Worker::OnTlsError(const tls::TlsEvent& event, Instant now) {
+  const TlsPipe gone = ForgetTls(*tls_pipes_.Find(event.id));
+  if (gone.tcp_connected) {
+    tcp_.Release(gone.tcp, now);
+  } else {
+    tcp_.Abort(gone.tcp, now);
+  }
+  if (gone.established) return engine_.OnClosed(gone.conn, engine::CloseReason::kPeerReset, now);
+  if (gone.conn.valid()) engine_.OnConnectFailed(gone.conn, engine::ConnectError::kTls, now);
+}
+
+TlsPipe Worker::ForgetTls(TlsPipe& pipe) {
+  TlsPipe gone = std::exchange(pipe, TlsPipe{});
+  tls_->Release(gone.tls);
+  if (gone.conn.valid()) pipes_.Part(gone.conn);
+  return gone;
+}
+
+void Worker::RunTls(engine::Action& action, TlsPipe& pipe, Instant now) {
+  switch (action.kind) {
+    case engine::Action::Kind::kConnect:
+      break;
+    case engine::Action::Kind::kWrite:  // sealed together with what follows
+      if (pipe.plain.empty()) to_seal_.push_back(pipe.tls);
+      pipe.plain.Append(std::move(action.bytes));
+      break;
+    case engine::Action::Kind::kFinish:
+      if (!SealPlain(pipe, now)) break;
+      CloseTls(pipe, now);
+      tcp_.Finish(pipe.tcp, now);
+      break;
+    case engine::Action::Kind::kAbort:
+      tcp_.Abort(ForgetTls(pipe).tcp, now);
+      break;
+    case engine::Action::Kind::kRelease:
+      if (!SealPlain(pipe, now)) break;
+      CloseTls(pipe, now);
+      tcp_.Release(ForgetTls(pipe).tcp, now);
+      break;
+    case engine::Action::Kind::kConsumed:
+      OpenWindow(pipe, action.byte_count, now);
+      break;
+  }
+}
+
+// What L7 has written since, in as few records as it fits.
+void Worker::SealWrites(Instant now) {
+  for (const tls::TlsId id : to_seal_) {
+    if (TlsPipe* pipe = tls_pipes_.Find(id)) (void)SealPlain(*pipe, now);
+  }
+  to_seal_.clear();
+}
+
+// False: out of buffers, and the connection is gone.
+bool Worker::SealPlain(TlsPipe& pipe, Instant now) {
+  if (pipe.plain.empty()) return true;
+  Chain records;
+  if (tls_->Seal(pipe.tls, std::exchange(pipe.plain, Chain()), &records)) {
+    SendTls(pipe, std::move(records), now);
+    return true;
+  }
+  const TlsPipe gone = ForgetTls(pipe);
+  tcp_.Abort(gone.tcp, now);
+  engine_.OnClosed(gone.conn, engine::CloseReason::kPeerReset, now);
+  return false;
+}
+
+void Worker::CloseTls(TlsPipe& pipe, Instant now) {
+  Chain records;
+  tls_->Close(pipe.tls, &records);
+  SendTls(pipe, std::move(records), now);
+}
+
+void Worker::SendTls(TlsPipe& pipe, Chain records, Instant now) {
+  if (records.empty()) return;
+  if (!pipe.tcp_connected) {
+    pipe.early.Append(std::move(records));
+    return;
+  }
+  if (!tcp_.Send(pipe.tcp, std::move(records), now) && pipe.established) {
+    engine_.OnSendQueue(pipe.conn, false, now);
+  }
+}
+
+void Worker::OpenWindow(TlsPipe& pipe, uint64_t consumed, Instant now) {
+  const uint32_t n = pipe.TakeWindow(consumed);
+  if (n > 0) tcp_.Consumed(pipe.tcp, n, now);
+}
+
+}  // namespace meltemi::worker
