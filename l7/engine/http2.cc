@@ -2,7 +2,6 @@
 // is the TCP connection; everything above it (requests, bodies, retries, records) is the business
 // of its streams, in the files of HTTP/1.
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <string>
 #include <utility>
@@ -66,14 +65,18 @@ std::optional<http::HeaderBlock> TrailersOf(std::string_view text, BufferPool* p
 
 // Downstream: what kind of connection it is, by its first bytes. False: not known yet.
 bool Engine::Impl::Sniff(Conn& conn) {
-  const auto n = static_cast<uint32_t>(std::min(conn.in.size(), kMagic.size()));
-  std::array<uint8_t, kMagic.size()> first;
-  conn.in.CopyTo(0, n, first.data());
-  if (std::string_view(reinterpret_cast<const char*>(first.data()), n) != kMagic.substr(0, n)) {
-    conn.sniff = false;
-    return true;
+  std::string_view left = kMagic;
+  for (const ChainNode* node = conn.in.head(); node != nullptr && !left.empty();
+       node = node->next) {
+    const std::string_view bytes(reinterpret_cast<const char*>(node->slice.data()),
+                                 std::min<size_t>(node->slice.size(), left.size()));
+    if (!left.starts_with(bytes)) {
+      conn.sniff = false;
+      return true;
+    }
+    left.remove_prefix(bytes.size());
   }
-  if (n < kMagic.size()) return false;
+  if (!left.empty()) return false;
   BecomeHttp2(conn);
   return true;
 }
