@@ -6,6 +6,7 @@
 #include "dataplane/ip/counters.h"
 #include "dataplane/packet/packet_pool.h"
 #include "dataplane/tcp/counters.h"
+#include "dataplane/tls/counters.h"
 #include "dataplane/worker/counters.h"
 #include "l7/base/text.h"
 #include "l7/engine/counters.h"
@@ -55,10 +56,34 @@ void AddTables(const worker::StatsReport& report, std::vector<Sample>* out) {
                     .family = {}});
   };
   gauge("meltemi_tcp_connections", static_cast<double>(report.tcp_connections));
+  gauge("meltemi_tls_sessions", static_cast<double>(report.tls_sessions));
   gauge("meltemi_l7_connections", static_cast<double>(report.l7_connections));
   gauge("meltemi_l7_exchanges", static_cast<double>(report.l7_exchanges));
   gauge("meltemi_packet_pool_outstanding", static_cast<double>(report.packets_outstanding));
   gauge("meltemi_worker_snapshot_sequence", static_cast<double>(report.snapshot_sequence));
+}
+
+// Which TLS contexts are in force, whether what they are made of is the newest, and until when
+// their own certificates are good.
+void AddTlsContexts(const std::vector<agent::TlsContextStatus>& contexts,
+                    std::vector<Sample>* out) {
+  for (const agent::TlsContextStatus& c : contexts) {
+    const std::string labels =
+        Cat(telemetry::Label("id", Cat(c.id)), ",",
+            telemetry::Label("role", c.role == config::TlsRole::kServer ? "server" : "client"));
+    const auto add = [&](const char* name, double value) {
+      out->push_back({.name = name,
+                      .labels = labels,
+                      .value = value,
+                      .kind = Sample::Kind::kGauge,
+                      .family = {}});
+    };
+    add("meltemi_tls_context_ready", c.ready ? 1 : 0);
+    add("meltemi_tls_context_stale", c.error.empty() ? 0 : 1);
+    if (c.not_after > 0) {
+      add("meltemi_tls_context_not_after_seconds", static_cast<double>(c.not_after));
+    }
+  }
 }
 
 void AddAgent(const agent::AgentStatus& status, std::vector<Sample>* out) {
@@ -79,6 +104,7 @@ void AddAgent(const agent::AgentStatus& status, std::vector<Sample>* out) {
     add(Cat(prefix, "update_success"), static_cast<double>(t.accepted_count), Kind::kCounter);
     add(Cat(prefix, "update_rejected"), static_cast<double>(t.rejected_count), Kind::kCounter);
   }
+  AddTlsContexts(status.tls, out);
 }
 
 HttpReply Text(std::string body) { return {.body = std::move(body)}; }
@@ -125,8 +151,8 @@ std::string Admin::Prometheus() {
   const NodeStats stats = node_->CollectStats();
   std::vector<Sample> samples;
   for (const auto& report : stats.workers) {
-    AddTables<worker::WorkerCounters, ip::IpCounters, tcp::TcpCounters, engine::EngineCounters,
-              packet::PacketPoolCounters>(*report, &samples);
+    AddTables<worker::WorkerCounters, ip::IpCounters, tcp::TcpCounters, tls::TlsCounters,
+              engine::EngineCounters, packet::PacketPoolCounters>(*report, &samples);
     samples.insert(samples.end(), report->samples.begin(), report->samples.end());
   }
   for (const PortStatus& port : stats.ports) {

@@ -34,20 +34,6 @@ void AddTo(config::Resources* to, const ClusterLoadAssignment* m) { to->assignme
 void AddTo(config::Resources* to, const Listener* m) { to->listeners.push_back(m); }
 void AddTo(config::Resources* to, const RouteConfiguration* m) { to->routes.push_back(m); }
 
-// Secrets are no resources of a snapshot: each is checked by itself.
-template <typename Message>
-absl::Status CheckSecrets(const config::Compiler& compiler, const AcceptedMap<Message>& fresh) {
-  if constexpr (std::is_same_v<Message, Secret>) {
-    for (const auto& [name, entry] : fresh) {
-      const absl::Status status = compiler.CompileSecret(entry.message).status();
-      if (!status.ok()) {
-        return absl::InvalidArgumentError(Cat("Secret \"", name, "\": ", status.message()));
-      }
-    }
-  }
-  return absl::OkStatus();
-}
-
 template <typename Message>
 absl::Status Unpack(const DiscoveryResponse& response, Instant now, AcceptedMap<Message>* to) {
   for (int i = 0; i < response.resources_size(); ++i) {
@@ -138,10 +124,6 @@ const char* TypeUrl(Type type) {
       return "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
   }
   return "";
-}
-
-bool IsOwnSecret(const std::string& name) {
-  return name.starts_with("spiffe://") || name == kOwnRoots;
 }
 
 const char* TypeName(Type type) {
@@ -251,7 +233,11 @@ absl::Status AdsState::TakeInto(Type type, const DiscoveryResponse& response, In
     for (const auto& [name, entry] : fresh) AddTo(&part, &entry.message);
   }
   if (absl::Status s = compiler_.Check(part); !s.ok()) return s;
-  if (absl::Status s = CheckSecrets(compiler_, fresh); !s.ok()) return s;
+  if constexpr (std::is_same_v<Message, Secret>) {
+    for (const auto& [name, entry] : fresh) {
+      if (absl::Status s = CheckSecret(entry.message); !s.ok()) return s;
+    }
+  }
 
   TypeStatus& status = of(type).status;
   Change<Message> change(Wildcard(type), map);
@@ -373,19 +359,6 @@ std::set<std::string> AdsState::RouteNames() const {
   return names;
 }
 
-std::set<std::string> AdsState::SecretNames() const {
-  std::set<std::string> names;
-  for (const Cluster& m : static_clusters_) config::AddSecretNames(m, &names);
-  for (const Listener& m : static_listeners_) config::AddSecretNames(m, &names);
-  for (const auto& [name, entry] : resources_.clusters)
-    config::AddSecretNames(entry.message, &names);
-  for (const auto& [name, entry] : lingering_) config::AddSecretNames(entry.message, &names);
-  for (const auto& [name, entry] : resources_.listeners)
-    config::AddSecretNames(entry.message, &names);
-  if (options_.own_identities) std::erase_if(names, IsOwnSecret);
-  return names;
-}
-
 std::set<std::string> AdsState::NamesOf(Type type) const {
   switch (type) {
     case Type::kEndpoints:
@@ -399,15 +372,6 @@ std::set<std::string> AdsState::NamesOf(Type type) const {
       break;
   }
   return {};
-}
-
-std::map<std::string, config::TlsSecret> AdsState::Secrets() const {
-  std::map<std::string, config::TlsSecret> secrets;
-  for (const auto& [name, entry] : resources_.secrets) {
-    auto secret = compiler_.CompileSecret(entry.message);
-    if (secret.ok()) secrets.emplace(name, *std::move(secret));  // it was checked when it came
-  }
-  return secrets;
 }
 
 std::set<std::string> AdsState::ReferencedClusters() const {
@@ -470,6 +434,7 @@ absl::StatusOr<std::unique_ptr<config::Snapshot>> AdsState::TakeSnapshot(Instant
   if (!std::exchange(started_, true)) {
     wildcards_until_ = now + options_.initial_fetch_timeout;
     Derive(now);
+    if (absl::Status s = CheckStaticSecrets(); !s.ok()) return s;
     if (!options_.dynamic || !static_listeners_.empty() || !static_clusters_.empty()) {
       auto first = compiler_.Compile(All());
       if (!first.ok()) return first.status();

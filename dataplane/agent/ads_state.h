@@ -90,6 +90,8 @@ class AdsState {
     Duration initial_fetch_timeout = Duration::Seconds(15);
     Duration linger_max = Duration::Seconds(5);
     bool dynamic = true;  // false: static resources only
+    // Of the start-up file.
+    std::vector<envoy::extensions::transport_sockets::tls::v3::Secret> static_secrets;
     // Secrets that the node has from its CA are not asked for: IsOwnSecret.
     bool own_identities = false;
   };
@@ -118,11 +120,15 @@ class AdsState {
   uint64_t unknown_type_count() const { return unknown_type_count_; }
   const AcceptedResources& resources() const { return resources_; }
   const std::vector<Listener>& static_listeners() const { return static_listeners_; }
+  const std::vector<envoy::extensions::transport_sockets::tls::v3::Secret>& static_secrets() const {
+    return options_.static_secrets;
+  }
   const std::vector<Cluster>& static_clusters() const { return static_clusters_; }
   // Host names of DNS clusters: which to ask for now, and what came of it.
   std::vector<std::string> NamesToAsk(Instant now) { return dns_.Due(now); }
   void OnDnsAnswer(const DnsAnswer& answer, Instant now);
-  // The secrets that have come, and a number that grows with each change of them.
+  // The secrets that have come and the static ones, and a number that grows with each change of
+  // them.
   std::map<std::string, config::TlsSecret> Secrets() const;
   uint64_t secrets_version() const { return secrets_version_; }
   bool has_names() const { return !dns_.empty(); }
@@ -161,7 +167,11 @@ class AdsState {
   void ForgetUnsubscribed();
   std::set<std::string> EndpointNames() const;
   std::set<std::string> RouteNames() const;
+  // ads_secrets.cc
   std::set<std::string> SecretNames() const;
+  absl::Status CheckSecret(
+      const envoy::extensions::transport_sockets::tls::v3::Secret& secret) const;
+  absl::Status CheckStaticSecrets() const;
   std::set<std::string> NamesOf(Type type) const;
   std::set<std::string> ReferencedClusters() const;
   bool Whole(Instant now) const;

@@ -282,7 +282,7 @@ TEST_F(AdsStateTest, DumpsInEnvoysShape) {
     const std::string type = value.struct_value().fields().at("@type").string_value();
     by_type[type.substr(type.rfind('.') + 1)] = value.struct_value();
   }
-  EXPECT_EQ(by_type.size(), 5u);
+  EXPECT_EQ(by_type.size(), 6u);
   const auto& clusters =
       by_type["ClustersConfigDump"].fields().at("dynamic_active_clusters").list_value();
   ASSERT_EQ(clusters.values_size(), 2);

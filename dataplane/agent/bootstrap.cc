@@ -270,6 +270,9 @@ absl::StatusOr<Bootstrap> ParseBootstrap(std::string_view text, std::string_view
     fixed.ForEach("clusters", [&](const YAML::Node& node, const std::string& path) {
       ReadMessage(node, path, &error, &b.clusters.emplace_back());
     });
+    fixed.ForEach("secrets", [&](const YAML::Node& node, const std::string& path) {
+      ReadMessage(node, path, &error, &b.secrets.emplace_back());
+    });
     fixed.Finish();
   }
   if (top.Has("meltemi")) ReadMeltemi(top.Child("meltemi"), &b);
@@ -277,7 +280,7 @@ absl::StatusOr<Bootstrap> ParseBootstrap(std::string_view text, std::string_view
   if (error.ok()) error = CheckReferences(b);
   if (!error.ok()) return absl::InvalidArgumentError(Cat(file, ": ", error.message()));
   FillMetadata(&b);
-  b.json = YamlToJson(root);
+  b.json = YamlToRedactedJson(root);
   return b;
 }
 

@@ -15,6 +15,7 @@
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/core/v3/base.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
+#include "envoy/extensions/transport_sockets/tls/v3/secret.pb.h"
 #include "l7/base/ip_addr.h"
 #include "l7/base/time.h"
 #include "l7/config/snapshot.h"
@@ -51,6 +52,7 @@ struct Bootstrap {
   std::string ads_target;  // "host:port" of the ADS server; empty: static resources only
   std::vector<envoy::config::listener::v3::Listener> listeners;  // static_resources
   std::vector<envoy::config::cluster::v3::Cluster> clusters;
+  std::vector<envoy::extensions::transport_sockets::tls::v3::Secret> secrets;
 
   int workers = 1;
   std::vector<int> cpus;  // one per worker; empty: not pinned

@@ -222,8 +222,8 @@ TEST(Bootstrap, MistakesInEnvoysFieldsAreNamed) {
       {"{node: {id: n}, dynamic_resources: {ads_config: {grpc_services: [{google_grpc: "
        "{target_uri: a}}]}, cds_config: {ads: {}, resource_api_version: V2}}}",
        "dynamic_resources.cds_config.resource_api_version: only V3 is supported"},
-      {"{node: {id: n}, static_resources: {secrets: []}}",
-       "static_resources.secrets: unknown field"},
+      {"{node: {id: n}, static_resources: {endpoints: []}}",
+       "static_resources.endpoints: unknown field"},
   });
 }
 

@@ -1,9 +1,11 @@
 #include "dataplane/agent/config_dump.h"
 
+#include <memory>
 #include <utility>
 
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
+#include "dataplane/agent/redact.h"
 #include "google/protobuf/util/json_util.h"
 #include "l7/base/text.h"
 
@@ -26,8 +28,12 @@ std::string Quoted(std::string_view text) {
   return out + "\"";
 }
 
-// The message with its type in front, as inside google.protobuf.Any.
-std::string Body(const google::protobuf::Message& message) {
+// The message with its type in front, as inside google.protobuf.Any, and without what is secret.
+std::string Body(const google::protobuf::Message& original) {
+  const std::unique_ptr<google::protobuf::Message> copy(original.New());
+  google::protobuf::Message& message = *copy;
+  message.CopyFrom(original);
+  Redact(&message);
   google::protobuf::util::JsonPrintOptions options;
   options.preserve_proto_field_names = true;
   std::string body;
@@ -123,6 +129,9 @@ std::string ConfigDumpJson(const AdsState& state, std::string_view bootstrap_jso
              "\"dynamic_route_configs\":", writer.States("route_config", resources.routes));
   AddSection(&sections, "EndpointsConfigDump", "\"dynamic_endpoint_configs\":",
              writer.States("endpoint_config", resources.endpoints));
+  AddSection(&sections, "SecretsConfigDump",
+             "\"static_secrets\":", Writer::Static("secret", state.static_secrets()),
+             ",\"dynamic_active_secrets\":", writer.States("secret", resources.secrets));
   return out + "]}";
 }
 

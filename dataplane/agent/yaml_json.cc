@@ -26,7 +26,21 @@ void AppendQuoted(const std::string& text, std::string* out) {
   out->push_back('"');
 }
 
-void Append(const YAML::Node& node, std::string* out) {
+// What is shown: everything; everything but secrets; below the name of a secret.
+enum class Show : uint8_t { kAll, kPublic, kNoSecret };
+
+// Fields as in redact.cc, as protobuf's JSON spells them, both ways.
+bool IsInline(const std::string& key) {
+  return key == "inline_string" || key == "inlineString" || key == "inline_bytes" ||
+         key == "inlineBytes";
+}
+Show Below(Show show, const std::string& key) {
+  const bool secret = key == "private_key" || key == "privateKey" || key == "password" ||
+                      key == "pkcs12" || key == "keys" || key == "secret";
+  return show == Show::kPublic && secret ? Show::kNoSecret : show;
+}
+
+void Append(const YAML::Node& node, Show show, std::string* out) {
   switch (node.Type()) {
     case YAML::NodeType::Undefined:
     case YAML::NodeType::Null:
@@ -53,7 +67,7 @@ void Append(const YAML::Node& node, std::string* out) {
       for (const YAML::Node& element : node) {
         if (!first) out->push_back(',');
         first = false;
-        Append(element, out);
+        Append(element, show, out);
       }
       out->push_back(']');
       break;
@@ -66,7 +80,11 @@ void Append(const YAML::Node& node, std::string* out) {
         first = false;
         AppendQuoted(entry.first.Scalar(), out);
         out->push_back(':');
-        Append(entry.second, out);
+        if (show == Show::kNoSecret && IsInline(entry.first.Scalar())) {
+          AppendQuoted("[redacted]", out);
+        } else {
+          Append(entry.second, Below(show, entry.first.Scalar()), out);
+        }
       }
       out->push_back('}');
       break;
@@ -132,7 +150,13 @@ absl::Status CheckTree(const YAML::Node& root) { return TreeCheck().Visit(root, 
 
 std::string YamlToJson(const YAML::Node& node) {
   std::string out;
-  Append(node, &out);
+  Append(node, Show::kAll, &out);
+  return out;
+}
+
+std::string YamlToRedactedJson(const YAML::Node& node) {
+  std::string out;
+  Append(node, Show::kPublic, &out);
   return out;
 }
 

@@ -24,6 +24,8 @@ absl::Status CheckTree(const YAML::Node& root);
 
 // `node` is of a document that CheckTree found good.
 std::string YamlToJson(const YAML::Node& node);
+// For people: inline texts of private keys and other secrets are "[redacted]".
+std::string YamlToRedactedJson(const YAML::Node& node);
 
 }  // namespace meltemi::agent
 

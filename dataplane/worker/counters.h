@@ -20,6 +20,9 @@ namespace meltemi::worker {
   C(drop_port_full, "packets", "packets dropped because a port's transmit queue was full")    \
   C(refused_full, "connections", "connections reset because L7 had no slot for them")         \
   C(tls_not_ready, "connections", "connections refused: their TLS secrets are not there")     \
+  C(tls_settings_changed, "connections", "handshakes done under settings no longer in force") \
+  C(no_filter_chain, "connections", "connections whose first bytes no filter chain takes")    \
+  C(sniff_timeouts, "connections", "connections let go: their first bytes did not come")      \
   C(connect_no_route, "connections", "upstream connections refused for want of a route")      \
   C(connect_no_port, "connections", "upstream connections refused for want of a source port") \
   C(records_lost, "records", "access log records dropped because the log thread was behind")  \

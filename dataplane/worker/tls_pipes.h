@@ -2,7 +2,9 @@
 // them. Plain connections have a Pipe only (pipes.h). Thread: the worker's. Bound: the sessions of
 // tls::Tls, whose slots these are.
 //
-//   TCP's cookie is the TlsId's bits with kTlsCookie set: one bit tells these from plain ones.
+//   A connection whose first bytes must choose a filter chain has a Sniff before it has anything
+//   else. TCP's cookie is the SniffId's bits with kSniffCookie set, the TlsId's with kTlsCookie:
+//   one bit tells these from plain ones.
 //   A client's connection becomes L7's when its handshake is done; a server's was L7's before.
 //
 // The receive window counts ciphertext, L7 counts plaintext. TCP is told that `unopened` is used up
@@ -16,18 +18,29 @@
 #include <deque>
 
 #include "dataplane/tls/tls.h"
+#include "dataplane/worker/pipes.h"
 #include "l7/base/handle.h"
 #include "l7/base/slice.h"
+#include "l7/base/slot_map.h"
+#include "l7/base/timer_wheel.h"
 
 namespace meltemi::worker {
 
-// Slots stay far below it.
-inline constexpr uint64_t kTlsCookie = uint64_t{1} << 31;
+inline constexpr uint64_t kSniffCookie = uint64_t{1} << 30;
+
+using SniffId = Handle<struct SniffTag>;
+struct Sniff {
+  explicit Sniff(TcpId tcp_in) : tcp(tcp_in) {}
+  TcpId tcp;
+  Timer timer{TimerOwner::kWorker, 0};  // its subject is the SniffId
+  Chain bytes;
+};
 
 struct TlsPipe {
   tls::TlsId tls;
   TcpId tcp;
   ConnId conn;               // invalid: not L7's yet
+  uint32_t settings = 0;     // config::TlsSettings::stable_id that it began with
   bool established = false;  // the handshake is done
   bool tcp_connected = false;
   Chain early;            // to be sent when TCP is connected

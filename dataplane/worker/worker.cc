@@ -64,6 +64,7 @@ Worker::Worker(const WorkerOptions& options, const WorkerLinks& links, Instant n
 }
 
 Worker::~Worker() {
+  sniffs_.ForEach([this](SniffId, Sniff& sniff) { timers_.Cancel(&sniff.timer); });
   for (ip::PortId id = 0; id < ports_.entries().size(); ++id) ports_.Detach(id, &ip_, links_.pool);
 }
 
@@ -160,6 +161,10 @@ void Worker::Deliver(Instant now) {
 void Worker::OnTcpEvent(tcp::TcpEvent& event, Instant now) {
   using Kind = tcp::TcpEvent::Kind;
   if (event.kind == Kind::kAccepted) return OnAccepted(event.id, now);
+  if (event.cookie & kSniffCookie) {
+    OnSniffTcpEvent(event, now);
+    return RunActions(now);
+  }
   if (event.cookie & kTlsCookie) {
     OnTlsTcpEvent(event, now);
     return RunActions(now);
@@ -198,19 +203,28 @@ void Worker::OnAccepted(TcpId tcp, Instant now) {
   // names are gone from the engine, and the new one may be given a slot, and the pipe, of theirs.
   RunActions(now);
   const engine::Accepted accepted = AcceptedOf(tcp);
-  if (accepted.listener != config::kNoIndex) {
-    const uint32_t settings = snapshot_->listeners[accepted.listener].tls;
-    if (settings != config::kNoTls) return AcceptTls(tcp, settings, now);
-  }
-  const ConnId conn = Admit(accepted, now);
-  if (!conn.valid()) {
-    ++counters_.refused_full;
-    tcp_.Abort(tcp, now);
-    return;
-  }
-  pipes_.Join(conn, tcp);
-  SetTcpCookie(tcp, conn.bits());
+  const bool sniff = accepted.listener != config::kNoIndex &&
+                     !snapshot_->listeners[accepted.listener].chains.empty();
+  const uint64_t cookie = sniff ? BeginSniff(tcp, now) : Begin(tcp, accepted, now);
+  if (cookie != 0) SetTcpCookie(tcp, cookie);
   RunActions(now);
+}
+
+// Whose connection it is from now on, as TCP's cookie; 0: it is refused and gone.
+uint64_t Worker::Begin(TcpId tcp, const engine::Accepted& accepted, Instant now) {
+  const bool heard = accepted.listener != config::kNoIndex;
+  const uint32_t settings = heard ? snapshot_->listeners[accepted.listener].tls : config::kNoTls;
+  if (settings != config::kNoTls) return AcceptTls(tcp, settings, now);
+  const ConnId conn = Admit(accepted, now);
+  if (!conn.valid()) return Refuse(tcp, now);
+  pipes_.Join(conn, tcp);
+  return conn.bits();
+}
+
+uint64_t Worker::Refuse(TcpId tcp, Instant now) {
+  ++counters_.refused_full;
+  tcp_.Abort(tcp, now);
+  return 0;
 }
 
 engine::Accepted Worker::AcceptedOf(TcpId tcp) const {
@@ -252,6 +266,7 @@ Instant Worker::FireTimers(Instant now) {
         tls_->OnTimer(timer, now, &tls_events_);
         break;
       case TimerOwner::kWorker:
+        OnSniffTimer(timer, now);
         break;
     }
   });
@@ -273,9 +288,9 @@ void Worker::RunActions(Instant now) {
 void Worker::Run(engine::Action& action, Instant now) {
   using Kind = engine::Action::Kind;
   if (action.kind == Kind::kConnect) return Connect(action, now);
+  if (TlsPipe* pipe = tls_pipes_.Find(pipes_.Tls(action.conn))) return RunTls(action, *pipe, now);
   const TcpId tcp = pipes_.Tcp(action.conn);
   if (!tcp.valid()) return;  // it died while the action was on its way
-  if (TlsPipe* pipe = tls_pipes_.Find(pipes_.Tls(action.conn))) return RunTls(action, *pipe, now);
   switch (action.kind) {
     case Kind::kConnect:
       break;

@@ -104,6 +104,8 @@ class Worker {
   void OnTcpEvent(tcp::TcpEvent& event, Instant now);
   void OnAccepted(TcpId tcp, Instant now);
   engine::Accepted AcceptedOf(TcpId tcp) const;
+  uint64_t Begin(TcpId tcp, const engine::Accepted& accepted, Instant now);
+  uint64_t Refuse(TcpId tcp, Instant now);
   ConnId Admit(const engine::Accepted& accepted, Instant now);
   void SetTcpCookie(TcpId tcp, uint64_t cookie);
   Instant FireTimers(Instant now);
@@ -112,16 +114,25 @@ class Worker {
   void Connect(const engine::Action& action, Instant now);
   void Transmit(Instant now);
 
+  // worker_sniff.cc
+  uint64_t BeginSniff(TcpId tcp, Instant now);
+  void OnSniffTcpEvent(tcp::TcpEvent& event, Instant now);
+  void OnSniffTimer(Timer& timer, Instant now);
+  void EndSniff(SniffId id, config::Transport transport, std::string_view sni, Instant now);
+  Chain ForgetSniff(SniffId id);
+
   // worker_tls.cc
   void TakeTlsContexts();
   void PollTls(Instant now);
   const tls::ContextEntry* ContextOf(uint32_t settings) const;
-  void AcceptTls(TcpId tcp, uint32_t settings, Instant now);
+  uint64_t AcceptTls(TcpId tcp, uint32_t settings, Instant now);
   void ConnectTls(const engine::Action& action, TcpId tcp, Instant now);
   void OnTlsTcpEvent(tcp::TcpEvent& event, Instant now);
   void DeliverTls(Instant now);
   void OnTlsEvent(tls::TlsEvent& event, Instant now);
   void OnHandshakeDone(const tls::TlsEvent& event, Instant now);
+  ConnId AdmitTls(const TlsPipe& pipe, const tls::HandshakeInfo& info, Instant now);
+  void CountTls(const TlsPipe& pipe, const telemetry::TlsOutcome& outcome);
   void OnTlsError(const tls::TlsEvent& event, Instant now);
   TlsPipe ForgetTls(TlsPipe& pipe);
   void RunTls(engine::Action& action, TlsPipe& pipe, Instant now);
@@ -145,6 +156,7 @@ class Worker {
   PortSet ports_;
   Pipes pipes_;
   TlsPipes tls_pipes_;
+  SlotMap<Sniff, SniffId> sniffs_{limits::kSniffCountMax};
   tls::ContextTableRef tls_contexts_;
   uint64_t tls_version_ = 0;  // of links_.tls_contexts
   const config::Snapshot* snapshot_ = nullptr;

@@ -2,27 +2,75 @@
 // is touched by plain connections.
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "dataplane/worker/worker.h"
 #include "l7/base/limits.h"
 
 namespace meltemi::worker {
+namespace {
+
+telemetry::TlsResult ResultOf(tls::TlsError error) {
+  using telemetry::TlsResult;
+  using tls::TlsError;
+  switch (error) {
+    case TlsError::kPeerCertificateMissing:
+      return TlsResult::kFailedNoCertificate;
+    case TlsError::kPeerCertificateUnknownIssuer:
+    case TlsError::kPeerCertificateExpired:
+    case TlsError::kPeerCertificateInvalid:
+      return TlsResult::kFailedUntrusted;
+    case TlsError::kPeerIdentity:
+      return TlsResult::kFailedName;
+    case TlsError::kNone:
+    case TlsError::kHandshakeTimeout:
+    case TlsError::kHandshakeTooLong:
+    case TlsError::kNotTls:
+    case TlsError::kNoCommonParameters:
+    case TlsError::kPeerAlert:
+    case TlsError::kHandshakeFailed:
+    case TlsError::kTruncated:
+    case TlsError::kBadRecordMac:
+    case TlsError::kRecordOverflow:
+    case TlsError::kUnexpectedMessage:
+    case TlsError::kIllegalParameter:
+    case TlsError::kDecodeError:
+    case TlsError::kRecordRefused:
+    case TlsError::kNoMemory:
+      return TlsResult::kFailed;
+  }
+  return TlsResult::kFailed;
+}
+
+engine::ConnectError ConnectErrorOf(telemetry::TlsResult result) {
+  switch (result) {
+    case telemetry::TlsResult::kFailedUntrusted:
+      return engine::ConnectError::kTlsUntrusted;
+    case telemetry::TlsResult::kFailedName:
+      return engine::ConnectError::kTlsName;
+    case telemetry::TlsResult::kFailedNoCertificate:
+    case telemetry::TlsResult::kFailed:
+    case telemetry::TlsResult::kDone:
+      return engine::ConnectError::kTls;
+  }
+  return engine::ConnectError::kTls;
+}
+
+}  // namespace
 
 // L7 hears of a client when its handshake is done.
-void Worker::AcceptTls(TcpId tcp, uint32_t settings, Instant now) {
+uint64_t Worker::AcceptTls(TcpId tcp, uint32_t settings, Instant now) {
   const tls::ContextEntry* entry = ContextOf(settings);
   if (entry == nullptr) {
     ++counters_.tls_not_ready;
     tcp_.Abort(tcp, now);
-    return;
+    return 0;
   }
   const tls::TlsId id = tls_->Accept(entry->context, 0, now);
-  if (!id.valid()) {
-    ++counters_.refused_full;
-    tcp_.Abort(tcp, now);
-    return;
-  }
-  tls_pipes_.Add(id, tcp).tcp_connected = true;
-  SetTcpCookie(tcp, id.bits() | kTlsCookie);
+  if (!id.valid()) return Refuse(tcp, now);
+  TlsPipe& pipe = tls_pipes_.Add(id, tcp);
+  pipe.tcp_connected = true;
+  pipe.settings = settings;
+  return id.bits() | kTlsCookie;
 }
 
 // The ClientHello is made while the SYN is on its way.
@@ -43,8 +91,10 @@ void Worker::ConnectTls(const engine::Action& action, TcpId tcp, Instant now) {
         action.conn,
         entry == nullptr ? engine::ConnectError::kTls : engine::ConnectError::kNoResources, now);
   }
-  tls_pipes_.Add(id, tcp).conn = action.conn;
-  pipes_.Join(action.conn, tcp, id);
+  TlsPipe& pipe = tls_pipes_.Add(id, tcp);
+  pipe.conn = action.conn;
+  pipe.settings = action.tls;
+  pipes_.Join(action.conn, id);
   tcp_.SetCookie(tcp, id.bits() | kTlsCookie);
 }
 
@@ -137,31 +187,61 @@ void Worker::OnTlsEvent(tls::TlsEvent& event, Instant now) {
 void Worker::OnHandshakeDone(const tls::TlsEvent& event, Instant now) {
   TlsPipe* pipe = tls_pipes_.Find(event.id);
   pipe->established = true;
+  CountTls(*pipe, {.result = telemetry::TlsResult::kDone,
+                   .resumed = event.info->resumed,
+                   .peer_certificate = event.info->peer.certificate_given});
   if (pipe->conn.valid()) {
     return engine_.OnConnected(pipe->conn, tcp_.tuple(pipe->tcp).local, now);
   }
   // As in OnAccepted: what the engine wants of connections that are gone comes first.
   RunActions(now);
-  const ConnId conn = Admit(pipe->tcp, event.info.get(), now);
+  const ConnId conn = AdmitTls(*pipe, *event.info, now);
   if (!conn.valid()) {
-    ++counters_.refused_full;
     tcp_.Abort(ForgetTls(*pipe).tcp, now);
     return;
   }
   pipe->conn = conn;
-  pipes_.Join(conn, pipe->tcp, event.id);
+  pipes_.Join(conn, event.id);
+}
+
+// The configuration may have changed since: the peer must be one that today's would have let in.
+ConnId Worker::AdmitTls(const TlsPipe& pipe, const tls::HandshakeInfo& info, Instant now) {
+  engine::Accepted accepted = AcceptedOf(pipe.tcp);
+  if (accepted.listener == config::kNoIndex) return {};
+  accepted.listener =
+      config::ChooseChain(snapshot_->listeners[accepted.listener], accepted.listener,
+                          config::Transport::kTls, absl::AsciiStrToLower(info.sni));
+  if (accepted.listener == config::kNoIndex ||
+      snapshot_->listeners[accepted.listener].tls != pipe.settings) {
+    ++counters_.tls_settings_changed;
+    return {};
+  }
+  accepted.secure = true;
+  accepted.alpn = info.alpn;
+  const ConnId conn = Admit(accepted, now);
+  counters_.refused_full += !conn.valid();
+  return conn;
+}
+
+void Worker::CountTls(const TlsPipe& pipe, const telemetry::TlsOutcome& outcome) {
+  if (pipe.conn.valid()) return engine_.CountUpstreamTls(pipe.conn, outcome);
+  const uint32_t listener = AcceptedOf(pipe.tcp).listener;
+  if (listener != config::kNoIndex) engine_.CountDownstreamTls(listener, outcome);
 }
 
 // The session is gone. An alert may still be on its way: TCP is ended in order.
 void Worker::OnTlsError(const tls::TlsEvent& event, Instant now) {
-  const TlsPipe gone = ForgetTls(*tls_pipes_.Find(event.id));
+  TlsPipe* const pipe = tls_pipes_.Find(event.id);
+  const telemetry::TlsResult result = ResultOf(event.error);
+  if (!pipe->established) CountTls(*pipe, {.result = result});
+  const TlsPipe gone = ForgetTls(*pipe);
   if (gone.tcp_connected) {
     tcp_.Release(gone.tcp, now);
   } else {
     tcp_.Abort(gone.tcp, now);
   }
   if (gone.established) return engine_.OnClosed(gone.conn, engine::CloseReason::kPeerReset, now);
-  if (gone.conn.valid()) engine_.OnConnectFailed(gone.conn, engine::ConnectError::kTls, now);
+  if (gone.conn.valid()) engine_.OnConnectFailed(gone.conn, ConnectErrorOf(result), now);
 }
 
 TlsPipe Worker::ForgetTls(TlsPipe& pipe) {

@@ -23,6 +23,7 @@
 #include "l7/base/time.h"
 #include "l7/cluster/outlier.h"
 #include "l7/config/snapshot.h"
+#include "l7/telemetry/tls_stats.h"
 
 namespace meltemi::cluster {
 
@@ -62,6 +63,7 @@ struct ClusterStats {
   uint64_t cx_destroy_local = 0, cx_destroy_remote = 0, cx_max_requests = 0, cx_none_healthy = 0;
   uint64_t cx_tx_bytes_total = 0, cx_rx_bytes_total = 0, lb_healthy_panic = 0;
   uint64_t membership_change = 0;
+  telemetry::TlsStats ssl;
 };
 
 class Cluster {

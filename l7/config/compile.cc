@@ -1,5 +1,8 @@
 #include "l7/config/compile.h"
 
+#include <iterator>
+#include <utility>
+
 #include "absl/container/flat_hash_set.h"
 #include "l7/base/check.h"
 #include "l7/base/limits.h"
@@ -128,11 +131,15 @@ absl::Status CheckAddresses(const Snapshot& snapshot, const Listener& listener,
 absl::Status AddListener(CompileContext* context, const envoy::config::listener::v3::Listener& from,
                          absl::flat_hash_set<std::string>* names) {
   Snapshot& snapshot = *context->snapshot;
-  absl::StatusOr<Listener> listener = CompileListener(context, from);
-  if (!listener.ok()) return listener.status();
+  absl::StatusOr<std::vector<Listener>> compiled = CompileListener(context, from);
+  if (!compiled.ok()) return compiled.status();
+  Listener* const listener = &compiled->front();
   if (names->contains(listener->name)) return Invalid("name", "is given twice");
   const auto index = static_cast<uint32_t>(snapshot.listeners.size());
-  if (index >= limits::kConfigListenersMax) {
+  for (size_t i = 0; i < listener->chains.size(); ++i) {
+    listener->chains[i].listener = index + 1 + static_cast<uint32_t>(i);
+  }
+  if (index + compiled->size() > limits::kConfigListenersMax) {
     return Invalid("", Cat("more than ", limits::kConfigListenersMax, " listeners"));
   }
   std::vector<AddressIndex*> indices;
@@ -145,7 +152,7 @@ absl::Status AddListener(CompileContext* context, const envoy::config::listener:
     for (const SockAddr& address : listener->addresses) to->emplace(address, index);
   }
   names->insert(listener->name);
-  snapshot.listeners.push_back(*std::move(listener));
+  std::move(compiled->begin(), compiled->end(), std::back_inserter(snapshot.listeners));
   return absl::OkStatus();
 }
 

@@ -15,6 +15,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -52,6 +53,8 @@ struct CompilerOptions {
   // Refuses what no context can be made of; null: nothing more is checked. Errors with a path, as
   // the compiler's (field_error.h).
   std::function<absl::Status(const TlsSettings&)> check_tls;
+  // Names of secrets that are there without a source (sds_config).
+  std::set<std::string> static_secrets;
 };
 
 // A resource that Compile would refuse.

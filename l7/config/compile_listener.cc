@@ -1,11 +1,13 @@
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "l7/base/text.h"
 #include "l7/config/compile_parts.h"
 
 namespace meltemi::config {
 namespace {
 
+using FromChain = envoy::config::listener::v3::FilterChain;
 using FromListener = envoy::config::listener::v3::Listener;
 using envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
 using FromTcpProxy = envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy;
@@ -38,20 +40,20 @@ absl::StatusOr<std::vector<SockAddr>> CompileAddresses(const FromListener& from)
   return to;
 }
 
-// The original destination is what interception gives anyway; no other listener filter is known.
+// The original destination is what interception gives anyway, and first bytes are looked at where
+// filter chains ask for it; no other listener filter is known.
 absl::Status CheckListenerFilters(const FromListener& from) {
   for (int i = 0; i < from.listener_filters_size(); ++i) {
-    if (from.listener_filters(i).name() != "envoy.filters.listener.original_dst") {
-      return Invalid(Indexed("listener_filters", i),
-                     Cat("\"", from.listener_filters(i).name(), "\" is not supported"));
+    const std::string& name = from.listener_filters(i).name();
+    if (name != "envoy.filters.listener.original_dst" &&
+        name != "envoy.filters.listener.tls_inspector") {
+      return Invalid(Indexed("listener_filters", i), Cat("\"", name, "\" is not supported"));
     }
   }
   return absl::OkStatus();
 }
 
-absl::Status CompileFilterChain(CompileContext* context,
-                                const envoy::config::listener::v3::FilterChain& from,
-                                Listener* to) {
+absl::Status CompileFilterChain(CompileContext* context, const FromChain& from, Listener* to) {
   if (from.has_transport_socket()) {
     ASSIGN_OR_RETURN_AT(to->tls, "transport_socket",
                         CompileServerTls(context, from.transport_socket()));
@@ -73,11 +75,101 @@ absl::Status CompileFilterChain(CompileContext* context,
   return absl::OkStatus();
 }
 
+// Names of one host, or of all below one.
+absl::Status CheckServerName(std::string_view name) {
+  const std::string_view rest = name.starts_with("*.") ? name.substr(2) : name;
+  if (rest.empty() || rest.find('*') != std::string_view::npos) {
+    return Invalid("", Cat("\"", name, "\" is neither a name nor \"*.\" and a name"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ChainMatch> CompileMatch(const envoy::config::listener::v3::FilterChainMatch& from) {
+  ChainMatch to;
+  for (int i = 0; i < from.server_names_size(); ++i) {
+    RETURN_IF_ERROR_AT(Indexed("server_names", i), CheckServerName(from.server_names(i)));
+    to.server_names.push_back(absl::AsciiStrToLower(from.server_names(i)));
+  }
+  if (from.transport_protocol() == "tls") {
+    to.transport = Transport::kTls;
+  } else if (from.transport_protocol() == "raw_buffer") {
+    to.transport = Transport::kPlain;
+  } else if (!from.transport_protocol().empty()) {
+    return Invalid("transport_protocol", "must be \"tls\" or \"raw_buffer\"");
+  }
+  return to;
+}
+
+// Two chains that the same client could take with equal right.
+bool Clash(const ChainMatch& a, const ChainMatch& b) {
+  if (a.fallback != b.fallback || a.transport != b.transport) return false;
+  if (a.server_names.empty() || b.server_names.empty()) {
+    return a.server_names.empty() == b.server_names.empty();
+  }
+  return std::any_of(a.server_names.begin(), a.server_names.end(), [&b](const std::string& name) {
+    return std::find(b.server_names.begin(), b.server_names.end(), name) != b.server_names.end();
+  });
+}
+
+// A name that the chain keeps when others come and go.
+std::string NameOfChain(const FromChain& from, const ChainMatch& match) {
+  if (match.fallback) return "default";
+  if (!from.name().empty()) return from.name();
+  std::string name(from.filter_chain_match().transport_protocol());
+  for (const std::string& server : match.server_names)
+    AppendTo(&name, name.empty() ? "" : ",", server);
+  return name;
+}
+
+absl::Status AddChain(CompileContext* context, const FromChain& from, ChainMatch match,
+                      std::vector<Listener>* to) {
+  for (const ListenerChain& other : to->front().chains) {
+    if (Clash(other.match, match)) {
+      return Invalid("filter_chain_match", "matches the same as another chain");
+    }
+  }
+  Listener chain{.name = Cat(to->front().name, "#", NameOfChain(from, match)),
+                 .direction = to->front().direction};
+  for (const Listener& other : *to) {
+    if (other.name == chain.name) return Invalid("name", "is given twice");
+  }
+  RETURN_IF_ERROR(CompileFilterChain(context, from, &chain));
+  to->front().chains.push_back({.match = std::move(match)});
+  to->push_back(std::move(chain));
+  return absl::OkStatus();
+}
+
+absl::Status CompileChains(CompileContext* context, const FromListener& from,
+                           std::vector<Listener>* to) {
+  const bool one = from.filter_chains_size() == 1 && !from.has_default_filter_chain();
+  for (int i = 0; i < from.filter_chains_size(); ++i) {
+    const FromChain& chain = from.filter_chains(i);
+    const std::string step = Indexed("filter_chains", i);
+    ASSIGN_OR_RETURN_AT(ChainMatch match, Cat(step, ".filter_chain_match"),
+                        CompileMatch(chain.filter_chain_match()));
+    // Nothing to choose: nothing need be looked at.
+    if (one && match == ChainMatch{}) {
+      RETURN_IF_ERROR_AT(step, CompileFilterChain(context, chain, &to->front()));
+    } else {
+      RETURN_IF_ERROR_AT(step, AddChain(context, chain, std::move(match), to));
+    }
+  }
+  if (!from.has_default_filter_chain()) return absl::OkStatus();
+  const FromChain& chain = from.default_filter_chain();
+  RETURN_IF_ERROR_AT("default_filter_chain",
+                     from.filter_chains_size() == 0
+                         ? CompileFilterChain(context, chain, &to->front())
+                         : AddChain(context, chain, ChainMatch{.fallback = true}, to));
+  return absl::OkStatus();
+}
+
 }  // namespace
 
-absl::StatusOr<Listener> CompileListener(CompileContext* context, const FromListener& from) {
+absl::StatusOr<std::vector<Listener>> CompileListener(CompileContext* context,
+                                                      const FromListener& from) {
   RETURN_IF_ERROR(context->fields.Check(from));
-  Listener to;
+  std::vector<Listener> all(1);
+  Listener& to = all.front();
   auto direction = CompileDirection(from);
   if (!direction.ok()) return direction.status();
   to.direction = *direction;
@@ -86,21 +178,11 @@ absl::StatusOr<Listener> CompileListener(CompileContext* context, const FromList
   to.addresses = *std::move(addresses);
   to.name = from.name().empty() ? to.addresses[0].ToString() : from.name();
   RETURN_IF_ERROR(CheckListenerFilters(from));
-  if (from.filter_chains_size() > 1) {
-    return Invalid("filter_chains[1]", "more than one filter chain is not supported");
-  }
-  if (from.filter_chains_size() == 1) {
-    if (from.has_default_filter_chain()) {
-      return Invalid("default_filter_chain", "not supported beside filter_chains");
-    }
-    RETURN_IF_ERROR_AT("filter_chains[0]", CompileFilterChain(context, from.filter_chains(0), &to));
-  } else if (from.has_default_filter_chain()) {
-    RETURN_IF_ERROR_AT("default_filter_chain",
-                       CompileFilterChain(context, from.default_filter_chain(), &to));
-  } else {
+  if (from.filter_chains().empty() && !from.has_default_filter_chain()) {
     return Invalid("filter_chains", "must not be empty");
   }
-  return to;
+  RETURN_IF_ERROR(CompileChains(context, from, &all));
+  return all;
 }
 
 absl::StatusOr<TcpProxy> CompileTcpProxy(CompileContext* context,

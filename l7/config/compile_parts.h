@@ -108,8 +108,10 @@ absl::StatusOr<std::vector<AccessLog>> CompileAccessLogs(const CompileContext& c
                                                          const AccessLogs& from);
 
 // compile_listener.cc, compile_http_manager.cc
-absl::StatusOr<Listener> CompileListener(CompileContext* context,
-                                         const envoy::config::listener::v3::Listener& from);
+// First the listener that has the addresses, then one for each chain to choose among, in the order
+// of its `chains`, whose indices are the caller's to set.
+absl::StatusOr<std::vector<Listener>> CompileListener(
+    CompileContext* context, const envoy::config::listener::v3::Listener& from);
 absl::StatusOr<HttpManager> CompileHttpManager(CompileContext* context,
                                                const google::protobuf::Any& from);
 absl::StatusOr<TcpProxy> CompileTcpProxy(CompileContext* context,

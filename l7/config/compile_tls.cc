@@ -57,8 +57,12 @@ absl::StatusOr<TlsCertificateSource> CompileCertificate(const TlsCertificate& fr
   return to;
 }
 
-absl::StatusOr<std::string> CompileSecretName(const SdsSecretConfig& from) {
+absl::StatusOr<std::string> CompileSecretName(const CompileContext& context,
+                                              const SdsSecretConfig& from) {
   if (from.name().empty()) return Invalid("name", "must not be empty");
+  if (!from.has_sds_config() && context.options.static_secrets.count(from.name()) == 0) {
+    return Invalid("name", Cat("there is no static secret \"", from.name(), "\""));
+  }
   if (from.has_sds_config() && !from.sds_config().has_ads()) {
     return Invalid("sds_config.ads", "must be set: it is the only source supported");
   }
@@ -141,23 +145,24 @@ absl::Status CompileValidation(const CertificateValidationContext& from, TlsSett
   return absl::OkStatus();
 }
 
-absl::Status CompileTrust(const CommonTlsContext& from, TlsSettings* to) {
+absl::Status CompileTrust(const CompileContext& context, const CommonTlsContext& from,
+                          TlsSettings* to) {
   switch (from.validation_context_type_case()) {
     case CommonTlsContext::kValidationContext:
       RETURN_IF_ERROR_AT("validation_context", CompileValidation(from.validation_context(), to));
       break;
     case CommonTlsContext::kValidationContextSdsSecretConfig: {
       ASSIGN_OR_RETURN_AT(to->trust_secret, "validation_context_sds_secret_config",
-                          CompileSecretName(from.validation_context_sds_secret_config()));
+                          CompileSecretName(context, from.validation_context_sds_secret_config()));
       break;
     }
     case CommonTlsContext::kCombinedValidationContext: {
       const auto& combined = from.combined_validation_context();
       RETURN_IF_ERROR_AT("combined_validation_context.default_validation_context",
                          CompileValidation(combined.default_validation_context(), to));
-      ASSIGN_OR_RETURN_AT(to->trust_secret,
-                          "combined_validation_context.validation_context_sds_secret_config",
-                          CompileSecretName(combined.validation_context_sds_secret_config()));
+      ASSIGN_OR_RETURN_AT(
+          to->trust_secret, "combined_validation_context.validation_context_sds_secret_config",
+          CompileSecretName(context, combined.validation_context_sds_secret_config()));
       break;
     }
     default:  // the other sources are refused as fields; or there is none
@@ -169,7 +174,8 @@ absl::Status CompileTrust(const CommonTlsContext& from, TlsSettings* to) {
   return absl::OkStatus();
 }
 
-absl::Status CompileCommon(const CommonTlsContext& from, TlsSettings* to) {
+absl::Status CompileCommon(const CompileContext& context, const CommonTlsContext& from,
+                           TlsSettings* to) {
   RETURN_IF_ERROR_AT("tls_params", CompileParameters(from.tls_params(), to));
   for (int i = 0; i < from.tls_certificates_size(); ++i) {
     ASSIGN_OR_RETURN_AT(to->certificates.emplace_back(), Indexed("tls_certificates", i),
@@ -178,7 +184,7 @@ absl::Status CompileCommon(const CommonTlsContext& from, TlsSettings* to) {
   for (int i = 0; i < from.tls_certificate_sds_secret_configs_size(); ++i) {
     ASSIGN_OR_RETURN_AT(to->certificate_secrets.emplace_back(),
                         Indexed("tls_certificate_sds_secret_configs", i),
-                        CompileSecretName(from.tls_certificate_sds_secret_configs(i)));
+                        CompileSecretName(context, from.tls_certificate_sds_secret_configs(i)));
   }
   for (int i = 0; i < from.alpn_protocols_size(); ++i) {
     const std::string& protocol = from.alpn_protocols(i);
@@ -187,12 +193,13 @@ absl::Status CompileCommon(const CommonTlsContext& from, TlsSettings* to) {
     }
     to->alpn.push_back(protocol);
   }
-  return CompileTrust(from, to);
+  return CompileTrust(context, from, to);
 }
 
-absl::Status CompileDownstream(const DownstreamTlsContext& from, TlsSettings* to) {
+absl::Status CompileDownstream(const CompileContext& context, const DownstreamTlsContext& from,
+                               TlsSettings* to) {
   to->role = TlsRole::kServer;
-  RETURN_IF_ERROR_AT("common_tls_context", CompileCommon(from.common_tls_context(), to));
+  RETURN_IF_ERROR_AT("common_tls_context", CompileCommon(context, from.common_tls_context(), to));
   if (to->certificates.empty() && to->certificate_secrets.empty()) {
     return Invalid("common_tls_context.tls_certificates", "a server needs a certificate");
   }
@@ -210,9 +217,10 @@ absl::Status CompileDownstream(const DownstreamTlsContext& from, TlsSettings* to
   return absl::OkStatus();
 }
 
-absl::Status CompileUpstream(const UpstreamTlsContext& from, TlsSettings* to) {
+absl::Status CompileUpstream(const CompileContext& context, const UpstreamTlsContext& from,
+                             TlsSettings* to) {
   to->role = TlsRole::kClient;
-  RETURN_IF_ERROR_AT("common_tls_context", CompileCommon(from.common_tls_context(), to));
+  RETURN_IF_ERROR_AT("common_tls_context", CompileCommon(context, from.common_tls_context(), to));
   if (to->certificates.size() + to->certificate_secrets.size() > 1) {
     return Invalid("common_tls_context.tls_certificates", "a client has one certificate at most");
   }
@@ -236,11 +244,12 @@ std::string Content(const google::protobuf::Message& message) {
 
 template <typename Message>
 absl::StatusOr<uint32_t> CompileTls(CompileContext* context, const TransportSocket& from,
-                                    absl::Status (*compile)(const Message&, TlsSettings*)) {
+                                    absl::Status (*compile)(const CompileContext&, const Message&,
+                                                            TlsSettings*)) {
   Message message;
   RETURN_IF_ERROR_AT("typed_config", Unpack(context->fields, from.typed_config(), &message));
   TlsSettings to;
-  RETURN_IF_ERROR_AT("typed_config", compile(message, &to));
+  RETURN_IF_ERROR_AT("typed_config", compile(*context, message, &to));
   if (context->options.check_tls) {
     RETURN_IF_ERROR_AT("typed_config", context->options.check_tls(to));
   }

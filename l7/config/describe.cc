@@ -122,6 +122,15 @@ void DescribeListener(const Listener& l, const Snapshot& snapshot, DescribeWrite
   to->Line("listener \"", l.name, "\" ", NameOf(kDirections, l.direction));
   to->In();
   for (const SockAddr& address : l.addresses) to->Line("address ", address.ToString());
+  for (const ListenerChain& chain : l.chains) {
+    std::string match;
+    for (const std::string& name : chain.match.server_names) AppendTo(&match, " ", name);
+    if (chain.match.transport == Transport::kTls) match += " (tls)";
+    if (chain.match.transport == Transport::kPlain) match += " (plain)";
+    if (chain.match.fallback) match += " (nothing else)";
+    to->Line("chain", match, " -> \"", snapshot.listeners[chain.listener].name, "\"");
+  }
+  if (!l.chains.empty()) return to->Out();
   if (l.tls != kNoTls) to->Line("tls ", l.tls);
   if (const auto* http = std::get_if<HttpManager>(&l.filter)) DescribeHttp(*http, to);
   if (const auto* tcp = std::get_if<TcpProxy>(&l.filter)) DescribeTcp(*tcp, snapshot, to);

@@ -33,14 +33,20 @@ void ForEachFilter(const Listener& listener, const Http& http, const Tcp& tcp) {
   if (listener.has_default_filter_chain()) chain(listener.default_filter_chain());
 }
 
+// A secret without a source is a static one: nobody is asked for it.
+void AddSecretName(const envoy::extensions::transport_sockets::tls::v3::SdsSecretConfig& secret,
+                   std::set<std::string>* names) {
+  if (secret.has_sds_config()) names->insert(secret.name());
+}
+
 void AddSecretNames(const envoy::extensions::transport_sockets::tls::v3::CommonTlsContext& tls,
                     std::set<std::string>* names) {
-  for (const auto& secret : tls.tls_certificate_sds_secret_configs()) names->insert(secret.name());
+  for (const auto& secret : tls.tls_certificate_sds_secret_configs()) AddSecretName(secret, names);
   if (tls.has_validation_context_sds_secret_config()) {
-    names->insert(tls.validation_context_sds_secret_config().name());
+    AddSecretName(tls.validation_context_sds_secret_config(), names);
   }
   if (tls.has_combined_validation_context()) {
-    names->insert(tls.combined_validation_context().validation_context_sds_secret_config().name());
+    AddSecretName(tls.combined_validation_context().validation_context_sds_secret_config(), names);
   }
 }
 

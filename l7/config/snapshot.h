@@ -276,13 +276,35 @@ struct TlsSettings {
 
 enum class Direction : uint8_t { kUnspecified, kInbound, kOutbound };
 
+// filter_chain_match: what the first bytes of a client must say.
+enum class Transport : uint8_t { kAny, kPlain, kTls };
+struct ChainMatch {
+  std::vector<std::string> server_names;  // lower case; "*.x": any name that ends with .x
+  Transport transport = Transport::kAny;
+  bool fallback = false;  // default_filter_chain: when nothing else matches
+  bool operator==(const ChainMatch&) const = default;
+};
+struct ListenerChain {
+  ChainMatch match;
+  uint32_t listener = kNoIndex;  // whose tls and filter it is
+};
+
 struct Listener {
   std::string name;
   std::vector<SockAddr> addresses;  // the address and its additional_addresses
   Direction direction = Direction::kUnspecified;
   uint32_t tls = kNoTls;                       // of the (one) filter chain: TlsSettings::stable_id
   std::variant<HttpManager, TcpProxy> filter;  // of the (one) filter chain
+  // Not empty: this listener has no `tls` and `filter` itself; a client's first bytes choose among
+  // these, each a listener without addresses, named "<this>#<chain>".
+  std::vector<ListenerChain> chains;
 };
+
+// The listener whose chain takes such a client (Envoy's order: the most specific server name
+// decides, then the transport); kNoIndex: none does. `sni` is in lower case; empty: none. Without
+// chains: the listener itself, `index`.
+uint32_t ChooseChain(const Listener& listener, uint32_t index, Transport transport,
+                     std::string_view sni);
 
 enum class Health : uint8_t { kHealthy, kDegraded, kUnhealthy, kDraining };
 

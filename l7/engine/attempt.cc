@@ -33,6 +33,23 @@ FailureText TextOf(AttemptFailure failure) {
               "reset reason: connection failure, transport failure reason: TLS_error",
               "upstream_reset_before_response_started{connection_failure|TLS_error}", "TLS_error",
               telemetry::kUpstreamConnectionFailure};
+    case AttemptFailure::kTlsUntrusted:
+      return {503,
+              "upstream connect error or disconnect/reset before headers. "
+              "reset reason: connection failure, transport failure reason: "
+              "TLS_error:CERTIFICATE_VERIFY_FAILED",
+              "upstream_reset_before_response_started{connection_failure|"
+              "TLS_error:CERTIFICATE_VERIFY_FAILED}",
+              "TLS_error:CERTIFICATE_VERIFY_FAILED", telemetry::kUpstreamConnectionFailure};
+    case AttemptFailure::kTlsName:
+      return {503,
+              "upstream connect error or disconnect/reset before headers. "
+              "reset reason: connection failure, transport failure reason: "
+              "TLS_error:CERTIFICATE_VERIFY_FAILED:verify_SAN_list",
+              "upstream_reset_before_response_started{connection_failure|"
+              "TLS_error:CERTIFICATE_VERIFY_FAILED:verify_SAN_list}",
+              "TLS_error:CERTIFICATE_VERIFY_FAILED:verify_SAN_list",
+              telemetry::kUpstreamConnectionFailure};
     case AttemptFailure::kTermination:
       return {503,
               "upstream connect error or disconnect/reset before headers. "

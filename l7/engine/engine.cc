@@ -14,6 +14,10 @@ AttemptFailure FailureOf(ConnectError error) {
       return AttemptFailure::kConnectTimeout;
     case ConnectError::kTls:
       return AttemptFailure::kTls;
+    case ConnectError::kTlsUntrusted:
+      return AttemptFailure::kTlsUntrusted;
+    case ConnectError::kTlsName:
+      return AttemptFailure::kTlsName;
     case ConnectError::kRefused:
     case ConnectError::kUnreachable:
     case ConnectError::kNoResources:
@@ -57,6 +61,12 @@ void Engine::OnSendQueue(ConnId conn, bool has_space, Instant now) {
 void Engine::OnConnected(ConnId conn, const SockAddr& local, Instant now) {
   impl_->OnConnected(conn, local, now);
   impl_->Settle(now);
+}
+void Engine::CountDownstreamTls(uint32_t listener, const telemetry::TlsOutcome& outcome) {
+  impl_->CountDownstreamTls(listener, outcome);
+}
+void Engine::CountUpstreamTls(ConnId conn, const telemetry::TlsOutcome& outcome) {
+  impl_->CountUpstreamTls(conn, outcome);
 }
 void Engine::OnConnectFailed(ConnId conn, ConnectError error, Instant now) {
   impl_->OnConnectFailed(conn, error, now);

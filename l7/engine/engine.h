@@ -26,6 +26,7 @@
 #include "l7/engine/action.h"
 #include "l7/engine/counters.h"
 #include "l7/telemetry/access_record.h"
+#include "l7/telemetry/tls_stats.h"
 #include "l7/telemetry/sample.h"
 
 namespace meltemi::engine {
@@ -49,11 +50,13 @@ enum class CloseReason : uint8_t {
 };
 
 enum class ConnectError : uint8_t {
-  kRefused,      // RST to our SYN
-  kUnreachable,  // ICMP, no route, no neighbour
-  kTimeout,      // SYN retries used up, or action.connect_timeout passed
-  kNoResources,  // no connection slot or source port left
-  kTls,          // the TLS handshake failed, or its secrets are not there
+  kRefused,       // RST to our SYN
+  kUnreachable,   // ICMP, no route, no neighbour
+  kTimeout,       // SYN retries used up, or action.connect_timeout passed
+  kNoResources,   // no connection slot or source port left
+  kTls,           // the TLS handshake failed, or its secrets are not there
+  kTlsUntrusted,  // so it did, as the server's certificate does not verify
+  kTlsName,       // or is somebody else's
 };
 
 struct EngineOptions {
@@ -93,6 +96,10 @@ class Engine {
   // Upstream: the outcome of an Action::kConnect.
   void OnConnected(ConnId conn, const SockAddr& local, Instant now);
   void OnConnectFailed(ConnId conn, ConnectError error, Instant now);  // the id is dead
+  // How a TLS handshake ended: of a client of the listener, or of a kConnect whose id is still
+  // alive. To be counted; OnAccept, OnConnected or OnConnectFailed follows.
+  void CountDownstreamTls(uint32_t listener, const telemetry::TlsOutcome& outcome);
+  void CountUpstreamTls(ConnId conn, const telemetry::TlsOutcome& outcome);
 
   void OnTimer(Timer& timer, Instant now);
 

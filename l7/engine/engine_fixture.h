@@ -29,6 +29,8 @@ class EngineTest : public ::testing::Test {
   struct FakeConn {
     SockAddr address;     // upstream: where to
     Duration timeout;     // upstream
+    uint32_t tls = 0;     // upstream
+    std::string alpn;     // upstream
     std::string written;  // not yet taken by the test
     uint64_t consumed = 0;
     bool finished = false, aborted = false, released = false;
@@ -163,6 +165,8 @@ class EngineTest : public ::testing::Test {
         case Action::Kind::kConnect:
           conn.address = action.address;
           conn.timeout = action.connect_timeout;
+          conn.tls = action.tls;
+          conn.alpn = action.alpn;
           connecting_.push_back(action.conn);
           break;
         case Action::Kind::kWrite:
@@ -186,9 +190,11 @@ class EngineTest : public ::testing::Test {
     }
   }
 
-  ConnId Accept(uint32_t listener = 0) {
-    Accepted accepted;
-    accepted.listener = listener;
+  ConnId Accept(uint32_t listener = 0) { return Accept(Accepted{.listener = listener}); }
+  ConnId AcceptTls(std::string_view alpn) {
+    return Accept({.listener = 0, .secure = true, .alpn = alpn});
+  }
+  ConnId Accept(Accepted accepted) {
     accepted.local = Address(1, 80);
     accepted.remote = Address(2, 40'000);
     accepted.source = &workload_;

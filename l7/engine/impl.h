@@ -8,6 +8,8 @@
 #ifndef MELTEMI_L7_ENGINE_IMPL_H_
 #define MELTEMI_L7_ENGINE_IMPL_H_
 
+#include <map>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -43,7 +45,10 @@ class Engine::Impl {
   void Settle(Instant now);  // what pipelined requests wait for, after each event
   uint32_t conn_count() const { return conns_.size(); }
   uint32_t exchange_count() const { return exchanges_.size(); }
-  void AppendSamples(std::vector<telemetry::Sample>* out) const;  // stats.cc
+  // stats.cc
+  void CountDownstreamTls(uint32_t listener, const telemetry::TlsOutcome& outcome);
+  void CountUpstreamTls(ConnId id, const telemetry::TlsOutcome& outcome);
+  void AppendSamples(std::vector<telemetry::Sample>* out) const;
   void AppendClusters(std::string* out) const;
 
  private:
@@ -206,6 +211,7 @@ class Engine::Impl {
   std::string date_;             // of date_second_, RFC 9110 5.6.7
   int64_t date_second_ = -1;
   RequestStats stats_;
+  std::map<std::string, telemetry::TlsStats> listener_tls_;  // by address
 };
 
 }  // namespace meltemi::engine

@@ -98,6 +98,8 @@ bool WantsRetry(const RetryPlan& plan, AttemptFailure failure) {
     case AttemptFailure::kConnect:
     case AttemptFailure::kConnectTimeout:
     case AttemptFailure::kTls:
+    case AttemptFailure::kTlsUntrusted:
+    case AttemptFailure::kTlsName:
       return (plan.on & (any | RetryPolicy::kConnectFailure | RetryPolicy::kResetBeforeRequest)) !=
              0;
     case AttemptFailure::kRefusedStream:

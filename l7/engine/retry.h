@@ -32,6 +32,8 @@ enum class AttemptFailure : uint8_t {
   kConnect,         // no connection
   kConnectTimeout,  // no connection in time
   kTls,             // no connection: its TLS handshake failed
+  kTlsUntrusted,    // so it did, as the server's certificate does not verify
+  kTlsName,         // or is somebody else's
   kTermination,     // FIN or RST before the response's head
   kProtocolError,
   kRefusedStream,  // HTTP/2: provably not processed

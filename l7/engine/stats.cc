@@ -165,6 +165,7 @@ static void AppendCluster(const cluster::Cluster& cluster, std::vector<Sample>* 
                     Sample::Kind::kCounter,
                     {}});
   }
+  if (cluster.settings().tls != config::kNoTls) s.ssl.AppendSamples("envoy_cluster", label, out);
   add("upstream_cx_active", cluster.cx_active, Sample::Kind::kGauge);
   add("upstream_rq_active", cluster.rq_active, Sample::Kind::kGauge);
   add("upstream_rq_pending_active", cluster.rq_pending, Sample::Kind::kGauge);
@@ -202,6 +203,25 @@ void Engine::Impl::AppendSamples(std::vector<Sample>* out) const {
     AppendOutlier(*cluster, out);
   }
   stats_.AppendSamples(out);
+  for (const auto& [address, stats] : listener_tls_) {
+    stats.AppendSamples("envoy_listener", Label("envoy_listener_address", address), out);
+  }
+}
+
+// Envoy's name of a listener in statistics is its address, with '_' for each ':'.
+void Engine::Impl::CountDownstreamTls(uint32_t listener, const telemetry::TlsOutcome& outcome) {
+  const auto& addresses = snapshot_->listeners[listener].addresses;
+  if (addresses.empty()) return;
+  std::string name = addresses.front().ToString();
+  std::replace(name.begin(), name.end(), ':', '_');
+  const auto known = listener_tls_.find(name);
+  if (known != listener_tls_.end()) return known->second.Count(outcome);
+  if (listener_tls_.size() < kSeriesCountMax) listener_tls_[name].Count(outcome);
+}
+
+void Engine::Impl::CountUpstreamTls(ConnId id, const telemetry::TlsOutcome& outcome) {
+  const Conn* up = conns_.Find(id);
+  if (up != nullptr && up->cluster != nullptr) up->cluster->stats.ssl.Count(outcome);
 }
 
 static std::string_view ConfiguredHealthText(config::Health health) {

@@ -40,6 +40,15 @@ config::Route MakeRoute(const RouteSpec& spec, const config::Snapshot& snapshot)
   return route;
 }
 
+config::HttpManager MakeManager(const ConfigSpec& spec) {
+  config::HttpManager manager;
+  manager.stat_prefix = "outbound_0.0.0.0_80";
+  manager.route_table = 0;
+  manager.route_table_name = "80";
+  if (spec.access_log) manager.access_logs.push_back({"/dev/stdout", "%RESPONSE_CODE%\n"});
+  return manager;
+}
+
 }  // namespace
 
 config::Cluster ConfigMaker::MakeCluster(const ClusterSpec& spec) {
@@ -77,19 +86,24 @@ std::unique_ptr<config::Snapshot> ConfigMaker::Make(const ConfigSpec& spec) {
   table.any = 0;
   snapshot->route_tables.push_back(std::move(table));
 
-  config::HttpManager manager;
-  manager.stat_prefix = "outbound_0.0.0.0_80";
-  manager.route_table = 0;
-  manager.route_table_name = "80";
-  if (spec.access_log) manager.access_logs.push_back({"/dev/stdout", "%RESPONSE_CODE%\n"});
   config::Listener listener;
   listener.name = "0.0.0.0_80";
   listener.direction = config::Direction::kOutbound;
   listener.tls = spec.tls;
   listener.addresses = {{*IpAddr::Parse("0.0.0.0"), 80}, {*IpAddr::Parse("::"), 80}};
-  listener.filter = std::move(manager);
+  listener.filter = MakeManager(spec);
   for (const SockAddr& address : listener.addresses) snapshot->outbound[address] = 0;
-  snapshot->listeners.push_back(std::move(listener));
+  if (spec.chains) {
+    config::Listener plain{.name = listener.name + "#raw_buffer", .filter = MakeManager(spec)};
+    config::Listener with_tls{
+        .name = listener.name + "#tls", .tls = spec.tls, .filter = MakeManager(spec)};
+    listener.tls = config::kNoTls;
+    listener.chains = {{{.transport = config::Transport::kTls}, 1},
+                       {{.transport = config::Transport::kPlain}, 2}};
+    snapshot->listeners = {std::move(listener), std::move(with_tls), std::move(plain)};
+  } else {
+    snapshot->listeners.push_back(std::move(listener));
+  }
   return snapshot;
 }
 

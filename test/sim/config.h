@@ -38,6 +38,7 @@ struct ConfigSpec {
   std::vector<RouteSpec> routes;  // first match wins
   bool access_log = true;
   uint32_t tls = config::kNoTls;  // of the listener
+  bool chains = false;  // the listener has two: what comes with TLS, by `tls`, and what comes plain
 };
 
 // Gives the snapshots their growing sequence, and names their stable ids.

@@ -39,11 +39,12 @@ WorldOptions Options(const Tls& tls, int workers, uint64_t requests) {
 }
 
 struct Mesh {
-  Mesh(const Tls& tls, const WorldOptions& options) : world(options) {
+  Mesh(const Tls& tls, const WorldOptions& options, bool chains = false) : world(options) {
     world.plane().SetTls({{.id = kServerSide, .context = tls::Server(tls.plane.server)},
                           {.id = kClientSide, .context = tls::Client(tls.plane.client)}});
     ConfigSpec spec = OneCluster(world);
-    if (tls.clients) spec.tls = kServerSide;
+    if (tls.clients || chains) spec.tls = kServerSide;
+    spec.chains = chains;
     if (tls.servers) spec.clusters[0].tls = kClientSide;
     world.plane().Publish(config.Make(spec));
   }
@@ -111,7 +112,7 @@ TEST(SimTls, AServerOfAnotherMeshIsNotTalkedTo) {
   EXPECT_GT(mesh.world.plane().TlsTotals().handshake_rejected_peer, 0u);
   for (const telemetry::AccessRecord& record : mesh.world.plane().records()) {
     EXPECT_EQ(record.response_flags, uint32_t{telemetry::kUpstreamConnectionFailure});
-    EXPECT_EQ(record.upstream_failure_reason.view(), "TLS_error");
+    EXPECT_EQ(record.upstream_failure_reason.view(), "TLS_error:CERTIFICATE_VERIFY_FAILED");
   }
   ExpectNothingLeft(mesh.world);
 }
@@ -142,6 +143,24 @@ TEST(SimTls, SecretsMayComeLater) {
   ASSERT_TRUE(mesh.world.RunUntilClosed(kLimit));
   EXPECT_EQ(mesh.world.client(0).answered(200), 10u);
   ExpectNothingLeft(mesh.world);
+}
+
+// Goal: a listener whose chains are chosen by the first bytes takes TLS and plain clients, however
+// their bytes are cut, and remembers nothing of those that say nothing.
+TEST(SimTls, FirstBytesChooseTheChain) {
+  for (const bool clients : {true, false}) {
+    SCOPED_TRACE(testing::Message() << "clients " << clients);
+    Tls tls{.clients = clients};
+    WorldOptions options = Options(tls, 2, 1000);
+    options.pod_link = options.uplink = BadLink();
+    Mesh mesh(tls, options, /*chains=*/true);
+    ASSERT_TRUE(mesh.world.RunUntilClosed(kLimit));
+    ExpectAllAnswered(mesh.world);
+    EXPECT_EQ(mesh.world.plane().TlsTotals().handshakes_done > 0, clients);
+    EXPECT_EQ(mesh.world.plane().WorkerTotals().no_filter_chain, 0u);
+    ExpectNothingLeft(mesh.world);
+    ExpectEverySegmentCameHome(mesh.world);
+  }
 }
 
 // Goal: certificates are replaced while serving, and a cluster goes from plain to TLS and back

@@ -265,6 +265,38 @@ TEST(WriteYaml, ReadsBackTheSame) {
   EXPECT_EQ(list[7].Tag(), "!");
 }
 
+// Goal: a TLS policy says all it needs and nothing it would not use. Method: a table of policies.
+TEST(DestinationRule, RefusesTlsPoliciesThatContradictThemselves) {
+  const struct {
+    std::string tls, problem;  // after the path of the policy; empty: none
+  } kRows[] = {
+      {"mode: DISABLE", ""},
+      {"mode: SIMPLE, sni: a.example.com, caCertificates: /roots, subjectAltNames: [b]", ""},
+      {"mode: SIMPLE, insecureSkipVerify: true", ""},
+      {"mode: MUTUAL, clientCertificate: /c, privateKey: /k", ""},
+      {"mode: ISTIO_MUTUAL", ".mode: ISTIO_MUTUAL is not supported yet"},
+      {"mode: simple", ".mode: must be one of DISABLE, SIMPLE, MUTUAL, ISTIO_MUTUAL"},
+      {"mode: MUTUAL, clientCertificate: /c", ".privateKey: required where the mode is MUTUAL"},
+      {"mode: MUTUAL, privateKey: /k", ".clientCertificate: required where the mode is MUTUAL"},
+      {"mode: SIMPLE, privateKey: /k", ".privateKey: must not be set where the mode is SIMPLE"},
+      {"mode: SIMPLE, credentialName: x", ".credentialName: not supported yet"},
+      {"mode: SIMPLE, insecureSkipVerify: true, subjectAltNames: [b]",
+       ".insecureSkipVerify: contradicts caCertificates and subjectAltNames"},
+  };
+  for (const auto& row : kRows) {
+    const Built built = Build(absl::StrCat(
+        kReviews,
+        "{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: d},",
+        " spec: {host: '*.local', trafficPolicy: {tls: {", row.tls, "}}}}\n"));
+    std::vector<std::string> want;
+    if (!row.problem.empty()) {
+      want.push_back(
+          absl::StrCat("f.yaml: DestinationRule default/d: spec.trafficPolicy.tls", row.problem));
+    }
+    EXPECT_EQ(built.problems, want) << row.tls;
+  }
+}
+
 TEST(MeshConfig, ReadsWhatItKnowsAndRefusesTheRest) {
   Problems problems;
   const MeshConfig config =

@@ -64,6 +64,41 @@ OutlierDetection ReadOutlier(MapReader& map) {
   return out;
 }
 
+// What a mode does not use is a mistake, as in Istio: a SIMPLE rule with a client certificate would
+// show none.
+ClientTls ReadTls(MapReader& map) {
+  ClientTls out;
+  const auto mode = map.Enum("mode", {"DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL"});
+  if (mode == 3) {
+    map.Problem("mode", "ISTIO_MUTUAL is not supported yet");
+  } else if (mode) {
+    out.mode = static_cast<TlsMode>(*mode);
+  }
+  out.client_certificate = map.StringOr("clientCertificate", "");
+  out.private_key = map.StringOr("privateKey", "");
+  out.ca_certificates = map.StringOr("caCertificates", "");
+  out.subject_alt_names = map.StringList("subjectAltNames");
+  out.sni = map.StringOr("sni", "");
+  out.insecure_skip_verify = map.Bool("insecureSkipVerify").value_or(false);
+  map.NotYet({"credentialName", "caCrl"});
+  const struct {
+    const char* name;
+    const std::string& path;
+  } kIdentity[] = {{"clientCertificate", out.client_certificate}, {"privateKey", out.private_key}};
+  for (const auto& field : kIdentity) {
+    if (out.mode == TlsMode::kMutual && field.path.empty()) {
+      map.Problem(field.name, "required where the mode is MUTUAL");
+    } else if (mode == 1 && !field.path.empty()) {
+      map.Problem(field.name, "must not be set where the mode is SIMPLE");
+    }
+  }
+  if (out.insecure_skip_verify &&
+      (!out.ca_certificates.empty() || !out.subject_alt_names.empty())) {
+    map.Problem("insecureSkipVerify", "contradicts caCertificates and subjectAltNames");
+  }
+  return out;
+}
+
 TrafficBlocks ReadBlocks(MapReader& map) {
   TrafficBlocks out;
   if (map.In("loadBalancer", [&](MapReader& lb) { out.balancer = ReadBalancer(lb); })) {
@@ -75,13 +110,9 @@ TrafficBlocks ReadBlocks(MapReader& map) {
   if (map.In("outlierDetection", [&](MapReader& o) { out.outlier = ReadOutlier(o); })) {
     out.outlier_path = map.Path("outlierDetection");
   }
-  map.In("tls", [&](MapReader& tls) {
-    // Plain text is all there is before mutual TLS; asking for it is fine, for anything else not.
-    const std::string mode = tls.StringOr("mode", "DISABLE");
-    if (mode != "DISABLE") tls.Problem("mode", absl::StrCat(mode, " is not supported yet"));
-    tls.NotYet({"clientCertificate", "privateKey", "caCertificates", "credentialName",
-                "subjectAltNames", "sni", "insecureSkipVerify", "caCrl"});
-  });
+  if (map.In("tls", [&](MapReader& tls) { out.tls = ReadTls(tls); })) {
+    out.tls_path = map.Path("tls");
+  }
   map.NotYet({"tunnel", "proxyProtocol", "retryBudget"});
   return out;
 }

@@ -244,12 +244,24 @@ struct OutlierDetection {
   uint32_t min_health_percent = 0;
 };
 
+// How to speak to the destination. ISTIO_MUTUAL needs the mesh's own identities.
+enum class TlsMode { kDisable, kSimple, kMutual };
+struct ClientTls {
+  TlsMode mode = TlsMode::kDisable;
+  // Files of the node. Without ca_certificates the system's authorities are trusted.
+  std::string client_certificate, private_key, ca_certificates;
+  std::vector<std::string> subject_alt_names;  // empty: the server's name
+  std::string sni;                             // empty: the service's host name
+  bool insecure_skip_verify = false;
+};
+
 struct TrafficBlocks {
   std::optional<Balancer> balancer;
   std::optional<ConnectionPool> pool;
   std::optional<OutlierDetection> outlier;
+  std::optional<ClientTls> tls;
   // Where the rule says it: "spec.subsets[1].trafficPolicy.connectionPool"; empty: nowhere.
-  std::string balancer_path, pool_path, outlier_path;
+  std::string balancer_path, pool_path, outlier_path, tls_path;
 };
 
 struct TrafficPolicy {

@@ -56,7 +56,7 @@ Problem OfNobody(const std::string& resource, const std::string& why) {
   return {"", resource, "", Message(why)};
 }
 
-enum class Block { kBalancer, kPool, kOutlier };
+enum class Block { kBalancer, kPool, kOutlier, kTls };
 
 // Which block of a traffic policy a field of a cluster comes from.
 constexpr struct {
@@ -71,6 +71,7 @@ constexpr struct {
     {"outlier_detection", Block::kOutlier, ""},
     {"common_lb_config", Block::kOutlier, ".minHealthPercent"},
     {"lb_policy", Block::kBalancer, ".simple"},
+    {"transport_socket", Block::kTls, ""},
 };
 
 std::string PolicyPath(const ClusterOrigin& origin, const std::string& why) {
@@ -90,6 +91,9 @@ std::string PolicyPath(const ClusterOrigin& origin, const std::string& why) {
         break;
       case Block::kOutlier:
         base = &blocks.outlier_path;
+        break;
+      case Block::kTls:
+        base = &blocks.tls_path;
         break;
     }
     if (!base->empty()) return absl::StrCat(*base, known.path);

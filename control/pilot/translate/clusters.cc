@@ -1,10 +1,12 @@
 // CDS and EDS.
 #include <map>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "control/pilot/translate/proto_util.h"
 #include "control/pilot/translate/translate.h"
+#include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
 
 namespace meltemi::control::pilot::translate {
@@ -17,7 +19,12 @@ using model::Balancer;
 using model::TrafficBlocks;
 using model::TrafficPolicy;
 
+using envoy::extensions::transport_sockets::tls::v3::CertificateValidationContext;
+using envoy::extensions::transport_sockets::tls::v3::SubjectAltNameMatcher;
+using envoy::extensions::transport_sockets::tls::v3::UpstreamTlsContext;
+
 constexpr uint32_t kUnlimited = UINT32_MAX;
+constexpr char kSystemAuthorities[] = "/etc/ssl/certs/ca-certificates.crt";  // Istio's "system"
 
 // A port-level block replaces the whole of what was said above it; other blocks override one by
 // one.
@@ -33,6 +40,10 @@ TrafficBlocks Merge(TrafficBlocks base, const TrafficPolicy& policy, uint32_t po
   if (policy.all.outlier) {
     base.outlier = policy.all.outlier;
     base.outlier_path = policy.all.outlier_path;
+  }
+  if (policy.all.tls) {
+    base.tls = policy.all.tls;
+    base.tls_path = policy.all.tls_path;
   }
   if (const auto it = policy.ports.find(port); it != policy.ports.end()) return it->second;
   return base;
@@ -133,6 +144,45 @@ void SetOutlier(const TrafficBlocks& blocks, Cluster* cluster) {
       from.min_health_percent);
 }
 
+void SetFile(const std::string& path, envoy::config::core::v3::DataSource* to) {
+  to->set_filename(path);
+}
+
+// Who the server must be. As Istio: verified by the system's authorities unless the rule names
+// some, and for the name it is called by unless the rule has others.
+void SetTrust(const model::ClientTls& tls, const std::string& server_name,
+              CertificateValidationContext* to) {
+  if (tls.insecure_skip_verify) return;
+  SetFile(tls.ca_certificates.empty() ? kSystemAuthorities : tls.ca_certificates,
+          to->mutable_trusted_ca());
+  std::vector<std::string> names = tls.subject_alt_names;
+  if (names.empty() && !server_name.empty()) names.push_back(server_name);
+  for (const std::string& name : names) {
+    auto* match = to->add_match_typed_subject_alt_names();
+    const bool uri = absl::StrContains(name, "://");
+    match->set_san_type(uri ? SubjectAltNameMatcher::URI : SubjectAltNameMatcher::DNS);
+    match->mutable_matcher()->set_exact(name);
+  }
+}
+
+void SetTls(const TrafficBlocks& blocks, const std::string& hostname, Cluster* cluster) {
+  if (!blocks.tls || blocks.tls->mode == model::TlsMode::kDisable) return;
+  const model::ClientTls& tls = *blocks.tls;
+  UpstreamTlsContext context;
+  const bool named = hostname.empty() || hostname[0] != '*';  // a wildcard is nobody's name
+  const std::string server_name = !tls.sni.empty() || !named ? tls.sni : hostname;
+  context.set_sni(server_name);
+  auto* common = context.mutable_common_tls_context();
+  if (tls.mode == model::TlsMode::kMutual) {
+    auto* certificate = common->add_tls_certificates();
+    SetFile(tls.client_certificate, certificate->mutable_certificate_chain());
+    SetFile(tls.private_key, certificate->mutable_private_key());
+  }
+  SetTrust(tls, server_name, common->mutable_validation_context());
+  cluster->mutable_transport_socket()->set_name("envoy.transport_sockets.tls");
+  *cluster->mutable_transport_socket()->mutable_typed_config() = Pack(context);
+}
+
 // Istio's endpoint metadata: "workload;namespace;app;version;cluster".
 std::string WorkloadText(const model::Endpoint& endpoint) {
   const auto label = [&](const char* name) {
@@ -216,6 +266,7 @@ void AddCluster(const model::MeshService& service, const model::MeshPort& port,
   SetPool(blocks, &cluster);
   SetHttp(blocks, port.protocol, &cluster);
   SetOutlier(blocks, &cluster);
+  SetTls(blocks, service.hostname, &cluster);
   SetDiscovery(service, port, labels, &cluster, out);
   out->clusters.push_back(std::move(cluster));
 }

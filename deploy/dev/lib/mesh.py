@@ -73,6 +73,15 @@ class Mesh:
         for node in self.topology.nodes:
             self.start_plane(node)
 
+    def up_static(self, static_resources):
+        """After `down`: nodes with a configuration of their own, without Pilot and servers."""
+        self.is_up = True
+        os.makedirs(self.run_dir, exist_ok=True)
+        self._build_network()
+        for node in self.topology.nodes:
+            self.start_plane(node, static_resources)
+            shell.wait_until(lambda n=node: self._node_ready(n), f"{node.name} to be ready", 20)
+
     def down(self):
         """Also what an earlier run left that was killed."""
         for daemon in [*self.servers.values(), *self.planes.values(), self.pilot]:

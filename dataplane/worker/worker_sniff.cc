@@ -1,0 +1,99 @@
+// Connections to listeners with several filter chains: their first bytes are looked at before
+// anything is decided (a TLS ClientHello names the server; what is no TLS is plain), then they are
+// like any other connection of the chain that takes them.
+#include <utility>
+
+#include "dataplane/tls/client_hello.h"
+#include "dataplane/worker/worker.h"
+#include "l7/base/limits.h"
+
+namespace meltemi::worker {
+
+// The cookie for TCP; 0: refused.
+uint64_t Worker::BeginSniff(TcpId tcp, Instant now) {
+  const SniffId id = sniffs_.Emplace(tcp);
+  if (!id.valid()) return Refuse(tcp, now);
+  Sniff& sniff = sniffs_[id];
+  sniff.timer.subject = id.bits();
+  timers_.Schedule(&sniff.timer, now + limits::kSniffTimeout);
+  return id.bits() | kSniffCookie;
+}
+
+void Worker::OnSniffTcpEvent(tcp::TcpEvent& event, Instant now) {
+  const SniffId id = SniffId::FromBits(event.cookie & ~kSniffCookie);
+  Sniff* const sniff = sniffs_.Find(id);
+  if (sniff == nullptr || sniff->tcp != event.id) return;  // decided, or let go
+  switch (event.kind) {
+    case tcp::TcpEvent::Kind::kData: {
+      // TCP is told of nothing used up: its window bounds what waits here.
+      sniff->bytes.Append(std::move(event.bytes));
+      tls::ClientHello hello;
+      switch (tls::PeekClientHello(sniff->bytes, &hello)) {
+        case tls::Peek::kNeedMore:
+          return;
+        case tls::Peek::kNotTls:
+          return EndSniff(id, config::Transport::kPlain, "", now);
+        case tls::Peek::kClientHello:
+        case tls::Peek::kMalformed:
+          return EndSniff(id, config::Transport::kTls, hello.sni, now);
+      }
+      return;
+    }
+    case tcp::TcpEvent::Kind::kEof: {  // before it has said anything
+      const TcpId tcp = sniff->tcp;
+      (void)ForgetSniff(id);
+      return tcp_.Release(tcp, now);
+    }
+    case tcp::TcpEvent::Kind::kClosed:
+    case tcp::TcpEvent::Kind::kConnectFailed:
+      (void)ForgetSniff(id);
+      return;
+    case tcp::TcpEvent::Kind::kAccepted:
+    case tcp::TcpEvent::Kind::kConnected:
+    case tcp::TcpEvent::Kind::kSendSpace:
+      return;
+  }
+}
+
+void Worker::OnSniffTimer(Timer& timer, Instant now) {
+  const SniffId id = SniffId::FromBits(timer.subject);
+  const TcpId tcp = sniffs_[id].tcp;
+  ++counters_.sniff_timeouts;
+  (void)ForgetSniff(id);
+  tcp_.Abort(tcp, now);
+}
+
+void Worker::EndSniff(SniffId id, config::Transport transport, std::string_view sni, Instant now) {
+  const TcpId tcp = sniffs_[id].tcp;
+  Chain bytes = ForgetSniff(id);
+  engine::Accepted accepted = AcceptedOf(tcp);
+  if (accepted.listener != config::kNoIndex) {  // it may have gone since
+    accepted.listener = config::ChooseChain(snapshot_->listeners[accepted.listener],
+                                            accepted.listener, transport, sni);
+  }
+  if (accepted.listener == config::kNoIndex) {
+    ++counters_.no_filter_chain;
+    tcp_.Abort(tcp, now);
+    return;
+  }
+  const uint64_t cookie = Begin(tcp, accepted, now);
+  if (cookie == 0) return;
+  SetTcpCookie(tcp, cookie);
+  RunActions(now);
+  tcp::TcpEvent event;
+  event.kind = tcp::TcpEvent::Kind::kData;
+  event.id = tcp;
+  event.cookie = cookie;
+  event.bytes = std::move(bytes);
+  OnTcpEvent(event, now);
+}
+
+Chain Worker::ForgetSniff(SniffId id) {
+  Sniff& sniff = sniffs_[id];
+  timers_.Cancel(&sniff.timer);
+  Chain bytes = std::move(sniff.bytes);
+  sniffs_.Erase(id);
+  return bytes;
+}
+
+}  // namespace meltemi::worker
