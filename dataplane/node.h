@@ -1,8 +1,8 @@
 // Node: the node plane as a whole, on the control thread. Opens ports, starts workers, watches for
 // ports that come and go, carries statistics from the workers to whoever asks.
 //
-// Owns: ports, packet pools, workers and their threads, those of TLS handshakes. Thread: the control thread (Run);
-// CollectStats may be called from any thread.
+// Owns: ports, packet pools, workers and their threads, those of TLS handshakes. Thread: the
+// control thread (Run); CollectStats may be called from any thread.
 #ifndef MELTEMI_DATAPLANE_NODE_H_
 #define MELTEMI_DATAPLANE_NODE_H_
 
@@ -88,7 +88,7 @@ class Node {
   std::vector<PortSlot> ports_;
   std::vector<std::unique_ptr<WorkerSlot>> workers_;
   std::unique_ptr<tls::HandshakeThreads> handshakes_;  // ended between workers and their slots
-  shared::Doorbell wake_;  // the control thread's own
+  shared::Doorbell wake_;                              // the control thread's own
   std::atomic<bool> stopping_{false};
 
   absl::Mutex mutex_;

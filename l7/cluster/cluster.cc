@@ -21,6 +21,22 @@ bool Idle(const Host& host) {
   return host.rq_active == 0 && host.cx_active == 0 && host.waiting.empty();
 }
 
+Cluster::Settings SettingsOf(const config::Cluster& config) {
+  return {.name = config.name,
+          .stable_id = config.stable_id,
+          .discovery = config.discovery,
+          .lb = config.lb,
+          .least_request_choice_count = config.least_request_choice_count,
+          .panic_percent = config.panic_percent,
+          .connect_timeout = config.connect_timeout,
+          .idle_timeout = config.idle_timeout,
+          .requests_per_connection_max = config.requests_per_connection_max,
+          .http2 = config.http2,
+          .tls = config.tls,
+          .breaker = config.breaker,
+          .outlier = config.outlier};
+}
+
 }  // namespace
 
 void Cluster::Update(const config::Cluster& config, Prng& prng, std::vector<ConnId>* closing) {
@@ -28,19 +44,7 @@ void Cluster::Update(const config::Cluster& config, Prng& prng, std::vector<Conn
   if (settings_.tls != config.tls) {
     for (const std::unique_ptr<Host>& host : hosts_) CloseIdle(*host, closing);
   }
-  settings_ = Settings{.name = config.name,
-                       .stable_id = config.stable_id,
-                       .discovery = config.discovery,
-                       .lb = config.lb,
-                       .least_request_choice_count = config.least_request_choice_count,
-                       .panic_percent = config.panic_percent,
-                       .connect_timeout = config.connect_timeout,
-                       .idle_timeout = config.idle_timeout,
-                       .requests_per_connection_max = config.requests_per_connection_max,
-                       .http2 = config.http2,
-                       .tls = config.tls,
-                       .breaker = config.breaker,
-                       .outlier = config.outlier};
+  settings_ = SettingsOf(config);
   removed_ = false;
   if (config.discovery == config::Discovery::kOriginalDst) return;
   std::vector<std::unique_ptr<Host>> old = std::move(hosts_);

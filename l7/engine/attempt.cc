@@ -47,7 +47,7 @@ FailureText TextOf(AttemptFailure failure) {
               "reset reason: connection failure, transport failure reason: "
               "TLS_error:CERTIFICATE_VERIFY_FAILED:verify_SAN_list",
               "upstream_reset_before_response_started{connection_failure|"
-              "TLS_error:CERTIFICATE_VERIFY_FAILED:verify_SAN_list}",
+              "TLS_error:CERTIFICATE_VERIFY_FAILED}",
               "TLS_error:CERTIFICATE_VERIFY_FAILED:verify_SAN_list",
               telemetry::kUpstreamConnectionFailure};
     case AttemptFailure::kTermination:

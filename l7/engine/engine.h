@@ -26,8 +26,8 @@
 #include "l7/engine/action.h"
 #include "l7/engine/counters.h"
 #include "l7/telemetry/access_record.h"
-#include "l7/telemetry/tls_stats.h"
 #include "l7/telemetry/sample.h"
+#include "l7/telemetry/tls_stats.h"
 
 namespace meltemi::engine {
 

@@ -192,16 +192,16 @@ def upstream_tls(_):
 
 def upstream_validation(_):
     for name, counter, reason in (
-            ("wrong-ca", "fail_verify_error", "TLS_error:CERTIFICATE_VERIFY_FAILED "),
-            ("wrong-san", "fail_verify_san", "TLS_error:CERTIFICATE_VERIFY_FAILED:verify_SAN_list "),
-            ("not-tls", "connection_error", "TLS_error ")):
+            ("wrong-ca", "fail_verify_error", "TLS_error:CERTIFICATE_VERIFY_FAILED"),
+            ("wrong-san", "fail_verify_san", "TLS_error:CERTIFICATE_VERIFY_FAILED:verify_SAN_list"),
+            ("not-tls", "connection_error", "TLS_error")):
         key = f"envoy_cluster_ssl_{counter}"
         seen = []
         grown = _grown([key], lambda n=name: seen.append(_upstream(n)))
         status, body, line = seen[0]
         expect_equal("503", status, f"{name}: status")
         expect("transport failure reason: TLS_error" in body, f"{name}: {body}")
-        expect(f"/{name} 503 UF {reason}" in line, f"{name}: access log {line!r}")
+        expect(f"/{name} 503 UF {reason} " in line, f"{name}: access log {line!r}")
         expect(grown[key] >= 1, f"{name}: {key} did not grow")
 
 
@@ -210,7 +210,8 @@ def upstream_validation(_):
 def certificate_is_rotated_under_load(_):
     """New connections get the new certificate; no request of old or new ones is lost."""
     def serial():
-        return _s_client(text="Q").stdout.split("-----END CERTIFICATE-----")[0].rpartition("-----")[2]
+        leaf = _s_client(text="Q").stdout.split("-----END CERTIFICATE-----")[0]
+        return leaf.rpartition("-----")[2]
 
     url = f"https://{GATEWAY}:{ONE}/plain"
     loads = [measure.Wrk(RIG.mesh, url, 8, connections=16),
@@ -231,7 +232,8 @@ def certificate_is_rotated_under_load(_):
     RIG.pki.issue("unrelated", "DNS:rotated.test")
     with open(RIG.pki.key("rotated.test"), "w") as key:
         key.write(RIG.pki.text(RIG.pki.key("unrelated")))
-    shell.wait_until(lambda: "does not fit the certificate" in RIG.mesh.planes[NODE.name].log_tail(),
+    plane = RIG.mesh.planes[NODE.name]
+    shell.wait_until(lambda: "does not fit the certificate" in plane.log_tail(1),
                      "the log to tell of the wrong key", 5)
     expect_equal("one", _get("rotated.test", ONE).stdout, "with the last good certificate")
     with open(RIG.pki.key("rotated.test"), "w") as key:

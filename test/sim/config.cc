@@ -100,7 +100,9 @@ std::unique_ptr<config::Snapshot> ConfigMaker::Make(const ConfigSpec& spec) {
     listener.tls = config::kNoTls;
     listener.chains = {{{.transport = config::Transport::kTls}, 1},
                        {{.transport = config::Transport::kPlain}, 2}};
-    snapshot->listeners = {std::move(listener), std::move(with_tls), std::move(plain)};
+    snapshot->listeners.push_back(std::move(listener));
+    snapshot->listeners.push_back(std::move(with_tls));
+    snapshot->listeners.push_back(std::move(plain));
   } else {
     snapshot->listeners.push_back(std::move(listener));
   }
