@@ -129,12 +129,13 @@ class Agent::Stream {
 
 Agent::Agent(const Bootstrap& bootstrap, shared::SnapshotSlot* slot, uint64_t seed,
              OnSnapshot on_snapshot)
-    : bootstrap_(bootstrap),
+    : ads_target_(bootstrap.ads_target),
       slot_(slot),
       on_snapshot_(std::move(on_snapshot)),
       wall_clock_(ReadWallClock()),
       prng_(seed),
-      state_(StateOptions(bootstrap), bootstrap.listeners, bootstrap.clusters) {}
+      state_(StateOptions(bootstrap), bootstrap.listeners, bootstrap.clusters),
+      bootstrap_json_(bootstrap.json) {}
 
 Agent::~Agent() { Stop(); }
 
@@ -148,6 +149,17 @@ absl::Status Agent::Start() {
 void Agent::Stop() {
   stopping_.store(true);
   if (thread_.joinable()) thread_.join();
+}
+
+void Agent::UseBootstrap(const Bootstrap& running) {
+  absl::MutexLock lock(&mutex_);
+  bootstrap_json_ = running.json;
+  node_changed_ = state_.UseNode(running.node) || node_changed_;
+}
+
+bool Agent::NodeChanged() const {
+  absl::MutexLock lock(&mutex_);
+  return node_changed_;
 }
 
 absl::Status Agent::Publish(Instant now) {
@@ -175,12 +187,13 @@ absl::Status Agent::Publish(Instant now) {
 void Agent::Run() {
   Duration backoff = kBackoffMin;
   while (!stopping_.load()) {
-    if (bootstrap_.ads_target.empty()) {
+    if (ads_target_.empty()) {
       std::this_thread::sleep_for(std::chrono::milliseconds(kPeriodMs));
       slot_->Reclaim();
       continue;
     }
     if (RunStream()) backoff = kBackoffMin;
+    if (NodeChanged()) continue;
     // Full jitter: nodes that lost the same Pilot do not come back together.
     const auto wait = Duration::Nanos(static_cast<int64_t>(
         backoff.nanos() / 4 + static_cast<int64_t>(prng_.Below(backoff.nanos() * 3 / 4))));
@@ -193,15 +206,16 @@ void Agent::Run() {
 }
 
 bool Agent::RunStream() {
-  Stream stream(bootstrap_.ads_target);
+  Stream stream(ads_target_);
   std::vector<DiscoveryRequest> requests;
   {
     absl::MutexLock lock(&mutex_);
+    node_changed_ = false;
     requests = state_.OnStreamOpen();
   }
   for (DiscoveryRequest& request : requests) stream.Send(std::move(request));
   bool heard = false;
-  while (!stopping_.load()) {
+  while (!stopping_.load() && !NodeChanged()) {
     DiscoveryResponse response;
     const Stream::Outcome outcome = stream.Next(kPeriodMs, &response);
     if (outcome == Stream::Outcome::kEnded) break;
@@ -210,7 +224,7 @@ bool Agent::RunStream() {
       if (!heard) {
         ++status_.connects;
         status_.connected = heard = true;
-        Log(Level::kInfo, "connected to the control plane", {{"target", bootstrap_.ads_target}});
+        Log(Level::kInfo, "connected to the control plane", {{"target", ads_target_}});
       }
       requests = state_.OnResponse(response, Now());
       for (DiscoveryRequest& request : requests) {
@@ -225,10 +239,10 @@ bool Agent::RunStream() {
     slot_->Reclaim();
   }
   absl::MutexLock lock(&mutex_);
-  if (heard) {
-    ++status_.disconnects;
+  if (heard) ++status_.disconnects;
+  if (heard && !node_changed_ && !stopping_.load()) {
     Log(Level::kWarning, "lost the control plane, keeping the last configuration",
-        {{"target", bootstrap_.ads_target}});
+        {{"target", ads_target_}});
   }
   status_.connected = false;
   state_.OnStreamClosed();
@@ -247,7 +261,7 @@ AgentStatus Agent::Status() const {
 
 std::string Agent::ConfigDump() const {
   absl::MutexLock lock(&mutex_);
-  return ConfigDumpJson(state_, bootstrap_.json, wall_clock_);
+  return ConfigDumpJson(state_, bootstrap_json_, wall_clock_);
 }
 
 }  // namespace meltemi::agent
