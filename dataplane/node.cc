@@ -236,7 +236,10 @@ void Node::ReadReplies(const Hooks& hooks, Instant now) {
       } else if (auto* filled = std::get_if<worker::StatsFilled>(&reply)) {
         absl::MutexLock lock(&mutex_);
         reports_.push_back(std::move(filled->report));
-        if (--reports_due_ == 0) ++stats_round_;
+        if (--reports_due_ == 0) {
+          ++stats_round_;
+          finished_ = std::exchange(reports_, {});
+        }
       }
     }
     telemetry::AccessRecord record;
@@ -268,9 +271,11 @@ NodeStats Node::CollectStats() {
   wake_.Ring();
   const auto done = [this, want]()
                         ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stats_round_ >= want; };
-  mutex_.AwaitWithTimeout(absl::Condition(&done), absl::Seconds(1));
-  stats.workers = std::move(reports_);
-  reports_.clear();
+  const bool whole = mutex_.AwaitWithTimeout(absl::Condition(&done), absl::Seconds(1));
+  // Copies: others may have waited for the same round.
+  for (const auto& report : whole ? finished_ : reports_) {
+    stats.workers.push_back(std::make_unique<worker::StatsReport>(*report));
+  }
   stats.ports = port_status_;
   stats.reloads = reloads_;
   std::sort(stats.workers.begin(), stats.workers.end(),

@@ -89,7 +89,9 @@ class Node {
   int stats_wanted_ ABSL_GUARDED_BY(mutex_) = 0;  // requests not yet sent to the workers
   int reports_due_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t stats_round_ ABSL_GUARDED_BY(mutex_) = 0;  // rounds finished
-  std::vector<std::unique_ptr<worker::StatsReport>> reports_ ABSL_GUARDED_BY(mutex_);
+  using Reports = std::vector<std::unique_ptr<worker::StatsReport>>;
+  Reports reports_ ABSL_GUARDED_BY(mutex_);   // of the round under way
+  Reports finished_ ABSL_GUARDED_BY(mutex_);  // of the last one that all workers answered
   std::vector<PortStatus> port_status_ ABSL_GUARDED_BY(mutex_);
   ReloadStatus reloads_ ABSL_GUARDED_BY(mutex_);
 };

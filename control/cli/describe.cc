@@ -154,6 +154,12 @@ std::string DescribeStatus(const v1::StatusResponse& status) {
       absl::StrAppend(&out, "  ", ToString(problem), "\n");
     }
   }
+  if (status.unsupported_size() > 0) {
+    out += "In force, but not carried out by the nodes:\n";
+    for (const auto& problem : status.unsupported()) {
+      absl::StrAppend(&out, "  ", ToString(problem), "\n");
+    }
+  }
   if (status.nodes_size() == 0) return out + "\nNo node is connected.\n";
   Rows rows = {{"NODE", "ADDRESS", "CONNECTED", "CDS", "EDS", "LDS", "RDS"}};
   for (const auto& node : status.nodes()) {

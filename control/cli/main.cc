@@ -110,6 +110,12 @@ class Cli {
     return response.problems_size() > 0 ? kRefused : kOk;
   }
 
+  static void PrintUnsupported(const v1::ApplyResponse& response) {
+    for (const v1::Problem& problem : response.unsupported()) {
+      std::cerr << "warning: " << ToString(problem) << "\n";
+    }
+  }
+
   bool ReadFiles(v1::ApplyRequest* request);
 
   Options options_;
@@ -167,6 +173,7 @@ int Cli::Apply() {
     std::cout << object.kind() << " " << object.namespace_() << "/" << object.name() << " "
               << outcome << (request.dry_run() ? " (dry run)" : "") << "\n";
   }
+  PrintUnsupported(response);
   return Problems(response);
 }
 

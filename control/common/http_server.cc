@@ -77,6 +77,15 @@ const char* Reason(int status) {
 
 }  // namespace
 
+HttpReply AnswerHttp(const std::string& request, const HttpHandler& handler) {
+  const size_t path_end = request.find(' ', 4);
+  if (absl::StartsWith(request, "GET /") && path_end < request.find("\r\n")) {
+    return handler(request.substr(4, path_end - 4));
+  }
+  if (request.find("\r\n\r\n") != std::string::npos) return {.status = 405, .body = "GET only\n"};
+  return {.status = 400, .body = "bad request\n"};
+}
+
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const std::string& address,
                                                               Handler handler) {
   absl::StatusOr<int> listener = Listen(address);
@@ -128,13 +137,7 @@ void HttpServer::Serve(int client) {
     if (got <= 0) return;
     request.append(buffer, got);
   }
-  HttpReply reply{.status = 400, .body = "bad request\n"};
-  const size_t path_end = request.find(' ', 4);
-  if (absl::StartsWith(request, "GET /") && path_end < request.find("\r\n")) {
-    reply = handler_(request.substr(4, path_end - 4));
-  } else if (request.find("\r\n\r\n") != std::string::npos) {
-    reply = {.status = 405, .body = "GET only\n"};
-  }
+  const HttpReply reply = AnswerHttp(request, handler_);
   const std::string text = absl::StrCat("HTTP/1.1 ", reply.status, " ", Reason(reply.status),
                                         "\r\ncontent-type: ", reply.content_type,
                                         "\r\ncontent-length: ", reply.body.size(),

@@ -19,9 +19,15 @@ struct HttpReply {
   std::string body;
 };
 
+using HttpHandler = std::function<HttpReply(const std::string& path)>;
+
+// The reply to what a client sent up to its empty line, or up to the bound. Pure but for `handler`,
+// which is asked for a GET of a path only.
+HttpReply AnswerHttp(const std::string& request, const HttpHandler& handler);
+
 class HttpServer {
  public:
-  using Handler = std::function<HttpReply(const std::string& path)>;
+  using Handler = HttpHandler;
 
   // Listens on "host:port" ("[::]:8080" for IPv6; port 0 picks one) and starts serving.
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const std::string& address,

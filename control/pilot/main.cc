@@ -15,8 +15,8 @@
 #include "control/common/metrics.h"
 #include "control/pilot/ads_server/ads_server.h"
 #include "control/pilot/registry/file/file_registry.h"
+#include "control/pilot/servable/publisher.h"
 #include "control/pilot/service/control_service.h"
-#include "control/pilot/translate/translate.h"
 
 namespace meltemi::control::pilot {
 namespace {
@@ -60,30 +60,9 @@ absl::StatusOr<model::MeshConfig> ReadMeshConfig(const std::string& file) {
   return absl::InvalidArgumentError(ToString(problems[0]));
 }
 
-void DeclareMetrics(common::Metrics* metrics) {
-  using Kind = common::Metrics::Kind;
-  metrics->Declare("pilot_services", Kind::kGauge, "Services known to Pilot.");
-  metrics->Declare("pilot_virt_services", Kind::kGauge, "VirtualServices in force.");
-  metrics->Declare("pilot_config_problems", Kind::kGauge,
-                   "Problems that keep the registry's present content from being in force.");
-  metrics->Declare("pilot_config_updates", Kind::kCounter, "Changes of the registry, by outcome.");
-}
-
-void OnChange(const registry::FileRegistry::State& state, const model::MeshConfig& mesh,
-              common::Metrics* metrics, ads_server::AdsServer* ads) {
-  metrics->Set("pilot_config_problems", static_cast<double>(state.problems.size()));
-  if (!state.problems.empty() || state.model == nullptr) {
-    metrics->Add("pilot_config_updates", 1, "outcome=\"refused\"");
-    return;
-  }
-  metrics->Add("pilot_config_updates", 1, "outcome=\"accepted\"");
-  metrics->Set("pilot_services", static_cast<double>(state.model->services().size()));
-  metrics->Set("pilot_virt_services", static_cast<double>(state.model->virtual_services().size()));
-  ads->Publish(ads_session::MakeSnapshot(translate::Translate(*state.model, mesh)));
-}
-
 common::HttpReply Page(const std::string& path, const common::Metrics& metrics,
-                       const registry::FileRegistry& registry) {
+                       const registry::FileRegistry& registry,
+                       const servable::Publisher& publisher) {
   if (path == "/metrics") {
     return {.content_type = "text/plain; version=0.0.4", .body = metrics.Text()};
   }
@@ -96,6 +75,9 @@ common::HttpReply Page(const std::string& path, const common::Metrics& metrics,
   if (path == "/debug/problems") {
     common::HttpReply reply;
     for (const model::Problem& problem : state.problems) {
+      absl::StrAppend(&reply.body, ToString(problem), "\n");
+    }
+    for (const model::Problem& problem : publisher.unsupported()) {
       absl::StrAppend(&reply.body, ToString(problem), "\n");
     }
     return reply;
@@ -133,15 +115,16 @@ int Run(const Options& options, const sigset_t& signals) {
   const absl::StatusOr<model::MeshConfig> mesh = ReadMeshConfig(options.mesh_config);
   if (!mesh.ok()) return Fail(mesh.status());
   common::Metrics metrics;
-  DeclareMetrics(&metrics);
   ads_server::AdsServer ads(&metrics);
+  servable::Publisher publisher(*mesh, &metrics, &ads);
   const auto registry = registry::FileRegistry::Start(
       options.config_dir, options.domain,
-      [&](const registry::FileRegistry::State& state) { OnChange(state, *mesh, &metrics, &ads); });
+      [&](const registry::FileRegistry::State& state) { publisher.OnChange(state); });
   if (!registry.ok()) return Fail(registry.status());
-  service::ControlService control(registry->get(), &ads);
-  const auto http = common::HttpServer::Start(
-      options.http_addr, [&](const std::string& path) { return Page(path, metrics, **registry); });
+  service::ControlService control(registry->get(), &ads, &publisher);
+  const auto http = common::HttpServer::Start(options.http_addr, [&](const std::string& path) {
+    return Page(path, metrics, **registry, publisher);
+  });
   if (!http.ok()) return Fail(http.status());
   const auto grpc = StartGrpc(options.grpc_addr, &ads, &control);
   if (!grpc.ok()) return Fail(grpc.status());

@@ -13,8 +13,8 @@
 #include "control/common/http_server.h"
 #include "control/pilot/ads_server/ads_server.h"
 #include "control/pilot/registry/file/file_registry.h"
+#include "control/pilot/servable/publisher.h"
 #include "control/pilot/service/control_service.h"
-#include "control/pilot/translate/translate.h"
 #include "envoy/service/discovery/v3/ads.grpc.pb.h"
 #include "gtest/gtest.h"
 
@@ -43,15 +43,13 @@ std::string Timeout(const std::string& value) {
 // What main.cc joins, on a port of its own.
 class Pilot {
  public:
-  explicit Pilot(const std::string& folder) : ads_(&metrics_) {
+  explicit Pilot(const std::string& folder) : ads_(&metrics_), publisher_({}, &metrics_, &ads_) {
     auto registry = registry::FileRegistry::Start(
-        folder, "cluster.local", [this](const registry::FileRegistry::State& state) {
-          if (!state.problems.empty() || state.model == nullptr) return;
-          ads_.Publish(ads_session::MakeSnapshot(translate::Translate(*state.model, {})));
-        });
+        folder, "cluster.local",
+        [this](const registry::FileRegistry::State& state) { publisher_.OnChange(state); });
     EXPECT_TRUE(registry.ok()) << registry.status();
     registry_ = *std::move(registry);
-    control_ = std::make_unique<service::ControlService>(registry_.get(), &ads_);
+    control_ = std::make_unique<service::ControlService>(registry_.get(), &ads_, &publisher_);
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
     builder.RegisterService(&ads_);
@@ -69,6 +67,7 @@ class Pilot {
  private:
   common::Metrics metrics_;
   ads_server::AdsServer ads_;
+  servable::Publisher publisher_;
   std::unique_ptr<registry::FileRegistry> registry_;
   std::unique_ptr<service::ControlService> control_;
   int port_ = 0;
@@ -172,13 +171,19 @@ TEST_F(PilotTest, ServesAcknowledgesAndPushesOnlyWhatChanged) {
   const Response clusters = node.Read();
   EXPECT_EQ(clusters.resources_size(), 3);
   node.Ack(Type::kCluster, clusters);
+  // The routes wait for the endpoints of the clusters they name.
   node.Ask(Type::kRoute, {"9080"});
+  const Names names = {"outbound|9080||reviews.default.svc.cluster.local"};
+  node.Ask(Type::kEndpoint, names);
+  const Response endpoints = node.Read();
+  EXPECT_EQ(endpoints.type_url(), ads_session::TypeUrl(Type::kEndpoint));
+  node.Ack(Type::kEndpoint, endpoints, names);
   const Response routes = node.Read();
   ASSERT_EQ(routes.resources_size(), 1);
   node.Ack(Type::kRoute, routes, {"9080"});
   v1::StatusResponse status = StatusUntil(pilot, [](const v1::StatusResponse& s) {
-    return s.nodes_size() == 1 && s.nodes(0).types_size() == 2 && s.nodes(0).types(0).in_sync() &&
-           s.nodes(0).types(1).in_sync();
+    return s.nodes_size() == 1 && s.nodes(0).types_size() == 3 && s.nodes(0).types(0).in_sync() &&
+           s.nodes(0).types(1).in_sync() && s.nodes(0).types(2).in_sync();
   });
   EXPECT_EQ(status.nodes(0).id(), "node-a");
   EXPECT_EQ(status.nodes(0).types(0).resources(), 3);
@@ -272,6 +277,28 @@ TEST_F(PilotTest, ApplyRefusesWithoutWriting) {
   EXPECT_TRUE(std::filesystem::is_empty(folder_));
   EXPECT_EQ(Apply(pilot, kService).problems_size(), 0);
   EXPECT_TRUE(std::filesystem::exists(folder_ + "/service.default.reviews.yaml"));
+}
+
+TEST_F(PilotTest, WhatTheNodeCannotDoIsSaidAndTheRestServed) {
+  const Pilot pilot(folder_);
+  constexpr char kGrpc[] =
+      "{apiVersion: v1, kind: Service, metadata: {name: ratings}, spec: {clusterIP: 10.96.0.2, "
+      "ports: [{name: http, port: 80}, {name: grpc, port: 90}]}}";
+  const v1::ApplyResponse response = Apply(pilot, kGrpc);
+  EXPECT_EQ(response.problems_size(), 0);
+  ASSERT_EQ(response.unsupported_size(), 1);
+  EXPECT_EQ(response.unsupported(0).file(), "x.yaml");
+  EXPECT_EQ(response.unsupported(0).object(), "Service default/ratings");
+  EXPECT_EQ(response.unsupported(0).path(), "spec.ports[1]");
+  EXPECT_TRUE(
+      absl::StartsWith(response.unsupported(0).message(), "not supported by meltemi-node yet: "));
+  // Another object's answer is about that object; the status is about all of them.
+  EXPECT_EQ(Apply(pilot, kService).unsupported_size(), 0);
+  ASSERT_EQ(Status(pilot).unsupported_size(), 1);
+  EXPECT_EQ(Status(pilot).unsupported(0).file(), "service.default.ratings.yaml");
+  Node node(pilot, "node-a");
+  node.Ask(Type::kCluster);
+  EXPECT_EQ(node.Read().resources_size(), 4);  // two services' HTTP ports and the two fixed ones
 }
 
 TEST_F(PilotTest, StreamWithoutANodeIdIsClosed) {

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <type_traits>
 
-#include "dataplane/agent/references.h"
 #include "google/protobuf/util/message_differencer.h"
 #include "l7/base/text.h"
 #include "l7/config/field_error.h"
+#include "l7/config/references.h"
 
 namespace meltemi::agent {
 namespace {
@@ -274,7 +274,23 @@ void AdsState::DropLingering(Instant now) {
   if (dropped > 0) changed_ = true;
 }
 
+void AdsState::OnDnsAnswer(const DnsAnswer& answer, Instant now) {
+  changed_ |= dns_.OnAnswer(answer, now);
+  DeriveMissing(now);
+}
+
+void AdsState::WantNames() {
+  DnsCache::Wanted names;
+  for (const Cluster& m : static_clusters_) config::AddHostNames(m, &names);
+  for (const auto& [name, entry] : resources_.clusters) {
+    config::AddHostNames(entry.message, &names);
+  }
+  for (const auto& [name, entry] : lingering_) config::AddHostNames(entry.message, &names);
+  dns_.Want(names);
+}
+
 void AdsState::Derive(Instant now) {
+  WantNames();
   for (Type type : kNamedTypes) {
     PerType& t = of(type);
     std::set<std::string> names = type == Type::kEndpoints ? EndpointNames() : RouteNames();
@@ -298,6 +314,7 @@ void AdsState::DeriveMissing(Instant now) {
   for (const std::string& name : of(Type::kRoutes).names) {
     if (resources_.routes.count(name) == 0) add(Type::kRoutes, name);
   }
+  for (const std::string& name : dns_.unanswered()) add(Type::kCluster, Cat("name ", name));
   missing_ = std::move(missing);
 }
 
@@ -311,26 +328,28 @@ void AdsState::ForgetUnsubscribed() {
 
 std::set<std::string> AdsState::EndpointNames() const {
   std::set<std::string> names;
-  for (const Cluster& m : static_clusters_) AddEndpointName(m, &names);
-  for (const auto& [name, entry] : resources_.clusters) AddEndpointName(entry.message, &names);
-  for (const auto& [name, entry] : lingering_) AddEndpointName(entry.message, &names);
+  for (const Cluster& m : static_clusters_) config::AddEndpointName(m, &names);
+  for (const auto& [name, entry] : resources_.clusters)
+    config::AddEndpointName(entry.message, &names);
+  for (const auto& [name, entry] : lingering_) config::AddEndpointName(entry.message, &names);
   return names;
 }
 
 std::set<std::string> AdsState::RouteNames() const {
   std::set<std::string> names;
-  for (const Listener& m : static_listeners_) AddRouteNames(m, &names);
-  for (const auto& [name, entry] : resources_.listeners) AddRouteNames(entry.message, &names);
+  for (const Listener& m : static_listeners_) config::AddRouteNames(m, &names);
+  for (const auto& [name, entry] : resources_.listeners)
+    config::AddRouteNames(entry.message, &names);
   return names;
 }
 
 std::set<std::string> AdsState::ReferencedClusters() const {
   std::set<std::string> names;
-  for (const Listener& m : static_listeners_) AddClusters(m, &names);
-  for (const auto& [name, entry] : resources_.listeners) AddClusters(entry.message, &names);
+  for (const Listener& m : static_listeners_) config::AddClusters(m, &names);
+  for (const auto& [name, entry] : resources_.listeners) config::AddClusters(entry.message, &names);
   const std::set<std::string> tables = RouteNames();
   for (const auto& [name, entry] : resources_.routes) {
-    if (tables.count(name) > 0) AddClusters(entry.message, &names);
+    if (tables.count(name) > 0) config::AddClusters(entry.message, &names);
   }
   return names;
 }
@@ -351,6 +370,7 @@ bool AdsState::Whole(Instant now) const {
 
 config::Resources AdsState::All() const {
   config::Resources all;
+  all.resolved = &dns_.addresses();
   for (const Cluster& m : static_clusters_) AddTo(&all, &m);
   for (const Listener& m : static_listeners_) AddTo(&all, &m);
   for (const auto& [name, entry] : resources_.clusters) AddTo(&all, &entry.message);
@@ -381,7 +401,7 @@ absl::Status AdsState::Build(Instant now) {
 absl::StatusOr<std::unique_ptr<config::Snapshot>> AdsState::TakeSnapshot(Instant now) {
   if (!std::exchange(started_, true)) {
     wildcards_until_ = now + options_.initial_fetch_timeout;
-    DeriveMissing(now);
+    Derive(now);
     if (!options_.dynamic || !static_listeners_.empty() || !static_clusters_.empty()) {
       auto first = compiler_.Compile(All());
       if (!first.ok()) return first.status();
@@ -408,6 +428,7 @@ Instant AdsState::next_deadline() const {
   if (!ready_) add(wildcards_until_);
   for (const auto& [name, entry] : lingering_) add(entry.until);
   for (const auto& [name, until] : missing_) add(until);
+  add(dns_.next_due());
   return earliest;
 }
 

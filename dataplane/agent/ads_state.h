@@ -3,19 +3,19 @@
 // protocol".
 //
 // - LDS and CDS are subscribed as wildcards; EDS by the names that EDS clusters give, RDS by the
-// names
-//   that listeners give.
+//   names that listeners give.
 // - A response is accepted whole, after it compiled, or refused whole: the compiler's message
-// (field
-//   path) goes back with the old version, and what was there before stays in force.
+//   (field path) goes back with the old version, and what was there before stays in force.
 // - A snapshot is made only from a whole configuration: CDS and LDS have come, every EDS cluster
-// has its
-//   endpoints, every named route table has come. What is missing is waited for until
+//   has its endpoints, every named route table has come. What is missing is waited for until
 //   `initial_fetch_timeout` after it was first needed, and not again until it has come.
 // - A cluster that CDS has dropped stays while a route or listener still names it, for `linger_max`
-// at
-//   most: routes follow their clusters, never the other way round.
+//   at most. On a stream of its own our Pilot never drops one too early; but the first responses of
+//   a new stream come from a Pilot that does not know what the node still has, and other control
+//   planes (Istio's) send clusters first, removals and all.
 // - A closed stream changes nothing; the next one asks for the same names again.
+// - Host names of DNS clusters are asked for (dns_cache.h); the first answers are waited for like
+//   endpoints.
 //
 // Owns: the resources as received, the compiler. Must not know: gRPC, threads, clocks. Thread: the
 // agent's. Bounds: limits::kConfig...Max, by the compiler.
@@ -30,6 +30,7 @@
 #include <utility>
 #include <vector>
 
+#include "dataplane/agent/dns_cache.h"
 #include "envoy/config/core/v3/base.pb.h"
 #include "envoy/service/discovery/v3/discovery.pb.h"
 #include "l7/base/time.h"
@@ -111,6 +112,11 @@ class AdsState {
   const AcceptedResources& resources() const { return resources_; }
   const std::vector<Listener>& static_listeners() const { return static_listeners_; }
   const std::vector<Cluster>& static_clusters() const { return static_clusters_; }
+  // Host names of DNS clusters: which to ask for now, and what came of it.
+  std::vector<std::string> NamesToAsk(Instant now) { return dns_.Due(now); }
+  void OnDnsAnswer(const DnsAnswer& answer, Instant now);
+  bool has_names() const { return !dns_.empty(); }
+
   // What is waited for before the next snapshot, and what was waited for in vain: "eds name", ...
   std::vector<std::string> Missing() const;
   // "name::address:port" of each listener, Envoy's /listeners.
@@ -139,6 +145,7 @@ class AdsState {
   // What follows from the resources: names to subscribe, what is missing, which clusters linger.
   void Derive(Instant now);
   void DeriveMissing(Instant now);
+  void WantNames();
   void Linger(const AcceptedMap<Cluster>& before, Instant now);
   void DropLingering(Instant now);
   void ForgetUnsubscribed();
@@ -158,6 +165,7 @@ class AdsState {
   AcceptedResources resources_;
   std::map<std::string, Lingering> lingering_;
   std::map<Name, Instant> missing_;  // until when it is waited for
+  DnsCache dns_;
   std::unique_ptr<config::Snapshot> snapshot_;
   uint64_t unknown_type_count_ = 0;
   Instant wildcards_until_ = Instant::Never();  // CDS and LDS are waited for

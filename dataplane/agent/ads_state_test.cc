@@ -304,5 +304,38 @@ TEST_F(AdsStateTest, DumpsInEnvoysShape) {
   EXPECT_EQ(listener.fields().at("active_state").struct_value().fields().count("listener"), 1u);
 }
 
+TEST_F(AdsStateTest, ANameIsWaitedForThenItsAddressesAreTheEndpoints) {
+  state_.OnStreamOpen();
+  Send<Cluster>(Type::kCluster, "1", {testing::DnsCluster("d", "backend.example")});
+  Send<Listener>(Type::kListener, "1", {});
+  EXPECT_EQ(Published(), "");
+  EXPECT_EQ(state_.Missing(), Names{"cds name backend.example"});
+  EXPECT_EQ(state_.NamesToAsk(now_), Names{"backend.example"});
+  EXPECT_EQ(state_.NamesToAsk(now_), Names{});
+  state_.OnDnsAnswer({.name = "backend.example", .addresses = {*IpAddr::Parse("10.0.0.1")}}, now_);
+  EXPECT_NE(Published().find("endpoint 10.0.0.1:80"), std::string::npos);
+  // A refresh that brings something else is a new snapshot; a failure, or the same, is none.
+  Pass(Duration::Seconds(5));
+  EXPECT_EQ(state_.NamesToAsk(now_), Names{"backend.example"});
+  state_.OnDnsAnswer({.name = "backend.example", .error = "timed out"}, now_);
+  EXPECT_EQ(Published(), "");
+  state_.OnDnsAnswer({.name = "backend.example", .addresses = {*IpAddr::Parse("10.0.0.2")}}, now_);
+  EXPECT_NE(Published().find("endpoint 10.0.0.2:80"), std::string::npos);
+}
+
+TEST_F(AdsStateTest, ANameThatNobodyCanResolveHoldsNothingUp) {
+  state_.OnStreamOpen();
+  Send<Cluster>(Type::kCluster, "1", {testing::DnsCluster("d", "backend.example")});
+  Send<Listener>(Type::kListener, "1", {});
+  EXPECT_EQ(state_.NamesToAsk(now_), Names{"backend.example"});
+  state_.OnDnsAnswer({.name = "backend.example", .error = "no name server"}, now_);
+  EXPECT_NE(Published().find("cluster \"d\" strict_dns"), std::string::npos);
+  // Nor does one without any answer, after a while.
+  Send<Cluster>(Type::kCluster, "2", {testing::DnsCluster("d", "silent.example")});
+  EXPECT_EQ(Published(), "");
+  Pass(Duration::Seconds(15));
+  EXPECT_TRUE(PublishedSomething());
+}
+
 }  // namespace
 }  // namespace meltemi::agent

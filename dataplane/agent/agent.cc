@@ -3,11 +3,12 @@
 #include <grpcpp/grpcpp.h>
 #include <time.h>
 
-#include <algorithm>
 #include <chrono>
 #include <deque>
 
+#include "absl/time/time.h"
 #include "control/common/log.h"
+#include "dataplane/agent/backoff.h"
 #include "dataplane/agent/config_dump.h"
 #include "envoy/service/discovery/v3/ads.grpc.pb.h"
 
@@ -18,8 +19,6 @@ using control::common::Level;
 using control::common::Log;
 using envoy::service::discovery::v3::AggregatedDiscoveryService;
 
-constexpr Duration kBackoffMin = Duration::Millis(500);
-constexpr Duration kBackoffMax = Duration::Seconds(30);
 constexpr int kPeriodMs = 100;  // how often stop and deadlines are looked at
 
 Instant Now() {
@@ -127,27 +126,35 @@ class Agent::Stream {
   bool started_ = false, writing_ = false;
 };
 
+AgentTime AgentTime::Real() {
+  return {.now = Now, .wait = [](Duration duration, const absl::Notification& stopped) {
+            stopped.WaitForNotificationWithTimeout(absl::Nanoseconds(duration.nanos()));
+          }};
+}
+
 Agent::Agent(const Bootstrap& bootstrap, shared::SnapshotSlot* slot, uint64_t seed,
-             OnSnapshot on_snapshot)
+             OnSnapshot on_snapshot, AgentTime time, Resolver::Lookup lookup)
     : ads_target_(bootstrap.ads_target),
       slot_(slot),
       on_snapshot_(std::move(on_snapshot)),
+      time_(std::move(time)),
       wall_clock_(ReadWallClock()),
       prng_(seed),
       state_(StateOptions(bootstrap), bootstrap.listeners, bootstrap.clusters),
-      bootstrap_json_(bootstrap.json) {}
+      bootstrap_json_(bootstrap.json),
+      resolver_(std::move(lookup)) {}
 
 Agent::~Agent() { Stop(); }
 
 absl::Status Agent::Start() {
-  absl::Status published = Publish(Now());
+  absl::Status published = Publish(time_.now());
   if (!published.ok()) return published;
   thread_ = std::thread([this] { Run(); });
   return absl::OkStatus();
 }
 
 void Agent::Stop() {
-  stopping_.store(true);
+  if (!stopped_.HasBeenNotified()) stopped_.Notify();
   if (thread_.joinable()) thread_.join();
 }
 
@@ -185,24 +192,49 @@ absl::Status Agent::Publish(Instant now) {
 }
 
 void Agent::Run() {
-  Duration backoff = kBackoffMin;
-  while (!stopping_.load()) {
+  Backoff backoff;
+  while (!stopped_.HasBeenNotified()) {
     if (ads_target_.empty()) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(kPeriodMs));
-      slot_->Reclaim();
+      time_.wait(Duration::Millis(kPeriodMs), stopped_);
+      Tend();
       continue;
     }
-    if (RunStream()) backoff = kBackoffMin;
+    if (RunStream()) backoff.Reset();
     if (NodeChanged()) continue;
-    // Full jitter: nodes that lost the same Pilot do not come back together.
-    const auto wait = Duration::Nanos(static_cast<int64_t>(
-        backoff.nanos() / 4 + static_cast<int64_t>(prng_.Below(backoff.nanos() * 3 / 4))));
-    backoff = std::min(backoff * 2, kBackoffMax);
-    const Instant until = Now() + wait;
-    while (!stopping_.load() && Now() < until) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    }
+    if (!stopped_.HasBeenNotified()) WaitToReconnect(backoff.Next(prng_));
   }
+}
+
+bool Agent::has_names() const {
+  absl::MutexLock lock(&mutex_);
+  return state_.has_names();
+}
+
+void Agent::WaitToReconnect(Duration wait) {
+  const Duration period = Duration::Millis(kPeriodMs);
+  while (has_names() && wait > period && !stopped_.HasBeenNotified()) {
+    time_.wait(period, stopped_);
+    wait = wait - period;
+    Tend();
+  }
+  time_.wait(wait, stopped_);
+}
+
+void Agent::Tend() {
+  const Instant now = time_.now();
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const DnsAnswer& answer : resolver_.Answers()) {
+      if (!answer.error.empty()) {
+        Log(Level::kWarning, "name not resolved, keeping what was known",
+            {{"name", answer.name}, {"error", answer.error}});
+      }
+      state_.OnDnsAnswer(answer, now);
+    }
+    for (const std::string& name : state_.NamesToAsk(now)) resolver_.Ask(name);
+  }
+  Publish(now).IgnoreError();  // counted and logged there
+  slot_->Reclaim();
 }
 
 bool Agent::RunStream() {
@@ -215,7 +247,7 @@ bool Agent::RunStream() {
   }
   for (DiscoveryRequest& request : requests) stream.Send(std::move(request));
   bool heard = false;
-  while (!stopping_.load() && !NodeChanged()) {
+  while (!stopped_.HasBeenNotified() && !NodeChanged()) {
     DiscoveryResponse response;
     const Stream::Outcome outcome = stream.Next(kPeriodMs, &response);
     if (outcome == Stream::Outcome::kEnded) break;
@@ -226,7 +258,7 @@ bool Agent::RunStream() {
         status_.connected = heard = true;
         Log(Level::kInfo, "connected to the control plane", {{"target", ads_target_}});
       }
-      requests = state_.OnResponse(response, Now());
+      requests = state_.OnResponse(response, time_.now());
       for (DiscoveryRequest& request : requests) {
         if (request.has_error_detail()) {
           Log(Level::kWarning, "configuration refused",
@@ -235,12 +267,11 @@ bool Agent::RunStream() {
         stream.Send(std::move(request));
       }
     }
-    Publish(Now()).IgnoreError();  // counted and logged there
-    slot_->Reclaim();
+    Tend();
   }
   absl::MutexLock lock(&mutex_);
   if (heard) ++status_.disconnects;
-  if (heard && !node_changed_ && !stopping_.load()) {
+  if (heard && !node_changed_ && !stopped_.HasBeenNotified()) {
     Log(Level::kWarning, "lost the control plane, keeping the last configuration",
         {{"target", ads_target_}});
   }

@@ -2,20 +2,21 @@
 // open, gives responses to AdsState, publishes the snapshots it makes. The data plane keeps serving
 // with the last one whatever happens here.
 //
-// Reconnects with jittered exponential backoff (500 ms to 30 s). Thread: Start and Stop on the main
-// thread; Status and ConfigDump from any.
+// Reconnects with jittered exponential backoff (backoff.h). Thread: Start and Stop on the main
+// thread; Status and ConfigDump from any. Time is a parameter, so that tests need not wait.
 #ifndef MELTEMI_DATAPLANE_AGENT_AGENT_H_
 #define MELTEMI_DATAPLANE_AGENT_AGENT_H_
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
 #include <thread>
 
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "dataplane/agent/ads_state.h"
 #include "dataplane/agent/bootstrap.h"
+#include "dataplane/agent/resolver.h"
 #include "dataplane/shared/snapshot_slot.h"
 #include "l7/base/prng.h"
 
@@ -31,12 +32,22 @@ struct AgentStatus {
   std::vector<std::string> listeners;  // "name::address" of each, sorted
 };
 
+// What the agent knows of time, called on its thread.
+struct AgentTime {
+  std::function<Instant()> now;
+  // Returns when the time is over, or when `stopped` is notified.
+  std::function<void(Duration, const absl::Notification& stopped)> wait;
+
+  static AgentTime Real();
+};
+
 class Agent {
  public:
   // `on_snapshot` is called on the agent's thread before a snapshot is published.
   using OnSnapshot = std::function<void(const config::Snapshot&)>;
   Agent(const Bootstrap& bootstrap, shared::SnapshotSlot* slot, uint64_t seed,
-        OnSnapshot on_snapshot);
+        OnSnapshot on_snapshot, AgentTime time = AgentTime::Real(),
+        Resolver::Lookup lookup = Resolver::BySystem);
   ~Agent();
 
   // Publishes the static configuration, if there is one (an error: it is invalid), then connects.
@@ -52,6 +63,11 @@ class Agent {
  private:
   class Stream;
   void Run();
+  // What is to be done now and then: host names, a snapshot that is due, old ones that are not.
+  void Tend();
+  // The backoff, in which host names are still looked after.
+  void WaitToReconnect(Duration wait);
+  bool has_names() const;
   // Until the stream ends; true when at least one response came.
   bool RunStream();
   bool NodeChanged() const;
@@ -60,6 +76,7 @@ class Agent {
   const std::string ads_target_;
   shared::SnapshotSlot* const slot_;
   const OnSnapshot on_snapshot_;
+  const AgentTime time_;
   const WallClock wall_clock_;
   Prng prng_;
   mutable absl::Mutex mutex_;
@@ -67,7 +84,8 @@ class Agent {
   AgentStatus status_ ABSL_GUARDED_BY(mutex_);
   std::string bootstrap_json_ ABSL_GUARDED_BY(mutex_);
   bool node_changed_ ABSL_GUARDED_BY(mutex_) = false;
-  std::atomic<bool> stopping_{false};
+  absl::Notification stopped_;
+  Resolver resolver_;
   std::thread thread_;
 };
 

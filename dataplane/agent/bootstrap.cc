@@ -50,18 +50,24 @@ void ReadDynamic(Reader dynamic, Bootstrap* out) {
   ads.ForEach("grpc_services", [&](const YAML::Node& node, const std::string& path) {
     Reader service(node, path, ads.error());
     Reader google = service.Child("google_grpc");
-    if (out->ads_target.empty()) out->ads_target = google.Text("target_uri");
-    google.Text("target_uri");
+    const std::string target = google.Text("target_uri");
+    if (target.empty()) google.Fail("target_uri", "is required");
+    if (!out->ads_target.empty()) service.Fail("", "only one service is supported");
+    out->ads_target = target;
     google.Text("stat_prefix");
     google.Finish();
     service.Finish();
   });
   ads.Finish();
+  // A node that was meant to have a control plane must not run without one, silently.
+  if (out->ads_target.empty()) ads.Fail("grpc_services", "is required");
   for (const char* key : {"lds_config", "cds_config"}) {
     if (!dynamic.Has(key)) continue;
     Reader source = dynamic.Child(key);
     source.Take("ads");
-    source.Text("resource_api_version");
+    if (!source.Has("ads")) source.Fail("ads", "is required: it is the only source supported");
+    const std::string version = source.Text("resource_api_version", "V3");
+    if (version != "V3") source.Fail("resource_api_version", "only V3 is supported");
     source.Finish();
   }
   dynamic.Finish();
@@ -111,6 +117,19 @@ PortConfig ReadPort(Reader port) {
   return out;
 }
 
+void ReadLabels(const YAML::Node& labels, Reader* in,
+                std::vector<std::pair<std::string, std::string>>* out) {
+  bool strings = labels.IsMap();
+  if (labels.IsMap()) {
+    for (const auto& entry : labels) {
+      strings &= entry.second.IsScalar();
+      if (entry.second.IsScalar()) out->emplace_back(entry.first.Scalar(), entry.second.Scalar());
+    }
+  }
+  if (!strings) in->Fail("labels", "must be a map of strings");
+  std::sort(out->begin(), out->end());
+}
+
 WorkloadConfig ReadWorkload(Reader in) {
   WorkloadConfig out;
   out.workload.name = in.Text("name");
@@ -123,13 +142,7 @@ WorkloadConfig ReadWorkload(Reader in) {
     if (!ip) Reader(YAML::Node(), path, in.error()).Fail("", "not an IP address");
     if (ip) out.workload.addresses.push_back(*ip);
   });
-  const YAML::Node labels = in.Take("labels");
-  if (labels.IsMap()) {
-    for (const auto& entry : labels) {
-      out.workload.labels.emplace_back(entry.first.Scalar(), entry.second.Scalar());
-    }
-    std::sort(out.workload.labels.begin(), out.workload.labels.end());
-  }
+  if (in.Has("labels")) ReadLabels(in.Take("labels"), &in, &out.workload.labels);
   in.Finish();
   return out;
 }
@@ -227,7 +240,10 @@ absl::Status CheckReferences(const Bootstrap& b) {
   }
   for (size_t i = 0; i < b.workloads.size(); ++i) {
     const WorkloadConfig& w = b.workloads[i];
-    workloads.insert(Cat(w.workload.name, ".", w.workload.ns));
+    if (!workloads.insert(Cat(w.workload.name, ".", w.workload.ns)).second) {
+      return absl::InvalidArgumentError(Cat("meltemi.workloads[", i, "].name: \"", w.workload.name,
+                                            "\" is there twice in its namespace"));
+    }
     if (!w.port.empty() && ports.count(w.port) == 0) {
       return absl::InvalidArgumentError(
           Cat("meltemi.workloads[", i, "].port: no port is called \"", w.port, "\""));
@@ -268,6 +284,7 @@ void FillMetadata(Bootstrap* b) {
 }  // namespace
 
 absl::StatusOr<Bootstrap> ParseBootstrap(std::string_view text, std::string_view file) {
+  if (!IsUtf8(text)) return absl::InvalidArgumentError(Cat(file, ": not UTF-8"));
   YAML::Node root;
   try {  // yaml-cpp reports by exception; nothing else here does
     root = YAML::Load(std::string(text));
@@ -275,7 +292,8 @@ absl::StatusOr<Bootstrap> ParseBootstrap(std::string_view text, std::string_view
     return absl::InvalidArgumentError(Cat(file, ":", e.mark.line + 1, ": ", e.msg));
   }
   Bootstrap b;
-  absl::Status error;
+  absl::Status error = CheckTree(root);
+  if (!error.ok()) return absl::InvalidArgumentError(Cat(file, ": ", error.message()));
   Reader top(root, "", &error);
   if (top.Has("node")) ReadMessage(top.Take("node"), "node", &error, &b.node);
   if (b.node.id().empty()) top.Fail("node.id", "is required");

@@ -33,6 +33,21 @@ inline Cluster StaticCluster(const std::string& name) {
   return c;
 }
 
+inline Cluster DnsCluster(const std::string& name, const std::string& host) {
+  Cluster c;
+  c.set_name(name);
+  c.set_type(Cluster::STRICT_DNS);
+  auto* socket = c.mutable_load_assignment()
+                     ->add_endpoints()
+                     ->add_lb_endpoints()
+                     ->mutable_endpoint()
+                     ->mutable_address()
+                     ->mutable_socket_address();
+  socket->set_address(host);
+  socket->set_port_value(80);
+  return c;
+}
+
 inline ClusterLoadAssignment Endpoints(const std::string& name, const std::string& address) {
   ClusterLoadAssignment a;
   a.set_cluster_name(name);

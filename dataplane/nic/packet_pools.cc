@@ -12,7 +12,8 @@ namespace {
 constexpr int kDriverMegabytes = 48;
 
 // What EAL needs to make pools of `megabytes`. A segment may not lie across two pages: of a page of
-// 4 KB a small one leaves 1.5 KB unused, which makes 128 MB of segments 216 MB.
+// 4 KB a small one leaves 1.5 KB unused, which makes 128 MB of segments 216 MB; what is asked for
+// and not used is never touched.
 int EalMegabytes(int megabytes, bool hugepages) {
   return megabytes + (hugepages ? megabytes / 8 : megabytes * 3 / 4) + kDriverMegabytes;
 }

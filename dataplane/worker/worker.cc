@@ -167,6 +167,9 @@ void Worker::OnTcpEvent(tcp::TcpEvent& event, Instant now) {
 }
 
 void Worker::OnAccepted(TcpId tcp, Instant now) {
+  // What a new snapshot, mail or a timer made the engine ask for comes first: the connections it
+  // names are gone from the engine, and the new one may be given a slot, and the pipe, of theirs.
+  RunActions(now);
   const FourTuple& tuple = tcp_.tuple(tcp);
   engine::Accepted accepted{.local = tuple.local, .remote = tuple.remote};
   const PortSet::Entry* entry = ports_.FindByPodAddress(tuple.remote.ip);

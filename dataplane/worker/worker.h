@@ -66,7 +66,9 @@ class Worker {
   bool PeersEmpty() const;
 
   PortSet& ports() { return ports_; }
+  const PortSet& ports() const { return ports_; }
   const WorkerCounters& counters() const { return counters_; }
+  const ip::Ip& ip() const { return ip_; }
   const tcp::Tcp& tcp() const { return tcp_; }
   const engine::Engine& engine() const { return engine_; }
 

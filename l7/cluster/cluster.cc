@@ -12,6 +12,11 @@ bool Contains(std::span<Host* const> hosts, const Host* host) {
   return std::find(hosts.begin(), hosts.end(), host) != hosts.end();
 }
 
+// As the balancer sees it.
+config::Health HealthOf(const Host& host) {
+  return host.outlier.ejected ? config::Health::kUnhealthy : host.health;
+}
+
 bool Idle(const Host& host) {
   return host.rq_active == 0 && host.cx_active == 0 && host.waiting.empty();
 }
@@ -28,7 +33,9 @@ void Cluster::Update(const config::Cluster& config, Prng& prng, std::vector<Conn
                        .connect_timeout = config.connect_timeout,
                        .idle_timeout = config.idle_timeout,
                        .requests_per_connection_max = config.requests_per_connection_max,
-                       .breaker = config.breaker};
+                       .http2 = config.http2,
+                       .breaker = config.breaker,
+                       .outlier = config.outlier};
   removed_ = false;
   if (config.discovery == config::Discovery::kOriginalDst) return;
   std::vector<std::unique_ptr<Host>> old = std::move(hosts_);
@@ -60,10 +67,12 @@ void Cluster::Update(const config::Cluster& config, Prng& prng, std::vector<Conn
     slot->health = endpoint.health;
     slot->locality = endpoint.locality;
     slot->workload = endpoint.workload;
+    if (!config.outlier.has_value()) slot->outlier = HostOutlier{};
     by_stable_id_[endpoint.stable_id] = slot.get();
     hosts_.push_back(std::move(slot));
   }
   member_count_ = hosts_.size();
+  if (!config.outlier.has_value()) next_look_ = Instant::Never();
   ChooseEligible();
   if (!eligible_.empty()) next_ = prng.Below(eligible_.size());
   // Hosts that are gone drain in the order they had.
@@ -88,12 +97,14 @@ void Cluster::Remove(std::vector<ConnId>* closing) {
   eligible_.clear();
   by_stable_id_.clear();
   by_address_.clear();
-  member_count_ = healthy_count_ = 0;
+  member_count_ = healthy_count_ = ejected_count_ = 0;
+  next_look_ = Instant::Never();
 }
 
 void Cluster::RetireHost(Host* host, std::vector<ConnId>* closing) {
   host->removed = true;
   closing->insert(closing->end(), host->idle.begin(), host->idle.end());
+  closing->insert(closing->end(), host->http2.begin(), host->http2.end());
 }
 
 bool Cluster::Sweep() {
@@ -108,21 +119,23 @@ bool Cluster::Sweep() {
 void Cluster::ChooseEligible() {
   eligible_.clear();
   in_panic_ = false;
-  healthy_count_ = 0;
+  healthy_count_ = ejected_count_ = 0;
+  const std::span members(hosts_.data(), member_count_);
   std::vector<uint32_t> priorities;
-  for (const std::unique_ptr<Host>& host : hosts_) {
+  for (const std::unique_ptr<Host>& host : members) {
     priorities.push_back(host->priority);
-    if (host->health == config::Health::kHealthy) ++healthy_count_;
+    if (HealthOf(*host) == config::Health::kHealthy) ++healthy_count_;
+    if (host->outlier.ejected) ++ejected_count_;
   }
   std::sort(priorities.begin(), priorities.end());
   priorities.erase(std::unique(priorities.begin(), priorities.end()), priorities.end());
   for (size_t i = 0; i < priorities.size(); ++i) {
     std::vector<Host*> all, healthy, degraded;
-    for (const std::unique_ptr<Host>& host : hosts_) {
+    for (const std::unique_ptr<Host>& host : members) {
       if (host->priority != priorities[i]) continue;
       all.push_back(host.get());
-      if (host->health == config::Health::kHealthy) healthy.push_back(host.get());
-      if (host->health == config::Health::kDegraded) degraded.push_back(host.get());
+      if (HealthOf(*host) == config::Health::kHealthy) healthy.push_back(host.get());
+      if (HealthOf(*host) == config::Health::kDegraded) degraded.push_back(host.get());
     }
     if (healthy.empty()) healthy = std::move(degraded);
     if (!healthy.empty()) {
@@ -135,12 +148,55 @@ void Cluster::ChooseEligible() {
   }
   if (!eligible_.empty() && healthy_count_ == 0) {
     in_panic_ = std::none_of(eligible_.begin(), eligible_.end(), [](const Host* host) {
-      return host->health == config::Health::kDegraded;
+      return HealthOf(*host) == config::Health::kDegraded;
     });
   }
   equal_weights_ = std::all_of(eligible_.begin(), eligible_.end(), [this](const Host* host) {
     return host->weight == eligible_[0]->weight;
   });
+}
+
+// One more ejected host must not be more than the share allows.
+bool Cluster::MayEject() const {
+  if (settings_.outlier->always_eject_one && ejected_count_ == 0) return true;
+  return (ejected_count_ + 1) * 100 <= member_count_ * settings_.outlier->ejection_percent_max;
+}
+
+void Cluster::Report(Host* host, Outcome outcome, Prng& prng, Instant now) {
+  // Where clients choose the host themselves there is nothing to keep it out of.
+  if (!settings_.outlier.has_value() || settings_.discovery == config::Discovery::kOriginalDst) {
+    return;
+  }
+  const config::OutlierDetection& config = *settings_.outlier;
+  const Detected detected = CountOutcome(config, outcome, &host->outlier);
+  // In Envoy's order: the narrower streak first.
+  for (const Streak streak : {Streak::kGateway, Streak::k5xx, Streak::kLocal}) {
+    const auto i = static_cast<size_t>(streak);
+    if (!detected.streak[i] || host->outlier.ejected || host->removed) continue;
+    ++outlier_stats.detected[i];
+    if (!MayEject()) {
+      ++outlier_stats.overflow;
+      continue;
+    }
+    const uint32_t percent = EnforcingPercent(config, streak);
+    if (percent < 100 && !prng.Chance(percent, 100)) continue;
+    ++outlier_stats.enforced[i];
+    ++outlier_stats.enforced_total;
+    Eject(config, now, &host->outlier);
+    ChooseEligible();
+    if (next_look_.never()) next_look_ = now + config.interval;
+  }
+}
+
+void Cluster::LookAgain(Instant now) {
+  if (now < next_look_) return;
+  bool back = false, busy = false;
+  for (const std::unique_ptr<Host>& host : std::span(hosts_.data(), member_count_)) {
+    back |= cluster::LookAgain(*settings_.outlier, now, &host->outlier);
+    busy |= host->outlier.ejected || host->outlier.ejection_count > 0;
+  }
+  if (back) ChooseEligible();
+  next_look_ = busy ? now + settings_.outlier->interval : Instant::Never();
 }
 
 Host* Cluster::Pick(const PickOptions& options, Prng& prng) {
@@ -252,6 +308,18 @@ void ClusterSet::Update(const config::Snapshot& snapshot, Prng& prng,
 Cluster* ClusterSet::Find(uint32_t stable_id) {
   const auto found = clusters_.find(stable_id);
   return found == clusters_.end() ? nullptr : found->second.get();
+}
+
+void ClusterSet::LookAgain(Instant now) {
+  for (Cluster* cluster : ordered_) {
+    if (cluster->next_look() <= now) cluster->LookAgain(now);
+  }
+}
+
+Instant ClusterSet::next_look() const {
+  Instant next = Instant::Never();
+  for (const Cluster* cluster : ordered_) next = std::min(next, cluster->next_look());
+  return next;
 }
 
 }  // namespace meltemi::cluster

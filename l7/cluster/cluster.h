@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -20,6 +21,7 @@
 #include "l7/base/ip_addr.h"
 #include "l7/base/prng.h"
 #include "l7/base/time.h"
+#include "l7/cluster/outlier.h"
 #include "l7/config/snapshot.h"
 
 namespace meltemi::cluster {
@@ -37,12 +39,14 @@ struct Host {
   SockAddr address;
   uint32_t weight = 1;
   uint32_t priority = 0;
-  config::Health health = config::Health::kHealthy;
+  config::Health health = config::Health::kHealthy;  // as configured
+  HostOutlier outlier;                               // an ejected host counts as unhealthy
   std::string locality, workload;
   bool removed = false;          // no longer in the configuration: drained, then freed
   uint32_t rq_active = 0;        // requests under way: the load that least-request compares
   uint32_t cx_active = 0;        // connections, those being opened included
   int64_t wrr_current = 0;       // smooth weighted round robin
+  std::vector<ConnId> http2;     // connections that take streams, or will when connected
   std::vector<ConnId> idle;      // most recently used last
   std::deque<WaiterId> waiting;  // requests that wait because the breaker allows no connection
   HostStats stats;
@@ -71,7 +75,9 @@ class Cluster {
     uint32_t panic_percent = 50;
     Duration connect_timeout, idle_timeout;
     uint32_t requests_per_connection_max = 0;
+    std::optional<config::Http2Options> http2;
     config::CircuitBreaker breaker;
+    std::optional<config::OutlierDetection> outlier;
   };
 
   // Takes the new configuration. Idle connections of hosts that are gone, for the engine to close,
@@ -88,6 +94,13 @@ class Cluster {
   // Null: no healthy host (UH).
   Host* Pick(const PickOptions& options, Prng& prng);
 
+  // Outlier detection: what came of an attempt. May eject the host.
+  void Report(Host* host, Outcome outcome, Prng& prng, Instant now);
+  // Ejected hosts whose time is over come back. To be called at `next_look`, Never() when nothing
+  // is to be looked at.
+  void LookAgain(Instant now);
+  Instant next_look() const { return next_look_; }
+
   // Frees removed hosts nothing refers to. `true` when the whole cluster can go.
   bool Sweep();
 
@@ -97,10 +110,12 @@ class Cluster {
   const std::vector<std::unique_ptr<Host>>& hosts() const { return hosts_; }
   size_t healthy_count() const { return healthy_count_; }
   size_t member_count() const { return member_count_; }
+  size_t ejected_count() const { return ejected_count_; }
 
   // Circuit breaker counts.
   uint32_t cx_active = 0, rq_active = 0, rq_pending = 0, retries_active = 0;
   ClusterStats stats;
+  OutlierStats outlier_stats;
 
  private:
   Host* PickOnce(Prng& prng);
@@ -109,13 +124,15 @@ class Cluster {
   Host* OriginalDestination(const SockAddr& address);
   void RetireHost(Host* host, std::vector<ConnId>* closing);
   void ChooseEligible();
+  bool MayEject() const;
 
   Settings settings_;
   bool removed_ = false;
   bool in_panic_ = false;
   bool equal_weights_ = true;
   size_t next_ = 0;
-  size_t healthy_count_ = 0, member_count_ = 0;
+  size_t healthy_count_ = 0, member_count_ = 0, ejected_count_ = 0;
+  Instant next_look_ = Instant::Never();
   std::vector<std::unique_ptr<Host>> hosts_;  // configured ones in order, then the removed
   std::vector<Host*> eligible_;               // what the balancer chooses from
   absl::flat_hash_map<uint32_t, Host*> by_stable_id_;
@@ -127,6 +144,8 @@ class ClusterSet {
  public:
   void Update(const config::Snapshot& snapshot, Prng& prng, std::vector<ConnId>* closing);
   Cluster* Find(uint32_t stable_id);  // null: never heard of, or gone
+  void LookAgain(Instant now);        // of every cluster whose next_look has come
+  Instant next_look() const;
   // In the order of the newest snapshot, then removed ones that still drain.
   const std::vector<Cluster*>& ordered() const { return ordered_; }
 

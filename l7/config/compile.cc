@@ -1,6 +1,7 @@
 #include "l7/config/compile.h"
 
 #include "absl/container/flat_hash_set.h"
+#include "l7/base/check.h"
 #include "l7/base/limits.h"
 #include "l7/base/text.h"
 #include "l7/config/compile_parts.h"
@@ -16,113 +17,143 @@ std::string Resource(std::string_view kind, std::string_view name) {
   return Cat(kind, " \"", name, "\": ");
 }
 
-// Like At, for the resource itself: `Cluster "a": type: ...`.
-absl::Status Of(std::string_view kind, std::string_view name, const absl::Status& status) {
-  if (status.ok()) return status;
+// Without the colon that stands for "the resource itself".
+std::string_view Text(const absl::Status& status) {
   std::string_view message = Std(status.message());
   if (!message.empty() && message.front() == ':') message.remove_prefix(2);
-  return absl::Status(status.code(), Cat(Resource(kind, name), message));
+  return message;
 }
 
-absl::Status Duplicate(std::string_view kind, std::string_view name) {
-  return Of(kind, name, Invalid("name", "is given twice"));
+// Like At, for the resource itself: `Cluster "a": type: ...`.
+absl::Status Of(std::string_view kind, std::string_view name, const absl::Status& status) {
+  return absl::Status(status.code(), Cat(Resource(kind, name), Text(status)));
 }
 
+// Ends the compilation with the error, or notes it and leaves the resource out.
+absl::Status Refuse(CompileContext* context, std::string_view kind, std::string_view name,
+                    const google::protobuf::Message& resource, const absl::Status& status) {
+  if (status.ok()) return status;
+  if (context->refusals == nullptr) return Of(kind, name, status);
+  context->refusals->push_back({.resource = &resource, .why = std::string(Text(status))});
+  return absl::OkStatus();
+}
+
+absl::Status CompileAssignment(CompileContext* scratch,
+                               const envoy::config::endpoint::v3::ClusterLoadAssignment& from,
+                               Assignments* by_name) {
+  if (from.cluster_name().empty()) return Invalid("cluster_name", "must not be empty");
+  if (by_name->contains(from.cluster_name())) return Invalid("cluster_name", "is given twice");
+  RETURN_IF_ERROR(CompileEndpoints(scratch, 0, from).status());
+  by_name->emplace(from.cluster_name(), &from);
+  return absl::OkStatus();
+}
+
+// Also those that no cluster uses yet are checked: a NACK must not wait for a cluster.
 absl::Status CompileAssignments(CompileContext* context, const Resources& resources,
                                 Assignments* by_name) {
-  constexpr std::string_view kKind = "ClusterLoadAssignment";
-  for (const auto* from : resources.assignments) {
-    if (from->cluster_name().empty()) {
-      return Of(kKind, "", Invalid("cluster_name", "must not be empty"));
-    }
-    if (!by_name->emplace(from->cluster_name(), from).second) {
-      return Duplicate(kKind, from->cluster_name());
-    }
-  }
-  // Also those that no cluster uses yet are checked: a NACK must not wait for a cluster.
   StableIds scratch_ids;
   CompileContext scratch = *context;
   scratch.ids = &scratch_ids;
   for (const auto* from : resources.assignments) {
-    RETURN_IF_ERROR(Of(kKind, from->cluster_name(), CompileEndpoints(&scratch, 0, *from).status()));
+    RETURN_IF_ERROR(Refuse(context, "ClusterLoadAssignment", from->cluster_name(), *from,
+                           CompileAssignment(&scratch, *from, by_name)));
   }
+  return absl::OkStatus();
+}
+
+absl::Status AddCluster(CompileContext* context, const envoy::config::cluster::v3::Cluster& from,
+                        const Assignments& assignments) {
+  Snapshot& snapshot = *context->snapshot;
+  absl::StatusOr<Cluster> cluster = CompileCluster(context, from);
+  if (!cluster.ok()) return cluster.status();
+  if (snapshot.cluster_by_name.contains(from.name())) return Invalid("name", "is given twice");
+  if (cluster->discovery == Discovery::kEds) {
+    const std::string& service = from.eds_cluster_config().service_name();
+    const auto found = assignments.find(service.empty() ? from.name() : service);
+    if (found != assignments.end()) {
+      ASSIGN_OR_RETURN_AT(cluster->endpoints, "(its ClusterLoadAssignment)",
+                          CompileEndpoints(context, cluster->stable_id, *found->second));
+    }
+  }
+  snapshot.cluster_by_name.emplace(from.name(), static_cast<uint32_t>(snapshot.clusters.size()));
+  snapshot.clusters.push_back(*std::move(cluster));
   return absl::OkStatus();
 }
 
 absl::Status CompileClusters(CompileContext* context, const Resources& resources,
                              const Assignments& assignments) {
-  Snapshot& snapshot = *context->snapshot;
   for (const auto* from : resources.clusters) {
-    absl::StatusOr<Cluster> cluster = CompileCluster(context, *from);
-    if (!cluster.ok()) return Of("Cluster", from->name(), cluster.status());
-    if (cluster->discovery == Discovery::kEds) {
-      const std::string& service = from->eds_cluster_config().service_name();
-      const auto found = assignments.find(service.empty() ? from->name() : service);
-      if (found != assignments.end()) {
-        auto endpoints = CompileEndpoints(context, cluster->stable_id, *found->second);
-        if (!endpoints.ok()) {
-          return Of("ClusterLoadAssignment", found->first, endpoints.status());
-        }
-        cluster->endpoints = *std::move(endpoints);
-      }
-    }
-    const auto index = static_cast<uint32_t>(snapshot.clusters.size());
-    if (!snapshot.cluster_by_name.emplace(from->name(), index).second) {
-      return Duplicate("Cluster", from->name());
-    }
-    snapshot.clusters.push_back(*std::move(cluster));
+    RETURN_IF_ERROR(
+        Refuse(context, "Cluster", from->name(), *from, AddCluster(context, *from, assignments)));
   }
+  return absl::OkStatus();
+}
+
+absl::Status AddRouteTable(CompileContext* context,
+                           const envoy::config::route::v3::RouteConfiguration& from) {
+  if (from.name().empty()) return Invalid("name", "must not be empty");
+  if (context->route_table_by_name.contains(from.name())) return Invalid("name", "is given twice");
+  absl::StatusOr<RouteTable> table = CompileRouteTable(context, from);
+  if (!table.ok()) return table.status();
+  context->route_table_by_name.emplace(
+      from.name(), static_cast<uint32_t>(context->snapshot->route_tables.size()));
+  context->snapshot->route_tables.push_back(*std::move(table));
   return absl::OkStatus();
 }
 
 absl::Status CompileRouteTables(CompileContext* context, const Resources& resources) {
   for (const auto* from : resources.routes) {
-    if (from->name().empty()) {
-      return Of("RouteConfiguration", "", Invalid("name", "must not be empty"));
-    }
-    absl::StatusOr<RouteTable> table = CompileRouteTable(context, *from);
-    if (!table.ok()) return Of("RouteConfiguration", from->name(), table.status());
-    const auto index = static_cast<uint32_t>(context->snapshot->route_tables.size());
-    if (!context->route_table_by_name.emplace(from->name(), index).second) {
-      return Duplicate("RouteConfiguration", from->name());
-    }
-    context->snapshot->route_tables.push_back(*std::move(table));
+    RETURN_IF_ERROR(
+        Refuse(context, "RouteConfiguration", from->name(), *from, AddRouteTable(context, *from)));
   }
   return absl::OkStatus();
 }
 
-absl::Status Index(const Snapshot& snapshot, uint32_t index,
-                   absl::flat_hash_map<SockAddr, uint32_t>* to) {
-  for (const SockAddr& address : snapshot.listeners[index].addresses) {
-    const auto [found, inserted] = to->emplace(address, index);
-    if (!inserted) {
-      return Invalid("address", Cat(address.ToString(), " is the address of Listener \"",
-                                    snapshot.listeners[found->second].name, "\""));
-    }
+using AddressIndex = absl::flat_hash_map<SockAddr, uint32_t>;
+
+absl::Status CheckAddresses(const Snapshot& snapshot, const Listener& listener,
+                            const AddressIndex& taken) {
+  absl::flat_hash_set<SockAddr> own;
+  for (const SockAddr& address : listener.addresses) {
+    const auto found = taken.find(address);
+    const bool twice = !own.insert(address).second;
+    if (found == taken.end() && !twice) continue;
+    const std::string& other = twice ? listener.name : snapshot.listeners[found->second].name;
+    return Invalid("address",
+                   Cat(address.ToString(), " is the address of Listener \"", other, "\""));
   }
+  return absl::OkStatus();
+}
+
+absl::Status AddListener(CompileContext* context, const envoy::config::listener::v3::Listener& from,
+                         absl::flat_hash_set<std::string>* names) {
+  Snapshot& snapshot = *context->snapshot;
+  absl::StatusOr<Listener> listener = CompileListener(context, from);
+  if (!listener.ok()) return listener.status();
+  if (names->contains(listener->name)) return Invalid("name", "is given twice");
+  const auto index = static_cast<uint32_t>(snapshot.listeners.size());
+  if (index >= limits::kConfigListenersMax) {
+    return Invalid("", Cat("more than ", limits::kConfigListenersMax, " listeners"));
+  }
+  std::vector<AddressIndex*> indices;
+  if (listener->direction != Direction::kInbound) indices.push_back(&snapshot.outbound);
+  if (listener->direction != Direction::kOutbound) indices.push_back(&snapshot.inbound);
+  for (const AddressIndex* taken : indices) {
+    RETURN_IF_ERROR(CheckAddresses(snapshot, *listener, *taken));
+  }
+  for (AddressIndex* to : indices) {
+    for (const SockAddr& address : listener->addresses) to->emplace(address, index);
+  }
+  names->insert(listener->name);
+  snapshot.listeners.push_back(*std::move(listener));
   return absl::OkStatus();
 }
 
 absl::Status CompileListeners(CompileContext* context, const Resources& resources) {
-  Snapshot& snapshot = *context->snapshot;
   absl::flat_hash_set<std::string> names;
   for (const auto* from : resources.listeners) {
-    absl::StatusOr<Listener> listener = CompileListener(context, *from);
-    if (!listener.ok()) return Of("Listener", from->name(), listener.status());
-    if (!names.insert(listener->name).second) return Duplicate("Listener", listener->name);
-    const auto index = static_cast<uint32_t>(snapshot.listeners.size());
-    if (index >= limits::kConfigListenersMax) {
-      return Of("Listener", from->name(),
-                Invalid("", Cat("more than ", limits::kConfigListenersMax, " listeners")));
-    }
-    const Direction direction = listener->direction;
-    snapshot.listeners.push_back(*std::move(listener));
-    if (direction != Direction::kInbound) {
-      RETURN_IF_ERROR(Of("Listener", from->name(), Index(snapshot, index, &snapshot.outbound)));
-    }
-    if (direction != Direction::kOutbound) {
-      RETURN_IF_ERROR(Of("Listener", from->name(), Index(snapshot, index, &snapshot.inbound)));
-    }
+    RETURN_IF_ERROR(
+        Refuse(context, "Listener", from->name(), *from, AddListener(context, *from, &names)));
   }
   return absl::OkStatus();
 }
@@ -168,8 +199,11 @@ void StableIds::Rollback() {
 
 absl::StatusOr<std::unique_ptr<Snapshot>> Compiler::Compile(const Resources& resources) {
   auto snapshot = std::make_unique<Snapshot>();
-  CompileContext context{
-      .fields = fields_, .options = options_, .ids = &ids_, .snapshot = snapshot.get()};
+  CompileContext context{.fields = fields_,
+                         .options = options_,
+                         .ids = &ids_,
+                         .snapshot = snapshot.get(),
+                         .resolved = resources.resolved};
   const absl::Status status = CompileAll(&context, resources);
   if (!status.ok()) {
     ids_.Rollback();
@@ -184,9 +218,26 @@ absl::StatusOr<std::unique_ptr<Snapshot>> Compiler::Compile(const Resources& res
 absl::Status Compiler::Check(const Resources& resources) const {
   Snapshot snapshot;
   StableIds ids;
-  CompileContext context{
-      .fields = fields_, .options = options_, .ids = &ids, .snapshot = &snapshot};
+  CompileContext context{.fields = fields_,
+                         .options = options_,
+                         .ids = &ids,
+                         .snapshot = &snapshot,
+                         .resolved = resources.resolved};
   return CompileAll(&context, resources);
+}
+
+std::vector<Refusal> Compiler::CheckEach(const Resources& resources) const {
+  std::vector<Refusal> refusals;
+  Snapshot snapshot;
+  StableIds ids;
+  CompileContext context{.fields = fields_,
+                         .options = options_,
+                         .ids = &ids,
+                         .snapshot = &snapshot,
+                         .resolved = resources.resolved,
+                         .refusals = &refusals};
+  CHECK(CompileAll(&context, resources).ok());  // every error was noted
+  return refusals;
 }
 
 }  // namespace meltemi::config

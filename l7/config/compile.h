@@ -12,6 +12,7 @@
 #define MELTEMI_L7_CONFIG_COMPILE_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -24,10 +25,14 @@
 #include "envoy/config/endpoint/v3/endpoint.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/config/route/v3/route.pb.h"
+#include "google/protobuf/message.h"
 #include "l7/config/field_table.h"
 #include "l7/config/snapshot.h"
 
 namespace meltemi::config {
+
+// What the host names in DNS clusters stand for now.
+using ResolvedNames = std::map<std::string, std::vector<IpAddr>>;
 
 // Borrowed for the call. Names are unique within a list; the order decides indices in the snapshot.
 struct Resources {
@@ -35,12 +40,19 @@ struct Resources {
   std::vector<const envoy::config::route::v3::RouteConfiguration*> routes;
   std::vector<const envoy::config::cluster::v3::Cluster*> clusters;
   std::vector<const envoy::config::endpoint::v3::ClusterLoadAssignment*> assignments;
-  std::string version_text;  // copied to the snapshot
+  const ResolvedNames* resolved = nullptr;  // a name that is not there has no endpoints yet
+  std::string version_text;                 // copied to the snapshot
 };
 
 struct CompilerOptions {
   // Access log of connection managers and TCP proxies that configure none; "": none.
   std::string default_access_log_path;
+};
+
+// A resource that Compile would refuse.
+struct Refusal {
+  const google::protobuf::Message* resource = nullptr;  // one of those given
+  std::string why;                                      // "type: LOGICAL_DNS is not supported"
 };
 
 // Envoy's default format of access logs, for HTTP and TCP.
@@ -73,6 +85,10 @@ class Compiler {
 
   // Whether Compile would succeed, without a trace: any subset of the resources may be given.
   absl::Status Check(const Resources& resources) const;
+
+  // Every resource that stands in the way, in order: without them the rest compiles, except where
+  // the whole is too large (then the last ones are refused until it is not).
+  std::vector<Refusal> CheckEach(const Resources& resources) const;
 
  private:
   CompilerOptions options_;

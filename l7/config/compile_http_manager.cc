@@ -143,11 +143,24 @@ absl::Status CompileHttpLimits(const hcm::HttpConnectionManager& from, HttpManag
   return absl::OkStatus();
 }
 
-absl::Status CheckHttpModes(const hcm::HttpConnectionManager& from) {
+absl::Status CompileHttpModes(const hcm::HttpConnectionManager& from, HttpManager* to) {
   using From = hcm::HttpConnectionManager;
-  if (from.codec_type() != From::AUTO && from.codec_type() != From::HTTP1) {
-    return Invalid("codec_type", Cat(From::CodecType_Name(from.codec_type()), " is not supported"));
+  switch (from.codec_type()) {
+    case From::AUTO:
+      to->codec = HttpCodec::kAuto;
+      break;
+    case From::HTTP1:
+      to->codec = HttpCodec::kHttp1;
+      break;
+    case From::HTTP2:
+      to->codec = HttpCodec::kHttp2;
+      break;
+    default:  // HTTP3, and what an open enum of proto3 may carry
+      return Invalid("codec_type",
+                     Cat(From::CodecType_Name(from.codec_type()), " is not supported"));
   }
+  RETURN_IF_ERROR_AT("http2_protocol_options",
+                     CompileHttp2(from.http2_protocol_options(), &to->http2));
   if (from.path_with_escaped_slashes_action() != From::IMPLEMENTATION_SPECIFIC_DEFAULT &&
       from.path_with_escaped_slashes_action() != From::KEEP_UNCHANGED) {
     return Invalid("path_with_escaped_slashes_action", "only KEEP_UNCHANGED is supported");
@@ -161,8 +174,8 @@ absl::StatusOr<HttpManager> CompileHttpManager(CompileContext* context,
                                                const google::protobuf::Any& any) {
   hcm::HttpConnectionManager from;
   RETURN_IF_ERROR(Unpack(context->fields, any, &from));
-  RETURN_IF_ERROR(CheckHttpModes(from));
   HttpManager to;
+  RETURN_IF_ERROR(CompileHttpModes(from, &to));
   to.stat_prefix = from.stat_prefix();
   if (!from.server_name().empty()) to.server_name = from.server_name();
   if (from.has_generate_request_id()) to.generate_request_id = from.generate_request_id().value();

@@ -16,6 +16,7 @@
 #include "envoy/config/accesslog/v3/accesslog.pb.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/core/v3/base.pb.h"
+#include "envoy/config/core/v3/protocol.pb.h"
 #include "envoy/config/endpoint/v3/endpoint.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/config/route/v3/route.pb.h"
@@ -37,7 +38,10 @@ struct CompileContext {
   const CompilerOptions& options;
   StableIds* ids;
   Snapshot* snapshot;  // its clusters are complete when routes and listeners are compiled
+  const ResolvedNames* resolved = nullptr;
   absl::flat_hash_map<std::string, uint32_t> route_table_by_name;
+  // Set: a resource that is wrong is noted here and left out. Not set: it ends the compilation.
+  std::vector<Refusal>* refusals = nullptr;
   size_t route_count = 0;
   size_t endpoint_count = 0;
 };
@@ -54,6 +58,8 @@ absl::StatusOr<SockAddr> CompileAddress(const envoy::config::core::v3::Address& 
 absl::StatusOr<std::unique_ptr<const RE2>> CompileRegex(
     const envoy::type::matcher::v3::RegexMatcher& from);
 absl::StatusOr<StringMatch> CompileString(const envoy::type::matcher::v3::StringMatcher& from);
+absl::Status CompileHttp2(const envoy::config::core::v3::Http2ProtocolOptions& from,
+                          Http2Options* to);  // compile_http2.cc
 absl::Status CheckRawBuffer(const envoy::config::core::v3::TransportSocket& socket);
 // The last part of an Any's type URL, "envoy.config...".
 std::string_view TypeName(const google::protobuf::Any& any);
@@ -130,6 +136,10 @@ absl::StatusOr<Cluster> CompileCluster(CompileContext* context,
 absl::StatusOr<std::vector<Endpoint>> CompileEndpoints(
     CompileContext* context, uint32_t cluster_id,
     const envoy::config::endpoint::v3::ClusterLoadAssignment& from);
+// Of a DNS cluster: endpoints may be given by host name. STRICT_DNS has all of a name's addresses,
+// LOGICAL_DNS one name and one address.
+absl::StatusOr<std::vector<Endpoint>> CompileDnsEndpoints(
+    CompileContext* context, const envoy::config::cluster::v3::Cluster& from, const Cluster& to);
 
 }  // namespace meltemi::config
 

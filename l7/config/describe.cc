@@ -9,7 +9,10 @@ constexpr std::string_view kDirections[] = {"unspecified", "inbound", "outbound"
 constexpr std::string_view kHealths[] = {"healthy", "degraded", "unhealthy", "draining"};
 constexpr std::string_view kPolicies[] = {"round_robin", "least_request", "random",
                                           "cluster_provided"};
-constexpr std::string_view kDiscoveries[] = {"static", "eds", "original_dst"};
+constexpr std::string_view kDiscoveries[] = {"static", "eds", "original_dst", "strict_dns",
+                                             "logical_dns"};
+
+constexpr std::string_view kCodecs[] = {"auto", "http1", "http2"};
 
 template <typename Enum, size_t N>
 std::string_view NameOf(const std::string_view (&names)[N], Enum value) {
@@ -26,6 +29,29 @@ void DescribeEndpoint(const Endpoint& e, DescribeWriter* to) {
   to->Line("endpoint ", line);
 }
 
+void DescribeHttp2(const Http2Options& o, DescribeWriter* to) {
+  const Http2Options fallback;
+  to->IfNot(fallback.concurrent_streams_max, "http2.concurrent_streams_max",
+            o.concurrent_streams_max);
+  to->IfNot(fallback.stream_window_bytes, "http2.stream_window_bytes", o.stream_window_bytes);
+  to->IfNot(fallback.connection_window_bytes, "http2.connection_window_bytes",
+            o.connection_window_bytes);
+}
+
+void DescribeOutlier(const OutlierDetection& o, DescribeWriter* to) {
+  to->Line("outlier_detection");
+  to->In();
+  to->Line("5xx ", o.consecutive_5xx, " in a row, enforced ", o.enforcing_5xx, "%");
+  to->Line("gateway ", o.consecutive_gateway, " in a row, enforced ", o.enforcing_gateway, "%");
+  to->Line("local ", o.consecutive_local, " in a row, enforced ", o.enforcing_local, "%",
+           o.split_local ? "" : ", counted as 5xx and gateway");
+  to->Line("ejection of ", DescribeWriter::ToText(o.base_ejection_time), " to ",
+           DescribeWriter::ToText(o.max_ejection_time), ", looked at every ",
+           DescribeWriter::ToText(o.interval), ", at most ", o.ejection_percent_max, "%",
+           o.always_eject_one ? " or one" : "");
+  to->Out();
+}
+
 void DescribeCluster(const Cluster& c, DescribeWriter* to) {
   const Cluster fallback;
   to->Line("cluster \"", c.name, "\" ", NameOf(kDiscoveries, c.discovery), " ",
@@ -37,10 +63,15 @@ void DescribeCluster(const Cluster& c, DescribeWriter* to) {
   to->IfNot(fallback.idle_timeout, "idle_timeout", c.idle_timeout);
   to->IfNot(fallback.requests_per_connection_max, "requests_per_connection_max",
             c.requests_per_connection_max);
+  if (c.http2.has_value()) {
+    to->Line("http2");
+    DescribeHttp2(*c.http2, to);
+  }
   to->IfNot(fallback.breaker.connections_max, "connections_max", c.breaker.connections_max);
   to->IfNot(fallback.breaker.pending_max, "pending_max", c.breaker.pending_max);
   to->IfNot(fallback.breaker.requests_max, "requests_max", c.breaker.requests_max);
   to->IfNot(fallback.breaker.retries_max, "retries_max", c.breaker.retries_max);
+  if (c.outlier.has_value()) DescribeOutlier(*c.outlier, to);
   for (const Endpoint& e : c.endpoints) DescribeEndpoint(e, to);
   to->Out();
 }
@@ -63,6 +94,8 @@ void DescribeHttp(const HttpManager& m, DescribeWriter* to) {
   to->IfNot(fallback.idle_timeout, "idle_timeout", m.idle_timeout);
   to->IfNot(fallback.header_bytes_max, "header_bytes_max", m.header_bytes_max);
   to->IfNot(fallback.header_count_max, "header_count_max", m.header_count_max);
+  if (m.codec != fallback.codec) to->Line("codec: ", NameOf(kCodecs, m.codec));
+  if (m.codec != HttpCodec::kHttp1) DescribeHttp2(m.http2, to);
   to->IfNot(fallback.generate_request_id, "generate_request_id", m.generate_request_id);
   to->IfNot(fallback.use_remote_address, "use_remote_address", m.use_remote_address);
   to->IfNot(fallback.normalize_path, "normalize_path", m.normalize_path);

@@ -28,6 +28,7 @@ struct Case {
   std::vector<envoy::config::route::v3::RouteConfiguration> routes;
   std::vector<envoy::config::cluster::v3::Cluster> clusters;
   std::vector<envoy::config::endpoint::v3::ClusterLoadAssignment> assignments;
+  ResolvedNames resolved;
   CompilerOptions options;
 };
 
@@ -43,6 +44,16 @@ void AddSection(const std::string& kind, const std::string& text, Case* to) {
   if (kind == "ClusterLoadAssignment") return Parse(text, &to->assignments);
   if (kind == "default_access_log_path") {
     to->options.default_access_log_path = text.substr(0, text.find('\n'));
+    return;
+  }
+  if (kind == "resolved") {  // a line per name: name address...
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+      std::istringstream words(line);
+      std::string name, address;
+      words >> name;
+      while (words >> address) to->resolved[name].push_back(*IpAddr::Parse(address));
+    }
     return;
   }
   FAIL() << "no section is called " << kind;
@@ -79,9 +90,11 @@ std::string CompileAndDescribe(const Case& c) {
   Resources resources{.listeners = Pointers(c.listeners),
                       .routes = Pointers(c.routes),
                       .clusters = Pointers(c.clusters),
-                      .assignments = Pointers(c.assignments)};
+                      .assignments = Pointers(c.assignments),
+                      .resolved = &c.resolved};
   const auto snapshot = compiler.Compile(resources);
   EXPECT_EQ(snapshot.ok(), compiler.Check(resources).ok());
+  EXPECT_EQ(snapshot.ok(), compiler.CheckEach(resources).empty());
   if (!snapshot.ok()) return Cat("error ", snapshot.status().message(), "\n");
   return Describe(**snapshot);
 }

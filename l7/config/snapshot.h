@@ -185,6 +185,17 @@ struct AccessLog {
 };
 
 // envoy.extensions.filters.network.http_connection_manager.v3
+// codec_type of the HttpConnectionManager. kAuto: by the first bytes of a connection.
+enum class HttpCodec : uint8_t { kAuto, kHttp1, kHttp2 };
+
+// Http2ProtocolOptions. Envoy's windows (16 and 24 MB) would let one slow reader pin all packets of
+// a worker; these are what its best practices for edge proxies recommend.
+struct Http2Options {
+  uint32_t concurrent_streams_max = 1024;
+  uint32_t stream_window_bytes = 64 * 1024;
+  uint32_t connection_window_bytes = 1024 * 1024;
+};
+
 struct HttpManager {
   std::string stat_prefix;
   uint32_t route_table =
@@ -198,6 +209,8 @@ struct HttpManager {
   Duration idle_timeout = Duration::Seconds(3600);  // common_http_protocol_options
   uint32_t header_bytes_max = 60 * 1024;
   uint32_t header_count_max = 100;
+  HttpCodec codec = HttpCodec::kAuto;
+  Http2Options http2;
   bool generate_request_id = true;
   bool use_remote_address = false;
   bool normalize_path = false;
@@ -236,10 +249,22 @@ struct Endpoint {
 };
 
 enum class LbPolicy : uint8_t { kRoundRobin, kLeastRequest, kRandom, kClusterProvided };
-enum class Discovery : uint8_t { kStatic, kEds, kOriginalDst };
+enum class Discovery : uint8_t { kStatic, kEds, kOriginalDst, kStrictDns, kLogicalDns };
 
 struct CircuitBreaker {  // Thresholds of priority DEFAULT
   uint32_t connections_max = 1024, pending_max = 1024, requests_max = 1024, retries_max = 3;
+};
+
+struct OutlierDetection {                             // consecutive errors only; 0 of them: never
+  uint32_t consecutive_5xx = 5, enforcing_5xx = 100;  // enforcing_...: percent
+  uint32_t consecutive_gateway = 5, enforcing_gateway = 0;  // consecutive_gateway_failure
+  uint32_t consecutive_local = 5, enforcing_local = 100;    // consecutive_local_origin_failure
+  bool split_local = false;                                 // split_external_local_origin_errors
+  Duration interval = Duration::Seconds(10);
+  Duration base_ejection_time = Duration::Seconds(30);
+  Duration max_ejection_time = Duration::Seconds(300);
+  uint32_t ejection_percent_max = 10;
+  bool always_eject_one = false;
 };
 
 struct Cluster {
@@ -252,7 +277,9 @@ struct Cluster {
   Duration connect_timeout = Duration::Seconds(5);
   Duration idle_timeout = Duration::Seconds(3600);  // of pooled connections
   uint32_t requests_per_connection_max = 0;         // 0: no limit
+  std::optional<Http2Options> http2;                // to its endpoints; else HTTP/1.1
   CircuitBreaker breaker;
+  std::optional<OutlierDetection> outlier;
   std::vector<Endpoint> endpoints;  // all of them, in the order of the configuration
 };
 

@@ -11,7 +11,7 @@ constexpr std::string_view kOwnBuffers = "the plane bounds its buffers itself (l
 constexpr std::string_view kNoSocket = "the plane has no kernel sockets";
 constexpr std::string_view kForDisplay = "only for display and statistics";
 constexpr std::string_view kNoRuntime = "there is no runtime layer, the default value holds";
-constexpr std::string_view kNoDns = "clusters that use DNS are refused";
+constexpr std::string_view kOneDnsRate = "names are asked for again after dns_refresh_rate";
 constexpr std::string_view kOneFetchTimeout = "one fetch timeout holds for the whole configuration";
 
 constexpr IgnoredField kListenerIgnored[] = {
@@ -40,7 +40,6 @@ constexpr IgnoredField kFilterChainIgnored[] = {
     {"transport_socket_connect_timeout", "plain TCP has no transport handshake"},
 };
 constexpr IgnoredField kHcmIgnored[] = {
-    {"http2_protocol_options", "HTTP/2 is not negotiated on plain TCP"},
     {"drain_timeout", "one drain time holds for the process"},
     {"delayed_close_timeout", "TCP delivers what was written before it closes"},
 };
@@ -51,6 +50,18 @@ constexpr IgnoredField kConfigSourceIgnored[] = {
 constexpr IgnoredField kHttp1Ignored[] = {
     {"allow_absolute_url", "absolute request targets are always accepted (RFC 9112 3.2.2)"},
     {"use_balsa_parser", "the plane has one HTTP/1 parser"},
+};
+constexpr std::string_view kEnvoysLimit = "Envoy's default holds";
+constexpr IgnoredField kHttp2Ignored[] = {
+    {"hpack_table_size", "the table has RFC 9113's first size"},
+    {"allow_metadata", "METADATA frames are ignored"},
+    {"max_outbound_frames", kEnvoysLimit},
+    {"max_outbound_control_frames", kEnvoysLimit},
+    {"max_consecutive_inbound_frames_with_empty_payload", kEnvoysLimit},
+    {"max_inbound_priority_frames_per_stream", kEnvoysLimit},
+    {"max_inbound_window_update_frames_per_data_frame_sent", kEnvoysLimit},
+    {"stream_error_on_invalid_http_messaging", "such an error always ends the stream alone"},
+    {"override_stream_error_on_invalid_http_message", "such an error always ends the stream alone"},
 };
 constexpr IgnoredField kRouterIgnored[] = {
     {"dynamic_stats", kForDisplay},
@@ -92,10 +103,8 @@ constexpr IgnoredField kSocketAddressIgnored[] = {
 constexpr IgnoredField kClusterIgnored[] = {
     {"alt_stat_name", kForDisplay},
     {"per_connection_buffer_limit_bytes", kOwnBuffers},
-    {"dns_refresh_rate", kNoDns},
-    {"dns_failure_refresh_rate", kNoDns},
-    {"respect_dns_ttl", kNoDns},
-    {"dns_lookup_family", kNoDns},
+    {"dns_failure_refresh_rate", kOneDnsRate},
+    {"respect_dns_ttl", kOneDnsRate},
     {"wait_for_warm_on_init", "every cluster is warmed, bounded by the fetch timeout"},
     {"cleanup_interval", "hosts of ORIGINAL_DST live as long as their connections"},
     {"metadata", kForDisplay},
@@ -105,6 +114,17 @@ constexpr IgnoredField kClusterIgnored[] = {
     {"track_cluster_stats", kForDisplay},
 };
 constexpr IgnoredField kThresholdsIgnored[] = {{"track_remaining", kForDisplay}};
+constexpr std::string_view kNoRates = "only consecutive errors eject, see enforcing_success_rate";
+constexpr IgnoredField kOutlierIgnored[] = {
+    {"success_rate_minimum_hosts", kNoRates},
+    {"success_rate_request_volume", kNoRates},
+    {"success_rate_stdev_factor", kNoRates},
+    {"enforcing_local_origin_success_rate", kNoRates},
+    {"failure_percentage_threshold", kNoRates},
+    {"failure_percentage_minimum_hosts", kNoRates},
+    {"failure_percentage_request_volume", kNoRates},
+    {"successful_active_health_check_uneject_host", "there are no active health checks"},
+};
 constexpr IgnoredField kCommonLbIgnored[] = {
     {"update_merge_window", "endpoint changes apply at once"},
 };
@@ -144,7 +164,8 @@ constexpr MessageFields kTable[] = {
     // HTTP
     {"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
      "codec_type stat_prefix rds route_config http_filters common_http_protocol_options "
-     "http_protocol_options server_name max_request_headers_kb stream_idle_timeout "
+     "http_protocol_options http2_protocol_options server_name max_request_headers_kb "
+     "stream_idle_timeout "
      "request_timeout request_headers_timeout access_log use_remote_address "
      "generate_request_id normalize_path path_with_escaped_slashes_action",
      kHcmIgnored},
@@ -158,6 +179,9 @@ constexpr MessageFields kTable[] = {
      "idle_timeout max_headers_count max_requests_per_connection",
      {}},
     {"envoy.config.core.v3.Http1ProtocolOptions", "", kHttp1Ignored},
+    {"envoy.config.core.v3.Http2ProtocolOptions",
+     "max_concurrent_streams initial_stream_window_size initial_connection_window_size",
+     kHttp2Ignored},
     {"envoy.extensions.filters.http.router.v3.Router", "", kRouterIgnored},
     {"envoy.extensions.filters.http.fault.v3.HTTPFault", "delay abort headers", kFaultIgnored},
     {"envoy.extensions.filters.common.fault.v3.FaultDelay", "fixed_delay percentage", {}},
@@ -231,8 +255,9 @@ constexpr MessageFields kTable[] = {
     {"envoy.config.cluster.v3.Cluster",
      "name type eds_cluster_config connect_timeout lb_policy load_assignment "
      "max_requests_per_connection circuit_breakers common_http_protocol_options "
-     "http_protocol_options typed_extension_protocol_options least_request_lb_config "
-     "round_robin_lb_config original_dst_lb_config common_lb_config transport_socket",
+     "http_protocol_options http2_protocol_options typed_extension_protocol_options "
+     "least_request_lb_config round_robin_lb_config original_dst_lb_config common_lb_config "
+     "transport_socket outlier_detection dns_refresh_rate dns_lookup_family",
      kClusterIgnored},
     {"envoy.config.cluster.v3.Cluster.EdsClusterConfig", "eds_config service_name", {}},
     {"envoy.config.cluster.v3.Cluster.LeastRequestLbConfig", "choice_count", {}},
@@ -242,11 +267,19 @@ constexpr MessageFields kTable[] = {
     {"envoy.config.cluster.v3.CircuitBreakers", "thresholds", {}},
     {"envoy.config.cluster.v3.CircuitBreakers.Thresholds",
      "priority max_connections max_pending_requests max_requests max_retries", kThresholdsIgnored},
+    {"envoy.config.cluster.v3.OutlierDetection",
+     "consecutive_5xx enforcing_consecutive_5xx consecutive_gateway_failure "
+     "enforcing_consecutive_gateway_failure consecutive_local_origin_failure "
+     "enforcing_consecutive_local_origin_failure split_external_local_origin_errors interval "
+     "base_ejection_time max_ejection_time max_ejection_percent always_eject_one_host "
+     "enforcing_success_rate enforcing_failure_percentage "
+     "enforcing_failure_percentage_local_origin",
+     kOutlierIgnored},
     {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
      "common_http_protocol_options explicit_http_config use_downstream_protocol_config",
      {}},
     {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig",
-     "http_protocol_options",
+     "http_protocol_options http2_protocol_options",
      {}},
     {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig",
      "http_protocol_options",

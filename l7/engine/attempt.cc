@@ -39,6 +39,18 @@ FailureText TextOf(AttemptFailure failure) {
               "reset reason: protocol error",
               "upstream_reset_before_response_started{protocol_error}", "",
               telemetry::kUpstreamProtocolError};
+    case AttemptFailure::kRefusedStream:
+      return {503,
+              "upstream connect error or disconnect/reset before headers. "
+              "reset reason: remote refused stream reset",
+              "upstream_reset_before_response_started{remote_refused_stream_reset}", "",
+              telemetry::kUpstreamRemoteReset};
+    case AttemptFailure::kRemoteReset:
+      return {503,
+              "upstream connect error or disconnect/reset before headers. "
+              "reset reason: remote reset",
+              "upstream_reset_before_response_started{remote_reset}", "",
+              telemetry::kUpstreamRemoteReset};
     case AttemptFailure::kPerTryTimeout:
       return {504, "upstream request timeout", "upstream_per_try_timeout", "",
               telemetry::kUpstreamRequestTimeout};
@@ -75,9 +87,21 @@ void Engine::Impl::DropUpstream(Exchange& x, Instant now) {
   if (host != nullptr) ServeWaiter(x.cluster, host, now);
 }
 
+void Engine::Impl::Report(cluster::Cluster* cluster, cluster::Host* host, cluster::Outcome outcome,
+                          Instant now) {
+  cluster->Report(host, outcome, *prng_, now);
+  const Instant armed = ejected_timer_.pending() ? ejected_timer_.deadline : Instant::Never();
+  if (cluster->next_look() < armed) LookAtEjected();
+}
+
+void Engine::Impl::LookAtEjected() { timers_->Schedule(&ejected_timer_, clusters_.next_look()); }
+
 void Engine::Impl::AttemptFailed(Exchange& x, AttemptFailure failure, Instant now) {
   const FailureText text = TextOf(failure);
-  if (x.host != nullptr) ++x.host->stats.rq_error;
+  if (x.host != nullptr) {
+    ++x.host->stats.rq_error;
+    Report(x.cluster, x.host, cluster::Outcome::kLocalFailure, now);
+  }
   DropUpstream(x, now);
   x.failure = text.reason;
   if (WantsRetry(x.retry, failure) && TryRetry(x, now)) return;
@@ -120,6 +144,7 @@ bool Engine::Impl::RetryOnResponse(Conn& up, Exchange& x, const http::ResponseHe
   if (!TryRetry(x, now)) return false;
   ++x.cluster->stats.rq_class[std::min(head.status / 100, 5)];
   ++x.host->stats.rq_error;
+  Report(x.cluster, x.host, cluster::OutcomeOf(head.status), now);
   cluster::Host* host = x.host;
   EndAttempt(x);
   x.up = ConnId{};

@@ -23,6 +23,10 @@ namespace meltemi::engine {
   C(reuse_races, "requests", "Attempts repeated: the pooled connection was closing")            \
   C(faults_delayed, "requests", "Requests delayed by fault injection")                          \
   C(faults_aborted, "requests", "Requests aborted by fault injection")                          \
+  C(http2_downstream, "connections", "Downstream connections that speak HTTP/2")                \
+  C(http2_upstream, "connections", "Upstream connections that speak HTTP/2")                    \
+  C(http2_connection_errors, "connections", "HTTP/2 connections ended for a violation")         \
+  C(http2_streams_reset, "streams", "HTTP/2 streams reset by the peer, or for a violation")     \
   C(tcp_proxied, "connections", "Connections taken by a TCP proxy")                             \
   C(buffers_exhausted, "events", "Writes given up because the buffer pool was empty")           \
   C(snapshots, "snapshots", "Configurations taken into use")                                    \

@@ -23,7 +23,7 @@ bool Engine::Impl::StepDownstream(Conn& conn, Instant now) {
     if (x.request_complete || x.state != Exchange::State::kForwarding) return false;
     return TakeRequestBody(conn, x, now);
   }
-  if (conn.in.empty()) return false;
+  if (conn.in.empty() && !conn.is_stream()) return false;
   const size_t before = conn.in.size();
   const Event event = conn.requests->Next(&conn.in);
   Consume(conn, before - conn.in.size());
@@ -141,7 +141,7 @@ bool Engine::Impl::TakeRequestBody(Conn& conn, Exchange& x, Instant now) {
   const size_t before = conn.in.size();
   const Event event = conn.requests->Next(&conn.in);
   Consume(conn, before - conn.in.size());
-  const bool chunked = x.head.framing == http::Framing::kChunked;
+  const bool chunked = x.head.framing == http::Framing::kChunked && !up->is_stream();
   switch (event) {
     case Event::kNeedMore:
       return false;
@@ -173,7 +173,10 @@ bool Engine::Impl::TakeRequestBody(Conn& conn, Exchange& x, Instant now) {
     }
     case Event::kEnd: {
       Chain out;
-      if (chunked && !http1::WriteLastChunk(conn.requests->trailers(), pool_, &out)) {
+      const std::string_view trailers = conn.requests->trailers();
+      const bool ok = up->is_stream() ? EndStreamBody(*up, trailers)
+                                      : !chunked || http1::WriteLastChunk(trailers, pool_, &out);
+      if (!ok) {
         ++counters_.buffers_exhausted;
         AbortResponse(x, telemetry::kOverloadManager, "overload", now);
         return false;

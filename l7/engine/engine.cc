@@ -11,9 +11,16 @@ Engine::Engine(const EngineOptions& options, BufferPool* pool, TimerWheel* timer
     : impl_(std::make_unique<Impl>(this, options, pool, timers, prng)) {}
 Engine::~Engine() = default;
 
-void Engine::UseSnapshot(const config::Snapshot* s, Instant now) { impl_->UseSnapshot(s, now); }
+void Engine::UseSnapshot(const config::Snapshot* s, Instant now) {
+  impl_->UseSnapshot(s);
+  impl_->Settle(now);
+}
 uint64_t Engine::oldest_snapshot() const { return impl_->oldest_snapshot(); }
-ConnId Engine::OnAccept(const Accepted& a, Instant now) { return impl_->OnAccept(a, now); }
+ConnId Engine::OnAccept(const Accepted& a, Instant now) {
+  const ConnId id = impl_->OnAccept(a, now);
+  impl_->Settle(now);
+  return id;
+}
 void Engine::OnBytes(ConnId conn, Chain bytes, Instant now) {
   impl_->OnBytes(conn, std::move(bytes), now);
   impl_->Settle(now);
@@ -42,7 +49,10 @@ void Engine::OnTimer(Timer& timer, Instant now) {
   impl_->OnTimer(timer, now);
   impl_->Settle(now);
 }
-void Engine::Drain(Instant now) { impl_->Drain(now); }
+void Engine::Drain(Instant now) {
+  impl_->Drain();
+  impl_->Settle(now);
+}
 uint32_t Engine::conn_count() const { return impl_->conn_count(); }
 uint32_t Engine::exchange_count() const { return impl_->exchange_count(); }
 void Engine::AppendSamples(std::vector<telemetry::Sample>* out) const { impl_->AppendSamples(out); }
@@ -67,6 +77,7 @@ Engine::Impl::~Impl() {
     }
   });
   conns_.ForEach([this](ConnId, Conn& conn) { timers_->Cancel(&conn.timer); });
+  timers_->Cancel(&ejected_timer_);
   engine_->actions_.clear();
 }
 
@@ -80,7 +91,9 @@ void Engine::Impl::Emit(Action::Kind kind, ConnId conn) {
 }
 
 void Engine::Impl::Write(Conn& conn, Chain bytes) {
-  if (bytes.empty() || conn.gone) return;
+  if (bytes.empty()) return;
+  if (conn.is_stream()) return WriteStream(conn, std::move(bytes));
+  if (conn.gone) return;
   if (conn.cluster != nullptr) conn.cluster->stats.cx_tx_bytes_total += bytes.size();
   Action action;
   action.kind = Action::Kind::kWrite;
@@ -90,7 +103,15 @@ void Engine::Impl::Write(Conn& conn, Chain bytes) {
 }
 
 void Engine::Impl::Consume(Conn& conn, size_t byte_count) {
-  if (byte_count == 0 || conn.gone) return;
+  if (byte_count == 0) return;
+  if (conn.is_stream()) {
+    Conn* const carrier = conns_.Find(conn.carrier);
+    if (carrier == nullptr) return;
+    carrier->http2->session.Consumed(conn.stream, byte_count);
+    if (carrier->http2->session.HasOutput(carrier->has_space)) FlushLater(*carrier);
+    return;
+  }
+  if (conn.gone) return;
   Action action;
   action.kind = Action::Kind::kConsumed;
   action.conn = conn.id;
@@ -99,6 +120,10 @@ void Engine::Impl::Consume(Conn& conn, size_t byte_count) {
 }
 
 void Engine::Impl::EndConn(Conn& conn, Action::Kind kind) {
+  if (conn.is_stream()) {
+    EndStream(conn, kind);
+    return ForgetConn(conn);
+  }
   if (!conn.gone) {
     if (conn.cluster != nullptr) ++conn.cluster->stats.cx_destroy_local;
     Emit(kind, conn.id);
@@ -108,8 +133,9 @@ void Engine::Impl::EndConn(Conn& conn, Action::Kind kind) {
 
 void Engine::Impl::ForgetConn(Conn& conn) {
   timers_->Cancel(&conn.timer);
-  if (conn.host != nullptr) {
+  if (conn.host != nullptr && !conn.is_stream()) {
     RemoveIdle(conn);
+    if (conn.kind == Conn::Kind::kHttp2Up) RemoveCarrier(conn);
     --conn.host->cx_active;
     if (conn.kind == Conn::Kind::kTcpUp) --conn.host->rq_active;
     --conn.cluster->cx_active;
@@ -143,20 +169,27 @@ uint64_t Engine::Impl::oldest_snapshot() const {
 
 // Snapshots.
 
-void Engine::Impl::UseSnapshot(const config::Snapshot* snapshot, Instant now) {
+void Engine::Impl::UseSnapshot(const config::Snapshot* snapshot) {
   if (snapshot == snapshot_) return;
   ++counters_.snapshots;
   snapshot_ = snapshot;
   closing_.clear();
   clusters_.Update(*snapshot, *prng_, &closing_);
+  LookAtEjected();
   for (const ConnId id : closing_) {
-    if (Conn* up = conns_.Find(id)) EndConn(*up, Action::Kind::kRelease);
+    Conn* const up = conns_.Find(id);
+    if (up == nullptr) continue;
+    if (up->kind == Conn::Kind::kHttp2Up) {
+      DrainCarrier(*up);
+    } else {
+      EndConn(*up, Action::Kind::kRelease);
+    }
   }
   std::vector<ConnId> idle;  // downstream connections nobody listens for any more
   conns_.ForEach([&](ConnId id, Conn& conn) {
-    if (conn.kind == Conn::Kind::kHttpUp || conn.kind == Conn::Kind::kTcpUp) return;
-    if (conn.listener_gone) return;
+    if (conn.host != nullptr || conn.is_stream() || conn.listener_gone) return;
     FollowSnapshot(conn, snapshot);
+    if (conn.listener_gone && conn.kind == Conn::Kind::kHttp2Down) return DrainCarrier(conn);
     if (conn.listener_gone && conn.kind == Conn::Kind::kHttpDown && !conn.exchange.valid() &&
         conn.in.empty()) {
       idle.push_back(id);
@@ -189,11 +222,17 @@ void Engine::Impl::FollowSnapshot(Conn& conn, const config::Snapshot* snapshot) 
 
 // Events.
 
+// What pipelined requests waited for; then what sessions have to say, once for all of it.
 void Engine::Impl::Settle(Instant now) {
-  while (!ready_.empty()) {
-    const ConnId id = ready_.back();
-    ready_.pop_back();
-    PumpDownstream(id, now);
+  while (!ready_.empty() || !flush_.empty()) {
+    auto& list = ready_.empty() ? flush_ : ready_;
+    const ConnId id = list.back();
+    list.pop_back();
+    if (&list == &ready_) {
+      PumpDownstream(id, now);
+    } else {
+      Flush(id, now);
+    }
   }
 }
 
@@ -225,6 +264,8 @@ ConnId Engine::Impl::OnAccept(const Accepted& accepted, Instant now) {
     conn.requests.emplace(pool_, http1::HeadLimits{.header_bytes_max = manager.header_bytes_max,
                                                    .header_count_max = manager.header_count_max});
     AwaitRequest(conn, now);
+    conn.sniff = manager.codec == config::HttpCodec::kAuto;
+    if (manager.codec == config::HttpCodec::kHttp2) BecomeHttp2(conn);
   } else {
     BeginTcp(conn, now);
   }
@@ -236,7 +277,11 @@ void Engine::Impl::OnBytes(ConnId id, Chain bytes, Instant now) {
   if (conn == nullptr || bytes.empty()) return;
   if (conn->cluster != nullptr) conn->cluster->stats.cx_rx_bytes_total += bytes.size();
   conn->in.Append(std::move(bytes));
+  if (conn->sniff && !Sniff(*conn)) return;
   switch (conn->kind) {
+    case Conn::Kind::kHttp2Down:
+    case Conn::Kind::kHttp2Up:
+      return PumpHttp2(id, now);
     case Conn::Kind::kHttpDown:
       return PumpDownstream(id, now);
     case Conn::Kind::kHttpUp:
@@ -263,6 +308,9 @@ void Engine::Impl::OnEof(ConnId id, Instant now) {
     }
     case Conn::Kind::kHttpUp:
       return PumpUpstream(id, now);
+    case Conn::Kind::kHttp2Down:
+    case Conn::Kind::kHttp2Up:
+      return CarrierGone(id, now);
     case Conn::Kind::kTcpDown:
     case Conn::Kind::kTcpUp:
       return TcpEof(id, now);
@@ -280,6 +328,10 @@ void Engine::Impl::OnClosed(ConnId id, CloseReason reason, Instant now) {
     case Conn::Kind::kHttpUp:
       conn->eof = conn->gone = true;
       return PumpUpstream(id, now);
+    case Conn::Kind::kHttp2Down:
+    case Conn::Kind::kHttp2Up:
+      conn->gone = true;
+      return CarrierGone(id, now);
     case Conn::Kind::kTcpDown:
     case Conn::Kind::kTcpUp:
       return TcpGone(id, reason, now);
@@ -290,19 +342,27 @@ void Engine::Impl::OnSendQueue(ConnId id, bool has_space, Instant now) {
   Conn* conn = conns_.Find(id);
   if (conn == nullptr) return;
   conn->has_space = has_space;
-  if (!has_space) return;
-  switch (conn->kind) {
+  if (has_space) SendSpace(*conn, now);
+}
+
+// It takes bytes again: who has some for it goes on.
+void Engine::Impl::SendSpace(Conn& conn, Instant now) {
+  conn.has_space = true;
+  switch (conn.kind) {
     case Conn::Kind::kHttpDown:
-      if (Exchange* x = exchanges_.Find(conn->exchange); x != nullptr && x->up.valid()) {
+      if (Exchange* x = exchanges_.Find(conn.exchange); x != nullptr && x->up.valid()) {
         PumpUpstream(x->up, now);
       }
       return;
     case Conn::Kind::kHttpUp:
-      if (Exchange* x = exchanges_.Find(conn->exchange)) PumpDownstream(x->down, now);
+      if (Exchange* x = exchanges_.Find(conn.exchange)) PumpDownstream(x->down, now);
       return;
+    case Conn::Kind::kHttp2Down:
+    case Conn::Kind::kHttp2Up:
+      return FlushLater(conn);
     case Conn::Kind::kTcpDown:
     case Conn::Kind::kTcpUp:
-      return PumpTcp(conn->peer, now);
+      return PumpTcp(conn.peer, now);
   }
 }
 
@@ -326,7 +386,17 @@ void Engine::Impl::OnConnectFailed(ConnId id, ConnectError error, Instant now) {
   cluster::Cluster* cluster = up->cluster;
   cluster::Host* host = up->host;
   ForgetConn(*up);
-  if (kind == Conn::Kind::kTcpUp) return TcpConnectFailed(peer, error, now);
+  if (kind == Conn::Kind::kTcpUp) {
+    Report(cluster, host, cluster::Outcome::kLocalFailure, now);
+    return TcpConnectFailed(peer, error, now);
+  }
+  if (kind == Conn::Kind::kHttp2Up) {
+    CarrierFailed(host,
+                  error == ConnectError::kTimeout ? AttemptFailure::kConnectTimeout
+                                                  : AttemptFailure::kConnect,
+                  now);
+    return ServeWaiter(cluster, host, now);
+  }
   if (Exchange* x = exchanges_.Find(exchange)) {
     x->up = ConnId{};
     AttemptFailed(*x,
@@ -337,11 +407,13 @@ void Engine::Impl::OnConnectFailed(ConnId id, ConnectError error, Instant now) {
   ServeWaiter(cluster, host, now);
 }
 
-void Engine::Impl::Drain(Instant now) {
+void Engine::Impl::Drain() {
   draining_ = true;
   std::vector<ConnId> idle;
   conns_.ForEach([&](ConnId id, Conn& conn) {
     conn.drain = true;
+    if (conn.kind == Conn::Kind::kHttp2Down) return DrainCarrier(conn);
+    if (conn.is_stream()) return;
     if (conn.kind == Conn::Kind::kHttpDown && !conn.exchange.valid() && conn.in.empty()) {
       idle.push_back(id);
     }

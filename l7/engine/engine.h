@@ -1,6 +1,6 @@
 // Engine: the one door of L7. Bytes, connection events and time in; actions out. It proxies
-// HTTP/1.1 and opaque TCP: listener -> route -> cluster -> endpoint, with pools, timeouts, retries
-// and faults.
+// HTTP/1.1, HTTP/2 and opaque TCP: listener -> route -> cluster -> endpoint, with pools, timeouts,
+// retries and faults.
 //
 // Owns: L7 connections (downstream and upstream), exchanges, upstream pools, balancer state, L7
 // counters. Must not know: packets, TCP, TLS, sockets, clocks, other workers.

@@ -45,16 +45,20 @@ class EngineTest : public ::testing::Test {
 
   void TearDown() override {
     if (engine_ == nullptr) return;
-    for (const auto& [id, conn] : conns_) {
-      if (!conn.dead()) engine_->OnClosed(id, CloseReason::kPeerReset, now_);
-    }
-    Run();
+    CloseAll();
     EXPECT_EQ(engine_->conn_count(), 0u);
     EXPECT_EQ(engine_->exchange_count(), 0u);
     EXPECT_EQ(timers_.size(), 0u);
     for (const auto& [id, conn] : conns_) EXPECT_TRUE(id.valid());
     EXPECT_EQ(pool_.outstanding(), 0u);
     EXPECT_EQ(engine_->oldest_snapshot(), current_sequence_);
+  }
+
+  void CloseAll() {
+    for (const auto& [id, conn] : conns_) {
+      if (!conn.dead()) engine_->OnClosed(id, CloseReason::kPeerReset, now_);
+    }
+    Run();
   }
 
   // One HTTP listener (0) and one TCP listener (1); "/" goes to cluster "backend".

@@ -188,9 +188,12 @@ void Engine::Impl::PrepareRequest(Exchange& x) {
         Known::kEnvoyRetryOn, Known::kEnvoyRetriableStatusCodes, Known::kExpect}) {
     headers.Remove(known);
   }
+  // RFC 9113 8.2.2: all of it that HTTP/2 has, and what gRPC's servers ask for.
+  const bool trailers =
+      x.cluster->settings().http2.has_value() && headers.Get(Known::kTe) == "trailers";
   http::RemoveHopByHop(&headers);
   const Conn& down = conns_[x.down];
-  bool ok = true;
+  bool ok = !trailers || headers.Add(Known::kTe, "trailers");
   if (x.manager->use_remote_address) {
     const std::string_view before = headers.Get(Known::kXForwardedFor);
     const std::string ip = down.remote.ip.ToString();
@@ -267,15 +270,17 @@ void Engine::Impl::WriteRequest(Exchange& x, Instant now) {
   x.upstream_local = up.local;
   ++up.request_count;
   up.responses->Expect(x.head.method);
-  const bool chunked = x.head.framing == http::Framing::kChunked;
+  const bool chunked = x.head.framing == http::Framing::kChunked && !up.is_stream();
   // RFC 9110 8.6: a method that usually has content says when it has none.
   const bool zero = x.head.headers.Has(Known::kContentLength);
   Chain out;
-  bool ok = http1::WriteRequestHead(x.head.method, x.path, x.authority, x.head.headers,
-                                    {.framing = x.head.framing,
-                                     .content_length = x.head.content_length,
-                                     .announce_zero_length = zero},
-                                    pool_, &out);
+  bool ok = up.is_stream()
+                ? WriteStreamRequest(x, up, now)
+                : http1::WriteRequestHead(x.head.method, x.path, x.authority, x.head.headers,
+                                          {.framing = x.head.framing,
+                                           .content_length = x.head.content_length,
+                                           .announce_zero_length = zero},
+                                          pool_, &out);
   if (!x.replay.empty()) {
     Chain body = x.replay.Share(0, x.replay.size());
     if (chunked) {
@@ -296,12 +301,21 @@ void Engine::Impl::WriteRequest(Exchange& x, Instant now) {
   }
   x.head_written = true;
   Write(up, std::move(out));
+  if (up.is_stream() && x.request_complete && !EndStreamBody(up, down.requests->trailers())) {
+    ++counters_.buffers_exhausted;
+    DropUpstream(x, now);
+    return Reply(x, {.status = 503, .details = "overload", .flags = telemetry::kOverloadManager},
+                 now);
+  }
   if (x.head.expect_continue && !x.request_complete) {
     // RFC 9110 10.1.1: we take the body, so we say so; the upstream is not asked again.
     x.head.expect_continue = false;
     Chain interim;
-    if (AppendCopy(pool_, "HTTP/1.1 100 Continue\r\n\r\n", &interim))
+    if (down.is_stream()) {
+      WriteStreamHead(down, 100, http::HeaderBlock(pool_), false);
+    } else if (AppendCopy(pool_, "HTTP/1.1 100 Continue\r\n\r\n", &interim)) {
       Write(down, std::move(interim));
+    }
   }
   const Duration per_try = x.retry.per_try_timeout;
   if (x.request_complete && !per_try.zero()) timers_->Schedule(&x.try_timer, now + per_try);

@@ -3,7 +3,8 @@
 //
 // Files by idea: engine.cc (the door), downstream.cc (requests in, connection's end), response.cc
 // (responses out), forward.cc (route to attempt), upstream.cc (connections and pools), attempt.cc
-// (outcomes and retries), local_reply.cc, timers.cc, tcp_proxy.cc, stats.cc.
+// (outcomes and retries), http2.cc (sessions and streams), local_reply.cc, timers.cc, tcp_proxy.cc,
+// stats.cc.
 #ifndef MELTEMI_L7_ENGINE_IMPL_H_
 #define MELTEMI_L7_ENGINE_IMPL_H_
 
@@ -28,7 +29,7 @@ class Engine::Impl {
   ~Impl();
 
   // engine.cc
-  void UseSnapshot(const config::Snapshot* snapshot, Instant now);
+  void UseSnapshot(const config::Snapshot* snapshot);
   uint64_t oldest_snapshot() const;
   ConnId OnAccept(const Accepted& accepted, Instant now);
   void OnBytes(ConnId id, Chain bytes, Instant now);
@@ -38,7 +39,7 @@ class Engine::Impl {
   void OnConnected(ConnId id, const SockAddr& local, Instant now);
   void OnConnectFailed(ConnId id, ConnectError error, Instant now);
   void OnTimer(Timer& timer, Instant now);  // timers.cc
-  void Drain(Instant now);
+  void Drain();
   void Settle(Instant now);  // what pipelined requests wait for, after each event
   uint32_t conn_count() const { return conns_.size(); }
   uint32_t exchange_count() const { return exchanges_.size(); }
@@ -56,6 +57,7 @@ class Engine::Impl {
   };
 
   // engine.cc: actions and tables
+  void SendSpace(Conn& conn, Instant now);
   void Write(Conn& conn, Chain bytes);
   void Consume(Conn& conn, size_t byte_count);
   void Emit(Action::Kind kind, ConnId conn);
@@ -108,7 +110,40 @@ class Engine::Impl {
   void UpstreamEnded(Conn& up, Exchange& x, Instant now);  // FIN or RST, all bytes before it read
   bool IsReuseRace(const Conn& up, const Exchange& x) const;
 
+  // http2.cc
+  bool Sniff(Conn& conn);
+  void BecomeHttp2(Conn& down);
+  void FlushLater(Conn& carrier);
+  void Flush(ConnId id, Instant now);
+  void EndCarrier(Conn& carrier, Instant now);
+  void PumpHttp2(ConnId id, Instant now);
+  void OnSessionEvent(Conn& carrier, http2::Event event, Instant now);
+  void OnSessionError(Conn& carrier, Instant now);
+  void PumpStream(ConnId id, Instant now);
+  void BeginStream(Conn& carrier, Instant now);
+  void StreamGone(ConnId id, Instant now);
+  void StreamsGone(ConnId carrier, AttemptFailure how, Instant now);
+  void CarrierGone(ConnId id, Instant now);
+  void EndStream(Conn& stream, Action::Kind kind);
+  void WatchIdle(Conn& carrier, Instant now);
+  void DrainCarrier(Conn& carrier);
+  void WriteStream(Conn& stream, Chain bytes);
+  bool EndStreamBody(Conn& stream, std::string_view trailers);
+  bool WriteStreamHead(Conn& stream, uint16_t status, const http::HeaderBlock& headers, bool end);
+  void RemoveCarrier(Conn& carrier);
+  Conn* FindCarrier(cluster::Host* host);
+  bool AttachHttp2(Exchange& x, Instant now);
+  bool WantCarrier(cluster::Cluster* cluster, cluster::Host* host, Instant now);
+  void CarrierConnected(Conn& carrier, Instant now);
+  bool OpenStream(Exchange& x, Conn& carrier, Instant now);
+  bool WriteStreamRequest(const Exchange& x, Conn& stream, Instant now);
+  void ServeHttp2(cluster::Cluster* cluster, cluster::Host* host, Instant now);
+  void CarrierFailed(cluster::Host* host, AttemptFailure how, Instant now);
+
   // attempt.cc
+  void Report(cluster::Cluster* cluster, cluster::Host* host, cluster::Outcome outcome,
+              Instant now);      // outlier detection
+  void LookAtEjected();          // arms the timer for it
   void EndAttempt(Exchange& x);  // lets go of the host's counts, not of the connection
   void DropUpstream(Exchange& x, Instant now);  // ends the attempt and closes its connection
   void AttemptFailed(Exchange& x, AttemptFailure failure, Instant now);
@@ -131,6 +166,8 @@ class Engine::Impl {
   void Reply(Exchange& x, const LocalReply& reply, Instant now);
   void ReplyOverflow(Exchange& x, Instant now);
   bool WriteReply(Exchange& x, const LocalReply& reply, Conn& down, Instant now);
+  bool WriteGrpcReply(const Exchange& x, const LocalReply& reply, Conn& down, Instant now);
+  bool FinishReplyHeaders(const Exchange& x, Instant now, http::HeaderBlock* headers);
   std::string_view Date(Instant now);
 
   // timers.cc
@@ -157,11 +194,14 @@ class Engine::Impl {
   const config::Snapshot* snapshot_ = nullptr;
   std::vector<std::pair<const config::Snapshot*, uint32_t>> pins_;  // oldest first
   bool draining_ = false;
+  http2::HpackMemory hpack_memory_;
   SlotMap<Conn, ConnId> conns_;
   SlotMap<Exchange, ExchangeId> exchanges_;
   cluster::ClusterSet clusters_;
+  Timer ejected_timer_{TimerOwner::kL7, static_cast<uint8_t>(TimerKind::kEjected)};
   std::vector<ConnId> closing_;  // scratch of UseSnapshot
   std::vector<ConnId> ready_;    // downstream connections with more requests to read
+  std::vector<ConnId> flush_;    // HTTP/2 connections with something to send
   std::string date_;             // of date_second_, RFC 9110 5.6.7
   int64_t date_second_ = -1;
   RequestStats stats_;

@@ -74,9 +74,14 @@ bool Engine::Impl::WriteResponse(Exchange& x, http::ResponseHead head, Instant n
   } else {
     ++x.host->stats.rq_error;
   }
+  Report(x.cluster, x.host, cluster::OutcomeOf(head.status), now);
   x.response_started = true;
+  const std::string_view reason =  // HTTP/2 has none
+      head.version == http::Version::kHttp2 ? http::ReasonPhrase(head.status) : head.reason;
   Chain out;
-  ok = ok && http1::WriteResponseHead(head.status, head.reason, headers, framing, pool_, &out);
+  ok = ok && (down.is_stream()
+                  ? WriteStreamHead(down, head.status, headers, x.framing == http::Framing::kNone)
+                  : http1::WriteResponseHead(head.status, reason, headers, framing, pool_, &out));
   if (!ok) {
     ++counters_.buffers_exhausted;
     AbortResponse(x, telemetry::kOverloadManager, "overload", now);
@@ -89,7 +94,7 @@ bool Engine::Impl::WriteResponse(Exchange& x, http::ResponseHead head, Instant n
 bool Engine::Impl::WriteResponseBody(Exchange& x, Chain body) {
   x.bytes_sent += body.size();
   Chain out;
-  if (x.framing == http::Framing::kChunked) {
+  if (x.framing == http::Framing::kChunked && !conns_[x.down].is_stream()) {
     if (!http1::WriteChunk(std::move(body), pool_, &out)) return false;
   } else {
     out = std::move(body);
@@ -99,14 +104,16 @@ bool Engine::Impl::WriteResponseBody(Exchange& x, Chain body) {
 }
 
 void Engine::Impl::FinishResponse(Exchange& x, std::string_view trailers, Instant now) {
-  if (x.framing == http::Framing::kChunked) {
-    Chain out;
-    if (!http1::WriteLastChunk(trailers, pool_, &out)) {
-      ++counters_.buffers_exhausted;
-      return AbortResponse(x, telemetry::kOverloadManager, "overload", now);
-    }
-    Write(conns_[x.down], std::move(out));
+  Conn& client = conns_[x.down];
+  Chain out;
+  const bool chunked = x.framing == http::Framing::kChunked;
+  const bool ok = client.is_stream() ? EndStreamBody(client, trailers)
+                                     : !chunked || http1::WriteLastChunk(trailers, pool_, &out);
+  if (!ok) {
+    ++counters_.buffers_exhausted;
+    return AbortResponse(x, telemetry::kOverloadManager, "overload", now);
   }
+  Write(client, std::move(out));
   Conn& up = conns_[x.up];
   cluster::Host* host = x.host;
   EndAttempt(x);
@@ -129,7 +136,8 @@ void Engine::Impl::AbortResponse(Exchange& x, uint32_t flag, std::string_view de
   x.flags |= flag;
   x.details.Set(details);
   Conn& down = conns_[x.down];
-  const bool reset = x.response_started && x.framing == http::Framing::kUntilClose;
+  const bool reset =
+      down.is_stream() || (x.response_started && x.framing == http::Framing::kUntilClose);
   down.exchange = ExchangeId{};
   RetireExchange(x, down, now);
   EndConn(down, reset ? Action::Kind::kAbort : Action::Kind::kRelease);
@@ -139,8 +147,12 @@ void Engine::Impl::EndExchange(Exchange& x, Instant now) {
   Conn& down = conns_[x.down];
   DiscardRequestBody(down, x);
   const bool close = x.close_after || !x.request_complete;
+  const bool answered = x.status != 0;
   down.exchange = ExchangeId{};
   RetireExchange(x, down, now);
+  if (down.is_stream()) {
+    return EndConn(down, answered ? Action::Kind::kRelease : Action::Kind::kAbort);
+  }
   if (close) return EndConn(down, Action::Kind::kRelease);
   AwaitRequest(down, now);
   if (!down.in.empty()) ready_.push_back(down.id);

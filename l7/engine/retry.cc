@@ -99,6 +99,9 @@ bool WantsRetry(const RetryPlan& plan, AttemptFailure failure) {
     case AttemptFailure::kConnectTimeout:
       return (plan.on & (any | RetryPolicy::kConnectFailure | RetryPolicy::kResetBeforeRequest)) !=
              0;
+    case AttemptFailure::kRefusedStream:
+      return (plan.on & (any | RetryPolicy::kRefusedStream)) != 0;
+    case AttemptFailure::kRemoteReset:
     case AttemptFailure::kTermination:
     case AttemptFailure::kProtocolError:
     case AttemptFailure::kPerTryTimeout:

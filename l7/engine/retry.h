@@ -33,6 +33,8 @@ enum class AttemptFailure : uint8_t {
   kConnectTimeout,  // no connection in time
   kTermination,     // FIN or RST before the response's head
   kProtocolError,
+  kRefusedStream,  // HTTP/2: provably not processed
+  kRemoteReset,    // HTTP/2: RST_STREAM
   kPerTryTimeout,
 };
 

@@ -5,15 +5,20 @@
 // request's head to the end of the response, and to an upstream connection while an attempt runs.
 // Bytes that cannot go on yet stay in Conn::in, undecoded and not reported as consumed: the peer's
 // window closes. There is no other body buffer but `replay`.
+//
+// HTTP/2: the TCP connection is one Conn (kHttp2Down, kHttp2Up: a carrier), and each of its streams
+// is a Conn of its own, a kHttpDown or kHttpUp like any other, whose bytes are a body's.
 #ifndef MELTEMI_L7_ENGINE_STATE_H_
 #define MELTEMI_L7_ENGINE_STATE_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/inlined_vector.h"
 #include "l7/base/handle.h"
 #include "l7/base/ip_addr.h"
@@ -22,9 +27,10 @@
 #include "l7/base/timer_wheel.h"
 #include "l7/cluster/cluster.h"
 #include "l7/config/snapshot.h"
+#include "l7/engine/message_reader.h"
 #include "l7/engine/retry.h"
 #include "l7/http/message.h"
-#include "l7/http1/decoder.h"
+#include "l7/http2/session.h"
 #include "l7/telemetry/access_record.h"
 
 namespace meltemi::engine {
@@ -39,6 +45,7 @@ enum class TimerKind : uint8_t {
   kStreamIdle,
   kRequest,  // the whole request must have come
   kWait,     // a fault's delay, or the backoff before a retry
+  kEjected,  // no subject: hosts that outlier detection keeps out may come back
 };
 
 inline Timer MakeTimer(TimerKind kind, uint64_t subject) {
@@ -57,8 +64,17 @@ struct TcpHalf {
   SockAddr upstream_local, upstream_remote;
 };
 
+// The carrier's part of an HTTP/2 connection.
+struct Http2Half {
+  Http2Half(const http2::SessionOptions& options, http2::HpackMemory* memory, BufferPool* pool)
+      : session(options, memory, pool) {}
+  http2::Session session;
+  absl::btree_map<uint32_t, ConnId> streams;  // in order: what is told to all is told the same way
+  bool flush_due = false;                     // in Impl::flush_
+};
+
 struct Conn {
-  enum class Kind : uint8_t { kHttpDown, kHttpUp, kTcpDown, kTcpUp };
+  enum class Kind : uint8_t { kHttpDown, kHttpUp, kTcpDown, kTcpUp, kHttp2Down, kHttp2Up };
   Conn(Kind kind_in, Instant now)
       : kind(kind_in),
         timer(TimerOwner::kL7, static_cast<uint8_t>(TimerKind::kConnIdle)),
@@ -79,6 +95,12 @@ struct Conn {
 
   // HTTP, either side.
   ExchangeId exchange;
+  ConnId carrier;                    // of a stream
+  uint32_t stream = 0;               // its number; 0: not opened yet
+  bool sniff = false;                // downstream: the first bytes decide between HTTP/1 and HTTP/2
+  std::unique_ptr<Http2Half> http2;  // of a carrier
+
+  bool is_stream() const { return carrier.valid(); }
 
   // Downstream.
   uint32_t listener = config::kNoIndex;        // in `snapshot`
@@ -86,14 +108,15 @@ struct Conn {
   bool listener_gone = false;
   std::string listener_name;
   telemetry::FixedText<64> source;
-  std::optional<http1::RequestDecoder> requests;
+  std::optional<RequestReader> requests;
 
   // Upstream.
   cluster::Cluster* cluster = nullptr;
   cluster::Host* host = nullptr;
   uint32_t request_count = 0;
   bool idle = false;  // in host->idle
-  std::optional<http1::ResponseDecoder> responses;
+  std::optional<ResponseReader> responses;
+  AttemptFailure broken = AttemptFailure::kTermination;  // how the upstream ended it
 
   // TCP proxy.
   ConnId peer;
@@ -167,7 +190,7 @@ struct Exchange {
   bool close_after = false;
   uint16_t status = 0;
   uint32_t flags = 0;
-  telemetry::FixedText<64> details;
+  telemetry::FixedText<96> details;
   std::string_view failure;  // upstream transport failure reason, a literal
   uint64_t bytes_received = 0, bytes_sent = 0;
   bool reusable = false;  // the upstream keeps its connection open

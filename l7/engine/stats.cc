@@ -172,15 +172,42 @@ static void AppendCluster(const cluster::Cluster& cluster, std::vector<Sample>* 
   add("membership_healthy", cluster.healthy_count(), Sample::Kind::kGaugeMax);
 }
 
+// Only where it is switched on, as in Envoy.
+static void AppendOutlier(const cluster::Cluster& cluster, std::vector<Sample>* out) {
+  if (!cluster.settings().outlier.has_value()) return;
+  const std::string label = Label("envoy_cluster_name", cluster.settings().name);
+  const auto add = [&](std::string_view name, uint64_t value, Sample::Kind kind) {
+    out->push_back({Cat("envoy_cluster_outlier_detection_", name),
+                    label,
+                    static_cast<double>(value),
+                    kind,
+                    {}});
+  };
+  const cluster::OutlierStats& s = cluster.outlier_stats;
+  constexpr std::string_view kStreakNames[] = {"consecutive_5xx", "consecutive_gateway_failure",
+                                               "consecutive_local_origin_failure"};
+  static_assert(std::size(kStreakNames) == cluster::kStreaks);
+  for (size_t i = 0; i < std::size(kStreakNames); ++i) {
+    add(Cat("ejections_detected_", kStreakNames[i]), s.detected[i], Sample::Kind::kCounter);
+    add(Cat("ejections_enforced_", kStreakNames[i]), s.enforced[i], Sample::Kind::kCounter);
+  }
+  add("ejections_enforced_total", s.enforced_total, Sample::Kind::kCounter);
+  add("ejections_overflow", s.overflow, Sample::Kind::kCounter);
+  add("ejections_active", cluster.ejected_count(), Sample::Kind::kGaugeMax);
+}
+
 void Engine::Impl::AppendSamples(std::vector<Sample>* out) const {
-  for (const cluster::Cluster* cluster : clusters_.ordered()) AppendCluster(*cluster, out);
+  for (const cluster::Cluster* cluster : clusters_.ordered()) {
+    AppendCluster(*cluster, out);
+    AppendOutlier(*cluster, out);
+  }
   stats_.AppendSamples(out);
 }
 
-static std::string_view HealthText(config::Health health) {
+static std::string_view ConfiguredHealthText(config::Health health) {
   switch (health) {
     case config::Health::kHealthy:
-      return "healthy";
+      return "";
     case config::Health::kDegraded:
       return "/degraded_eds_health";
     case config::Health::kUnhealthy:
@@ -189,6 +216,13 @@ static std::string_view HealthText(config::Health health) {
       return "/eds_draining";
   }
   return "";
+}
+
+// Each reason with a slash in front, "healthy" when there is none.
+static std::string HealthText(const cluster::Host& host) {
+  const std::string_view configured = ConfiguredHealthText(host.health);
+  if (!host.outlier.ejected) return std::string(configured.empty() ? "healthy" : configured);
+  return Cat("/failed_outlier_check", configured);
 }
 
 // Envoy's /clusters text: cluster::address::name::value.
@@ -210,7 +244,7 @@ void Engine::Impl::AppendClusters(std::string* out) const {
       AppendTo(out, head, "rq_success::", host->stats.rq_success, "\n");
       AppendTo(out, head, "rq_timeout::", host->stats.rq_timeout, "\n");
       AppendTo(out, head, "rq_total::", host->stats.rq_total, "\n");
-      AppendTo(out, head, "health_flags::", HealthText(host->health), "\n");
+      AppendTo(out, head, "health_flags::", HealthText(*host), "\n");
       AppendTo(out, head, "weight::", host->weight, "\n");
       AppendTo(out, head, "locality::", host->locality, "\n");
       AppendTo(out, head, "priority::", host->priority, "\n");

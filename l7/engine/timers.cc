@@ -19,6 +19,9 @@ void Engine::Impl::OnTimer(Timer& timer, Instant now) {
         OnExchangeTimer(kind, *x, now);
       }
       return;
+    case TimerKind::kEjected:
+      clusters_.LookAgain(now);
+      return LookAtEjected();
   }
 }
 
@@ -40,6 +43,10 @@ void Engine::Impl::OnConnTimer(TimerKind kind, Conn& conn, Instant now) {
       EndConn(conn, Action::Kind::kRelease);
       return ServeWaiter(cluster, host, now);
     }
+    case Conn::Kind::kHttp2Down:
+    case Conn::Kind::kHttp2Up:
+      if (conn.drain) return EndCarrier(conn, now);  // the peer never answered
+      return DrainCarrier(conn);
     case Conn::Kind::kTcpDown:
       conn.tcp->details = "idle_timeout";
       return EndTcp(conn.id, Action::Kind::kRelease, now);
@@ -52,12 +59,16 @@ void Engine::Impl::OnExchangeTimer(TimerKind kind, Exchange& x, Instant now) {
   switch (kind) {
     case TimerKind::kConnIdle:
     case TimerKind::kRequestHead:
+    case TimerKind::kEjected:
       return;
     case TimerKind::kResponse:
       ++x.cluster->stats.rq_timeout;
       if (x.host != nullptr) ++x.host->stats.rq_timeout;
       if (x.response_started) {
         return AbortResponse(x, telemetry::kUpstreamRequestTimeout, "response_timeout", now);
+      }
+      if (x.host != nullptr && x.state != Exchange::State::kQueued) {
+        Report(x.cluster, x.host, cluster::Outcome::kLocalFailure, now);
       }
       return Reply(x,
                    {.status = 504,

@@ -14,6 +14,7 @@ using http1::Event;
 bool Engine::Impl::AttachUpstream(Exchange& x, Instant now) {
   cluster::Host* host = x.host;
   cluster::Cluster* cluster = x.cluster;
+  if (cluster->settings().http2.has_value()) return AttachHttp2(x, now);
   if (!host->idle.empty() && !x.raced) {
     const ConnId id = host->idle.back();
     Conn& up = conns_[id];
@@ -81,11 +82,13 @@ ConnId Engine::Impl::OpenUpstream(cluster::Cluster* cluster, cluster::Host* host
 void Engine::Impl::UpstreamConnected(Conn& up, Instant now) {
   if (up.kind == Conn::Kind::kTcpUp) {
     const ConnId down = up.peer, id = up.id;
+    Report(up.cluster, up.host, cluster::Outcome::kSuccess, now);
     if (Conn* client = conns_.Find(down)) client->tcp->upstream_local = up.local;
     PumpTcp(down, now);
     PumpTcp(id, now);
     return;
   }
+  if (up.kind == Conn::Kind::kHttp2Up) return CarrierConnected(up, now);
   Exchange* x = exchanges_.Find(up.exchange);
   if (x == nullptr) return RecycleUpstream(up, now);
   --x->cluster->rq_pending;
@@ -136,6 +139,7 @@ bool Engine::Impl::StepUpstream(Conn& up, Exchange& x, Instant now) {
       return false;
     case Event::kHead: {
       Touch(x, now);
+      x.response_bytes = true;
       if (up.responses->head().status == 101) break;  // we never asked for an upgrade
       if (up.responses->head().status < 200) return true;
       http::ResponseHead head = up.responses->TakeHead();
@@ -177,6 +181,10 @@ void Engine::Impl::RecycleUpstream(Conn& up, Instant now) {
   const cluster::Cluster::Settings& settings = up.cluster->settings();
   cluster::Cluster* cluster = up.cluster;
   cluster::Host* host = up.host;
+  if (up.is_stream()) {
+    EndConn(up, Action::Kind::kRelease);
+    return ServeWaiter(cluster, host, now);
+  }
   const bool worn = settings.requests_per_connection_max != 0 &&
                     up.request_count >= settings.requests_per_connection_max;
   if (worn) ++cluster->stats.cx_max_requests;
@@ -194,6 +202,7 @@ void Engine::Impl::RecycleUpstream(Conn& up, Instant now) {
 }
 
 void Engine::Impl::ServeWaiter(cluster::Cluster* cluster, cluster::Host* host, Instant now) {
+  if (cluster->settings().http2.has_value()) return ServeHttp2(cluster, host, now);
   while (!host->waiting.empty()) {
     Exchange* x = exchanges_.Find(ExchangeId::FromBits(host->waiting.front()));
     if (x == nullptr) {
@@ -229,18 +238,25 @@ void Engine::Impl::RemoveIdle(Conn& up) {
 // Nothing of the request can have been worked on, or repeating it does no harm (RFC 9110 9.2.2): a
 // connection from the pool that the upstream closed while our request was on its way.
 bool Engine::Impl::IsReuseRace(const Conn& up, const Exchange& x) const {
+  // GOAWAY below our stream, or REFUSED_STREAM: RFC 9113 8.7.
+  if (up.broken == AttemptFailure::kRefusedStream) return !x.raced && x.replay_whole;
   if (up.request_count < 2 || x.response_bytes || x.raced || !x.replay_whole) return false;
   const std::string_view m = x.head.method;
   return m == "GET" || m == "HEAD" || m == "OPTIONS" || m == "TRACE" || m == "PUT" || m == "DELETE";
 }
 
 void Engine::Impl::UpstreamEnded(Conn& up, Exchange& x, Instant now) {
-  ++up.cluster->stats.cx_destroy_remote;
+  if (!up.is_stream()) ++up.cluster->stats.cx_destroy_remote;
+  const AttemptFailure broken = up.broken;
   if (x.response_started && up.responses->EndAtClose()) {
     return FinishResponse(x, {}, now);
   }
   if (x.response_started) {
     ++up.cluster->stats.rq_rx_reset;
+    if (broken != AttemptFailure::kTermination) {
+      return AbortResponse(x, telemetry::kUpstreamRemoteReset,
+                           "upstream_reset_after_response_started{remote_reset}", now);
+    }
     return AbortResponse(x, telemetry::kUpstreamConnectionTermination,
                          "upstream_reset_after_response_started{connection_termination}", now);
   }
@@ -252,7 +268,7 @@ void Engine::Impl::UpstreamEnded(Conn& up, Exchange& x, Instant now) {
     return StartAttempt(x, now);
   }
   ++up.cluster->stats.rq_rx_reset;
-  AttemptFailed(x, AttemptFailure::kTermination, now);
+  AttemptFailed(x, broken, now);
 }
 
 }  // namespace meltemi::engine

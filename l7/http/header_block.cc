@@ -53,7 +53,7 @@ bool HeaderBlock::Append(const Header& header) {
     chunk = first_;
     for (uint32_t skip = size_ / kChunk; skip > 0; --skip) chunk = chunk->next;
   }
-  chunk->at[size_++ % kChunk] = header;
+  ::new (&chunk->at[size_++ % kChunk]) Header(header);
   known_mask_ |= header.known == Known::kOther ? 0 : Bit(header.known);
   return true;
 }

@@ -38,6 +38,8 @@ namespace meltemi::http {
   R(kTrailersTooLarge, 431, "http1.trailers_too_large")                     \
   R(kBadTrailer, 400, "http1.invalid_trailer")                              \
   R(kSwitchingRefused, 502, "http1.unexpected_switching_protocols")         \
+  R(kHttp2Field, 400, "http2.invalid.header.field")                         \
+  R(kHttp2Messaging, 400, "http2.violation.of.messaging.rule")              \
   R(kNoMemory, 503, "overload")
 
 enum class Reject : uint8_t {

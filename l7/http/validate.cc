@@ -43,16 +43,6 @@ bool ParseLength(std::string_view text, uint64_t* out) {
   return std::from_chars(text.data(), text.data() + text.size(), *out).ec == std::errc();
 }
 
-// Content-Length: one valid value, however often repeated (RFC 9110 8.6 allows identical repeats;
-// two lines are refused here all the same: some servers take the first, some the last).
-Reject Length(const HeaderBlock& headers, bool* present, uint64_t* length) {
-  *present = headers.Has(Known::kContentLength);
-  if (!*present) return Reject::kNone;
-  if (headers.Count(Known::kContentLength) > 1) return Reject::kLengthDuplicate;
-  return ParseLength(headers.Get(Known::kContentLength), length) ? Reject::kNone
-                                                                 : Reject::kLengthInvalid;
-}
-
 // Transfer-Encoding: exactly one line with exactly "chunked".
 Reject Encoding(const HeaderBlock& headers, Version version, bool* chunked) {
   *chunked = headers.Has(Known::kTransferEncoding);
@@ -136,7 +126,7 @@ bool AsksUpgrade(const RequestHead& head) {
 
 Reject BodyOfRequest(RequestHead* head) {
   bool has_length = false, chunked = false;
-  if (const Reject r = Length(head->headers, &has_length, &head->content_length);
+  if (const Reject r = ReadContentLength(head->headers, &has_length, &head->content_length);
       r != Reject::kNone) {
     return r;
   }
@@ -150,6 +140,16 @@ Reject BodyOfRequest(RequestHead* head) {
 }
 
 }  // namespace
+
+// Content-Length: one valid value, however often repeated (RFC 9110 8.6 allows identical repeats;
+// two lines are refused here all the same: some servers take the first, some the last).
+Reject ReadContentLength(const HeaderBlock& headers, bool* present, uint64_t* length) {
+  *present = headers.Has(Known::kContentLength);
+  if (!*present) return Reject::kNone;
+  if (headers.Count(Known::kContentLength) > 1) return Reject::kLengthDuplicate;
+  return ParseLength(headers.Get(Known::kContentLength), length) ? Reject::kNone
+                                                                 : Reject::kLengthInvalid;
+}
 
 bool HasToken(std::string_view list, std::string_view lower_token) {
   bool found = false;
@@ -205,7 +205,7 @@ Reject ValidateRequest(RequestHead* head) {
 Reject ValidateResponse(std::string_view request_method, ResponseHead* head) {
   head->keep_alive = KeepAlive(head->headers, head->version);
   bool has_length = false, chunked = false;
-  if (const Reject r = Length(head->headers, &has_length, &head->content_length);
+  if (const Reject r = ReadContentLength(head->headers, &has_length, &head->content_length);
       r != Reject::kNone) {
     return r;
   }

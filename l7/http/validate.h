@@ -19,6 +19,9 @@ Reject ValidateRequest(RequestHead* head);
 // Sets framing, content_length, keep_alive. `request_method` decides about HEAD's missing body.
 Reject ValidateResponse(std::string_view request_method, ResponseHead* head);
 
+// Content-Length: at most one line with one valid value.
+Reject ReadContentLength(const HeaderBlock& headers, bool* present, uint64_t* length);
+
 // RFC 9110 7.6.1: Connection, what it lists, and the fixed hop-by-hop fields go. Framing fields
 // stay out too: the serializer writes its own.
 void RemoveHopByHop(HeaderBlock* headers);

@@ -24,6 +24,7 @@ class Writer {
   }
   bool ok() const { return begin_ != nullptr; }
   void Put(std::string_view s) {
+    if (s.empty()) return;
     std::memcpy(at_, s.data(), s.size());
     at_ += s.size();
   }

@@ -77,7 +77,7 @@ struct AccessRecord {
   FixedText<64> forwarded_for;
   FixedText<96> user_agent;
   FixedText<40> request_id;
-  FixedText<64> response_code_details;  // "via_upstream", "route_not_found", ...
+  FixedText<96> response_code_details;  // "via_upstream", "route_not_found", ...
   FixedText<96> upstream_cluster;
   FixedText<64> route_name;
   FixedText<64> upstream_failure_reason;

@@ -11,17 +11,21 @@ import topology as topo
 PREFIX = os.environ.get("MELTEMI_TEST_PREFIX", "mltt-")
 
 # Bookinfo, and what only tests need: an echo server on the other node, one with IPv6 endpoints
-# only, and iperf3 behind a TCP service.
+# only, iperf3 behind a TCP service, and two servers that speak HTTP/2 only.
 TOPOLOGY = topo.Topology(
     nodes=topo.BOOKINFO.nodes,
     pods=topo.BOOKINFO.pods + (
         topo.Pod("echo-v1", "echo", topo.NODE_B, 20),
         topo.Pod("iperf-v1", "iperf", topo.NODE_B, 21, port=5201),
+        topo.Pod("static2-v1", "static2", topo.NODE_B, 23),
+        topo.Pod("greeter-v1", "greeter", topo.NODE_B, 24),
     ),
     services=topo.BOOKINFO.services + (
         topo.Service("echo", 20),
         topo.Service("echo6", 22, family="IPv6", app="echo"),
         topo.Service("iperf", 21, port=5201, port_name="tcp-iperf"),
+        topo.Service("static2", 23, port_name="http2"),
+        topo.Service("greeter", 24, port_name="grpc"),
     ),
 )
 

@@ -33,7 +33,7 @@ ARROWS = {
     "dataplane": ("dataplane", "l7", "control/common"),
     "control/pilot/model": (),
     "control/pilot/translate": ("control/pilot/model",),
-    "control/pilot/ads_session": ("control/pilot/model", "control/pilot/translate"),
+    "control/pilot/ads_session": ("control/pilot/model", "control/pilot/translate", "l7/config"),
     "control/pilot": ("control",) + ("l7/config",),
     "control/mixer": ("control",),
     "control/cli": ("control",),

@@ -1,5 +1,8 @@
 #include "control/pilot/ads_session/session.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 
 namespace meltemi::control::pilot::ads_session {
@@ -7,13 +10,20 @@ namespace {
 
 bool WholeStatePerResponse(Type type) { return type == Type::kCluster || type == Type::kListener; }
 
+bool Same(const Resources& resources, const std::string& name, const Resource& resource) {
+  const auto found = resources.find(name);
+  return found != resources.end() && found->second->version == resource.version;
+}
+
 }  // namespace
 
 Event AdsSession::OnRequest(const Request& request) {
   const std::optional<Type> type = TypeFromUrl(request.type_url());
   if (!type) return Event::kUnknownType;
   if (request.resource_names_size() > kNamesMax) return Event::kTooManyNames;
-  TypeState& state = types_[static_cast<size_t>(*type)];
+  TypeState& state = of(*type);
+  // What the node has of one type decides what it may have of the others.
+  for (TypeState& each : types_) each.considered.clear();
   if (!state.status.subscribed) {
     // The nonce, if there is one, belongs to a stream that is gone.
     state.status.subscribed = true;
@@ -21,17 +31,24 @@ Event AdsSession::OnRequest(const Request& request) {
     Subscribe(request, *type, &state);
     return Event::kSubscribed;
   }
-  if (request.response_nonce() != state.nonce) return Event::kStale;
+  if (request.response_nonce() != state.nonce) {
+    ForgetUnnamed(request, &state);
+    return Event::kStale;
+  }
   Subscribe(request, *type, &state);
   if (!state.waiting) return Event::kSubscribed;
   state.waiting = false;
   if (request.has_error_detail()) {
     state.status.version_nacked = state.status.version_sent;
     state.status.error = request.error_detail().message();
+    if (!WholeStatePerResponse(*type)) {
+      for (const auto& [name, resource] : state.pending) state.refused.insert(name);
+    }
     state.pending.clear();
     return Event::kNacked;
   }
   Ack(*type, &state);
+  RetryRefused(&state);
   return Event::kAcked;
 }
 
@@ -43,12 +60,24 @@ void AdsSession::Subscribe(const Request& request, Type type, TypeState* state) 
   if (names == state->names && wildcard == state->wildcard) return;
   state->names = std::move(names);
   state->wildcard = wildcard;
-  state->considered.clear();
   // What is no longer subscribed to is forgotten by the node: it must be sent again when it is.
   if (wildcard) return;
-  for (Resources* resources : {&state->sent, &state->status.acked}) {
+  for (Resources* resources : {&state->sent, &state->pending, &state->status.acked}) {
     std::erase_if(*resources,
                   [&](const auto& entry) { return !state->names.contains(entry.first); });
+  }
+  // Nor is there anything left to complain about when all that was refused is given up.
+  if (state->refused.empty()) return;
+  std::erase_if(state->refused, [&](const auto& name) { return !state->names.contains(name); });
+  if (state->refused.empty()) state->status.error.clear();
+}
+
+void AdsSession::ForgetUnnamed(const Request& request, TypeState* state) {
+  if (state->wildcard) return;
+  const std::set<std::string> names(request.resource_names().begin(),
+                                    request.resource_names().end());
+  for (Resources* resources : {&state->sent, &state->status.acked}) {
+    std::erase_if(*resources, [&](const auto& entry) { return !names.contains(entry.first); });
   }
 }
 
@@ -57,13 +86,75 @@ void AdsSession::Ack(Type type, TypeState* state) {
   state->status.error.clear();
   if (WholeStatePerResponse(type)) state->status.acked.clear();
   for (auto& [name, resource] : state->pending) state->status.acked[name] = resource;
-  // The same request may have given up names.
-  std::erase_if(state->status.acked,
-                [&](const auto& entry) { return !state->sent.contains(entry.first); });
   state->pending.clear();
 }
 
-AdsSession::Resources AdsSession::Wanted(const TypeState& state, const TypeSnapshot& snapshot) {
+// A node takes nothing of a response in which one resource is wrong. When that one has been put
+// right and accepted, the others, which have not changed, must still reach it.
+void AdsSession::RetryRefused(TypeState* state) {
+  if (state->refused.empty()) return;
+  for (const std::string& name : state->refused) state->sent.erase(name);
+  state->refused.clear();
+}
+
+AdsSession::Readiness AdsSession::ReadinessOf(const std::string& cluster,
+                                              const Snapshot& snapshot) const {
+  const Resources& clusters = snapshot.type(Type::kCluster).resources;
+  const auto found = clusters.find(cluster);
+  if (found == clusters.end()) return Readiness::kReady;  // there is no such thing to wait for
+  const TypeState& cds = of(Type::kCluster);
+  if (!cds.status.acked.contains(cluster)) {
+    return cds.waiting ? Readiness::kLater : Readiness::kRefused;
+  }
+  // It may be on its way out, by a response that does not have it.
+  if (cds.waiting && !cds.pending.contains(cluster)) return Readiness::kLater;
+  const std::string& assignment = found->second->assignment;
+  if (!snapshot.type(Type::kEndpoint).resources.contains(assignment)) return Readiness::kReady;
+  const TypeState& eds = of(Type::kEndpoint);
+  if (eds.status.acked.contains(assignment)) return Readiness::kReady;
+  const bool asked = eds.wildcard || eds.names.contains(assignment);
+  return eds.waiting || !asked ? Readiness::kLater : Readiness::kRefused;
+}
+
+bool AdsSession::HoldUnready(Type type, const Snapshot& snapshot, Resources* wanted) const {
+  if (type != Type::kListener && type != Type::kRoute) return true;
+  if (!of(Type::kCluster).wildcard) return true;
+  const Resources& has = of(type).status.acked;
+  for (auto entry = wanted->begin(); entry != wanted->end();) {
+    Readiness worst = Readiness::kReady;
+    if (!Same(has, entry->first, *entry->second)) {
+      for (const std::string& cluster : entry->second->clusters) {
+        worst = std::max(worst, ReadinessOf(cluster, snapshot));
+      }
+    }
+    if (worst == Readiness::kLater) return false;
+    const auto old = has.find(entry->first);
+    if (worst == Readiness::kRefused && old == has.end()) {
+      entry = wanted->erase(entry);
+      continue;
+    }
+    if (worst == Readiness::kRefused) entry->second = old->second;
+    ++entry;
+  }
+  return true;
+}
+
+void AdsSession::KeepUsed(Resources* wanted) const {
+  const TypeState& cds = of(Type::kCluster);
+  for (const Type type : {Type::kListener, Type::kRoute}) {
+    const TypeState& users = of(type);
+    for (const Resources* resources : {&users.status.acked, &users.pending}) {
+      for (const auto& [name, user] : *resources) {
+        for (const std::string& cluster : user->clusters) {
+          const auto has = cds.status.acked.find(cluster);
+          if (has != cds.status.acked.end()) wanted->insert(*has);
+        }
+      }
+    }
+  }
+}
+
+Resources AdsSession::Wanted(const TypeState& state, const TypeSnapshot& snapshot) {
   if (state.wildcard) return snapshot.resources;
   Resources out;
   for (const std::string& name : state.names) {
@@ -81,53 +172,55 @@ std::optional<AdsSession::Response> AdsSession::Next(const Snapshot& snapshot) {
 }
 
 std::optional<AdsSession::Response> AdsSession::NextOf(Type type, const Snapshot& snapshot) {
-  TypeState& state = types_[static_cast<size_t>(type)];
-  const TypeSnapshot& current = snapshot.type(type);
-  if (!state.status.subscribed) return std::nullopt;
-  if (!state.answer_due && state.considered == current.version) return std::nullopt;
-  Resources wanted = Wanted(state, current);
+  TypeState& state = of(type);
+  if (!state.status.subscribed || state.waiting) return std::nullopt;
+  if (!state.answer_due && state.considered == snapshot.version) return std::nullopt;
+  const Resources current = Wanted(state, snapshot.type(type));
+  Resources wanted = current;
+  if (type == Type::kCluster) KeepUsed(&wanted);
+  if (!HoldUnready(type, snapshot, &wanted)) return std::nullopt;
+  state.considered = snapshot.version;
   Response response;
-  if (WholeStatePerResponse(type)) state.pending.clear();
-  bool removed = false;
-  for (const auto& [name, resource] : state.sent) removed |= !wanted.contains(name);
-  bool changed = false;
-  for (const auto& [name, resource] : wanted) {
-    const auto it = state.sent.find(name);
-    const bool same = it != state.sent.end() && it->second->version == resource->version;
-    changed |= !same;
-    if (same && !WholeStatePerResponse(type)) continue;
-    *response.add_resources() = resource->any;
-    state.pending[name] = resource;
-  }
-  state.considered = current.version;
+  const bool changed = Compare(type, wanted, &state, &response);
+  const std::string version = wanted == current ? snapshot.type(type).version : VersionOf(wanted);
   state.sent = std::move(wanted);
-  // By-name types cannot say "gone": the listener or cluster that wanted it says so.
-  if (!state.answer_due && !changed && !(removed && WholeStatePerResponse(type))) {
-    std::erase_if(state.status.acked,
-                  [&](const auto& entry) { return !state.sent.contains(entry.first); });
-    return std::nullopt;
-  }
+  if (!changed && !state.answer_due) return std::nullopt;
   state.answer_due = false;
   state.waiting = true;
   state.nonce = absl::StrCat(++nonce_count_);
-  state.status.version_sent = current.version;
+  state.status.version_sent = version;
   state.status.error.clear();
-  response.set_version_info(current.version);
+  response.set_version_info(version);
   response.set_type_url(TypeUrl(type));
   response.set_nonce(state.nonce);
   return response;
 }
 
+bool AdsSession::Compare(Type type, const Resources& wanted, TypeState* state,
+                         Response* response) const {
+  const bool whole = WholeStatePerResponse(type);
+  bool changed = false;
+  for (const auto& [name, resource] : wanted) changed |= !Same(state->sent, name, *resource);
+  // By-name types cannot say "gone": the listener or cluster that wanted it says so.
+  for (const auto& [name, resource] : state->sent) changed |= whole && !wanted.contains(name);
+  if (!changed && !state->answer_due) return false;
+  for (const auto& [name, resource] : wanted) {
+    if (!whole && Same(state->sent, name, *resource)) continue;
+    *response->add_resources() = resource->any;
+    state->pending[name] = resource;
+    state->refused.erase(name);
+  }
+  return changed;
+}
+
 bool AdsSession::InSync(Type type, const Snapshot& snapshot) const {
-  const TypeState& state = types_[static_cast<size_t>(type)];
+  const TypeState& state = of(type);
   if (!state.status.subscribed || state.waiting || !state.status.error.empty()) return false;
   const Resources wanted = Wanted(state, snapshot.type(type));
-  if (wanted.size() != state.status.acked.size()) return false;
-  for (const auto& [name, resource] : wanted) {
-    const auto it = state.status.acked.find(name);
-    if (it == state.status.acked.end() || it->second->version != resource->version) return false;
-  }
-  return true;
+  const Resources& has = state.status.acked;
+  if (WholeStatePerResponse(type) && wanted.size() != has.size()) return false;
+  return std::all_of(wanted.begin(), wanted.end(),
+                     [&](const auto& entry) { return Same(has, entry.first, *entry.second); });
 }
 
 }  // namespace meltemi::control::pilot::ads_session

@@ -5,20 +5,30 @@
 //
 // Protocol (Envoy's xDS transport protocol, "four variants"):
 // - a request without or with an unknown nonce on a fresh stream starts a subscription and is
-// always
-//   answered with the current state, whatever version the node says it has from another Pilot;
-// - a request whose nonce is not that of the last response of its type is stale and ignored;
+//   always answered with the current state, whatever version the node says it has from another
+//   Pilot;
+// - a request whose nonce is not that of the last response of its type is stale: the answer to that
+//   response will say what is subscribed to. But what it does not name the node has forgotten by
+//   then, even if the answer names it again;
 // - nonce matches and no error_detail: ACK. With error_detail: NACK; the refused content is not
-// sent
-//   again until it changes.
+//   sent again until it changes, or (EDS and RDS) something sent after it was accepted. One
+//   response of a type is under way at a time.
 // - LDS and CDS with no names, ever, or with "*": everything, and every response carries
-// everything.
-//   EDS and RDS: by name, and a response carries only what is new or changed.
+//   everything. EDS and RDS: by name, and a response carries only what is new or changed.
+//
+// Make before break. Whatever the node accepts and refuses, and when, at no moment does it have a
+// listener or route that names a cluster it has not (unless the configuration itself names one that
+// does not exist):
+// - a listener or route goes out when the node has accepted the clusters it names, and their
+//   endpoints. Those whose clusters were refused stay as the node has them.
+// - a cluster that is gone stays in the responses while the node has a listener or route that names
+//   it, accepted or under way.
+// The former holds for clients that take all clusters and then ask for their endpoints (Envoy,
+// meltemi-node). One that names its clusters (gRPC) learns their names from the routes.
 #ifndef MELTEMI_CONTROL_PILOT_ADS_SESSION_SESSION_H_
 #define MELTEMI_CONTROL_PILOT_ADS_SESSION_SESSION_H_
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -39,7 +49,7 @@ struct TypeStatus {
   std::string version_acked;
   std::string version_nacked;
   std::string error;  // of the last response, when it was refused
-  std::map<std::string, std::shared_ptr<const Resource>> acked;
+  Resources acked;    // what the node has
 };
 
 class AdsSession {
@@ -56,24 +66,37 @@ class AdsSession {
   bool InSync(Type type, const Snapshot& snapshot) const;
 
  private:
-  using Resources = std::map<std::string, std::shared_ptr<const Resource>>;
   struct TypeState {
     TypeStatus status;
     bool wildcard = false;
     bool named_once = false;  // an empty list now means "nothing", not "everything"
     bool answer_due = false;  // something is to be sent even if nothing changed
     std::set<std::string> names;
-    std::string nonce;       // of the last response
-    bool waiting = false;    // for ACK or NACK of it
-    Resources sent;          // the node's state if it accepted everything
-    Resources pending;       // what was sent and not yet answered
-    std::string considered;  // type version `sent` was last compared with
+    std::string nonce;              // of the last response
+    bool waiting = false;           // for ACK or NACK of it
+    Resources sent;                 // the node's state if it accepted everything
+    Resources pending;              // what was sent and not yet answered
+    std::set<std::string> refused;  // EDS and RDS: names that came with something refused
+    std::string considered;  // snapshot version `sent` was last compared with, nothing having come
   };
+  // Whether a listener or route that names a cluster may go out.
+  enum class Readiness { kReady, kLater, kRefused };
 
+  TypeState& of(Type type) { return types_[static_cast<size_t>(type)]; }
+  const TypeState& of(Type type) const { return types_[static_cast<size_t>(type)]; }
   void Subscribe(const Request& request, Type type, TypeState* state);
+  static void ForgetUnnamed(const Request& request, TypeState* state);
   void Ack(Type type, TypeState* state);
+  static void RetryRefused(TypeState* state);
   std::optional<Response> NextOf(Type type, const Snapshot& snapshot);
+  // Fills the response with what differs from what was sent; false: nothing needs to be said.
+  bool Compare(Type type, const Resources& wanted, TypeState* state, Response* response) const;
   static Resources Wanted(const TypeState& state, const TypeSnapshot& snapshot);
+  // Adds the clusters that are gone but in use.
+  void KeepUsed(Resources* wanted) const;
+  // Puts what the node has in the place of what it cannot have; false: to be tried again later.
+  bool HoldUnready(Type type, const Snapshot& snapshot, Resources* wanted) const;
+  Readiness ReadinessOf(const std::string& cluster, const Snapshot& snapshot) const;
 
   std::array<TypeState, kTypeCount> types_;
   uint64_t nonce_count_ = 0;

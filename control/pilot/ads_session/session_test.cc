@@ -108,11 +108,23 @@ TEST(AdsSession, StaleNonceIsIgnored) {
   AdsSession session;
   session.OnRequest(Ask(Type::kCluster));
   const auto first = session.Next(*Make({{"a", "1"}}));
+  EXPECT_EQ(session.OnRequest(Answer(*first)), Event::kAcked);
   const auto second = session.Next(*Make({{"a", "2"}}));
   ASSERT_TRUE(second);
   EXPECT_EQ(session.OnRequest(Answer(*first)), Event::kStale);
-  EXPECT_EQ(session.status(Type::kCluster).version_acked, "");
+  EXPECT_EQ(session.status(Type::kCluster).version_acked, first->version_info());
   EXPECT_EQ(session.OnRequest(Answer(*second)), Event::kAcked);
+}
+
+TEST(AdsSession, OneResponseOfATypeIsUnderWayAtATime) {
+  AdsSession session;
+  session.OnRequest(Ask(Type::kCluster));
+  const auto first = session.Next(*Make({{"a", "1"}}));
+  EXPECT_FALSE(session.Next(*Make({{"a", "2"}})));
+  session.OnRequest(Answer(*first));
+  const auto last = session.Next(*Make({{"a", "3"}}));  // what was in between is never sent
+  ASSERT_TRUE(last);
+  EXPECT_EQ(last->version_info(), Make({{"a", "3"}})->type(Type::kCluster).version);
 }
 
 TEST(AdsSession, FirstRequestWithAnotherPilotsVersionAndNonceGetsTheState) {
@@ -221,6 +233,44 @@ TEST(AdsSession, RefusedRouteDoesNotCountAsAcceptedWhenAnotherIs) {
   const auto snapshot = Make({}, {{"80", "bad"}, {"81", "c"}});
   session.OnRequest(Answer(*session.Next(*snapshot), {"80", "81"}));
   EXPECT_FALSE(session.InSync(Type::kRoute, *snapshot));
+}
+
+// Goal: what was refused together with a wrong resource reaches the node once that one is right.
+TEST(AdsSession, WhatWasRefusedWithAnotherIsSentAgainAfterAnAck) {
+  AdsSession session;
+  const Names names = {"80", "81"};
+  session.OnRequest(Ask(Type::kRoute, names));
+  const auto first = session.Next(*Make({}, {{"80", "bad"}, {"81", "new"}}));
+  session.OnRequest(Refuse(*first, "80: no", names));
+  const auto right = Make({}, {{"80", "right"}, {"81", "new"}});
+  const auto second = session.Next(*right);
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->resources_size(), 1);  // the changed one: it may be accepted alone
+  session.OnRequest(Answer(*second, names));
+  EXPECT_FALSE(session.InSync(Type::kRoute, *right));
+  const auto third = session.Next(*right);
+  ASSERT_TRUE(third);
+  EXPECT_EQ(third->resources_size(), 1);
+  session.OnRequest(Answer(*third, names));
+  EXPECT_TRUE(session.InSync(Type::kRoute, *right));
+  EXPECT_FALSE(session.Next(*right));
+}
+
+// Goal: a resource that stays wrong is not sent for ever. Method: refused again after another was
+// accepted, it rests.
+TEST(AdsSession, RefusedAgainRestsUntilTheNextAck) {
+  AdsSession session;
+  const Names names = {"80", "81"};
+  session.OnRequest(Ask(Type::kRoute, names));
+  session.OnRequest(
+      Refuse(*session.Next(*Make({}, {{"80", "bad"}, {"81", "a"}})), "80: no", names));
+  const auto snapshot = Make({}, {{"80", "bad"}, {"81", "b"}});
+  session.OnRequest(Answer(*session.Next(*snapshot), names));
+  const auto again = session.Next(*snapshot);
+  ASSERT_TRUE(again);
+  session.OnRequest(Refuse(*again, "80: no", names));
+  EXPECT_FALSE(session.Next(*snapshot));
+  EXPECT_EQ(session.status(Type::kRoute).error, "80: no");
 }
 
 TEST(AdsSession, NamesAreBounded) {

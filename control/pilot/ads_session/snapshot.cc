@@ -3,15 +3,32 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "control/pilot/translate/proto_util.h"
+#include "l7/config/references.h"
 
 namespace meltemi::control::pilot::ads_session {
 namespace {
 
-void Add(const std::string& name, const google::protobuf::Message& message, TypeSnapshot* type) {
+std::shared_ptr<Resource> Make(const google::protobuf::Message& message) {
   auto resource = std::make_shared<Resource>();
   resource->any = translate::Pack(message);
   resource->version = Fingerprint(resource->any.value());
-  type->resources[name] = std::move(resource);
+  return resource;
+}
+
+// Of listeners and routes.
+template <typename Message>
+std::shared_ptr<Resource> MakeReferring(const Message& message) {
+  std::shared_ptr<Resource> resource = Make(message);
+  config::AddClusters(message, &resource->clusters);
+  return resource;
+}
+
+std::shared_ptr<Resource> MakeCluster(const envoy::config::cluster::v3::Cluster& cluster) {
+  std::shared_ptr<Resource> resource = Make(cluster);
+  std::set<std::string> names;
+  config::AddEndpointName(cluster, &names);
+  if (!names.empty()) resource->assignment = *names.begin();
+  return resource;
 }
 
 }  // namespace
@@ -60,24 +77,26 @@ std::string Fingerprint(const std::string& bytes) {
   return absl::StrFormat("%016x", hash);
 }
 
+std::string VersionOf(const Resources& resources) {
+  std::string versions;
+  for (const auto& [name, resource] : resources) {
+    absl::StrAppend(&versions, name, "=", resource->version, ";");
+  }
+  return Fingerprint(versions);
+}
+
 std::shared_ptr<const Snapshot> MakeSnapshot(const translate::Resources& resources) {
   auto snapshot = std::make_shared<Snapshot>();
-  const auto type = [&](Type t) { return &snapshot->types[static_cast<size_t>(t)]; };
-  for (const auto& cluster : resources.clusters) Add(cluster.name(), cluster, type(Type::kCluster));
-  for (const auto& assignment : resources.endpoints) {
-    Add(assignment.cluster_name(), assignment, type(Type::kEndpoint));
-  }
-  for (const auto& listener : resources.listeners) {
-    Add(listener.name(), listener, type(Type::kListener));
-  }
-  for (const auto& route : resources.routes) Add(route.name(), route, type(Type::kRoute));
+  const auto of = [&](Type t) -> Resources& {
+    return snapshot->types[static_cast<size_t>(t)].resources;
+  };
+  for (const auto& m : resources.clusters) of(Type::kCluster)[m.name()] = MakeCluster(m);
+  for (const auto& m : resources.endpoints) of(Type::kEndpoint)[m.cluster_name()] = Make(m);
+  for (const auto& m : resources.listeners) of(Type::kListener)[m.name()] = MakeReferring(m);
+  for (const auto& m : resources.routes) of(Type::kRoute)[m.name()] = MakeReferring(m);
   std::string all;
   for (TypeSnapshot& t : snapshot->types) {
-    std::string versions;
-    for (const auto& [name, resource] : t.resources) {
-      absl::StrAppend(&versions, name, "=", resource->version, ";");
-    }
-    t.version = Fingerprint(versions);
+    t.version = VersionOf(t.resources);
     absl::StrAppend(&all, t.version, ";");
   }
   snapshot->version = Fingerprint(all);

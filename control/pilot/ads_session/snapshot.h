@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "control/pilot/translate/translate.h"
@@ -29,11 +30,14 @@ std::optional<Type> TypeFromUrl(const std::string& url);
 struct Resource {
   std::string version;
   google::protobuf::Any any;
+  std::set<std::string> clusters;  // of a listener or routes: those they send to
+  std::string assignment;          // of an EDS cluster: the endpoints it takes
 };
+using Resources = std::map<std::string, std::shared_ptr<const Resource>>;  // by name
 
 struct TypeSnapshot {
   std::string version;
-  std::map<std::string, std::shared_ptr<const Resource>> resources;
+  Resources resources;
 };
 
 struct Snapshot {
@@ -44,6 +48,9 @@ struct Snapshot {
 };
 
 std::shared_ptr<const Snapshot> MakeSnapshot(const translate::Resources& resources);
+
+// The version of a type that consists of these.
+std::string VersionOf(const Resources& resources);
 
 // FNV-1a, 64 bits, as 16 hexadecimal digits: the same in every process.
 std::string Fingerprint(const std::string& bytes);

@@ -113,10 +113,12 @@ void ModelBuilder::AddServices() {
     MeshService out{.meta = service.meta, .kubernetes = true, .headless = service.headless};
     out.hostname = absl::StrCat(service.meta.name, ".", service.meta.ns, ".svc.", model_.domain_);
     out.vips = service.cluster_ips;
-    for (const ServicePort& port : service.ports) {
+    for (size_t i = 0; i < service.ports.size(); ++i) {
+      const ServicePort& port = service.ports[i];
       if (port.protocol == Protocol::kUdp) continue;  // routed by the plane as packets
-      out.ports.push_back(
-          {port.name, port.number, port.protocol, ServiceEndpoints(service, port, objects_)});
+      out.ports.push_back({port.name, port.number, port.protocol,
+                           ServiceEndpoints(service, port, objects_),
+                           absl::StrCat("spec.ports[", i, "]")});
     }
     AddService(std::move(out), "metadata.name");
   }
@@ -130,9 +132,11 @@ void ModelBuilder::AddServiceEntries() {
       MeshService out{.meta = entry.meta, .hostname = entry.hosts[i]};
       out.resolution = entry.resolution;
       out.vips = entry.addresses;
-      for (const ServicePort& port : entry.ports) {
-        out.ports.push_back(
-            {port.name, port.number, port.protocol, EntryEndpoints(entry, port, objects_)});
+      for (size_t p = 0; p < entry.ports.size(); ++p) {
+        const ServicePort& port = entry.ports[p];
+        out.ports.push_back({port.name, port.number, port.protocol,
+                             EntryEndpoints(entry, port, objects_),
+                             absl::StrCat("spec.ports[", p, "]")});
         if (out.resolution != Resolution::kStatic && out.resolution != Resolution::kNone &&
             entry.endpoints.empty()) {
           const uint32_t number = port.target_number != 0 ? port.target_number : port.number;

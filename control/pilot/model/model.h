@@ -30,6 +30,7 @@ struct MeshPort {
   uint32_t number = 0;
   Protocol protocol = Protocol::kTcp;
   std::vector<Endpoint> endpoints;  // sorted by address, port
+  std::string path;                 // where the object says it: "spec.ports[0]"
 };
 
 struct MeshService {

@@ -66,9 +66,15 @@ OutlierDetection ReadOutlier(MapReader& map) {
 
 TrafficBlocks ReadBlocks(MapReader& map) {
   TrafficBlocks out;
-  map.In("loadBalancer", [&](MapReader& lb) { out.balancer = ReadBalancer(lb); });
-  map.In("connectionPool", [&](MapReader& pool) { out.pool = ReadPool(pool); });
-  map.In("outlierDetection", [&](MapReader& outlier) { out.outlier = ReadOutlier(outlier); });
+  if (map.In("loadBalancer", [&](MapReader& lb) { out.balancer = ReadBalancer(lb); })) {
+    out.balancer_path = map.Path("loadBalancer");
+  }
+  if (map.In("connectionPool", [&](MapReader& pool) { out.pool = ReadPool(pool); })) {
+    out.pool_path = map.Path("connectionPool");
+  }
+  if (map.In("outlierDetection", [&](MapReader& o) { out.outlier = ReadOutlier(o); })) {
+    out.outlier_path = map.Path("outlierDetection");
+  }
   map.In("tls", [&](MapReader& tls) {
     // Plain text is all there is before mutual TLS; asking for it is fine, for anything else not.
     const std::string mode = tls.StringOr("mode", "DISABLE");

@@ -248,6 +248,8 @@ struct TrafficBlocks {
   std::optional<Balancer> balancer;
   std::optional<ConnectionPool> pool;
   std::optional<OutlierDetection> outlier;
+  // Where the rule says it: "spec.subsets[1].trafficPolicy.connectionPool"; empty: nowhere.
+  std::string balancer_path, pool_path, outlier_path;
 };
 
 struct TrafficPolicy {

@@ -19,10 +19,10 @@ grpc::Status Unavailable(const absl::Status& status) {
   return {grpc::StatusCode::UNAVAILABLE, std::string(status.message())};
 }
 
-template <typename Response>
-void AddProblems(const model::Problems& problems, Response* response) {
+void AddProblems(const model::Problems& problems,
+                 google::protobuf::RepeatedPtrField<v1::Problem>* list) {
   for (const model::Problem& problem : problems) {
-    v1::Problem* to = response->add_problems();
+    v1::Problem* to = list->Add();
     to->set_file(problem.file);
     to->set_object(problem.object);
     to->set_path(problem.path);
@@ -77,6 +77,19 @@ std::string ControlService::Version() const {
   return snapshot == nullptr ? "" : snapshot->version;
 }
 
+// Of the objects the operator gave: the others were there before, `status` shows them.
+model::Problems ControlService::UnsupportedOf(const registry::Plan& plan) const {
+  if (!plan.model) return {};
+  model::Problems out = publisher_->Unsupported(*plan.model);
+  std::erase_if(out, [&](const model::Problem& problem) {
+    return std::none_of(plan.results.begin(), plan.results.end(), [&](const auto& result) {
+      const registry::ObjectName& name = result.first;
+      return problem.object == absl::StrCat(name.kind, " ", name.ns, "/", name.name);
+    });
+  });
+  return out;
+}
+
 grpc::ServerUnaryReactor* ControlService::Apply(grpc::CallbackServerContext* context,
                                                 const v1::ApplyRequest* request,
                                                 v1::ApplyResponse* response) {
@@ -85,13 +98,14 @@ grpc::ServerUnaryReactor* ControlService::Apply(grpc::CallbackServerContext* con
   using Mode = registry::FileRegistry::Mode;
   const auto plan = registry_->Apply(given, request->dry_run() ? Mode::kDryRun : Mode::kWrite);
   if (!plan.ok()) return Answer(context, Unavailable(plan.status()));
-  AddProblems(plan->problems, response);
+  AddProblems(plan->problems, response->mutable_problems());
   if (plan->problems.empty()) {
     for (const auto& [name, outcome] : plan->results) {
       auto* result = response->add_results();
       SetName(name.kind, name.ns, name.name, result->mutable_object());
       result->set_outcome(ToProto(outcome));
     }
+    AddProblems(UnsupportedOf(*plan), response->mutable_unsupported());
   }
   response->set_version(Version());
   return Answer(context, grpc::Status::OK);
@@ -135,7 +149,7 @@ grpc::ServerUnaryReactor* ControlService::Delete(grpc::CallbackServerContext* co
   }
   const auto plan = registry_->Delete(names);
   if (!plan.ok()) return Answer(context, Unavailable(plan.status()));
-  AddProblems(plan->problems, response);
+  AddProblems(plan->problems, response->mutable_problems());
   response->set_version(Version());
   return Answer(context, grpc::Status::OK);
 }
@@ -166,7 +180,8 @@ grpc::ServerUnaryReactor* ControlService::Status(grpc::CallbackServerContext* co
     response->set_services(static_cast<int32_t>(state.model->services().size()));
   }
   response->set_objects(static_cast<int32_t>(state.documents.size()));
-  AddProblems(state.problems, response);
+  AddProblems(state.problems, response->mutable_problems());
+  AddProblems(publisher_->unsupported(), response->mutable_unsupported());
   return Answer(context, grpc::Status::OK);
 }
 

@@ -22,9 +22,18 @@ constexpr uint32_t kUnlimited = UINT32_MAX;
 // A port-level block replaces the whole of what was said above it; other blocks override one by
 // one.
 TrafficBlocks Merge(TrafficBlocks base, const TrafficPolicy& policy, uint32_t port) {
-  if (policy.all.balancer) base.balancer = policy.all.balancer;
-  if (policy.all.pool) base.pool = policy.all.pool;
-  if (policy.all.outlier) base.outlier = policy.all.outlier;
+  if (policy.all.balancer) {
+    base.balancer = policy.all.balancer;
+    base.balancer_path = policy.all.balancer_path;
+  }
+  if (policy.all.pool) {
+    base.pool = policy.all.pool;
+    base.pool_path = policy.all.pool_path;
+  }
+  if (policy.all.outlier) {
+    base.outlier = policy.all.outlier;
+    base.outlier_path = policy.all.outlier_path;
+  }
   if (const auto it = policy.ports.find(port); it != policy.ports.end()) return it->second;
   return base;
 }
@@ -186,6 +195,8 @@ void SetDiscovery(const model::MeshService& service, const model::MeshPort& port
       cluster->set_type(service.resolution == model::Resolution::kDns ? Cluster::STRICT_DNS
                                                                       : Cluster::LOGICAL_DNS);
       SetDuration(absl::Seconds(60), cluster->mutable_dns_refresh_rate());
+      // Envoy's default would take IPv6 whenever a name has it, reachable or not.
+      cluster->set_dns_lookup_family(Cluster::V4_PREFERRED);
       *cluster->mutable_load_assignment() = Assignment(cluster->name(), port, labels);
       return;
     case model::Resolution::kNone:
@@ -227,18 +238,23 @@ void AddFixedClusters(const model::MeshConfig& mesh, Resources* out) {
 
 }  // namespace
 
+TrafficBlocks BlocksFor(const model::DestinationRule* rule, const model::Subset* subset,
+                        uint32_t port) {
+  if (rule == nullptr) return {};
+  TrafficBlocks blocks = Merge({}, rule->policy, port);
+  return subset == nullptr ? blocks : Merge(std::move(blocks), subset->policy, port);
+}
+
 void AddClusters(const model::Model& model, const model::MeshConfig& mesh, Resources* out) {
   AddFixedClusters(mesh, out);
   for (const model::MeshService& service : model.services()) {
     const model::DestinationRule* rule = model.DestinationRuleFor(service.hostname);
     for (const model::MeshPort& port : service.ports) {
-      const TrafficBlocks base =
-          rule == nullptr ? TrafficBlocks{} : Merge({}, rule->policy, port.number);
-      AddCluster(service, port, "", {}, base, mesh, out);
+      AddCluster(service, port, "", {}, BlocksFor(rule, nullptr, port.number), mesh, out);
       if (rule == nullptr) continue;
       for (const model::Subset& subset : rule->subsets) {
-        AddCluster(service, port, subset.name, subset.labels,
-                   Merge(base, subset.policy, port.number), mesh, out);
+        AddCluster(service, port, subset.name, subset.labels, BlocksFor(rule, &subset, port.number),
+                   mesh, out);
       }
     }
   }

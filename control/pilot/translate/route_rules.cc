@@ -246,24 +246,28 @@ Route DefaultRoute(const model::MeshService& service, uint32_t port) {
 
 }  // namespace
 
-std::vector<Route> RoutesFor(const model::Model& model, const model::VirtualService* rule,
-                             const model::MeshService& service, uint32_t port) {
-  std::vector<Route> out;
+std::vector<RuleRoute> RoutesFor(const model::Model& model, const model::VirtualService* rule,
+                                 const model::MeshService& service, uint32_t port) {
+  std::vector<RuleRoute> out;
   if (rule == nullptr || rule->http.empty()) {
-    out.push_back(DefaultRoute(service, port));
+    out.push_back({.route = DefaultRoute(service, port)});
     return out;
   }
-  for (const model::HttpRoute& http : rule->http) {
-    const std::vector<model::HttpMatch> everything(1);
-    for (const model::HttpMatch& match : http.match.empty() ? everything : http.match) {
+  const std::vector<model::HttpMatch> everything(1);
+  for (size_t i = 0; i < rule->http.size(); ++i) {
+    const model::HttpRoute& http = rule->http[i];
+    const std::vector<model::HttpMatch>& matches = http.match.empty() ? everything : http.match;
+    for (size_t m = 0; m < matches.size(); ++m) {
+      const model::HttpMatch& match = matches[m];
       if (match.port != 0 && match.port != port) continue;
-      Route route;
+      RuleRoute made{.rule = static_cast<int>(i),
+                     .match = http.match.empty() ? -1 : static_cast<int>(m)};
       const bool both = !http.name.empty() && !match.name.empty();
-      route.set_name(absl::StrCat(http.name, both ? "." : "", match.name));
-      SetMatch(match, route.mutable_match());
-      SetAction(model, rule->meta, http, port, &route);
-      const bool last = CatchAll(route.match());
-      out.push_back(std::move(route));
+      made.route.set_name(absl::StrCat(http.name, both ? "." : "", match.name));
+      SetMatch(match, made.route.mutable_match());
+      SetAction(model, rule->meta, http, port, &made.route);
+      const bool last = CatchAll(made.route.match());
+      out.push_back(std::move(made));
       if (last) return out;  // nothing behind it can ever be reached
     }
   }

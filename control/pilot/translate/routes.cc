@@ -42,7 +42,9 @@ VirtualHost ServiceHost(const model::Model& model, const model::MeshService& ser
     }
   }
   const model::VirtualService* rule = model.VirtualServiceFor(service.hostname);
-  for (auto& route : RoutesFor(model, rule, service, port)) *host.add_routes() = std::move(route);
+  for (RuleRoute& made : RoutesFor(model, rule, service, port)) {
+    *host.add_routes() = std::move(made.route);
+  }
   return host;
 }
 

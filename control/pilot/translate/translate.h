@@ -32,12 +32,20 @@ void AddListeners(const model::Model& model, const model::MeshConfig& mesh, Reso
 void AddRouteConfigurations(const model::Model& model, const model::MeshConfig& mesh,
                             Resources* out);
 
+// A route and where the rule says it: spec.http[rule].match[match]; -1: nowhere, it is a default.
+struct RuleRoute {
+  envoy::config::route::v3::Route route;
+  int rule = -1;
+  int match = -1;
+};
 // The routes of one virtual host: what `rule` (may be null) says for requests to `service` that
 // came in on `port`.
-std::vector<envoy::config::route::v3::Route> RoutesFor(const model::Model& model,
-                                                       const model::VirtualService* rule,
-                                                       const model::MeshService& service,
-                                                       uint32_t port);
+std::vector<RuleRoute> RoutesFor(const model::Model& model, const model::VirtualService* rule,
+                                 const model::MeshService& service, uint32_t port);
+
+// The traffic policy of a cluster: the rule's (may be null), the subset's (may be null) over it.
+model::TrafficBlocks BlocksFor(const model::DestinationRule* rule, const model::Subset* subset,
+                               uint32_t port);
 
 // "outbound|9080|v1|reviews.default.svc.cluster.local"
 std::string ClusterName(uint32_t port, const std::string& subset, const std::string& host);

@@ -132,6 +132,13 @@ class Mesh:
             argv = ["/usr/bin/python3", PRODUCTPAGE, "--port", str(pod.port)]
         elif pod.app == "iperf":
             argv = ["iperf3", "-s", "-p", str(pod.port)]
+        elif pod.app == "greeter":
+            argv = [f"{ROOT}/test/integration/greeter.py", "serve", str(pod.port)]
+        elif pod.app == "static2":
+            for name, text in (("index.html", "served by nghttpd\n"), ("health", "ok\n")):
+                with open(f"{run_dir}/{name}", "w") as page:
+                    page.write(text)
+            argv = ["nghttpd", "--no-tls", "-d", run_dir, str(pod.port)]
         elif pod.app == "echo":
             argv = ["/usr/bin/python3", f"{ROOT}/test/integration/echo_server.py",
                     "--port", str(pod.port)]

@@ -85,7 +85,7 @@ Plan PlanApply(const Files& now, const std::vector<std::pair<std::string, std::s
     const bool same = it != places.documents.end() && it->second->yaml == document.yaml;
     if (!same) model::ParseText(document.meta.file, document.yaml, &all, &plan.problems);
   }
-  if (plan.problems.empty()) model::BuildModel(all, domain, &plan.problems);
+  if (plan.problems.empty()) plan.model = model::BuildModel(all, domain, &plan.problems);
   return plan;
 }
 

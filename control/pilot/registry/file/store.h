@@ -41,7 +41,8 @@ struct Plan {
   Files write;
   std::set<std::string> remove;
   std::vector<std::pair<ObjectName, Outcome>> results;
-  model::Problems problems;  // when there are any, nothing is to be done
+  model::Problems problems;           // when there are any, nothing is to be done
+  std::optional<model::Model> model;  // of PlanApply: what will be in force
 };
 
 // `given`: the operator's files, by the names problems are reported under.

@@ -1,0 +1,128 @@
+"""Configurations of the proxies: nginx and HAProxy as their documentation tunes them for this,
+meltemi-node with the same routes. One worker each, keep-alive on both sides, no access log."""
+import os
+
+NGINX = """\
+daemon off; master_process off; worker_processes 1;
+pid {run}/nginx.pid; error_log stderr crit;
+events {{ worker_connections {connections}; multi_accept on; }}
+http {{
+  access_log off; keepalive_requests 100000000; keepalive_timeout 600s; tcp_nodelay on;
+  client_body_temp_path {run}/b; proxy_temp_path {run}/p; fastcgi_temp_path {run}/f;
+  uwsgi_temp_path {run}/u; scgi_temp_path {run}/s;
+  upstream backend {{ server {backend}; keepalive {pool}; keepalive_requests 100000000;
+                      keepalive_timeout 600s; }}
+  server {{
+    listen {port} backlog=16384 reuseport;
+    client_max_body_size 64m;
+    location / {{
+      proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection "";
+      proxy_set_header Host $http_host; proxy_buffering on; proxy_request_buffering off;
+    }}
+  }}
+}}
+"""
+
+HAPROXY = """\
+global
+  nbthread 1
+  maxconn {connections}
+  tune.maxpollevents 200
+  no log
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 600s
+  timeout server 600s
+  option http-keep-alive
+  http-reuse always
+frontend in
+  bind :{port} backlog 16384
+  default_backend out
+backend out
+  server one {backend} pool-max-conn {pool}
+"""
+
+CONNECTIONS_MAX = 9000  # HAProxy wants two descriptors each
+POOL = 1024
+
+
+def write_nginx(run_dir, backend, port):
+    os.makedirs(run_dir, exist_ok=True)
+    path = f"{run_dir}/nginx.conf"
+    with open(path, "w") as file:
+        file.write(NGINX.format(run=run_dir, backend=backend, port=port, pool=POOL,
+                                connections=CONNECTIONS_MAX))
+    return ["nginx", "-e", "stderr", "-c", path]
+
+
+def write_haproxy(run_dir, backend, port):
+    os.makedirs(run_dir, exist_ok=True)
+    path = f"{run_dir}/haproxy.cfg"
+    with open(path, "w") as file:
+        file.write(HAPROXY.format(backend=backend, port=port, pool=POOL,
+                                  connections=CONNECTIONS_MAX))
+    return ["haproxy", "-db", "-f", path]
+
+
+def bootstrap(ports, workloads, backend, port, cpu, huge_pages=False, tcp_port=None):
+    """meltemi-node's start-up file. ports: (name, device, own address); workloads: (name,
+    addresses, port)."""
+    address, _, backend_port = backend.rpartition(":")
+    listeners = [_http_listener(port)]
+    clusters = [_cluster("backend", address, int(backend_port))]
+    if tcp_port:
+        listeners.append(_tcp_listener(tcp_port))
+        clusters.append(_cluster("bulk", address, tcp_port))
+    return {
+        "node": {"id": "bench", "cluster": "bench"},
+        "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 15000}}},
+        "static_resources": {"listeners": listeners, "clusters": clusters},
+        "meltemi": {
+            "workers": 1, "cpus": [cpu], "busy_poll_us_max": 50, "memory_mb": 64,
+            "hugepages": huge_pages, "access_log_path": "",
+            "ports": [{"name": name, "device": device, "kind": "POD", "addresses": [own],
+                       "workload": f"{name}.bench"} for name, device, own in ports],
+            "workloads": [{"name": name, "namespace": "bench", "addresses": addresses,
+                           "port": name} for name, addresses in workloads],
+        },
+    }
+
+
+def _listener(name, port, chain):
+    return {"name": name, "bind_to_port": False, "traffic_direction": "OUTBOUND",
+            "address": {"socket_address": {"address": "0.0.0.0", "port_value": port}},
+            "filter_chains": [{"filters": [chain]}]}
+
+
+def _http_listener(port):
+    filters = "type.googleapis.com/envoy.extensions.filters"
+    manager = f"{filters}.network.http_connection_manager.v3.HttpConnectionManager"
+    return _listener("http", port, {
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": {
+            "@type": manager, "stat_prefix": "bench",
+            "route_config": {"name": "bench", "virtual_hosts": [{
+                "name": "all", "domains": ["*"],
+                "routes": [{"match": {"prefix": "/"},
+                            "route": {"cluster": "backend", "timeout": "0s"}}]}]},
+            "http_filters": [{
+                "name": "envoy.filters.http.router",
+                "typed_config": {"@type": f"{filters}.http.router.v3.Router"}}],
+        }})
+
+
+def _tcp_listener(port):
+    proxy = "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy"
+    return _listener("tcp", port, {
+        "name": "envoy.filters.network.tcp_proxy",
+        "typed_config": {"@type": proxy, "stat_prefix": "bulk", "cluster": "bulk"}})
+
+
+def _cluster(name, address, port):
+    endpoint = {"address": {"socket_address": {"address": address, "port_value": port}}}
+    no_limit = {"max_connections": 100000, "max_pending_requests": 100000, "max_requests": 100000}
+    return {"name": name, "type": "STATIC", "connect_timeout": "5s",
+            "circuit_breakers": {"thresholds": [no_limit]},
+            "load_assignment": {"cluster_name": name, "endpoints": [
+                {"lb_endpoints": [{"endpoint": endpoint}]}]}}

@@ -1,0 +1,34 @@
+#include "l7/config/compile_parts.h"
+
+namespace meltemi::config {
+
+static absl::Status InRange(std::string_view field, const google::protobuf::UInt32Value& from,
+                            uint32_t least, uint32_t most, uint32_t* to) {
+  if (from.value() < least || from.value() > most) {
+    return Invalid(field, Cat(from.value(), " is not in ", least, "..", most));
+  }
+  *to = from.value();
+  return absl::OkStatus();
+}
+
+// The ranges are Envoy's; RFC 9113 6.5.2 and 6.9.1.
+absl::Status CompileHttp2(const envoy::config::core::v3::Http2ProtocolOptions& from,
+                          Http2Options* to) {
+  constexpr uint32_t kMost = 0x7fff'ffff;
+  constexpr uint32_t kWindowLeast = 65'535;
+  if (from.has_max_concurrent_streams()) {
+    RETURN_IF_ERROR(InRange("max_concurrent_streams", from.max_concurrent_streams(), 1, kMost,
+                            &to->concurrent_streams_max));
+  }
+  if (from.has_initial_stream_window_size()) {
+    RETURN_IF_ERROR(InRange("initial_stream_window_size", from.initial_stream_window_size(),
+                            kWindowLeast, kMost, &to->stream_window_bytes));
+  }
+  if (from.has_initial_connection_window_size()) {
+    RETURN_IF_ERROR(InRange("initial_connection_window_size", from.initial_connection_window_size(),
+                            kWindowLeast, kMost, &to->connection_window_bytes));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace meltemi::config

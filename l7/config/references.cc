@@ -1,0 +1,93 @@
+#include "l7/config/references.h"
+
+#include <algorithm>
+
+#include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
+#include "l7/base/ip_addr.h"
+
+namespace meltemi::config {
+namespace {
+
+using envoy::config::listener::v3::Listener;
+using envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
+using envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy;
+
+// Calls `http` or `tcp` for the filter of each filter chain. What cannot be unpacked is refused by
+// the compiler before it comes here.
+template <typename Http, typename Tcp>
+void ForEachFilter(const Listener& listener, const Http& http, const Tcp& tcp) {
+  const auto chain = [&](const envoy::config::listener::v3::FilterChain& c) {
+    for (const auto& filter : c.filters()) {
+      HttpConnectionManager manager;
+      TcpProxy proxy;
+      if (filter.typed_config().Is<HttpConnectionManager>()) {
+        if (filter.typed_config().UnpackTo(&manager)) http(manager);
+      } else if (filter.typed_config().Is<TcpProxy>()) {
+        if (filter.typed_config().UnpackTo(&proxy)) tcp(proxy);
+      }
+    }
+  };
+  for (const auto& c : listener.filter_chains()) chain(c);
+  if (listener.has_default_filter_chain()) chain(listener.default_filter_chain());
+}
+
+}  // namespace
+
+void AddEndpointName(const envoy::config::cluster::v3::Cluster& cluster,
+                     std::set<std::string>* names) {
+  if (cluster.type() != envoy::config::cluster::v3::Cluster::EDS) return;
+  const std::string& service = cluster.eds_cluster_config().service_name();
+  names->insert(service.empty() ? cluster.name() : service);
+}
+
+void AddHostNames(const envoy::config::cluster::v3::Cluster& cluster,
+                  std::map<std::string, Duration>* names) {
+  using envoy::config::cluster::v3::Cluster;
+  if (cluster.type() != Cluster::STRICT_DNS && cluster.type() != Cluster::LOGICAL_DNS) return;
+  Duration refresh = Duration::Seconds(5);  // Envoy's default
+  if (cluster.has_dns_refresh_rate()) {
+    refresh = Duration::Seconds(cluster.dns_refresh_rate().seconds()) +
+              Duration::Nanos(cluster.dns_refresh_rate().nanos());
+  }
+  for (const auto& locality : cluster.load_assignment().endpoints()) {
+    for (const auto& endpoint : locality.lb_endpoints()) {
+      const std::string& name = endpoint.endpoint().address().socket_address().address();
+      if (name.empty() || IpAddr::Parse(name).has_value()) continue;
+      const auto [known, fresh] = names->try_emplace(name, refresh);
+      if (!fresh) known->second = std::min(known->second, refresh);
+    }
+  }
+}
+
+void AddRouteNames(const Listener& listener, std::set<std::string>* names) {
+  ForEachFilter(
+      listener,
+      [names](const HttpConnectionManager& m) {
+        if (m.has_rds()) names->insert(m.rds().route_config_name());
+      },
+      [](const TcpProxy&) {});
+}
+
+void AddClusters(const envoy::config::route::v3::RouteConfiguration& routes,
+                 std::set<std::string>* names) {
+  for (const auto& host : routes.virtual_hosts()) {
+    for (const auto& route : host.routes()) {
+      if (!route.route().cluster().empty()) names->insert(route.route().cluster());
+      for (const auto& weighted : route.route().weighted_clusters().clusters()) {
+        names->insert(weighted.name());
+      }
+    }
+  }
+}
+
+void AddClusters(const Listener& listener, std::set<std::string>* names) {
+  ForEachFilter(
+      listener, [names](const HttpConnectionManager& m) { AddClusters(m.route_config(), names); },
+      [names](const TcpProxy& p) {
+        if (!p.cluster().empty()) names->insert(p.cluster());
+        for (const auto& w : p.weighted_clusters().clusters()) names->insert(w.name());
+      });
+}
+
+}  // namespace meltemi::config

@@ -1,0 +1,491 @@
+// HTTP/2 connections: the session's events to streams, and streams' bytes to the session. A carrier
+// is the TCP connection; everything above it (requests, bodies, retries, records) is the business
+// of its streams, in the files of HTTP/1.
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "l7/engine/impl.h"
+
+namespace meltemi::engine {
+namespace {
+
+using http2::ErrorCode;
+using http2::Event;
+
+constexpr std::string_view kMagic = "PRI ";  // no method of HTTP/1 begins so: RFC 9113 3.4
+constexpr Duration kDrainPatience = Duration::Seconds(5);  // for the answer to our GOAWAY
+
+http2::SessionOptions OptionsOf(http2::Role role, const config::Http2Options& from) {
+  http2::SessionOptions options;
+  options.role = role;
+  options.max_concurrent_streams = from.concurrent_streams_max;
+  options.initial_stream_window_size = from.stream_window_bytes;
+  options.initial_connection_window_size = from.connection_window_bytes;
+  return options;
+}
+
+// "name: value\r\n" each, as HTTP/1 writes trailers and its decoder gives them.
+std::string TrailersToText(const std::optional<http::HeaderBlock>& trailers) {
+  std::string text;
+  if (!trailers.has_value()) return text;
+  for (const http::Header& h : trailers->headers()) {
+    text.append(h.name).append(": ").append(h.value).append("\r\n");
+  }
+  return text;
+}
+
+// Null when there are none; also when the pool is exhausted (`ok` false).
+std::optional<http::HeaderBlock> TrailersOf(std::string_view text, BufferPool* pool, bool* ok) {
+  if (text.empty()) return std::nullopt;
+  std::optional<http::HeaderBlock> block(std::in_place, pool);
+  while (!text.empty()) {
+    const size_t end = std::min(text.find('\n'), text.size() - 1);
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(end + 1);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    const size_t colon = line.find(':');
+    if (colon == std::string_view::npos) continue;
+    std::string name(line.substr(0, colon));
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
+    std::string_view value = line.substr(colon + 1);
+    while (value.starts_with(' ') || value.starts_with('\t')) value.remove_prefix(1);
+    while (value.ends_with(' ') || value.ends_with('\t')) value.remove_suffix(1);
+    // RFC 9110 6.5.1: what frames a message is no trailer.
+    if (name == "transfer-encoding" || name == "connection" || name == "content-length") continue;
+    *ok &= block->Add(name, value);
+  }
+  return block;
+}
+
+}  // namespace
+
+// Downstream: what kind of connection it is, by its first bytes. False: not known yet.
+bool Engine::Impl::Sniff(Conn& conn) {
+  const auto n = static_cast<uint32_t>(std::min(conn.in.size(), kMagic.size()));
+  std::array<uint8_t, kMagic.size()> first;
+  conn.in.CopyTo(0, n, first.data());
+  if (std::string_view(reinterpret_cast<const char*>(first.data()), n) != kMagic.substr(0, n)) {
+    conn.sniff = false;
+    return true;
+  }
+  if (n < kMagic.size()) return false;
+  BecomeHttp2(conn);
+  return true;
+}
+
+void Engine::Impl::BecomeHttp2(Conn& down) {
+  ++counters_.http2_downstream;
+  const config::HttpManager& manager = ManagerOf(down);
+  http2::SessionOptions options = OptionsOf(http2::Role::kServer, manager.http2);
+  options.headers = {.bytes_max = manager.header_bytes_max, .count_max = manager.header_count_max};
+  down.sniff = false;
+  down.kind = Conn::Kind::kHttp2Down;
+  down.requests.reset();
+  down.http2 = std::make_unique<Http2Half>(options, &hpack_memory_, pool_);
+  if (down.drain) down.http2->session.BeginDrain();
+  FlushLater(down);
+}
+
+void Engine::Impl::FlushLater(Conn& carrier) {
+  if (std::exchange(carrier.http2->flush_due, true)) return;
+  flush_.push_back(carrier.id);
+}
+
+// What the session has to send, as far as TCP takes it; then what that made possible.
+void Engine::Impl::Flush(ConnId id, Instant now) {
+  Conn* carrier = conns_.Find(id);
+  if (carrier == nullptr) return;
+  carrier->http2->flush_due = false;
+  http2::Session& session = carrier->http2->session;
+  Write(*carrier, session.TakeOutput(carrier->has_space ? limits::kTcpSendQueueBytes : 0));
+  PumpHttp2(id, now);
+  carrier = conns_.Find(id);
+  if (carrier == nullptr) return;
+  if (carrier->http2->flush_due) return;
+  if (carrier->drain && carrier->http2->streams.empty()) carrier->http2->session.BeginDrain();
+  if (carrier->http2->session.done()) return EndCarrier(*carrier, now);
+  if (carrier->http2->streams.empty() && !carrier->timer.pending()) WatchIdle(*carrier, now);
+}
+
+// The session is over, in order or not: what it still says goes out before the FIN.
+void Engine::Impl::EndCarrier(Conn& carrier, Instant now) {
+  Write(carrier, carrier.http2->session.TakeOutput(limits::kTcpSendQueueBytes));
+  cluster::Cluster* const cluster = carrier.cluster;
+  cluster::Host* const host = carrier.host;
+  EndConn(carrier, Action::Kind::kRelease);
+  if (host != nullptr) ServeWaiter(cluster, host, now);
+}
+
+void Engine::Impl::PumpHttp2(ConnId id, Instant now) {
+  while (true) {
+    Conn* const carrier = conns_.Find(id);
+    if (carrier == nullptr || carrier->http2 == nullptr) return;
+    const size_t before = carrier->in.size();
+    const Event event = carrier->http2->session.Next(&carrier->in, now);
+    Consume(*carrier, before - carrier->in.size());
+    if (carrier->http2->session.HasOutput(carrier->has_space)) FlushLater(*carrier);
+    if (event == Event::kNeedMore) return;
+    if (event == Event::kError) return OnSessionError(*carrier, now);
+    OnSessionEvent(*carrier, event, now);
+  }
+}
+
+void Engine::Impl::OnSessionEvent(Conn& carrier, Event event, Instant now) {
+  http2::Session& session = carrier.http2->session;
+  const uint32_t number = session.stream();
+  if (event == Event::kRequest) return BeginStream(carrier, now);
+  const auto found = carrier.http2->streams.find(number);
+  Conn* const stream = found == carrier.http2->streams.end() ? nullptr : conns_.Find(found->second);
+  switch (event) {
+    case Event::kResponse:
+      if (stream == nullptr) return;
+      stream->responses->stream().PutHead(session.TakeResponse());
+      return PumpStream(stream->id, now);
+    case Event::kBody: {
+      Chain body = session.TakeBody();
+      if (stream == nullptr) return session.Consumed(number, body.size());
+      stream->in.Append(std::move(body));
+      return PumpStream(stream->id, now);
+    }
+    case Event::kEnd: {
+      const std::optional<http::HeaderBlock> trailers = session.TakeTrailers();
+      if (stream == nullptr) return;
+      if (stream->requests.has_value()) {
+        stream->requests->stream().PutEnd(TrailersToText(trailers));
+      } else {
+        stream->responses->stream().PutEnd(TrailersToText(trailers));
+      }
+      return PumpStream(stream->id, now);
+    }
+    case Event::kReset:
+      ++counters_.http2_streams_reset;
+      if (!session.reset_by_peer()) {
+        ++(carrier.kind == Conn::Kind::kHttp2Down ? counters_.downstream_protocol_errors
+                                                  : counters_.upstream_protocol_errors);
+      }
+      if (stream == nullptr) return;
+      stream->broken = !session.reset_by_peer() ? AttemptFailure::kProtocolError
+                       : session.reset_code() == ErrorCode::kRefusedStream
+                           ? AttemptFailure::kRefusedStream
+                           : AttemptFailure::kRemoteReset;
+      return StreamGone(stream->id, now);
+    case Event::kSendSpace:
+      if (stream != nullptr) SendSpace(*stream, now);
+      return;
+    case Event::kGoAway:
+      if (carrier.host != nullptr) RemoveCarrier(carrier);
+      return FlushLater(carrier);  // it may be the end
+    case Event::kPong:
+    case Event::kRequest:
+    case Event::kNeedMore:
+    case Event::kError:
+      return;
+  }
+}
+
+void Engine::Impl::PumpStream(ConnId id, Instant now) {
+  if (conns_[id].kind == Conn::Kind::kHttpDown) return PumpDownstream(id, now);
+  PumpUpstream(id, now);
+}
+
+// A request has come: a Conn for its stream, and then it is like any other.
+void Engine::Impl::BeginStream(Conn& carrier, Instant now) {
+  http2::Session& session = carrier.http2->session;
+  const uint32_t number = session.stream();
+  http::RequestHead head = session.TakeRequest();
+  timers_->Cancel(&carrier.timer);
+  const ConnId carrier_id = carrier.id;
+  const ConnId id = conns_.Emplace(Conn::Kind::kHttpDown, now);
+  if (!id.valid()) {
+    ++counters_.exchange_refused;
+    session.Reset(number, ErrorCode::kRefusedStream);
+    return FlushLater(carrier);
+  }
+  // Emplace may not have moved the carrier, but nobody promises that.
+  Conn& from = conns_[carrier_id];
+  Conn& stream = conns_[id];
+  stream.id = id;
+  stream.timer.subject = id.bits();
+  stream.connected = true;
+  stream.local = from.local;
+  stream.remote = from.remote;
+  stream.listener = from.listener;
+  stream.snapshot = from.snapshot;
+  stream.listener_name = from.listener_name;
+  stream.source = from.source;
+  stream.carrier = carrier_id;
+  stream.stream = number;
+  stream.requests.emplace();
+  const bool ended = head.framing == http::Framing::kNone;
+  stream.requests->stream().PutHead(std::move(head));
+  if (ended) stream.requests->stream().PutEnd({});
+  from.http2->streams.emplace(number, id);
+  PumpDownstream(id, now);
+}
+
+// The peer has ended the stream, or the whole connection, before its time.
+void Engine::Impl::StreamGone(ConnId id, Instant now) {
+  Conn* stream = conns_.Find(id);
+  if (stream == nullptr) return;
+  stream->eof = true;
+  if (stream->kind == Conn::Kind::kHttpUp) {
+    stream->gone = true;
+    return PumpUpstream(id, now);
+  }
+  DownstreamGone(id, now);
+  if ((stream = conns_.Find(id)) != nullptr) EndConn(*stream, Action::Kind::kAbort);
+}
+
+void Engine::Impl::StreamsGone(ConnId carrier, AttemptFailure how, Instant now) {
+  if (conns_[carrier].http2 == nullptr) return;
+  std::vector<ConnId> all;
+  for (const auto& [number, id] : conns_[carrier].http2->streams) all.push_back(id);
+  for (const ConnId id : all) {
+    if (Conn* stream = conns_.Find(id)) stream->broken = how;
+    StreamGone(id, now);
+  }
+}
+
+void Engine::Impl::OnSessionError(Conn& carrier, Instant now) {
+  ++counters_.http2_connection_errors;
+  const ConnId id = carrier.id;
+  if (carrier.host != nullptr) RemoveCarrier(carrier);
+  StreamsGone(id, AttemptFailure::kProtocolError, now);
+  if (Conn* left = conns_.Find(id)) EndCarrier(*left, now);
+}
+
+// FIN or RST of the TCP connection.
+void Engine::Impl::CarrierGone(ConnId id, Instant now) {
+  Conn& carrier = conns_[id];
+  cluster::Cluster* const cluster = carrier.cluster;
+  cluster::Host* const host = carrier.host;
+  if (host != nullptr) {
+    RemoveCarrier(carrier);
+    ++cluster->stats.cx_destroy_remote;
+  }
+  StreamsGone(id, AttemptFailure::kTermination, now);
+  if (Conn* left = conns_.Find(id)) EndConn(*left, Action::Kind::kRelease);
+  if (host != nullptr) ServeWaiter(cluster, host, now);
+}
+
+// A stream's Conn ends. What the peer is told depends on how far it was.
+void Engine::Impl::EndStream(Conn& stream, Action::Kind kind) {
+  Conn* const carrier = conns_.Find(stream.carrier);
+  if (carrier == nullptr) return;
+  carrier->http2->streams.erase(stream.stream);
+  http2::Session& session = carrier->http2->session;
+  if (!stream.in.empty()) session.Consumed(stream.stream, stream.in.size());
+  if (stream.kind == Conn::Kind::kHttpDown && kind == Action::Kind::kRelease) {
+    session.SendEnd(stream.stream, std::nullopt);
+    session.Abandon(stream.stream);
+  } else {
+    session.Reset(stream.stream, stream.kind == Conn::Kind::kHttpUp ? ErrorCode::kCancel
+                                                                    : ErrorCode::kInternalError);
+  }
+  FlushLater(*carrier);
+}
+
+// No streams: it may stay for as long as the configuration says, or until the peer has seen that it
+// is to end.
+void Engine::Impl::WatchIdle(Conn& carrier, Instant now) {
+  Duration limit = carrier.cluster != nullptr ? carrier.cluster->settings().idle_timeout
+                                              : ManagerOf(carrier).idle_timeout;
+  if (carrier.drain) limit = kDrainPatience;
+  carrier.timer.kind = static_cast<uint8_t>(TimerKind::kConnIdle);
+  timers_->Schedule(&carrier.timer, limit.zero() ? Instant::Never() : now + limit);
+}
+
+void Engine::Impl::DrainCarrier(Conn& carrier) {
+  carrier.drain = true;
+  if (carrier.host != nullptr) RemoveCarrier(carrier);
+  if (carrier.http2 == nullptr) return;
+  carrier.http2->session.BeginDrain();
+  FlushLater(carrier);
+}
+
+// Bytes of a stream's body towards the peer.
+void Engine::Impl::WriteStream(Conn& stream, Chain bytes) {
+  Conn* const carrier = conns_.Find(stream.carrier);
+  if (carrier == nullptr) return;
+  if (!carrier->http2->session.SendBody(stream.stream, std::move(bytes))) stream.has_space = false;
+  FlushLater(*carrier);
+}
+
+// False: out of memory, nothing was sent of the trailers.
+bool Engine::Impl::EndStreamBody(Conn& stream, std::string_view trailers) {
+  Conn* const carrier = conns_.Find(stream.carrier);
+  if (carrier == nullptr) return true;
+  bool ok = true;
+  std::optional<http::HeaderBlock> block = TrailersOf(trailers, pool_, &ok);
+  if (!ok) return false;
+  carrier->http2->session.SendEnd(stream.stream, std::move(block));
+  FlushLater(*carrier);
+  return true;
+}
+
+// Sends a response's head on a downstream stream. False: out of memory.
+bool Engine::Impl::WriteStreamHead(Conn& stream, uint16_t status, const http::HeaderBlock& headers,
+                                   bool end) {
+  Conn* const carrier = conns_.Find(stream.carrier);
+  if (carrier == nullptr) return true;
+  FlushLater(*carrier);
+  return carrier->http2->session.SendResponse(stream.stream, status, headers, end);
+}
+
+// Upstream.
+
+void Engine::Impl::RemoveCarrier(Conn& carrier) {
+  auto& all = carrier.host->http2;
+  all.erase(std::remove(all.begin(), all.end(), carrier.id), all.end());
+}
+
+// A connection with room for one more stream; null: none.
+Conn* Engine::Impl::FindCarrier(cluster::Host* host) {
+  for (const ConnId id : host->http2) {
+    Conn& carrier = conns_[id];
+    if (carrier.http2 != nullptr && carrier.http2->session.can_open()) return &carrier;
+  }
+  return nullptr;
+}
+
+// As AttachUpstream, for a cluster that speaks HTTP/2: a stream of a connection there is, or a
+// place among those who wait for one. False: the breaker allows neither.
+bool Engine::Impl::AttachHttp2(Exchange& x, Instant now) {
+  cluster::Host* const host = x.host;
+  cluster::Cluster* const cluster = x.cluster;
+  if (Conn* const carrier = FindCarrier(host)) return OpenStream(x, *carrier, now);
+  const config::CircuitBreaker& breaker = cluster->settings().breaker;
+  if (cluster->rq_pending >= breaker.pending_max) {
+    ++cluster->stats.rq_pending_overflow;
+    return false;
+  }
+  if (!WantCarrier(cluster, host, now)) return false;
+  x.state = Exchange::State::kQueued;
+  host->waiting.push_back(x.id.bits());
+  ++cluster->rq_pending;
+  x.pending = true;
+  ++cluster->stats.rq_pending_total;
+  return true;
+}
+
+// One connection at a time is opened for those who wait. False: no slot is left.
+bool Engine::Impl::WantCarrier(cluster::Cluster* cluster, cluster::Host* host, Instant now) {
+  for (const ConnId id : host->http2) {
+    if (!conns_[id].connected) return true;
+  }
+  if (cluster->cx_active >= cluster->settings().breaker.connections_max && host->cx_active > 0) {
+    ++cluster->stats.cx_overflow;
+    return true;
+  }
+  const ConnId id = OpenUpstream(cluster, host, Conn::Kind::kHttp2Up, now);
+  if (!id.valid()) return false;
+  host->http2.push_back(id);
+  return true;
+}
+
+void Engine::Impl::CarrierConnected(Conn& carrier, Instant now) {
+  ++counters_.http2_upstream;
+  const config::Http2Options configured =
+      carrier.cluster->settings().http2.value_or(config::Http2Options());
+  carrier.http2 = std::make_unique<Http2Half>(OptionsOf(http2::Role::kClient, configured),
+                                              &hpack_memory_, pool_);
+  FlushLater(carrier);
+  cluster::Cluster* const cluster = carrier.cluster;
+  cluster::Host* const host = carrier.host;
+  if (host->removed) return DrainCarrier(carrier);
+  ServeHttp2(cluster, host, now);
+}
+
+bool Engine::Impl::OpenStream(Exchange& x, Conn& carrier, Instant now) {
+  const ConnId carrier_id = carrier.id;
+  const ConnId id = conns_.Emplace(Conn::Kind::kHttpUp, now);
+  if (!id.valid()) {
+    ++counters_.upstream_refused;
+    return false;
+  }
+  Conn& from = conns_[carrier_id];
+  timers_->Cancel(&from.timer);
+  Conn& stream = conns_[id];
+  stream.id = id;
+  stream.timer.subject = id.bits();
+  stream.connected = true;
+  stream.local = from.local;
+  stream.remote = from.remote;
+  stream.cluster = from.cluster;
+  stream.host = from.host;
+  stream.carrier = carrier_id;
+  // A reuse race is one of a connection that was at rest (IsReuseRace).
+  stream.request_count = from.http2->streams.empty() ? from.request_count : 0;
+  ++from.request_count;
+  stream.responses.emplace();
+  BindUpstream(x, stream);
+  const uint32_t limit = from.cluster->settings().requests_per_connection_max;
+  if (limit != 0 && from.request_count >= limit) {
+    ++from.cluster->stats.cx_max_requests;
+    RemoveCarrier(from);
+    from.drain = true;  // after its streams
+  }
+  WriteRequest(x, now);
+  return true;
+}
+
+// The request's head on a new stream. False: out of memory, or the session takes no more.
+bool Engine::Impl::WriteStreamRequest(const Exchange& x, Conn& stream, Instant now) {
+  Conn* const carrier = conns_.Find(stream.carrier);
+  if (carrier == nullptr) return false;
+  const bool end = x.head.framing == http::Framing::kNone;
+  const uint32_t number = carrier->http2->session.SendRequest({.method = x.head.method,
+                                                               .scheme = "http",
+                                                               .authority = x.authority,
+                                                               .path = x.path,
+                                                               .headers = &x.head.headers,
+                                                               .end = end},
+                                                              now);
+  FlushLater(*carrier);
+  if (number == 0) return false;
+  stream.stream = number;
+  carrier->http2->streams.emplace(number, stream.id);
+  return true;
+}
+
+void Engine::Impl::ServeHttp2(cluster::Cluster* cluster, cluster::Host* host, Instant now) {
+  while (!host->waiting.empty()) {
+    Exchange* const x = exchanges_.Find(ExchangeId::FromBits(host->waiting.front()));
+    if (x == nullptr) {
+      host->waiting.pop_front();
+      continue;
+    }
+    Conn* const carrier = FindCarrier(host);
+    if (carrier == nullptr) {
+      // Out of slots: those who wait go on waiting, and their timeouts end it.
+      WantCarrier(cluster, host, now);
+      return;
+    }
+    host->waiting.pop_front();
+    --cluster->rq_pending;
+    x->pending = false;
+    x->state = Exchange::State::kConnecting;
+    if (!OpenStream(*x, *carrier, now)) {
+      EndAttempt(*x);
+      ReplyOverflow(*x, now);
+    }
+  }
+}
+
+// No connection could be opened: those who waited for it fail with it, unless there is another.
+void Engine::Impl::CarrierFailed(cluster::Host* host, AttemptFailure how, Instant now) {
+  if (!host->http2.empty()) return;
+  const std::vector<cluster::WaiterId> waiting(host->waiting.begin(), host->waiting.end());
+  for (const cluster::WaiterId id : waiting) {
+    if (Exchange* const x = exchanges_.Find(ExchangeId::FromBits(id))) {
+      AttemptFailed(*x, how, now);
+    }
+  }
+}
+
+}  // namespace meltemi::engine

@@ -1,0 +1,150 @@
+// Goal: every way an attempt can end is told to outlier detection, and what it decides shows:
+// in the host picked, the flag, the statistics. Method: the engine by hand in virtual time.
+#include <string>
+
+#include "l7/engine/engine_fixture.h"
+
+namespace meltemi::engine {
+namespace {
+
+class OutlierEngineTest : public EngineTest {
+ protected:
+  OutlierEngineTest() {
+    snapshot_ = MakeSnapshot(1, 2);
+    cluster().panic_percent = 0;
+    cluster().outlier.emplace();
+    cluster().outlier->consecutive_5xx = 1;
+    cluster().outlier->ejection_percent_max = 50;
+  }
+  // Time enough for every ejection to be over and forgotten, one look after the other.
+  void TearDown() override {
+    CloseAll();
+    for (int i = 0; i < 10; ++i) Advance(Duration::Seconds(10));
+    EngineTest::TearDown();
+  }
+  double Sample(const std::string& name) {
+    std::vector<telemetry::Sample> samples;
+    engine().AppendSamples(&samples);
+    for (const telemetry::Sample& s : samples) {
+      if (s.name == "envoy_cluster_outlier_detection_" + name) return s.value;
+    }
+    return -1;
+  }
+  // One request on a connection of its own: where it went, and what was said.
+  SockAddr Ask(std::string_view answer) {
+    const ConnId down = Accept();
+    Send(down, Get("/", "connection: close\r\n"));
+    const ConnId up = Connect();
+    Take(up);
+    Send(up, answer);
+    Take(down);
+    return At(up).address;
+  }
+};
+
+TEST_F(OutlierEngineTest, A500EjectsTheHostForAWhile) {
+  const std::string close = "connection: close\r\n";
+  const SockAddr ill = Ask(Status(500, close));
+  EXPECT_EQ(Sample("ejections_active"), 1);
+  EXPECT_EQ(Sample("ejections_enforced_total"), 1);
+  EXPECT_EQ(Sample("ejections_enforced_consecutive_5xx"), 1);
+  for (int i = 0; i < 4; ++i) EXPECT_NE(Ask(Ok("1", close)), ill);
+  std::string clusters;
+  engine().AppendClusters(&clusters);
+  EXPECT_NE(clusters.find("::health_flags::/failed_outlier_check"), std::string::npos) << clusters;
+  Advance(Duration::Seconds(31));
+  EXPECT_EQ(Sample("ejections_active"), 0);
+  const SockAddr one = Ask(Ok("1", close));
+  EXPECT_NE(Ask(Ok("1", close)), one);
+}
+
+TEST_F(OutlierEngineTest, NothingIsSaidAboutClustersWithoutIt) {
+  cluster().outlier.reset();
+  Ask(Status(500, "connection: close\r\n"));
+  EXPECT_EQ(Sample("ejections_active"), -1);
+}
+
+TEST_F(OutlierEngineTest, WhenAllAreOutThereIsNoHealthyUpstream) {
+  cluster().outlier->ejection_percent_max = 100;
+  Ask(Status(503, "connection: close\r\n"));
+  Ask(Status(503, "connection: close\r\n"));
+  const ConnId down = Accept();
+  Send(down, Get());
+  EXPECT_EQ(StatusOf(Take(down)), 503);
+  EXPECT_EQ(LastRecord(), "503 UH no_healthy_upstream");
+}
+
+TEST_F(OutlierEngineTest, ARefusedConnectionCounts) {
+  const ConnId down = Accept();
+  Send(down, Get());
+  Refuse();
+  EXPECT_EQ(Sample("ejections_active"), 1);
+}
+
+TEST_F(OutlierEngineTest, AConnectionThatEndsWithoutAnAnswerCounts) {
+  const ConnId down = Accept();
+  Send(down, Get());
+  Closed(Connect());
+  EXPECT_EQ(StatusOf(Take(down)), 503);
+  EXPECT_EQ(Sample("ejections_active"), 1);
+}
+
+TEST_F(OutlierEngineTest, ATimeoutCounts) {
+  forward().timeout = Duration::Seconds(1);
+  const ConnId down = Accept();
+  Send(down, Get());
+  Connect();
+  Advance(Duration::Seconds(2));
+  EXPECT_EQ(StatusOf(Take(down)), 504);
+  EXPECT_EQ(Sample("ejections_active"), 1);
+}
+
+TEST_F(OutlierEngineTest, ATimeoutInTheQueueIsNotTheHostsFault) {
+  forward().timeout = Duration::Seconds(1);
+  snapshot_->clusters[0].endpoints.resize(1);
+  cluster().outlier->ejection_percent_max = 100;
+  cluster().breaker.connections_max = 1;
+  Accept(1);  // opaque TCP, which keeps the only connection
+  Connect();
+  const ConnId down = Accept();
+  Send(down, Get());
+  Advance(Duration::Seconds(2));
+  EXPECT_EQ(StatusOf(Take(down)), 504);
+  EXPECT_EQ(Sample("ejections_detected_consecutive_5xx"), 0);
+}
+
+TEST_F(OutlierEngineTest, ARetriedResponseCounts) {
+  retry().on = config::RetryPolicy::k5xx;
+  retry().retry_count_max = 1;
+  const ConnId down = Accept();
+  Send(down, Get());
+  const ConnId ill = Connect();
+  Send(ill, Status(502, "connection: close\r\n"));
+  EXPECT_EQ(Sample("ejections_active"), 1);
+  Advance(Duration::Millis(260));
+  const ConnId well = Connect();
+  EXPECT_NE(At(well).address, At(ill).address);
+  Send(well, Ok("1"));
+  EXPECT_EQ(StatusOf(Take(down)), 200);
+}
+
+TEST_F(OutlierEngineTest, TcpConnectionsCountByWhetherTheyOpen) {
+  proxy().connect_attempt_count_max = 1;
+  cluster().outlier->consecutive_5xx = 2;
+  cluster().lb = config::LbPolicy::kRoundRobin;
+  snapshot_->clusters[0].endpoints.resize(1);
+  cluster().outlier->ejection_percent_max = 100;
+  Accept(1);
+  Refuse();
+  Accept(1);
+  Connect();  // ends the streak
+  Accept(1);
+  Refuse();
+  EXPECT_EQ(Sample("ejections_active"), 0);
+  Accept(1);
+  Refuse();
+  EXPECT_EQ(Sample("ejections_active"), 1);
+}
+
+}  // namespace
+}  // namespace meltemi::engine

@@ -1,0 +1,34 @@
+// From a block of fields to a message, and back: RFC 9113 8.2, 8.3. What is malformed is refused
+// here, as http::ValidateRequest does for HTTP/1; after it a message looks the same to the engine
+// whichever way it came.
+#ifndef MELTEMI_L7_HTTP2_MESSAGE_H_
+#define MELTEMI_L7_HTTP2_MESSAGE_H_
+
+#include <string_view>
+
+#include "absl/container/inlined_vector.h"
+#include "l7/http/message.h"
+#include "l7/http/reject.h"
+#include "l7/http2/hpack.h"
+
+namespace meltemi::http2 {
+
+// `ended`: the block came with END_STREAM. Framing is kLength when content-length is there, kNone
+// when `ended`, else kChunked: "until the end of the stream".
+http::Reject MakeRequest(Fields&& fields, bool ended, http::RequestHead* head);
+http::Reject MakeResponse(Fields&& fields, std::string_view request_method, bool ended,
+                          http::ResponseHead* head);
+// Trailers: no pseudo-header fields (8.1).
+http::Reject CheckTrailers(const Fields& fields);
+
+using FieldList = absl::InlinedVector<nghttp2_nv, 32>;
+// What goes on the wire. Hop-by-hop fields must be gone (http::RemoveHopByHop); texts are referred
+// to. `scheme` is "http" or "https".
+void ListRequest(std::string_view method, std::string_view scheme, std::string_view authority,
+                 std::string_view path, const http::HeaderBlock& headers, FieldList* out);
+void ListResponse(std::string_view status, const http::HeaderBlock& headers, FieldList* out);
+void ListTrailers(const http::HeaderBlock& headers, FieldList* out);
+
+}  // namespace meltemi::http2
+
+#endif  // MELTEMI_L7_HTTP2_MESSAGE_H_

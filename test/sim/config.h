@@ -1,0 +1,56 @@
+// Configurations of the simulated plane, built as l7/config's compiler would: one outbound HTTP
+// listener on port 80 of any address, routes by path prefix, clusters of fixed endpoints. Built by
+// hand so that a simulation needs no protobuf; what the compiler makes of protos has its own tests.
+#ifndef MELTEMI_TEST_SIM_CONFIG_H_
+#define MELTEMI_TEST_SIM_CONFIG_H_
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "l7/base/ip_addr.h"
+#include "l7/base/time.h"
+#include "l7/config/snapshot.h"
+
+namespace meltemi::sim {
+
+struct ClusterSpec {
+  std::string name;
+  std::vector<SockAddr> endpoints;
+  config::LbPolicy lb = config::LbPolicy::kRoundRobin;
+  Duration connect_timeout = Duration::Seconds(10);
+  Duration idle_timeout = Duration::Seconds(5);  // of pooled connections
+};
+
+struct RouteSpec {
+  std::string prefix = "/";
+  std::string cluster;
+  Duration timeout;             // zero: none
+  uint32_t retry_count = 0;     // on connect failure, reset and gateway errors
+  std::string response_header;  // value of x-config on every response; empty: not added
+};
+
+struct ConfigSpec {
+  std::vector<ClusterSpec> clusters;
+  std::vector<RouteSpec> routes;  // first match wins
+  bool access_log = true;
+};
+
+// Gives the snapshots their growing sequence, and names their stable ids.
+class ConfigMaker {
+ public:
+  std::unique_ptr<config::Snapshot> Make(const ConfigSpec& spec);
+
+ private:
+  config::Cluster MakeCluster(const ClusterSpec& spec);
+
+  uint64_t sequence_ = 0;
+  std::map<std::string, uint32_t> cluster_ids_;
+  std::map<std::pair<uint32_t, SockAddr>, uint32_t> endpoint_ids_;
+};
+
+}  // namespace meltemi::sim
+
+#endif  // MELTEMI_TEST_SIM_CONFIG_H_

@@ -1,0 +1,108 @@
+// Plane: a node plane of N real workers on one thread, without the threads, clocks and descriptors
+// of dataplane/node.h. What Node does with mail, links and ports is done here the same way.
+//
+// Owns the workers, their pools, mailboxes and the snapshot slot; borrows ports. Single thread.
+#ifndef MELTEMI_TEST_SIM_PLANE_H_
+#define MELTEMI_TEST_SIM_PLANE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "dataplane/packet/heap_pool.h"
+#include "dataplane/shared/snapshot_slot.h"
+#include "dataplane/worker/testing/memory_port.h"
+#include "dataplane/worker/worker.h"
+
+namespace meltemi::sim {
+
+struct PlaneOptions {
+  int workers = 1;
+  uint64_t seed = 1;
+  uint32_t conn_count_max = 4096;
+  uint32_t l7_conn_count_max = 8192;
+  Duration time_wait = Duration::Seconds(60);
+  Duration turn_time = Duration::Micros(2);  // what a turn costs on the virtual clock
+  worker::Probe* probe = nullptr;            // around every turn
+};
+
+struct PlanePort {
+  std::string name;
+  worker::MemoryPort* port = nullptr;
+  ip::PortOptions ip;  // what the port's capabilities say is filled in
+  const config::Workload* workload = nullptr;
+};
+
+class Plane {
+ public:
+  Plane(const PlaneOptions& options, Instant now);
+  ~Plane();
+  Plane(const Plane&) = delete;
+
+  ip::PortId AddPort(const PlanePort& port);
+  void Detach(ip::PortId id);
+  void Attach(ip::PortId id);  // again, after Detach was answered by every worker
+  bool detached(ip::PortId id) const { return ports_[id].releases == options_.workers; }
+  void SetRoutes(const std::vector<ip::Route>& routes);
+  void Publish(std::unique_ptr<const config::Snapshot> snapshot);
+  void Drain();
+  // Snapshots that are still kept, after freeing what nobody uses.
+  size_t KeptSnapshots() { return snapshots_.Reclaim(); }
+
+  // Turns every worker that is due or has something to do.
+  void Run(Instant now);
+  // When the next worker is due, if nothing arrives before.
+  Instant NextAt() const;
+
+  int workers() const { return options_.workers; }
+  worker::Worker& worker(int i) { return *slots_[i]->worker; }
+  const worker::Worker& worker(int i) const { return *slots_[i]->worker; }
+  const worker::PortAttachment& attachment(ip::PortId id) const { return ports_[id].attachment; }
+  const std::vector<telemetry::AccessRecord>& records() const { return records_; }
+
+  // Of all workers.
+  worker::WorkerCounters WorkerTotals() const;
+  tcp::TcpCounters TcpTotals() const;
+  engine::EngineCounters EngineTotals() const;
+  ip::IpCounters IpTotals() const;
+  int64_t packets_outstanding() const;
+  uint32_t tcp_connections() const;
+  uint32_t l7_connections() const;
+  uint32_t exchanges() const;
+  uint64_t pool_failures() const;
+  // Every counter of every worker, as one number: equal runs have equal ones.
+  uint64_t CounterHash() const;
+
+ private:
+  struct Slot {
+    explicit Slot(packet::HeapPacketStore* store) : pool(UINT32_MAX, store) {}
+    packet::HeapPacketPool pool;
+    worker::MailIn mail{limits::kMailboxSlots};
+    worker::MailOut out;
+    std::vector<std::unique_ptr<worker::PeerLink>> from_peers;  // [i]: from worker i
+    std::unique_ptr<worker::Worker> worker;
+    Instant next_at;  // due
+    Instant free_at;  // its last turn has ended
+  };
+  struct PortSlot {
+    PlanePort port;
+    worker::PortAttachment attachment;  // of worker 0
+    int releases = 0;                   // workers that have let go of it
+  };
+  bool HasInput(const Slot& slot) const;
+  void Turn(Slot* slot, Instant now);
+  void ReadReplies(Slot* slot);
+  void SendMail(int worker, worker::Mail mail);
+
+  const PlaneOptions options_;
+  packet::HeapPacketStore store_;  // outlives the pools
+  shared::SnapshotSlot snapshots_;
+  std::vector<std::unique_ptr<Slot>> slots_;
+  std::vector<PortSlot> ports_;
+  std::vector<telemetry::AccessRecord> records_;
+};
+
+}  // namespace meltemi::sim
+
+#endif  // MELTEMI_TEST_SIM_PLANE_H_
