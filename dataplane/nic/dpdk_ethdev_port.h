@@ -5,9 +5,9 @@
 // and Close on the control thread. InitEal and the workers' DpdkPacketPools come first. Bound: the
 // driver's queues (kDescriptorCount each); RTE_MAX_ETHPORTS (32) ports in a process.
 //
-// Waking a worker that sleeps: AF_XDP by its socket; vhost-user and virtio-user by the driver's
-// receive interrupts, which are armed for the sleep only, and by news of the other side's coming.
-// NICs, rings and the null device are polled for ever.
+// Waking a worker that sleeps: AF_XDP by its socket; vhost-user by the driver's receive
+// interrupts, which are armed for the sleep only, and by news of the other side's coming. NICs,
+// virtio-user, rings and the null device are polled for ever.
 #ifndef MELTEMI_DATAPLANE_NIC_DPDK_ETHDEV_PORT_H_
 #define MELTEMI_DATAPLANE_NIC_DPDK_ETHDEV_PORT_H_
 

@@ -111,7 +111,8 @@ host, family = sys.argv[1], int(sys.argv[2])
 with socket.socket(family) as s:
     s.settimeout(10)
     s.connect((host, 9080))
-    s.sendall(b"".join(b"GET /bytes/%d HTTP/1.1\\r\\nHost: echo\\r\\n\\r\\n" % n for n in range(1, 11)))
+    request = b"GET /bytes/%d HTTP/1.1\\r\\nHost: echo\\r\\n\\r\\n"
+    s.sendall(b"".join(request % n for n in range(1, 11)))
     stream = s.makefile("rb")
     for _ in range(10):
         print(stream.readline().split()[1].decode(), end=" ")

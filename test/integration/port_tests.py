@@ -1,4 +1,4 @@
-"""Ports come and go while traffic runs: by netlink, by the bootstrap file; and they let workers sleep.
+"""Ports come and go while traffic runs, by netlink and by the bootstrap file; workers may sleep.
 """
 import dataclasses
 import datetime
@@ -183,13 +183,14 @@ def wrong_file_is_refused_and_nothing_changes(mesh):
     ports = own["meltemi"]["ports"]
     wrong = (
         (meltemi(workers=2), "meltemi.workers: differs"),
-        (meltemi(ports=ports[1:]), f"meltemi.workloads[0].port: no port is called \\\"{ports[0]['name']}"),
+        (meltemi(ports=ports[1:]),
+         f"meltemi.workloads[0].port: no port is called \\\"{ports[0]['name']}"),
         (meltemi(ports=[*ports, {"name": "x", "device": "vath:x"}]),
          f"meltemi.ports[{len(ports)}].device"),
         (meltemi(ports=[*ports, {"name": "x", "device": "vhost:/run/x.sock"}]),
          "meltemi.ports: the first port that DPDK drives"),
-        ({**own, "admin": {"address": {"socket_address": {"address": "0.0.0.0",
-                                                          "port_value": 15001}}}}, "admin: differs"),
+        ({**own, "admin": {"address": {"socket_address": {
+            "address": "0.0.0.0", "port_value": 15001}}}}, "admin: differs"),
         ({**own, "nonsense": 1}, "nonsense: unknown field"),
     )
     names = {p["name"] for p in ports}
