@@ -47,6 +47,7 @@ void PortSet::RxBurst(packet::PacketPool* pool, Instant now, std::vector<ip::RxP
       entry.last_seen = now;
     } else if (entry.can_cool && now - entry.last_seen > kHotSpan) {
       entry.hot = false;
+      a.port->LetGo(a.rx_queue, *pool);  // a thousand quiet pods hold no packets
       hot_[i] = hot_.back();
       hot_.pop_back();
       continue;

@@ -205,6 +205,7 @@ Instant Worker::FireTimers(Instant now) {
       case TimerOwner::kL7:
         engine_.OnTimer(timer, now);
         break;
+      case TimerOwner::kTls:  // nothing there yet: dataplane/tls/tls.h tells how it will be
       case TimerOwner::kWorker:
         break;
     }

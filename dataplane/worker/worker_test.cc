@@ -431,12 +431,13 @@ TEST_F(WorkerTest, QuietPortIsReceivedFromOnlyWhenMarked) {
   now_ = now_ + PortSet::kHotSpan + Duration::Nanos(1);
   ports.RxBurst(&pool, now_, &got);
   EXPECT_EQ(receive(), 0u);
+  EXPECT_EQ(wakes.let_go_count(), 1) << "a quiet port keeps no packets to receive into";
   EXPECT_EQ(wakes.waiting(0), 1u);
   ports.MarkHot(0, now_);
   EXPECT_EQ(receive(), 2u);
   ports.MarkHot(7, now_);  // no such port
   ports.Detach(0, &ip, &pool);
-  EXPECT_EQ(wakes.let_go_count(), 1);
+  EXPECT_EQ(wakes.let_go_count(), 2);
   EXPECT_EQ(pool.outstanding(), 0);
 }
 

@@ -26,9 +26,10 @@ inline constexpr uint32_t kMtuMin = 576;                      // RFC 791; IPv6 n
 
 // IP
 inline constexpr uint32_t kNeighbourCountMax = 4096;
-// Packets that wait for one address, then dropped, the oldest first. As many connections to a pod
-// may open at once, before it has ever answered, without one of them losing a second to its SYN.
-inline constexpr int kNeighbourPendingPackets = 32;
+// Packets that wait for one address, then dropped, the oldest first: as many as in Linux. As many
+// connections to a pod may open at once, before it has ever answered, without one of them losing a
+// second to its SYN.
+inline constexpr int kNeighbourPendingPackets = 101;
 inline constexpr int kIcmpErrorsPerSecond = 100;  // per worker, RFC 1812 4.3.2.8
 inline constexpr uint32_t kRouteCountMax = 65'536;
 inline constexpr size_t kPortTxQueuePackets = 4096;      // waiting for a port, then dropped
@@ -47,6 +48,24 @@ inline constexpr int kTcpOutOfOrderSegments = 256;          // slices held per c
 inline constexpr int kTcpSynRetries = 5;
 inline constexpr int kTcpRetries = 15;  // RFC 1122 4.2.3.5: R2 at least 100 s
 inline constexpr int kTcpSegmentsPerConnPerTurn = 64;
+
+// TLS
+inline constexpr uint32_t kTlsSessionCountMax = 2 * kTcpConnCountMax;  // per worker
+inline constexpr uint32_t kTlsHandshakesInFlight = 1024;  // per worker; more are refused
+inline constexpr int kTlsHandshakesPerTurn = 64;          // taken back, and handed over, per turn
+inline constexpr uint32_t kTlsHandshakeBytesMax = 128 * 1024;  // of the peer, until it is done
+inline constexpr size_t kTlsClientHelloBytesMax = 16 * 1024;   // looked at before a decision
+inline constexpr Duration kTlsHandshakeTimeout = Duration::Seconds(15);  // Envoy's
+inline constexpr int kTlsHandshakeThreadCountMax = 16;
+inline constexpr uint32_t kTlsRecordBytesMax = 16'384;         // plaintext, RFC 8446 5.1
+inline constexpr uint32_t kTlsPostHandshakeBytesMax = 16'384;  // one message after the handshake
+inline constexpr int kTlsEmptyRecordsMax = 32;                 // without data, in a row
+inline constexpr int kTlsKeyUpdatesMax = 32;                   // without data between them
+inline constexpr uint64_t kTlsRecordsPerKey = 1 << 23;  // RFC 8446 5.5: below 2^24.5 for AES-GCM
+inline constexpr uint32_t kTlsExpandedKeys = 4096;      // per worker, 1 KB each
+inline constexpr uint32_t kTlsClientSessions = 1024;    // per worker, for resumption
+inline constexpr uint32_t kTlsVerifiedCertificates = 1024;  // remembered per handshake thread
+inline constexpr uint32_t kTlsSubjectAltNamesMax = 64;      // read from a certificate
 
 // HTTP (Envoy's defaults: proxy-behaviour reference 4.4)
 inline constexpr uint32_t kHttpHeaderBytesMax = 60 * 1024;

@@ -53,7 +53,9 @@ BANS = (
          **_CONTROL_THREAD}),
     Ban("threads",
         r"\bstd::(?:j?thread|async)\b|\bpthread_create\b|\bfork\(\)",
-        WORKER_CODE, _CONTROL_THREAD),
+        WORKER_CODE,
+        {**_CONTROL_THREAD,
+         "dataplane/tls/handshake_threads": "handshakes are computed off the workers"}),
     Ban("thread_local", r"\bthread_local\b|\b__thread\b", ALL_CODE, {}),
     Ban("raw new or malloc",
         # `Owner(new T(...))` is owned in the same expression; placement new allocates nothing.
@@ -67,6 +69,7 @@ BANS = (
         WORKER_CODE,
         {"l7/config/": "a snapshot is shared by what pins it: made and freed off the workers",
          "dataplane/shared/snapshot_slot": "hands a snapshot to the workers",
+         "dataplane/tls/context": "certificates and keys are shared by the handshakes they pin",
          "dataplane/agent/": "gRPC and the snapshots it makes",
          "dataplane/admin/": "reads the snapshot in force"}),
     Ban("exceptions", r"\b(?:throw|try|catch)\b", ALL_CODE,
@@ -105,6 +108,7 @@ HEADER_BANS = (
               r"(?:thread|mutex|shared_mutex|condition_variable|future|semaphore|barrier|latch|"
               r"random)$",
               {"dataplane/shared/": "all that crosses threads lives there",
+               "dataplane/tls/handshake_threads": "handshakes are computed off the workers",
                **_CONTROL_THREAD, "control/": "threads and clocks of servers",
                "ca/": "threads and clocks of servers"}),
     HeaderBan("yaml-cpp", r"yaml-cpp/",

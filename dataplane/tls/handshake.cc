@@ -1,0 +1,123 @@
+#include "dataplane/tls/handshake.h"
+
+#include <utility>
+
+#include "dataplane/tls/handshake_runner.h"
+#include "dataplane/tls/record_layer.h"
+#include "dataplane/tls/wipe.h"
+#include "l7/base/check.h"
+
+namespace meltemi::tls {
+namespace {
+
+// Records of the protected type in `bytes`, which are whole records that OpenSSL wrote.
+uint64_t CountProtected(std::string_view bytes) {
+  uint64_t count = 0;
+  while (!bytes.empty()) {
+    CHECK(bytes.size() >= kRecordHeaderBytes);
+    const auto at = [&bytes](size_t i) { return static_cast<uint8_t>(bytes[i]); };
+    const size_t record = kRecordHeaderBytes + (size_t{at(3)} << 8 | at(4));
+    CHECK(bytes.size() >= record);
+    count += at(0) == static_cast<uint8_t>(ContentType::kApplicationData);
+    bytes.remove_prefix(record);
+  }
+  return count;
+}
+
+}  // namespace
+
+HandshakeRunner::~HandshakeRunner() = default;
+
+Handshake::~Handshake() {
+  Wipe(read_secret.data(), read_secret.size());
+  Wipe(write_secret.data(), write_secret.size());
+}
+
+std::unique_ptr<Handshake> Handshake::MakeDone(TlsId id, Suite suite,
+                                               const std::array<uint8_t, 48>& read_secret,
+                                               const std::array<uint8_t, 48>& write_secret) {
+  auto handshake = std::make_unique<Handshake>(id, SslOptions{});
+  handshake->state_ = State::kDone;
+  handshake->info = std::make_unique<HandshakeInfo>();
+  handshake->own_records = true;
+  handshake->suite = suite;
+  handshake->read_secret = read_secret;
+  handshake->write_secret = write_secret;
+  return handshake;
+}
+
+void Handshake::Run(VerifiedCertificates* verified) {
+  if (state_ == State::kTickets) return ReadTickets();
+  CHECK(state_ == State::kRunning);
+  if (ssl_ == nullptr) {
+    role_ = options_.context->role;
+    resume_ = options_.context->resume;
+    ssl_ = std::make_unique<SslConnection>(std::move(options_));
+  }
+  ssl_->Feed(in);
+  in.clear();
+  const SslConnection::Result result = ssl_->DoHandshake(unix_seconds_, verified);
+  certificates_verified = ssl_->certificates_verified();
+  certificates_known = ssl_->certificates_known();
+  ssl_->TakeOutput(&out);
+  switch (result) {
+    case SslConnection::Result::kWantInput:
+      break;
+    case SslConnection::Result::kDone:
+      Finish();
+      break;
+    case SslConnection::Result::kClosed:
+      Fail({.error = TlsError::kHandshakeFailed, .detail = "closed during the handshake"});
+      break;
+    case SslConnection::Result::kFailed:
+      Fail(ssl_->failure());
+      break;
+  }
+}
+
+void Handshake::Finish() {
+  info = ssl_->Info();
+  SslConnection::Failure failure = ssl_->CheckPeer(unix_seconds_, info->peer);
+  if (failure.error != TlsError::kNone) return Fail(std::move(failure));
+  session = ssl_->TakeSession();  // TLS 1.2
+  own_records = ssl_->OwnRecords(&suite);
+  state_ = State::kDone;
+  if (!own_records) {
+    connection = std::move(ssl_);
+    return;
+  }
+  // OpenSSL reads record by record: what it has not asked for lies untouched.
+  leftover = ssl_->TakeLeftover();
+  const bool server = role_ == Role::kServer;
+  read_secret = server ? ssl_->secrets().client : ssl_->secrets().server;
+  write_secret = server ? ssl_->secrets().server : ssl_->secrets().client;
+  // A server's tickets follow the client's Finished, in the last trip, alone (RFC 8446 4.6.1). A
+  // client's last trip is its Finished, under the handshake's key.
+  write_sequence = server ? CountProtected(out) : 0;
+  if (!server && resume_) {
+    state_ = State::kTickets;
+  } else {
+    ssl_.reset();
+  }
+}
+
+// `in` holds records that follow the handshake directly: tickets and nothing else.
+void Handshake::ReadTickets() {
+  ssl_->Feed(in);
+  in.clear();
+  uint8_t byte = 0;
+  uint32_t n = 0;
+  // No application data is in there: nothing is ever read, or the tickets were malformed.
+  (void)ssl_->Read(&byte, 1, &n);
+  session = ssl_->TakeSession();
+  ssl_.reset();
+  state_ = State::kDone;
+}
+
+void Handshake::Fail(SslConnection::Failure failure) {
+  failure_ = std::move(failure);
+  state_ = State::kFailed;
+  ssl_.reset();
+}
+
+}  // namespace meltemi::tls

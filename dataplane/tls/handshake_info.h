@@ -1,0 +1,36 @@
+// HandshakeInfo: what a finished handshake has established. A value, made on a handshake thread.
+#ifndef MELTEMI_DATAPLANE_TLS_HANDSHAKE_INFO_H_
+#define MELTEMI_DATAPLANE_TLS_HANDSHAKE_INFO_H_
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "dataplane/tls/context.h"
+
+namespace meltemi::tls {
+
+// The peer's certificate, verified unless the context's VerifyPeer is kNo.
+struct PeerIdentity {
+  bool certificate_given = false;
+  std::vector<std::string> uri_sans;  // SPIFFE identities are here
+  std::vector<std::string> dns_sans;
+  std::string subject;               // RFC 2253, as in the XFCC header
+  std::array<uint8_t, 32> sha256{};  // of the DER certificate, XFCC's Hash
+  int64_t not_after = 0;             // seconds since 1970
+};
+
+struct HandshakeInfo {
+  Version version = Version::kTls13;
+  uint16_t cipher_suite = 0;  // IANA's number
+  std::string cipher_name;    // OpenSSL's name
+  std::string alpn;           // empty: none agreed
+  std::string sni;            // what the client asked for
+  bool resumed = false;
+  PeerIdentity peer;
+};
+
+}  // namespace meltemi::tls
+
+#endif  // MELTEMI_DATAPLANE_TLS_HANDSHAKE_INFO_H_
