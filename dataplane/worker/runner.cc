@@ -51,12 +51,8 @@ void Runner::Run() {
     const Instant deadline = Turn(now);
     if (worker_->ports().version() != ports_version_) RebuildEpoll();
     now = MonotonicNow();
-    if (worker_->busy()) {
-      idle_since = now;
-      if (++turns % kTurnsPerPoll == 0) Poll(0, now);
-      continue;
-    }
-    if (deadline <= now || now - idle_since < spin_) {
+    if (worker_->busy()) idle_since = now;
+    if (!can_sleep_ || deadline <= now || now - idle_since < spin_ || worker_->busy()) {
       if (++turns % kTurnsPerPoll == 0) Poll(0, now);
       continue;
     }
@@ -99,7 +95,6 @@ void Runner::DisarmPorts() {
 }
 
 void Runner::Sleep() {
-  if (!AllPortsWake()) return;
   bell_->Arm();
   ArmPorts();
   const Instant deadline = Turn(MonotonicNow());
@@ -147,6 +142,7 @@ void Runner::Poll(int timeout_ms, Instant now) {
 
 void Runner::RebuildEpoll() {
   ports_version_ = worker_->ports().version();
+  can_sleep_ = AllPortsWake();
   close(epoll_);
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
   CHECK(epoll_ >= 0);

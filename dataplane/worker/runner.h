@@ -49,6 +49,7 @@ class Runner {
   shared::Doorbell* const bell_;
   int epoll_ = -1;
   uint64_t ports_version_ = UINT64_MAX;
+  bool can_sleep_ = false;  // every port of this version can wake us
   Duration spin_;
 };
 

@@ -170,7 +170,9 @@ def pod_added_and_removed_by_file(mesh):
         mesh.servers.pop(LATE.name).kill()
         network.remove(mesh.netns(LATE.name))
     expect_none_lost(bystander.result(), "requests to another service")
-    expect_level(mesh, before)
+    # The other node's connections to the pod, one by IPv4 and one by IPv6: nothing answers there
+    # any more, and only keepalive will tell.
+    expect_level(mesh, before, connections_more=2)
 
 
 def wrong_file_is_refused_and_nothing_changes(mesh):
@@ -309,12 +311,13 @@ def no_wake_up_is_lost_on_veth(mesh):
 
 
 def no_wake_up_is_lost_on_vhost_user(mesh):
-    """Across the vhost-user link and back: each end wakes by the other's notification."""
-    sleeps = {node: _sleeps(mesh, node) for node in mesh.topology.nodes}
+    """Across the vhost-user link and back. The node at its server end sleeps and is woken by the
+    client's notification; the one at the client end polls, which a virtio-user port must be."""
+    sleeps = _sleeps(mesh, CLIENT_NODE)
     average = _ping_pongs(mesh, mesh.topology.pod("ratings-v1").v4)
-    slept = {node.name: _sleeps(mesh, node) - sleeps[node] for node in mesh.topology.nodes}
-    expect(min(slept.values()) > 9000, f"only {slept} sleeps: the workers were not asleep")
-    return f"average {average:.3f} ms, sleeps {slept}"
+    slept = _sleeps(mesh, CLIENT_NODE) - sleeps
+    expect(slept > 9000, f"only {slept:.0f} sleeps: the pings did not meet a sleeping worker")
+    return f"average {average:.3f} ms, {slept:.0f} sleeps"
 
 
 def requests_over_vhost_user(mesh):
