@@ -134,6 +134,13 @@ def warm_level(mesh, rules=()):
     return {node: level(mesh, node) for node in nodes}
 
 
-def expect_level(mesh, before, connections_more=0):
+# How far a pool has filled depends on how many requests happened to overlap: up to the width of the
+# load, and at the node of the backend a connection that comes in for each that goes out. What must
+# be exact is counted in the simulation (test/sim).
+CONNECTIONS = 16
+POOLS_MORE = 2 * CONNECTIONS
+
+
+def expect_level(mesh, before, connections_more=POOLS_MORE):
     for node, was in before.items():
         wait_for_level(mesh, node, was, connections_more=connections_more)

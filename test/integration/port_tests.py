@@ -170,9 +170,7 @@ def pod_added_and_removed_by_file(mesh):
         mesh.servers.pop(LATE.name).kill()
         network.remove(mesh.netns(LATE.name))
     expect_none_lost(bystander.result(), "requests to another service")
-    # The other node's connections to the pod, one by IPv4 and one by IPv6: nothing answers there
-    # any more, and only keepalive will tell.
-    expect_level(mesh, before, connections_more=2)
+    expect_level(mesh, before)
 
 
 def wrong_file_is_refused_and_nothing_changes(mesh):
