@@ -128,7 +128,7 @@ def warm_level(mesh, rules=()):
         if rule:
             mesh.apply(rule)
         for url in (REVIEWS, RATINGS):
-            expect_none_lost(measure.Wrk(mesh, url, 2, connections=64).result(), "undisturbed")
+            expect_none_lost(measure.Wrk(mesh, url, 1, connections=64).result(), "undisturbed")
     nodes = mesh.topology.nodes
     time.sleep(0.5)  # replies to the clients' last FINs
     return {node: level(mesh, node) for node in nodes}

@@ -10,11 +10,11 @@ TWO_WORKERS = dataclasses.replace(TOPOLOGY, workers=2)
 
 HTTP = (http_tests.get, http_tests.post_10_mb_both_ways, http_tests.chunked_both_ways,
         http_tests.head, http_tests.keep_alive, http_tests.close_after_reply,
-        http_tests.wrk_64_connections, http_tests.ab_keep_alive,
+        http_tests.ab_keep_alive,
         http_tests.iperf3_through_tcp_listener, http_tests.bookinfo_page)
 
 FAILURES = (failure_tests.ping_across_nodes, failure_tests.backend_killed,
-            failure_tests.rules_change_under_load, failure_tests.pilot_away,
+            failure_tests.rules_change_under_load,
             failure_tests.veth_of_local_pod_removed_in_use,
             failure_tests.veth_of_remote_pod_removed_in_use,
             failure_tests.veth_of_client_removed_in_use)
