@@ -33,6 +33,8 @@ struct PortConfig {
   std::string workload;  // kPod: "name.namespace"
   uint16_t mtu = 1500;
   std::optional<std::array<uint8_t, 6>> mac;
+
+  bool operator==(const PortConfig&) const = default;
 };
 
 struct RouteConfig {

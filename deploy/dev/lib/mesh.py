@@ -104,7 +104,7 @@ class Mesh:
         with open(f"{self.config_source}/{name}", "w") as file:
             yaml.safe_dump(document, file, sort_keys=False)
 
-    def _hosts(self):
+    def hosts(self):
         return "".join(f"{address} {s.name} {s.name}.default.svc.cluster.local\n"
                        for s in self.topology.services for address in (s.v4, s.v6))
 
@@ -115,10 +115,10 @@ class Mesh:
             network.add_namespace(self.netns(node.name))
         network.add_management(self.control_netns, [self.netns(n.name) for n in nodes],
                                [n.management_v4 for n in nodes])
-        if len(nodes) > 1:
+        if len(nodes) > 1 and not self.topology.uplink_socket:
             network.add_uplink(self.netns(nodes[0].name), self.netns(nodes[1].name))
         for pod in self.topology.pods:
-            network.add_namespace(self.netns(pod.name), self._hosts())
+            network.add_namespace(self.netns(pod.name), self.hosts())
             self.connect_pod(pod)
 
     def connect_pod(self, pod):
@@ -164,15 +164,21 @@ class Mesh:
              f"--http-addr={topo.MANAGEMENT_GATEWAY}:8080"],
             f"{self.run_dir}/pilot.log", self.control_netns).start()
 
-    def start_plane(self, node, static_resources=None):
-        bootstrap = topo.node_bootstrap(node, self.topology, self.access_log(node),
-                                        static_resources)
-        path = f"{self.run_dir}/{node.name}.yaml"
-        with open(path, "w") as file:
+    def bootstrap_path(self, node):
+        return f"{self.run_dir}/{node.name}.yaml"
+
+    def bootstrap(self, node, static_resources=None):
+        return topo.node_bootstrap(node, self.topology, self.access_log(node), static_resources)
+
+    def write_bootstrap(self, node, bootstrap):
+        with open(self.bootstrap_path(node), "w") as file:
             yaml.safe_dump(bootstrap, file, sort_keys=False)
+
+    def start_plane(self, node, static_resources=None):
+        self.write_bootstrap(node, self.bootstrap(node, static_resources))
         self.planes[node.name] = shell.Daemon(
-            node.name, [NODE_BINARY, f"--config={path}"], f"{self.run_dir}/{node.name}.log",
-            self.netns(node.name)).start()
+            node.name, [NODE_BINARY, f"--config={self.bootstrap_path(node)}"],
+            f"{self.run_dir}/{node.name}.log", self.netns(node.name)).start()
 
     def _use_kernel(self):
         for node in self.topology.nodes:
