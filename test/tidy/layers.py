@@ -17,6 +17,7 @@ ARROWS = {
     "l7/route": _L7,
     "l7/cluster": _L7,
     "l7/policy": _L7,
+    "l7/policy/jwt": (),
     "l7/telemetry": ("l7/http", "l7/config"),
     "l7/engine": ("l7",),
     "dataplane/shared": ("l7/config",),
@@ -38,7 +39,7 @@ ARROWS = {
     "control/mixer": ("control",),
     "control/cli": ("control",),
     "control/common": (),
-    "ca": ("ca", "control/common"),
+    "ca": ("ca", "control/common", "l7/policy/jwt"),
 }
 
 EVERYONE = ("l7/base",)
