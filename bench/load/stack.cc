@@ -137,6 +137,7 @@ void Stack::FireTimers(Instant now) {
         tcp_.OnTimer(timer, now, &events_);
         break;
       case TimerOwner::kL7:
+      case TimerOwner::kTls:
       case TimerOwner::kWorker:
         break;  // nobody here arms them
     }

@@ -281,24 +281,30 @@ TEST_F(PilotTest, ApplyRefusesWithoutWriting) {
 
 TEST_F(PilotTest, WhatTheNodeCannotDoIsSaidAndTheRestServed) {
   const Pilot pilot(folder_);
-  constexpr char kGrpc[] =
+  constexpr char kRatings[] =
       "{apiVersion: v1, kind: Service, metadata: {name: ratings}, spec: {clusterIP: 10.96.0.2, "
-      "ports: [{name: http, port: 80}, {name: grpc, port: 90}]}}";
-  const v1::ApplyResponse response = Apply(pilot, kGrpc);
+      "ports: [{name: http, port: 80}]}}";
+  constexpr char kRule[] =
+      "{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: ratings}, "
+      "spec: "
+      "{host: ratings, trafficPolicy: {outlierDetection: {baseEjectionTime: 10000h}}}}";
+  EXPECT_EQ(Apply(pilot, kRatings).unsupported_size(), 0);
+  const v1::ApplyResponse response = Apply(pilot, kRule);
   EXPECT_EQ(response.problems_size(), 0);
   ASSERT_EQ(response.unsupported_size(), 1);
   EXPECT_EQ(response.unsupported(0).file(), "x.yaml");
-  EXPECT_EQ(response.unsupported(0).object(), "Service default/ratings");
-  EXPECT_EQ(response.unsupported(0).path(), "spec.ports[1]");
+  EXPECT_EQ(response.unsupported(0).object(), "DestinationRule default/ratings");
+  EXPECT_TRUE(
+      absl::StartsWith(response.unsupported(0).path(), "spec.trafficPolicy.outlierDetection"));
   EXPECT_TRUE(
       absl::StartsWith(response.unsupported(0).message(), "not supported by meltemi-node yet: "));
   // Another object's answer is about that object; the status is about all of them.
   EXPECT_EQ(Apply(pilot, kService).unsupported_size(), 0);
   ASSERT_EQ(Status(pilot).unsupported_size(), 1);
-  EXPECT_EQ(Status(pilot).unsupported(0).file(), "service.default.ratings.yaml");
+  EXPECT_EQ(Status(pilot).unsupported(0).file(), "destinationrule.default.ratings.yaml");
   Node node(pilot, "node-a");
   node.Ask(Type::kCluster);
-  EXPECT_EQ(node.Read().resources_size(), 4);  // two services' HTTP ports and the two fixed ones
+  EXPECT_EQ(node.Read().resources_size(), 3);  // a service's HTTP port and the two fixed ones
 }
 
 TEST_F(PilotTest, StreamWithoutANodeIdIsClosed) {

@@ -65,8 +65,8 @@ class Port {
   virtual void ArmWake(int queue) { (void)queue; }
   virtual void DisarmWake(int queue) { (void)queue; }
 
-  // The worker's last call: gives back the packets of `pool` that the port keeps ready to receive
-  // into.
+  // The worker will not receive for a while, or never again: gives back the packets of `pool` that
+  // the port keeps ready to receive into.
   virtual void LetGo(int queue, packet::PacketPool& pool) {
     (void)queue;
     (void)pool;

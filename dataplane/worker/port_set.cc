@@ -46,6 +46,7 @@ void PortSet::RxBurst(packet::PacketPool* pool, Instant now, std::vector<ip::RxP
       entry.last_seen = now;
     } else if (entry.has_event && now - entry.last_seen > kHotSpan) {
       entry.hot = false;
+      a.port->LetGo(a.rx_queue, *pool);  // a thousand quiet pods hold no packets
       hot_[i] = hot_.back();
       hot_.pop_back();
       continue;

@@ -304,69 +304,55 @@ TEST_F(WorkerTest, DetachedPortEndsItsConnectionsAndAttachesAgain) {
   EXPECT_EQ(plane_->tcp_connections(), 1u);
 }
 
-TEST_F(WorkerTest, DetachOfAPortNobodyKnowsIsAnswered) {
-  MailIn mail{64};
+// A worker without ports or peers, spoken to by mail.
+struct LoneWorker {
+  LoneWorker(size_t slots, Instant now)
+      : mail{slots},
+        worker({},
+               {.pool = &pool,
+                .snapshots = &snapshots,
+                .mail_in = &mail,
+                .mail_out = &out,
+                .peers = {nullptr},
+                .from_peers = {nullptr}},
+               now) {}
+  MailIn mail;
   MailOut out;
   packet::HeapPacketPool pool;
-  shared::SnapshotSlot snapshots(1);
-  Worker worker({},
-                {.pool = &pool,
-                 .snapshots = &snapshots,
-                 .mail_in = &mail,
-                 .mail_out = &out,
-                 .peers = {nullptr},
-                 .from_peers = {nullptr}},
-                now_);
-  mail.Push(DetachPort{7});
-  worker.Turn(now_);
+  shared::SnapshotSlot snapshots{1};
+  Worker worker;
+};
+
+TEST_F(WorkerTest, DetachOfAPortNobodyKnowsIsAnswered) {
+  LoneWorker lone(64, now_);
+  lone.mail.Push(DetachPort{7});
+  lone.worker.Turn(now_);
   Reply reply;
-  ASSERT_TRUE(out.replies.Pop(&reply));
+  ASSERT_TRUE(lone.out.replies.Pop(&reply));
   ASSERT_TRUE(std::holds_alternative<PortReleased>(reply));
   EXPECT_EQ(std::get<PortReleased>(reply).id, 7);
-  mail.Push(StopWorker{});
-  EXPECT_FALSE(worker.stopped());
-  worker.Turn(now_);
-  EXPECT_TRUE(worker.stopped());
+  lone.mail.Push(StopWorker{});
+  EXPECT_FALSE(lone.worker.stopped());
+  lone.worker.Turn(now_);
+  EXPECT_TRUE(lone.worker.stopped());
 }
 
 TEST_F(WorkerTest, MailIsReadSoManyMessagesATurn) {
-  MailIn mail{limits::kMailboxSlots};
-  MailOut out;
-  packet::HeapPacketPool pool;
-  shared::SnapshotSlot snapshots(1);
-  Worker worker({},
-                {.pool = &pool,
-                 .snapshots = &snapshots,
-                 .mail_in = &mail,
-                 .mail_out = &out,
-                 .peers = {nullptr},
-                 .from_peers = {nullptr}},
-                now_);
-  for (int i = 0; i < limits::kMailPerTurn + 1; ++i) mail.Push(SetRoutes{});
-  worker.Turn(now_);
-  EXPECT_EQ(worker.counters().mail_read, static_cast<uint64_t>(limits::kMailPerTurn));
-  worker.Turn(now_);
-  EXPECT_EQ(worker.counters().mail_read, static_cast<uint64_t>(limits::kMailPerTurn) + 1);
+  LoneWorker lone(limits::kMailboxSlots, now_);
+  for (int i = 0; i < limits::kMailPerTurn + 1; ++i) lone.mail.Push(SetRoutes{});
+  lone.worker.Turn(now_);
+  EXPECT_EQ(lone.worker.counters().mail_read, static_cast<uint64_t>(limits::kMailPerTurn));
+  lone.worker.Turn(now_);
+  EXPECT_EQ(lone.worker.counters().mail_read, static_cast<uint64_t>(limits::kMailPerTurn) + 1);
 }
 
 TEST_F(WorkerTest, ReportHasEveryTableOfTheWorker) {
-  MailIn mail{64};
-  MailOut out;
-  packet::HeapPacketPool pool;
-  shared::SnapshotSlot snapshots(1);
-  Worker worker({},
-                {.pool = &pool,
-                 .snapshots = &snapshots,
-                 .mail_in = &mail,
-                 .mail_out = &out,
-                 .peers = {nullptr},
-                 .from_peers = {nullptr}},
-                now_);
-  worker.Turn(now_);
-  mail.Push(WantStats{std::make_unique<StatsReport>()});
-  worker.Turn(now_);
+  LoneWorker lone(64, now_);
+  lone.worker.Turn(now_);
+  lone.mail.Push(WantStats{std::make_unique<StatsReport>()});
+  lone.worker.Turn(now_);
   Reply reply;
-  ASSERT_TRUE(out.replies.Pop(&reply));
+  ASSERT_TRUE(lone.out.replies.Pop(&reply));
   const StatsReport& report = *std::get<StatsFilled>(reply).report;
   std::vector<std::string_view> prefixes;
   for (const auto& [prefix, values] : report.tables) {
@@ -431,12 +417,13 @@ TEST_F(WorkerTest, QuietPortIsReceivedFromOnlyWhenMarked) {
   now_ = now_ + PortSet::kHotSpan + Duration::Nanos(1);
   ports.RxBurst(&pool, now_, &got);
   EXPECT_EQ(receive(), 0u);
+  EXPECT_EQ(wakes.let_go_count(), 1) << "a quiet port keeps no packets to receive into";
   EXPECT_EQ(wakes.waiting(0), 1u);
   ports.MarkHot(0, now_);
   EXPECT_EQ(receive(), 2u);
   ports.MarkHot(7, now_);  // no such port
   ports.Detach(0, &ip, &pool);
-  EXPECT_EQ(wakes.let_go_count(), 1);
+  EXPECT_EQ(wakes.let_go_count(), 2);
   EXPECT_EQ(pool.outstanding(), 0);
 }
 

@@ -26,9 +26,10 @@ inline constexpr uint32_t kMtuMin = 576;                      // RFC 791; IPv6 n
 
 // IP
 inline constexpr uint32_t kNeighbourCountMax = 4096;
-// Packets that wait for one address, then dropped, the oldest first. As many connections to a pod
-// may open at once, before it has ever answered, without one of them losing a second to its SYN.
-inline constexpr int kNeighbourPendingPackets = 32;
+// Packets that wait for one address, then dropped, the oldest first: as many as in Linux. As many
+// connections to a pod may open at once, before it has ever answered, without one of them losing a
+// second to its SYN.
+inline constexpr int kNeighbourPendingPackets = 101;
 inline constexpr int kIcmpErrorsPerSecond = 100;  // per worker, RFC 1812 4.3.2.8
 inline constexpr uint32_t kRouteCountMax = 65'536;
 inline constexpr size_t kPortTxQueuePackets = 4096;      // waiting for a port, then dropped

@@ -55,7 +55,7 @@ constexpr std::string_view kEnvoysLimit = "Envoy's default holds";
 constexpr IgnoredField kHttp2Ignored[] = {
     {"hpack_table_size", "the table has RFC 9113's first size"},
     {"allow_metadata", "METADATA frames are ignored"},
-    {"max_outbound_frames", kEnvoysLimit},
+    {"max_outbound_frames", "what waits to be sent is bounded in bytes"},
     {"max_outbound_control_frames", kEnvoysLimit},
     {"max_consecutive_inbound_frames_with_empty_payload", kEnvoysLimit},
     {"max_inbound_priority_frames_per_stream", kEnvoysLimit},

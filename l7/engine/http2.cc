@@ -2,7 +2,6 @@
 // is the TCP connection; everything above it (requests, bodies, retries, records) is the business
 // of its streams, in the files of HTTP/1.
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <string>
 #include <utility>
@@ -66,14 +65,18 @@ std::optional<http::HeaderBlock> TrailersOf(std::string_view text, BufferPool* p
 
 // Downstream: what kind of connection it is, by its first bytes. False: not known yet.
 bool Engine::Impl::Sniff(Conn& conn) {
-  const auto n = static_cast<uint32_t>(std::min(conn.in.size(), kMagic.size()));
-  std::array<uint8_t, kMagic.size()> first;
-  conn.in.CopyTo(0, n, first.data());
-  if (std::string_view(reinterpret_cast<const char*>(first.data()), n) != kMagic.substr(0, n)) {
-    conn.sniff = false;
-    return true;
+  std::string_view left = kMagic;
+  for (const ChainNode* node = conn.in.head(); node != nullptr && !left.empty();
+       node = node->next) {
+    const std::string_view bytes(reinterpret_cast<const char*>(node->slice.data()),
+                                 std::min<size_t>(node->slice.size(), left.size()));
+    if (!left.starts_with(bytes)) {
+      conn.sniff = false;
+      return true;
+    }
+    left.remove_prefix(bytes.size());
   }
-  if (n < kMagic.size()) return false;
+  if (!left.empty()) return false;
   BecomeHttp2(conn);
   return true;
 }
@@ -180,7 +183,6 @@ void Engine::Impl::OnSessionEvent(Conn& carrier, Event event, Instant now) {
     case Event::kGoAway:
       if (carrier.host != nullptr) RemoveCarrier(carrier);
       return FlushLater(carrier);  // it may be the end
-    case Event::kPong:
     case Event::kRequest:
     case Event::kNeedMore:
     case Event::kError:
@@ -193,39 +195,46 @@ void Engine::Impl::PumpStream(ConnId id, Instant now) {
   PumpUpstream(id, now);
 }
 
-// A request has come: a Conn for its stream, and then it is like any other.
-void Engine::Impl::BeginStream(Conn& carrier, Instant now) {
-  http2::Session& session = carrier.http2->session;
-  const uint32_t number = session.stream();
-  http::RequestHead head = session.TakeRequest();
-  timers_->Cancel(&carrier.timer);
+// A Conn for a stream of `carrier`; null: no slot is left. The carrier is not idle any more.
+Conn* Engine::Impl::NewStream(Conn::Kind kind, const Conn& carrier, Instant now) {
   const ConnId carrier_id = carrier.id;
-  const ConnId id = conns_.Emplace(Conn::Kind::kHttpDown, now);
-  if (!id.valid()) {
-    ++counters_.exchange_refused;
-    session.Reset(number, ErrorCode::kRefusedStream);
-    return FlushLater(carrier);
-  }
-  // Emplace may not have moved the carrier, but nobody promises that.
-  Conn& from = conns_[carrier_id];
+  const ConnId id = conns_.Emplace(kind, now);
+  if (!id.valid()) return nullptr;
+  Conn& from = conns_[carrier_id];  // Emplace does not promise to leave it where it was
+  timers_->Cancel(&from.timer);
   Conn& stream = conns_[id];
   stream.id = id;
   stream.timer.subject = id.bits();
   stream.connected = true;
   stream.local = from.local;
   stream.remote = from.remote;
-  stream.listener = from.listener;
-  stream.snapshot = from.snapshot;
-  stream.listener_name = from.listener_name;
-  stream.source = from.source;
   stream.carrier = carrier_id;
-  stream.stream = number;
-  stream.requests.emplace();
+  return &stream;
+}
+
+// A request has come: a Conn for its stream, and then it is like any other.
+void Engine::Impl::BeginStream(Conn& carrier, Instant now) {
+  http2::Session& session = carrier.http2->session;
+  const uint32_t number = session.stream();
+  http::RequestHead head = session.TakeRequest();
+  Conn* const stream = NewStream(Conn::Kind::kHttpDown, carrier, now);
+  if (stream == nullptr) {
+    ++counters_.exchange_refused;
+    session.Reset(number, ErrorCode::kRefusedStream);
+    return FlushLater(carrier);
+  }
+  Conn& from = conns_[stream->carrier];
+  stream->listener = from.listener;
+  stream->snapshot = from.snapshot;
+  stream->listener_name = from.listener_name;
+  stream->source = from.source;
+  stream->stream = number;
+  stream->requests.emplace();
   const bool ended = head.framing == http::Framing::kNone;
-  stream.requests->stream().PutHead(std::move(head));
-  if (ended) stream.requests->stream().PutEnd({});
-  from.http2->streams.emplace(number, id);
-  PumpDownstream(id, now);
+  stream->requests->stream().PutHead(std::move(head));
+  if (ended) stream->requests->stream().PutEnd({});
+  from.http2->streams.emplace(number, stream->id);
+  PumpDownstream(stream->id, now);
 }
 
 // The peer has ended the stream, or the whole connection, before its time.
@@ -353,26 +362,6 @@ Conn* Engine::Impl::FindCarrier(cluster::Host* host) {
   return nullptr;
 }
 
-// As AttachUpstream, for a cluster that speaks HTTP/2: a stream of a connection there is, or a
-// place among those who wait for one. False: the breaker allows neither.
-bool Engine::Impl::AttachHttp2(Exchange& x, Instant now) {
-  cluster::Host* const host = x.host;
-  cluster::Cluster* const cluster = x.cluster;
-  if (Conn* const carrier = FindCarrier(host)) return OpenStream(x, *carrier, now);
-  const config::CircuitBreaker& breaker = cluster->settings().breaker;
-  if (cluster->rq_pending >= breaker.pending_max) {
-    ++cluster->stats.rq_pending_overflow;
-    return false;
-  }
-  if (!WantCarrier(cluster, host, now)) return false;
-  x.state = Exchange::State::kQueued;
-  host->waiting.push_back(x.id.bits());
-  ++cluster->rq_pending;
-  x.pending = true;
-  ++cluster->stats.rq_pending_total;
-  return true;
-}
-
 // One connection at a time is opened for those who wait. False: no slot is left.
 bool Engine::Impl::WantCarrier(cluster::Cluster* cluster, cluster::Host* host, Instant now) {
   for (const ConnId id : host->http2) {
@@ -402,28 +391,19 @@ void Engine::Impl::CarrierConnected(Conn& carrier, Instant now) {
 }
 
 bool Engine::Impl::OpenStream(Exchange& x, Conn& carrier, Instant now) {
-  const ConnId carrier_id = carrier.id;
-  const ConnId id = conns_.Emplace(Conn::Kind::kHttpUp, now);
-  if (!id.valid()) {
+  Conn* const stream = NewStream(Conn::Kind::kHttpUp, carrier, now);
+  if (stream == nullptr) {
     ++counters_.upstream_refused;
     return false;
   }
-  Conn& from = conns_[carrier_id];
-  timers_->Cancel(&from.timer);
-  Conn& stream = conns_[id];
-  stream.id = id;
-  stream.timer.subject = id.bits();
-  stream.connected = true;
-  stream.local = from.local;
-  stream.remote = from.remote;
-  stream.cluster = from.cluster;
-  stream.host = from.host;
-  stream.carrier = carrier_id;
+  Conn& from = conns_[stream->carrier];
+  stream->cluster = from.cluster;
+  stream->host = from.host;
   // A reuse race is one of a connection that was at rest (IsReuseRace).
-  stream.request_count = from.http2->streams.empty() ? from.request_count : 0;
+  stream->request_count = from.http2->streams.empty() ? from.request_count : 0;
   ++from.request_count;
-  stream.responses.emplace();
-  BindUpstream(x, stream);
+  stream->responses.emplace();
+  BindUpstream(x, *stream);
   const uint32_t limit = from.cluster->settings().requests_per_connection_max;
   if (limit != 0 && from.request_count >= limit) {
     ++from.cluster->stats.cx_max_requests;

@@ -132,7 +132,7 @@ class Engine::Impl {
   bool WriteStreamHead(Conn& stream, uint16_t status, const http::HeaderBlock& headers, bool end);
   void RemoveCarrier(Conn& carrier);
   Conn* FindCarrier(cluster::Host* host);
-  bool AttachHttp2(Exchange& x, Instant now);
+  Conn* NewStream(Conn::Kind kind, const Conn& carrier, Instant now);
   bool WantCarrier(cluster::Cluster* cluster, cluster::Host* host, Instant now);
   void CarrierConnected(Conn& carrier, Instant now);
   bool OpenStream(Exchange& x, Conn& carrier, Instant now);

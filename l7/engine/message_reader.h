@@ -7,6 +7,7 @@
 #ifndef MELTEMI_L7_ENGINE_MESSAGE_READER_H_
 #define MELTEMI_L7_ENGINE_MESSAGE_READER_H_
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -63,21 +64,21 @@ class MessageReader {
   // HTTP/1.
   MessageReader(BufferPool* pool, const http1::HeadLimits& limits)
       : decoder_(std::in_place, pool, limits) {}
-  // A stream.
-  MessageReader() = default;
+  // A stream. On the heap: an idle HTTP/1 connection has none, and its size counts.
+  MessageReader() : stream_(std::make_unique<StreamReader<Head>>()) {}
 
   StreamReader<Head>& stream() {
-    CHECK(!decoder_.has_value());
-    return stream_;
+    CHECK(stream_ != nullptr);
+    return *stream_;
   }
   http1::Event Next(Chain* in) {
-    return decoder_.has_value() ? decoder_->Next(in) : stream_.Next(in);
+    return decoder_.has_value() ? decoder_->Next(in) : stream_->Next(in);
   }
-  Head TakeHead() { return decoder_.has_value() ? decoder_->TakeHead() : stream_.TakeHead(); }
-  const Head& head() const { return decoder_.has_value() ? decoder_->head() : stream_.head(); }
-  Chain TakeBody() { return decoder_.has_value() ? decoder_->TakeBody() : stream_.TakeBody(); }
+  Head TakeHead() { return decoder_.has_value() ? decoder_->TakeHead() : stream_->TakeHead(); }
+  const Head& head() const { return decoder_.has_value() ? decoder_->head() : stream_->head(); }
+  Chain TakeBody() { return decoder_.has_value() ? decoder_->TakeBody() : stream_->TakeBody(); }
   const std::string& trailers() const {
-    return decoder_.has_value() ? decoder_->trailers() : stream_.trailers();
+    return decoder_.has_value() ? decoder_->trailers() : stream_->trailers();
   }
   http::Reject reject() const {
     return decoder_.has_value() ? decoder_->reject() : http::Reject::kNone;
@@ -85,7 +86,7 @@ class MessageReader {
 
   // Requests.
   bool idle() const { return decoder_.has_value() && decoder_->idle(); }
-  bool in_body() const { return decoder_.has_value() ? decoder_->in_body() : stream_.in_body(); }
+  bool in_body() const { return decoder_.has_value() ? decoder_->in_body() : stream_->in_body(); }
   // Responses.
   void Expect(std::string_view method) {
     if (decoder_.has_value()) decoder_->Expect(method);
@@ -94,7 +95,7 @@ class MessageReader {
 
  private:
   std::optional<Decoder> decoder_;
-  StreamReader<Head> stream_;
+  std::unique_ptr<StreamReader<Head>> stream_;
 };
 
 using RequestReader = MessageReader<http1::RequestDecoder, http::RequestHead>;

@@ -10,12 +10,15 @@ namespace meltemi::engine {
 using http1::Event;
 
 // A connection for the attempt: the most recently used idle one (its window is open, and the rest
-// may time out), else a new one, else a place in the queue. False: the breaker allows none of them.
+// may time out) or a stream of one that speaks HTTP/2, else a new one, else a place in the queue.
+// False: the breaker allows none of them.
 bool Engine::Impl::AttachUpstream(Exchange& x, Instant now) {
   cluster::Host* host = x.host;
   cluster::Cluster* cluster = x.cluster;
-  if (cluster->settings().http2.has_value()) return AttachHttp2(x, now);
-  if (!host->idle.empty() && !x.raced) {
+  const bool http2 = cluster->settings().http2.has_value();
+  if (http2) {
+    if (Conn* const carrier = FindCarrier(host)) return OpenStream(x, *carrier, now);
+  } else if (!host->idle.empty() && !x.raced) {
     const ConnId id = host->idle.back();
     Conn& up = conns_[id];
     RemoveIdle(up);
@@ -28,8 +31,14 @@ bool Engine::Impl::AttachUpstream(Exchange& x, Instant now) {
     ++cluster->stats.rq_pending_overflow;
     return false;
   }
-  if (cluster->cx_active >= breaker.connections_max && host->cx_active > 0) {
+  bool queued = http2;  // until a stream of the connection asked for can be opened
+  if (http2) {
+    if (!WantCarrier(cluster, host, now)) return false;
+  } else if (cluster->cx_active >= breaker.connections_max && host->cx_active > 0) {
     ++cluster->stats.cx_overflow;
+    queued = true;
+  }
+  if (queued) {
     x.state = Exchange::State::kQueued;
     host->waiting.push_back(x.id.bits());
   } else {

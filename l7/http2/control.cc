@@ -143,9 +143,8 @@ Session::Step Session::OnPing(const uint8_t* opaque) {
   if (payload == kDrainPing && draining_ && !drain_told_) {
     drain_told_ = true;
     PutGoAway(last_peer_id_, ErrorCode::kNoError);
-    return Step::kAgain;
   }
-  return Emit(Event::kPong, 0);
+  return Step::kAgain;  // of others: we never asked
 }
 
 // 6.8: streams above `last` have not been processed.

@@ -184,11 +184,6 @@ void Session::SendEnd(uint32_t id, std::optional<http::HeaderBlock> trailers) {
   MarkReady(id, *stream);
 }
 
-void Session::SendPing(uint64_t opaque) {
-  PutControl({.length = 8, .type = frame_type::kPing},
-             {reinterpret_cast<const char*>(&opaque), sizeof(opaque)});
-}
-
 void Session::MarkReady(uint32_t id, Stream& stream) {
   send_blocked_ = false;
   const bool something = !stream.queue.empty() || (stream.end_queued && !stream.local_ended);

@@ -40,7 +40,6 @@ struct SessionOptions {
   uint32_t max_concurrent_streams = 1024;
   uint32_t initial_stream_window_size = 16 * 1024 * 1024;
   uint32_t initial_connection_window_size = 24 * 1024 * 1024;
-  uint32_t max_outbound_frames = 10'000;
   uint32_t max_outbound_control_frames = 1'000;
   uint32_t max_consecutive_inbound_frames_with_empty_payload = 1;
   uint32_t max_inbound_priority_frames_per_stream = 100;
@@ -62,7 +61,6 @@ enum class Event : uint8_t {
   kSendSpace,  // stream(): its queue has drained after SendBody said full
   kGoAway,     // the peer takes no new streams; those it did not process follow as kReset with
                // kRefusedStream
-  kPong,       // the answer to SendPing
   kError,      // the connection is broken: error_code(), error_reason(); the output ends with
                // GOAWAY; Next says nothing else any more. All streams are dead.
 };
@@ -110,7 +108,6 @@ class Session {
   // Bytes of kBody events have been used up; to be called for all of them, also when the stream is
   // dead: the connection's window is shared.
   void Consumed(uint32_t stream, size_t byte_count);
-  void SendPing(uint64_t opaque);
   // Graceful (RFC 9113 6.8): first GOAWAY says "no more soon", with PING; what was opened before
   // the PING's answer is served. done() when all streams have ended.
   void BeginDrain();
@@ -121,7 +118,6 @@ class Session {
   bool HasOutput(bool room) const;
 
   size_t stream_count() const { return streams_.size(); }
-  bool draining() const { return draining_ || goaway_received_; }
   bool done() const;  // nothing more will come or go: close the connection
   bool failed() const { return failed_; }
 
