@@ -14,15 +14,20 @@ std::vector<std::string> List(const std::string& text) {
 absl::Status ParseTimes(const FlagValues& values, Options* out) {
   const auto root = ParseTime("root-ttl", values.root_ttl);
   const auto standard = ParseTime("workload-ttl", values.workload_ttl);
+  const auto min = ParseTime("min-workload-ttl", values.min_workload_ttl);
   const auto max = ParseTime("max-workload-ttl", values.max_workload_ttl);
-  for (const auto* time : {&root, &standard, &max}) {
+  for (const auto* time : {&root, &standard, &min, &max}) {
     if (!time->ok()) return time->status();
   }
   if (*standard > *max) {
     return absl::InvalidArgumentError("--workload-ttl is longer than --max-workload-ttl");
   }
+  if (*standard < *min) {
+    return absl::InvalidArgumentError("--workload-ttl is shorter than --min-workload-ttl");
+  }
   out->authority.root.ttl = *root;
   out->ttl.standard = *standard;
+  out->ttl.min = *min;
   out->ttl.max = *max;
   // Whoever holds a certificate asks again at half of its life, and then learns of a new root; all
   // certificates of an old one have ended after a whole life.
@@ -56,6 +61,7 @@ std::vector<control::common::Flag> ServerFlags(FlagValues* v) {
        &v->key_type},
       {"root-ttl", "TIME", "life of roots made here", &v->root_ttl},
       {"workload-ttl", "TIME", "life of certificates", &v->workload_ttl},
+      {"min-workload-ttl", "TIME", "the shortest life that may be asked for", &v->min_workload_ttl},
       {"max-workload-ttl", "TIME", "the longest life that may be asked for", &v->max_workload_ttl},
       {"distribute-time", "TIME",
        "how long a new root is distributed before it signs; default: half of max-workload-ttl",

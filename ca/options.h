@@ -26,6 +26,7 @@ struct FlagValues {
   std::string key_type = "ecdsa-p256";
   std::string root_ttl = "87600h";
   std::string workload_ttl = "24h";
+  std::string min_workload_ttl = "1m";
   std::string max_workload_ttl = "2160h";
   std::string distribute_time;
   std::string retire_time;

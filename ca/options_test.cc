@@ -30,6 +30,7 @@ TEST(Options, MistakesAreNamed) {
       {&FlagValues::trust_domain_aliases, "a,B", "not a trust domain: \"B\""},
       {&FlagValues::workload_ttl, "1", "--workload-ttl: \"1\" is no time such as 24h or 30m"},
       {&FlagValues::workload_ttl, "9999h", "--workload-ttl is longer than --max-workload-ttl"},
+      {&FlagValues::workload_ttl, "30s", "--workload-ttl is shorter than --min-workload-ttl"},
       {&FlagValues::root_ttl, "-1h", "--root-ttl: \"-1h\" is no time such as 24h or 30m"},
       {&FlagValues::retire_time, "x", "--retire-time: \"x\" is no time such as 24h or 30m"},
       {&FlagValues::log_sync, "x", "--log-sync: \"x\" is not always, second or never"},

@@ -47,7 +47,8 @@ struct PodTable {
 absl::Status AddPods(std::string_view text, PodTable* table);
 
 // The Pods of the folder that Pilot's registry reads. Read again when a file has changed: at
-// Refresh, and before something is refused. While a file cannot be read, the last good table stays.
+// Refresh, and before something is refused. While the folder or a file
+// of it cannot be read, the last good table stays.
 class PodFiles final : public NodeBinding {
  public:
   explicit PodFiles(std::string folder) : folder_(std::move(folder)) {}

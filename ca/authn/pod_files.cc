@@ -1,12 +1,9 @@
-#include <dirent.h>
 #include <sys/stat.h>
 
-#include <algorithm>
-#include <fstream>
-#include <sstream>
 #include <vector>
 
 #include "ca/authn/node_binding.h"
+#include "ca/keystore/files.h"
 #include "ca/limits.h"
 #include "l7/base/text.h"
 #include "yaml-cpp/yaml.h"
@@ -47,15 +44,14 @@ void AddObject(const YAML::Node& object, PodTable* table) {
 }
 
 // The files that count, and the text that changes when one of them does.
-std::vector<std::string> ListFiles(const std::string& folder, std::string* seen) {
+absl::StatusOr<std::vector<std::string>> ListFiles(Files* files, const std::string& folder,
+                                                   std::string* seen) {
+  const auto names = files->List(folder);
+  if (!names.ok()) return names.status();
   std::vector<std::string> paths;
-  DIR* dir = opendir(folder.c_str());
-  if (dir == nullptr) return paths;
-  while (const dirent* entry = readdir(dir)) {
-    if (IsObjectFile(entry->d_name)) paths.push_back(Cat(folder, "/", entry->d_name));
+  for (const std::string& name : *names) {
+    if (IsObjectFile(name)) paths.push_back(Cat(folder, "/", name));
   }
-  closedir(dir);
-  std::sort(paths.begin(), paths.end());
   for (const std::string& path : paths) {
     struct stat info {};
     if (stat(path.c_str(), &info) != 0) continue;
@@ -84,14 +80,15 @@ absl::Status AddPods(std::string_view text, PodTable* table) {
 
 absl::Status PodFiles::RefreshLocked() {
   std::string seen;
-  const std::vector<std::string> paths = ListFiles(folder_, &seen);
+  DiskFiles files;
+  const auto paths = ListFiles(&files, folder_, &seen);
+  if (!paths.ok()) return paths.status();
   if (seen == seen_) return absl::OkStatus();
   PodTable table;
-  for (const std::string& path : paths) {
-    std::ifstream in(path, std::ios::binary);
-    std::ostringstream text;
-    text << in.rdbuf();
-    if (const absl::Status added = AddPods(text.str(), &table); !added.ok()) {
+  for (const std::string& path : *paths) {
+    const auto text = files.Read(path, limits::kRegistryFileBytesMax, Files::Secrecy::kPublic);
+    if (!text.ok()) return text.status();
+    if (const absl::Status added = AddPods(*text, &table); !added.ok()) {
       return absl::Status(added.code(), Abs(Cat(path, ": ", added.message())));
     }
   }

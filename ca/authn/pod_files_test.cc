@@ -84,6 +84,16 @@ TEST_F(PodFilesTest, FollowsTheFolder) {
   EXPECT_FALSE(pods.Runs("node-a", "shop", "reviews"));
 }
 
+TEST_F(PodFilesTest, AFolderThatIsGoneIsToldAndKeepsTheLastGoodTable) {
+  Write("pods.yaml", kPods);
+  PodFiles pods(folder_);
+  ASSERT_TRUE(pods.Refresh().ok());
+  ASSERT_EQ(rename(folder_.c_str(), (folder_ + ".away").c_str()), 0);
+  const absl::Status refreshed = pods.Refresh();
+  EXPECT_EQ(refreshed.code(), absl::StatusCode::kNotFound) << refreshed;
+  EXPECT_TRUE(pods.Runs("node-a", "shop", "reviews"));
+}
+
 TEST_F(PodFilesTest, ABrokenFileKeepsTheLastGoodTable) {
   Write("pods.yaml", kPods);
   PodFiles pods(folder_);

@@ -1,6 +1,6 @@
 // Verifies service-account tokens by asking a Kubernetes API server: authentication.k8s.io/v1
 // TokenReview. Knows deleted Pods and Secrets that a signature does not. Any thread; Verify blocks
-// for one exchange, at most HttpPost's time-out.
+// for one exchange, each wait of which HttpPost's time-out bounds.
 #ifndef MELTEMI_CA_AUTHN_TOKEN_REVIEW_H_
 #define MELTEMI_CA_AUTHN_TOKEN_REVIEW_H_
 

@@ -53,7 +53,7 @@ absl::StatusOr<std::unique_ptr<Authority>> Authority::Open(AuthorityOptions opti
                                                       std::move(entropy), std::move(log)));
   const absl::MutexLock change(&out->change_);
   if (out->options_.when_empty == AuthorityOptions::WhenEmpty::kFail &&
-      out->store_.StateBytes().empty()) {
+      out->store_.StateBytes().status().code() == absl::StatusCode::kNotFound) {
     return absl::NotFoundError(Cat("there is no CA in ", out->options_.folder));
   }
   const auto lock = out->store_.Lock();
@@ -123,12 +123,13 @@ absl::Status Authority::Load(const RotationState& state) {
 }
 
 absl::Status Authority::Reload() {
-  const std::string bytes = store_.StateBytes();
-  if (bytes == state_bytes_ && !bytes.empty()) return absl::OkStatus();
-  const auto state = StateFromJson(bytes);
+  absl::StatusOr<std::string> bytes = store_.StateBytes();
+  if (!bytes.ok()) return bytes.status();
+  if (*bytes == state_bytes_ && !bytes->empty()) return absl::OkStatus();
+  const auto state = StateFromJson(*bytes);
   if (!state.ok()) return state.status();
   if (const absl::Status loaded = Load(*state); !loaded.ok()) return loaded;
-  state_bytes_ = bytes;
+  state_bytes_ = *std::move(bytes);
   return absl::OkStatus();
 }
 
@@ -234,15 +235,14 @@ absl::Status Authority::MakeStep(const NextStep& next) {
   return absl::OkStatus();
 }
 
-// A newer certificate in the cacerts folder begins a rotation.
+// A newer certificate in the cacerts folder begins a rotation. While one is under way nobody looks
+// there: what is wrong with the folder shall not keep its next step from being made.
 absl::Status Authority::FollowCacerts() {
-  if (options_.cacerts.empty()) return absl::OkStatus();
+  const std::shared_ptr<const Signers> now = current();
+  if (options_.cacerts.empty() || now->state.phase != Phase::kSteady) return absl::OkStatus();
   const absl::StatusOr<CaMaterial> found = ReadCacerts(files_, options_.cacerts);
   if (!found.ok()) return found.status();
-  const std::shared_ptr<const Signers> now = current();
-  if (found->ca_cert == now->active_pem || now->state.phase != Phase::kSteady) {
-    return absl::OkStatus();
-  }
+  if (found->ca_cert == now->active_pem) return absl::OkStatus();
   const absl::StatusOr<SigningCa> next = SigningCa::Load(*found, options_.passphrase);
   if (!next.ok()) return next.status();
   // What an operator's command has put in force is not undone by an old folder.
@@ -255,7 +255,13 @@ void Authority::Tick() {
   absl::Status status;
   {
     const absl::MutexLock change(&change_);
+    const std::shared_ptr<const Signers> before = current();
     status = Reload();
+    if (current() != before) {
+      Tell(Cat("took over from the folder: ", PhaseName(current()->state.phase), ", generation ",
+               current()->state.active, " signs"),
+           absl::OkStatus());
+    }
     if (!status.ok()) Tell("the state on disk cannot be used; going on with the last", status);
   }
   if (!status.ok()) return;

@@ -56,8 +56,7 @@ absl::StatusOr<std::unique_ptr<FileLock>> Keystore::Lock() {
 }
 
 absl::StatusOr<std::optional<RotationState>> Keystore::ReadState() const {
-  const auto text =
-      files_->Read(Cat(folder_, "/state"), limits::kStateBytesMax, Files::Secrecy::kPublic);
+  const auto text = StateBytes();
   if (text.status().code() == absl::StatusCode::kNotFound) return std::nullopt;
   if (!text.ok()) return text.status();
   const auto state = StateFromJson(*text);
@@ -65,9 +64,8 @@ absl::StatusOr<std::optional<RotationState>> Keystore::ReadState() const {
   return *state;
 }
 
-std::string Keystore::StateBytes() const {
-  return files_->Read(Cat(folder_, "/state"), limits::kStateBytesMax, Files::Secrecy::kPublic)
-      .value_or("");
+absl::StatusOr<std::string> Keystore::StateBytes() const {
+  return files_->Read(Cat(folder_, "/state"), limits::kStateBytesMax, Files::Secrecy::kPublic);
 }
 
 absl::Status Keystore::WriteState(const RotationState& state) {

@@ -1,9 +1,8 @@
 // The CA's folder on disk:
 //
-//   state              which generation signs, and where a rotation stands: one file, replaced
-//   whole gen-1/             ca-cert.pem ca-key.pem root-cert.pem cert-chain.pem, as Istio's
-//   cacerts, and
-//                      `origin`: "made" here or "plugged" in by the operator
+//   state              which generation signs, and where a rotation stands
+//   gen-1/             ca-cert.pem ca-key.pem root-cert.pem cert-chain.pem as in Istio's cacerts,
+//                      and `origin`: "made" here or "plugged" in by the operator
 //   join-tokens/       one file per unused join token
 //   issuance.log
 //   lock               held by whoever changes any of this
@@ -41,8 +40,8 @@ class Keystore {
 
   // None: nothing is there yet. An unreadable state is an error: never start anew over it.
   absl::StatusOr<std::optional<RotationState>> ReadState() const;
-  // The file's bytes, to see whether it changed; "" when there is none.
-  std::string StateBytes() const;
+  // The file's bytes, to see whether it changed; NotFound when there is none.
+  absl::StatusOr<std::string> StateBytes() const;
   absl::Status WriteState(const RotationState& state);
 
   absl::StatusOr<Generation> ReadGeneration(uint64_t number) const;

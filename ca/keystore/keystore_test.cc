@@ -22,7 +22,7 @@ TEST(Keystore, RemembersWhatItWasGiven) {
   MemoryFiles files;
   Keystore store(&files, "/d");
   EXPECT_EQ(*store.ReadState(), std::nullopt);
-  EXPECT_EQ(store.StateBytes(), "");
+  EXPECT_EQ(store.StateBytes().status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(*store.AddGeneration(Sample("a")), 1u);
   EXPECT_EQ(*store.AddGeneration(Sample("b", Origin::kPlugged)), 2u);
   const RotationState state{Phase::kDistributing, 1, 2, absl::FromUnixSeconds(5)};
