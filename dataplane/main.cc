@@ -10,6 +10,7 @@
 #include "dataplane/admin/admin.h"
 #include "dataplane/agent/agent.h"
 #include "dataplane/agent/bootstrap.h"
+#include "dataplane/agent/identity_client.h"
 #include "dataplane/node.h"
 #include "l7/base/text.h"
 
@@ -30,6 +31,27 @@ constexpr char kUsage[] =
     "with a\n"
     "`meltemi` section for ports, routes, workers and workloads: see deploy/node/bootstrap.md.\n"
     "\nflags:\n";
+
+// Null: the node has no CA.
+std::unique_ptr<agent::IdentityClient> MakeIdentities(const agent::Bootstrap& bootstrap,
+                                                      uint64_t seed) {
+  if (!bootstrap.ca) return nullptr;
+  const agent::CaConfig& ca = *bootstrap.ca;
+  auto out = std::make_unique<agent::IdentityClient>(
+      agent::IdentityClientOptions{
+          .target = ca.address,
+          .server_name = ca.server_name,
+          .roots_file = ca.roots_path,
+          .node_identity = agent::NodeIdentity(ca),
+          .token_file = ca.token_path,
+          .join_token_file = ca.join_token_path,
+          .ttl = ca.ttl,
+          .state = {},
+      },
+      seed, nullptr);
+  out->SetLocal(agent::LocalIdentities(bootstrap, ca));
+  return out;
+}
 
 struct Options {
   std::string config;
@@ -53,9 +75,12 @@ int Serve(const agent::Bootstrap& bootstrap) {
   admin::AccessLogWriter logs;
   agent::Agent agent(bootstrap, node.snapshots(), seed,
                      [&logs](const config::Snapshot& s) { logs.Learn(s); });
+  // Of another seed than the agent: what either waits for shall not fall together.
+  const std::unique_ptr<agent::IdentityClient> identities = MakeIdentities(bootstrap, ~seed);
+  if (identities != nullptr) identities->Start();
   absl::Status status = agent.Start();
   if (status.ok()) status = node.Start();
-  admin::Admin admin(&bootstrap, &node, &agent);
+  admin::Admin admin(&bootstrap, &node, &agent, identities.get());
   if (status.ok()) status = admin.Start();
   if (!status.ok()) {
     Log(Level::kError, "cannot start", {{"error", std::string(status.message())}});
@@ -74,6 +99,7 @@ int Serve(const agent::Bootstrap& bootstrap) {
   node.Run([&logs](const telemetry::AccessRecord& record) { logs.Write(record); });
   Log(Level::kInfo, "stopped");
   agent.Stop();
+  if (identities != nullptr) identities->Stop();
   waiter.join();
   return 0;
 }

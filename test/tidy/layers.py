@@ -29,7 +29,7 @@ ARROWS = {
     "dataplane/tls": ("dataplane/packet", "dataplane/shared"),
     "dataplane/worker": ("dataplane", "l7"),
     "dataplane/agent": ("dataplane/shared", "dataplane/agent", "dataplane/worker", "dataplane/nic",
-                        "l7/config", "control/common"),
+                        "dataplane/tls", "l7/config", "l7/policy/jwt", "control/common"),
     "dataplane/admin": ("dataplane", "l7", "control/common"),
     "dataplane": ("dataplane", "l7", "control/common"),
     "control/pilot/model": (),
