@@ -30,6 +30,7 @@ constexpr char kUsage[] =
     "FILE is an Envoy bootstrap (YAML or JSON: node, admin, static_resources, dynamic_resources) "
     "with a\n"
     "`meltemi` section for ports, routes, workers and workloads: see deploy/node/bootstrap.md.\n"
+    "SIGHUP makes it read the file again and apply what differs in ports, routes and workloads.\n"
     "\nflags:\n";
 
 // Null: the node has no CA.
@@ -60,15 +61,25 @@ struct Options {
   std::string version;
 };
 
-int Serve(const agent::Bootstrap& bootstrap) {
-  // Signals are taken by the one thread that waits for them.
+// Signals are taken by the one thread that waits for them; those that come before it does wait too.
+sigset_t BlockSignals() {
   sigset_t signals;
   sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
 
+// SIGTERM and SIGINT stop the node, SIGHUP makes it read its bootstrap file again.
+void WaitForSignals(const sigset_t& signals, Node* node) {
+  for (int which = 0; sigwait(&signals, &which) == 0;) {
+    if (which != SIGHUP) return node->Stop();
+    node->Reload();
+  }
+}
+
+int Serve(const agent::Bootstrap& bootstrap, const std::string& path, const sigset_t& signals) {
   uint64_t seed = 0;
   CHECK(getrandom(&seed, sizeof(seed), 0) == sizeof(seed));
   Node node(bootstrap);
@@ -91,12 +102,16 @@ int Serve(const agent::Bootstrap& bootstrap) {
        {"workers", std::to_string(bootstrap.workers)},
        {"ports", std::to_string(bootstrap.ports.size())},
        {"admin", bootstrap.admin ? bootstrap.admin->ToString() : "off"}});
-  std::thread waiter([&signals, &node] {
-    int which = 0;
-    sigwait(&signals, &which);
-    node.Stop();
-  });
-  node.Run([&logs](const telemetry::AccessRecord& record) { logs.Write(record); });
+  std::thread waiter([&signals, &node] { WaitForSignals(signals, &node); });
+  node.Run({.on_record = [&logs](const telemetry::AccessRecord& record) { logs.Write(record); },
+            .load = [&path] { return agent::LoadBootstrap(path); },
+            .on_reloaded =
+                [&agent, &identities](const agent::Bootstrap& now) {
+                  agent.UseBootstrap(now);
+                  if (identities != nullptr) {
+                    identities->SetLocal(agent::LocalIdentities(now, *now.ca));
+                  }
+                }});
   Log(Level::kInfo, "stopped");
   agent.Stop();
   if (identities != nullptr) identities->Stop();
@@ -128,6 +143,7 @@ int Main(const std::vector<std::string>& args) {
               << "; try --help\n";
     return 2;
   }
+  const sigset_t signals = BlockSignals();
   auto bootstrap = agent::LoadBootstrap(o.config);
   if (!bootstrap.ok()) {
     std::cerr << "meltemi-node: " << bootstrap.status().message() << "\n";
@@ -137,7 +153,7 @@ int Main(const std::vector<std::string>& args) {
     std::cout << o.config << ": OK\n";
     return 0;
   }
-  return Serve(*bootstrap);
+  return Serve(*bootstrap, o.config, signals);
 }
 
 }  // namespace

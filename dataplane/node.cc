@@ -4,10 +4,12 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "absl/time/clock.h"
 #include "control/common/log.h"
+#include "dataplane/bootstrap_change.h"
 #include "dataplane/nic/make_port.h"
 #include "l7/base/limits.h"
 #include "l7/base/text.h"
@@ -18,27 +20,15 @@ namespace {
 using control::common::Level;
 using control::common::Log;
 
-constexpr Duration kRetryPort = Duration::Seconds(1);
-constexpr int kControlPeriodMs = 20;
+constexpr int kControlPeriodMs = 20;   // how often access records are collected
+constexpr int kReleasePeriodMs = 1;    // while workers let go of a port
+constexpr int kNewsReadsPerTurn = 16;  // of NetlinkWatch
 
 template <typename T>
 T RandomValue() {
   T value{};
   CHECK(getrandom(&value, sizeof(value), 0) == static_cast<ssize_t>(sizeof(value)));
   return value;
-}
-
-// Deterministic, locally administered: the same port of the same node has the same address after a
-// restart.
-nic::MacAddr MacOf(const std::string& node, const std::string& port) {
-  uint64_t h = 0xcbf29ce484222325;  // FNV-1a
-  for (const char c : Cat(node, "/", port)) h = (h ^ static_cast<uint8_t>(c)) * 0x100000001b3;
-  return {0x02,
-          static_cast<uint8_t>(h >> 32),
-          static_cast<uint8_t>(h >> 24),
-          static_cast<uint8_t>(h >> 16),
-          static_cast<uint8_t>(h >> 8),
-          static_cast<uint8_t>(h)};
 }
 
 WallClock ReadWallClock() {
@@ -80,21 +70,42 @@ Node::~Node() {
       }
     }
   }
-  for (PortSlot& slot : ports_) {
-    if (slot.port != nullptr) slot.port->Close();
-  }
+  if (ports_ != nullptr) ports_->CloseAll();
 }
 
 absl::Status Node::Start() {
-  const int n = bootstrap_.workers;
   std::vector<std::string> devices;
   for (const agent::PortConfig& config : bootstrap_.ports) devices.push_back(config.device);
   auto pools =
-      nic::PacketPools::Create(devices, {.workers = n,
+      nic::PacketPools::Create(devices, {.workers = bootstrap_.workers,
                                          .memory_mb = static_cast<int>(bootstrap_.memory_mb),
                                          .hugepages = bootstrap_.hugepages});
   if (!pools.ok()) return pools.status();
   pools_ = *std::move(pools);
+  CreateWorkers();
+  ports_ = std::make_unique<PortKeeper>(PortKeeper::Options{
+      .node = bootstrap_.node.id(),
+      .workers = bootstrap_.workers,
+      .pools = pools_->dpdk(),
+      .open = nic::MakePort,
+      .send = [this](int worker, worker::Mail&& mail) { SendMail(worker, std::move(mail)); }});
+  // Before the ports are opened: nothing that happens after is missed.
+  if (auto news = nic::NetlinkWatch::Open(); news.ok()) {
+    news_.emplace(*std::move(news));
+  } else {
+    Log(Level::kWarning, "no news of network devices, looking at them every second",
+        {{"error", std::string(news.status().message())}});
+  }
+  // Before the ports too: more may be said about them than a mailbox holds.
+  for (auto& slot : workers_) {
+    slot->thread = std::thread([runner = slot->runner.get()] { runner->Run(); });
+  }
+  ports_->Use(bootstrap_, worker::MonotonicNow());
+  return absl::OkStatus();
+}
+
+void Node::CreateWorkers() {
+  const int n = bootstrap_.workers;
   for (int i = 0; i < n; ++i) workers_.push_back(std::make_unique<WorkerSlot>(&pools_->pool(i)));
   for (int i = 0; i < n; ++i) {
     for (int k = 0; k < n; ++k) {
@@ -121,25 +132,11 @@ absl::Status Node::Start() {
     slot.worker = std::make_unique<worker::Worker>(options, links, worker::MonotonicNow());
     const worker::RunnerOptions run{.cpu = bootstrap_.cpus.empty() ? -1 : bootstrap_.cpus[i],
                                     .busy_poll_max = bootstrap_.busy_poll_max};
-    slot.runner = std::make_unique<worker::Runner>(run, slot.worker.get(), &slot.mail, &slot.bell);
+    slot.runner = std::make_unique<worker::Runner>(run, slot.worker.get(), &slot.bell);
   }
-  for (const agent::PortConfig& config : bootstrap_.ports) {
-    PortSlot& slot = ports_.emplace_back();
-    slot.config = config;
-    for (const agent::WorkloadConfig& w : bootstrap_.workloads) {
-      if (w.port == config.name) slot.workload = &w.workload;
-    }
-  }
-  const Instant now = worker::MonotonicNow();
-  for (ip::PortId id = 0; id < ports_.size(); ++id) OpenPort(id, now);
-  for (int i = 0; i < n; ++i) SendMail(i, worker::SetRoutes{Routes()});
-  for (auto& slot : workers_) {
-    slot->thread = std::thread([runner = slot->runner.get()] { runner->Run(); });
-  }
-  return absl::OkStatus();
 }
 
-void Node::SendMail(int worker, worker::Mail mail) {
+void Node::SendMail(int worker, worker::Mail&& mail) {
   WorkerSlot& slot = *workers_[worker];
   // A worker reads 64 messages a turn: a full box empties at once.
   while (!slot.mail.Push(std::move(mail))) {
@@ -149,117 +146,29 @@ void Node::SendMail(int worker, worker::Mail mail) {
   slot.bell.Ring();
 }
 
-void Node::OpenPort(ip::PortId id, Instant now) {
-  PortSlot& slot = ports_[id];
-  auto port = nic::MakePort(slot.config.device, {.name = slot.config.name,
-                                                 .mtu = slot.config.mtu,
-                                                 .workers = bootstrap_.workers,
-                                                 .pools = pools_->dpdk()});
-  if (!port.ok()) {
-    const std::string error(port.status().message());
-    if (error != slot.error) {
-      Log(Level::kWarning, "port not attached, will try again",
-          {{"port", slot.config.name}, {"device", slot.config.device}, {"error", error}});
-    }
-    slot.error = error;
-    slot.retry_at = now + kRetryPort;
-    return;
-  }
-  slot.port = *std::move(port);
-  slot.error.clear();
-  Log(Level::kInfo, "port attached", {{"port", slot.config.name}, {"device", slot.config.device}});
-  AttachEverywhere(id);
-}
-
-ip::PortOptions Node::IpOptionsOf(const PortSlot& slot) const {
-  ip::PortOptions o;
-  o.kind = slot.config.kind == agent::PortRole::kPod ? ip::PortKind::kPod : ip::PortKind::kUplink;
-  o.mac = slot.config.mac.value_or(MacOf(bootstrap_.node.id(), slot.config.name));
-  o.mtu = slot.config.mtu;
-  for (const auto& [own, prefix] : slot.config.addresses) {
-    o.own.push_back(own);
-    o.addresses.push_back(prefix);
-  }
-  for (const agent::WorkloadConfig& w : bootstrap_.workloads) {
-    if (w.port != slot.config.name) continue;
-    o.pod_addresses.insert(o.pod_addresses.end(), w.workload.addresses.begin(),
-                           w.workload.addresses.end());
-  }
-  const nic::PortCaps caps = slot.port->caps();
-  o.tx_checksum = caps.tx_checksum;
-  o.tx_segmentation = caps.tx_segmentation;
-  o.super_frame_bytes_max = caps.super_frame_bytes_max;
-  return o;
-}
-
-void Node::AttachEverywhere(ip::PortId id) {
-  PortSlot& slot = ports_[id];
-  const nic::PortCaps caps = slot.port->caps();
-  const int n = bootstrap_.workers;
-  for (int i = 0; i < n; ++i) {
-    auto a = std::make_unique<worker::PortAttachment>();
-    a->id = id;
-    a->name = slot.config.name;
-    a->port = slot.port.get();
-    a->ip = IpOptionsOf(slot);
-    // As many receive queues as workers: one each. Else one worker receives and shares out.
-    a->rx_queue = caps.rx_queues >= n ? i : (id % n == i ? 0 : -1);
-    a->tx_queue = std::min(i, caps.tx_queues - 1);
-    a->workload = slot.workload;
-    SendMail(i, worker::AttachPort{std::move(a)});
-  }
-}
-
-void Node::DetachEverywhere(ip::PortId id) {
-  PortSlot& slot = ports_[id];
-  Log(Level::kWarning, "port lost, detaching",
-      {{"port", slot.config.name}, {"device", slot.config.device}});
-  slot.detaching = true;
-  slot.releases_due = bootstrap_.workers;
-  for (int i = 0; i < bootstrap_.workers; ++i) SendMail(i, worker::DetachPort{id});
-}
-
-std::vector<ip::Route> Node::Routes() const {
-  std::vector<ip::Route> routes;
-  const auto id_of = [this](const std::string& name) {
-    for (size_t i = 0; i < bootstrap_.ports.size(); ++i) {
-      if (bootstrap_.ports[i].name == name) return static_cast<ip::PortId>(i);
-    }
-    return ip::kNoPort;
-  };
-  for (ip::PortId id = 0; id < bootstrap_.ports.size(); ++id) {
-    if (bootstrap_.ports[id].kind != agent::PortRole::kUplink) continue;
-    for (const auto& [own, prefix] : bootstrap_.ports[id].addresses) {
-      routes.push_back({.prefix = prefix, .port = id, .via = std::nullopt});
-    }
-  }
-  for (const agent::RouteConfig& r : bootstrap_.routes) {
-    routes.push_back({.prefix = r.prefix, .port = id_of(r.port), .via = r.via});
-  }
-  for (const agent::WorkloadConfig& w : bootstrap_.workloads) {
-    if (w.port.empty()) continue;
-    for (const IpAddr& a : w.workload.addresses) {
-      const auto bits = static_cast<uint8_t>(a.v4() ? 32 : 128);
-      routes.push_back({.prefix = {a, bits}, .port = id_of(w.port), .via = std::nullopt});
-    }
-  }
-  return routes;
-}
-
-void Node::Run(const OnRecord& on_record) {
+void Node::Run(const Hooks& hooks) {
   while (!stopping_.load()) {
     const Instant now = worker::MonotonicNow();
     ServeStatsRequests();
-    ReadReplies(on_record);
+    ReadReplies(hooks, now);
+    ReloadIfAsked(hooks, now);
     WatchPorts(now);
-    pollfd p{.fd = wake_.fd(), .events = POLLIN, .revents = 0};
-    wake_.Arm();
-    if (!stopping_.load()) poll(&p, 1, kControlPeriodMs);
-    wake_.Disarm();
+    WaitForWork();
   }
   for (int i = 0; i < bootstrap_.workers; ++i) SendMail(i, worker::StopWorker{});
   for (auto& slot : workers_) slot->thread.join();
-  ReadReplies(on_record);
+  ReadReplies(hooks, worker::MonotonicNow());
+}
+
+void Node::WaitForWork() {
+  std::array<pollfd, 2> wanted = {{{.fd = wake_.fd(), .events = POLLIN, .revents = 0},
+                                   {.fd = -1, .events = POLLIN, .revents = 0}}};
+  if (news_) wanted[1].fd = news_->fd();
+  wake_.Arm();
+  if (!stopping_.load() && !reload_wanted_.load()) {
+    poll(wanted.data(), wanted.size(), ports_->releasing() ? kReleasePeriodMs : kControlPeriodMs);
+  }
+  wake_.Disarm();
 }
 
 void Node::Stop() {
@@ -267,30 +176,63 @@ void Node::Stop() {
   wake_.Ring();
 }
 
-// A port whose device has gone is taken from the workers; it is opened again when it returns.
-void Node::WatchPorts(Instant now) {
-  for (ip::PortId id = 0; id < ports_.size(); ++id) {
-    PortSlot& slot = ports_[id];
-    if (slot.port == nullptr) {
-      if (!slot.detaching && now >= slot.retry_at) OpenPort(id, now);
-    } else if (!slot.detaching && slot.port->state() == nic::PortState::kGone) {
-      DetachEverywhere(id);
-    }
-  }
+void Node::Reload() {
+  reload_wanted_.store(true);
+  wake_.Ring();
 }
 
-void Node::ReadReplies(const OnRecord& on_record) {
+void Node::WatchPorts(Instant now) {
+  for (int i = 0; news_ && i < kNewsReadsPerTurn; ++i) {
+    const nic::LinkNews news = news_->Read();
+    if (news.events.empty() && !news.lost) break;
+    ports_->OnNews(news, now);
+  }
+  ports_->Watch(now);
+}
+
+void Node::ReloadIfAsked(const Hooks& hooks, Instant now) {
+  if (!reload_wanted_.exchange(false)) return;
+  const absl::Status status = Apply(hooks.load(), now);
+  {
+    absl::MutexLock lock(&mutex_);
+    reloads_.last_error = std::string(status.message());
+    ++(status.ok() ? reloads_.applied : reloads_.refused);
+  }
+  if (!status.ok()) {
+    Log(Level::kError, "bootstrap file refused, nothing changed",
+        {{"error", std::string(status.message())}});
+    return;
+  }
+  Log(Level::kInfo, "bootstrap file applied",
+      {{"ports", std::to_string(bootstrap_.ports.size())},
+       {"workloads", std::to_string(bootstrap_.workloads.size())},
+       {"routes", std::to_string(bootstrap_.routes.size())}});
+  hooks.on_reloaded(bootstrap_);
+}
+
+absl::Status Node::Apply(absl::StatusOr<agent::Bootstrap> next, Instant now) {
+  if (!next.ok()) return next.status();
+  const absl::Status allowed = CheckReload(bootstrap_, *next);
+  if (!allowed.ok()) return allowed;
+  if (pools_->dpdk().empty() && NeedsDpdkMemory(*next)) {
+    return absl::FailedPreconditionError(
+        "meltemi.ports: the first port that DPDK drives needs its memory from the start: restart");
+  }
+  if (ports_->WouldOverflow(*next)) {
+    return absl::ResourceExhaustedError(
+        "meltemi.ports: too many together with those that are being taken away: try again");
+  }
+  bootstrap_ = *std::move(next);
+  ports_->Use(bootstrap_, now);
+  return absl::OkStatus();
+}
+
+void Node::ReadReplies(const Hooks& hooks, Instant now) {
   for (auto& slot : workers_) {
     worker::Reply reply;
     while (slot->out.replies.Pop(&reply)) {
       if (auto* released = std::get_if<worker::PortReleased>(&reply)) {
-        PortSlot& port = ports_[released->id];
-        if (--port.releases_due == 0) {
-          port.port->Close();
-          port.port.reset();
-          port.detaching = false;
-          port.retry_at = worker::MonotonicNow() + kRetryPort;
-        }
+        ports_->OnReleased(released->id, now);
       } else if (auto* filled = std::get_if<worker::StatsFilled>(&reply)) {
         absl::MutexLock lock(&mutex_);
         reports_.push_back(std::move(filled->report));
@@ -301,7 +243,7 @@ void Node::ReadReplies(const OnRecord& on_record) {
       }
     }
     telemetry::AccessRecord record;
-    while (slot->out.records.Pop(&record)) on_record(record);
+    while (slot->out.records.Pop(&record)) hooks.on_record(record);
   }
 }
 
@@ -312,14 +254,7 @@ void Node::ServeStatsRequests() {
     stats_wanted_ = 0;
     reports_.clear();
     reports_due_ = bootstrap_.workers;
-    port_status_.clear();
-    for (const PortSlot& slot : ports_) {
-      port_status_.push_back({.name = slot.config.name,
-                              .device = slot.config.device,
-                              .attached = slot.port != nullptr && !slot.detaching,
-                              .error = slot.error,
-                              .counters = {}});
-    }
+    port_status_ = ports_->Statuses();
   }
   for (int i = 0; i < bootstrap_.workers; ++i) {
     SendMail(i, worker::WantStats{std::make_unique<worker::StatsReport>()});
@@ -342,6 +277,7 @@ NodeStats Node::CollectStats() {
     stats.workers.push_back(std::make_unique<worker::StatsReport>(*report));
   }
   stats.ports = port_status_;
+  stats.reloads = reloads_;
   std::sort(stats.workers.begin(), stats.workers.end(),
             [](const auto& a, const auto& b) { return a->worker < b->worker; });
   for (const auto& report : stats.workers) {
@@ -349,6 +285,7 @@ NodeStats Node::CollectStats() {
       stats.ports[i].counters.Add(report->ports[i]);
     }
   }
+  std::erase_if(stats.ports, [](const PortStatus& port) { return port.name.empty(); });
   return stats;
 }
 

@@ -1,13 +1,15 @@
-// Node: the node plane as a whole, on the control thread. Opens ports, starts workers, watches for
-// ports that come and go, carries statistics from the workers to whoever asks.
+// Node: the node plane as a whole, on the control thread. Starts workers, hears of devices by
+// netlink, takes another bootstrap file when asked to, carries statistics from the workers to
+// whoever asks.
 //
-// Owns: ports, packet pools, workers and their threads. Thread: the control thread (Run);
-// CollectStats may be called from any thread.
+// Owns: ports (PortKeeper), packet pools, workers and their threads. Thread: the control thread
+// (Start, Run); Stop, Reload and CollectStats may be called from any thread.
 #ifndef MELTEMI_DATAPLANE_NODE_H_
 #define MELTEMI_DATAPLANE_NODE_H_
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -15,8 +17,9 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "dataplane/agent/bootstrap.h"
+#include "dataplane/nic/netlink_watch.h"
 #include "dataplane/nic/packet_pools.h"
-#include "dataplane/nic/port.h"
+#include "dataplane/port_keeper.h"
 #include "dataplane/shared/doorbell.h"
 #include "dataplane/shared/snapshot_slot.h"
 #include "dataplane/worker/mail.h"
@@ -25,30 +28,37 @@
 
 namespace meltemi {
 
-struct PortStatus {
-  std::string name, device;
-  bool attached = false;
-  std::string error;  // why it is not attached
-  nic::PortCounters counters;
+struct ReloadStatus {
+  uint64_t applied = 0, refused = 0;
+  std::string last_error;  // "" after one that was applied
 };
 
 struct NodeStats {
   std::vector<std::unique_ptr<worker::StatsReport>> workers;
   std::vector<PortStatus> ports;
+  ReloadStatus reloads;
 };
 
 class Node {
  public:
-  using OnRecord = std::function<void(const telemetry::AccessRecord&)>;
+  // Called on the control thread.
+  struct Hooks {
+    std::function<void(const telemetry::AccessRecord&)> on_record;     // each access record
+    std::function<absl::StatusOr<agent::Bootstrap>()> load;            // the file, after Reload
+    std::function<void(const agent::Bootstrap& running)> on_reloaded;  // it is in force
+  };
 
   explicit Node(const agent::Bootstrap& bootstrap);
   ~Node();
 
-  // Opens the ports (one that cannot be opened is tried again every second) and starts the workers.
+  // Opens the ports and starts the workers.
   absl::Status Start();
-  // The control loop; returns after Stop. `on_record` is called for each access record.
-  void Run(const OnRecord& on_record);
-  void Stop();  // any thread, also a signal handler's thread
+  // The control loop; returns after Stop.
+  void Run(const Hooks& hooks);
+  void Stop();
+  // Asks for the bootstrap file to be read again: what differs in ports, workloads and routes is
+  // applied, all of it or nothing.
+  void Reload();
 
   shared::SnapshotSlot* snapshots() { return &snapshots_; }
   // Any thread. What the workers answer within a second.
@@ -56,34 +66,24 @@ class Node {
 
  private:
   struct WorkerSlot;
-  struct PortSlot {
-    agent::PortConfig config;
-    std::unique_ptr<nic::Port> port;
-    int releases_due = 0;  // workers that still have it, after a detach
-    bool detaching = false;
-    Instant retry_at;
-    std::string error;
-    const config::Workload* workload = nullptr;
-    nic::PortCounters last_counters;
-  };
 
-  void OpenPort(ip::PortId id, Instant now);
-  void AttachEverywhere(ip::PortId id);
-  void DetachEverywhere(ip::PortId id);
-  ip::PortOptions IpOptionsOf(const PortSlot& slot) const;
-  std::vector<ip::Route> Routes() const;
-  void SendMail(int worker, worker::Mail mail);
-  void ReadReplies(const OnRecord& on_record);
+  void CreateWorkers();
+  void SendMail(int worker, worker::Mail&& mail);
+  void ReadReplies(const Hooks& hooks, Instant now);
   void WatchPorts(Instant now);
+  void ReloadIfAsked(const Hooks& hooks, Instant now);
+  absl::Status Apply(absl::StatusOr<agent::Bootstrap> next, Instant now);
   void ServeStatsRequests();
+  void WaitForWork();
 
-  const agent::Bootstrap& bootstrap_;
+  agent::Bootstrap bootstrap_;  // what runs
   shared::SnapshotSlot snapshots_;
   std::unique_ptr<nic::PacketPools> pools_;
-  std::vector<PortSlot> ports_;
+  std::unique_ptr<PortKeeper> ports_;
+  std::optional<nic::NetlinkWatch> news_;  // absent: the ports' devices are looked at every second
   std::vector<std::unique_ptr<WorkerSlot>> workers_;
   shared::Doorbell wake_;  // the control thread's own
-  std::atomic<bool> stopping_{false};
+  std::atomic<bool> stopping_{false}, reload_wanted_{false};
 
   absl::Mutex mutex_;
   int stats_wanted_ ABSL_GUARDED_BY(mutex_) = 0;  // requests not yet sent to the workers
@@ -93,6 +93,7 @@ class Node {
   Reports reports_ ABSL_GUARDED_BY(mutex_);   // of the round under way
   Reports finished_ ABSL_GUARDED_BY(mutex_);  // of the last one that all workers answered
   std::vector<PortStatus> port_status_ ABSL_GUARDED_BY(mutex_);
+  ReloadStatus reloads_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace meltemi

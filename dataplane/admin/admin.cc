@@ -107,6 +107,17 @@ void AddIdentities(const agent::IdentityClient& identities, std::vector<Sample>*
   }
 }
 
+void AddReloads(const ReloadStatus& reloads, std::vector<Sample>* out) {
+  for (const auto& [result, count] :
+       {std::pair("applied", reloads.applied), std::pair("refused", reloads.refused)}) {
+    out->push_back({.name = "meltemi_bootstrap_reloads_total",
+                    .labels = telemetry::Label("result", result),
+                    .value = static_cast<double>(count),
+                    .kind = Sample::Kind::kCounter,
+                    .family = {}});
+  }
+}
+
 HttpReply Text(std::string body) { return {.body = std::move(body)}; }
 HttpReply JsonReply(std::string body) {
   return {.status = 200, .content_type = "application/json", .body = std::move(body)};
@@ -166,6 +177,7 @@ std::string Admin::Prometheus() {
                        .kind = Sample::Kind::kGauge,
                        .family = {}});
   }
+  AddReloads(stats.reloads, &samples);
   AddAgent(agent_->Status(), &samples);
   if (identities_ != nullptr) AddIdentities(*identities_, &samples);
   std::string out;

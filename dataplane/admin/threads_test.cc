@@ -111,7 +111,11 @@ class Plane {
         admin_(&bootstrap_, &node_, &agent_, nullptr) {
     EXPECT_TRUE(agent_.Start().ok());
     EXPECT_TRUE(node_.Start().ok());
-    control_ = std::thread([this] { node_.Run([this](const auto& r) { logs_.Write(r); }); });
+    control_ = std::thread([this] {
+      node_.Run({.on_record = [this](const auto& r) { logs_.Write(r); },
+                 .load = [this] { return bootstrap_; },
+                 .on_reloaded = [](const auto&) {}});
+    });
   }
   ~Plane() {
     node_.Stop();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "google/protobuf/util/message_differencer.h"
 #include "l7/base/text.h"
 #include "l7/config/field_error.h"
 #include "l7/config/references.h"
@@ -148,6 +149,12 @@ DiscoveryRequest AdsState::Request(Type type) {
   t.asked = true;
   t.names_changed = false;
   return request;
+}
+
+bool AdsState::UseNode(const envoy::config::core::v3::Node& node) {
+  if (google::protobuf::util::MessageDifferencer::Equals(options_.node, node)) return false;
+  options_.node = node;
+  return true;
 }
 
 std::vector<DiscoveryRequest> AdsState::OnStreamOpen() {

@@ -88,6 +88,8 @@ class AdsState {
   // there are none and the rest comes from a control plane.
   AdsState(Options options, std::vector<Listener> listeners, std::vector<Cluster> clusters);
 
+  // What the next stream says of this node; true when it differs from what was said.
+  bool UseNode(const envoy::config::core::v3::Node& node);
   // The requests a new stream begins with.
   std::vector<DiscoveryRequest> OnStreamOpen();
   // The answer (ACK or NACK), and new subscriptions that follow from it.
@@ -155,7 +157,7 @@ class AdsState {
   absl::Status Build(Instant now);
   config::Resources All() const;
 
-  const Options options_;
+  Options options_;
   const std::vector<Listener> static_listeners_;
   const std::vector<Cluster> static_clusters_;
   config::Compiler compiler_;

@@ -134,13 +134,14 @@ AgentTime AgentTime::Real() {
 
 Agent::Agent(const Bootstrap& bootstrap, shared::SnapshotSlot* slot, uint64_t seed,
              OnSnapshot on_snapshot, AgentTime time, Resolver::Lookup lookup)
-    : bootstrap_(bootstrap),
+    : ads_target_(bootstrap.ads_target),
       slot_(slot),
       on_snapshot_(std::move(on_snapshot)),
       time_(std::move(time)),
       wall_clock_(ReadWallClock()),
       prng_(seed),
       state_(StateOptions(bootstrap), bootstrap.listeners, bootstrap.clusters),
+      bootstrap_json_(bootstrap.json),
       resolver_(std::move(lookup)) {}
 
 Agent::~Agent() { Stop(); }
@@ -155,6 +156,17 @@ absl::Status Agent::Start() {
 void Agent::Stop() {
   if (!stopped_.HasBeenNotified()) stopped_.Notify();
   if (thread_.joinable()) thread_.join();
+}
+
+void Agent::UseBootstrap(const Bootstrap& running) {
+  absl::MutexLock lock(&mutex_);
+  bootstrap_json_ = running.json;
+  node_changed_ = state_.UseNode(running.node) || node_changed_;
+}
+
+bool Agent::NodeChanged() const {
+  absl::MutexLock lock(&mutex_);
+  return node_changed_;
 }
 
 absl::Status Agent::Publish(Instant now) {
@@ -182,12 +194,13 @@ absl::Status Agent::Publish(Instant now) {
 void Agent::Run() {
   Backoff backoff;
   while (!stopped_.HasBeenNotified()) {
-    if (bootstrap_.ads_target.empty()) {
+    if (ads_target_.empty()) {
       time_.wait(Duration::Millis(kPeriodMs), stopped_);
       Tend();
       continue;
     }
     if (RunStream()) backoff.Reset();
+    if (NodeChanged()) continue;
     if (!stopped_.HasBeenNotified()) WaitToReconnect(backoff.Next(prng_));
   }
 }
@@ -225,15 +238,16 @@ void Agent::Tend() {
 }
 
 bool Agent::RunStream() {
-  Stream stream(bootstrap_.ads_target);
+  Stream stream(ads_target_);
   std::vector<DiscoveryRequest> requests;
   {
     absl::MutexLock lock(&mutex_);
+    node_changed_ = false;
     requests = state_.OnStreamOpen();
   }
   for (DiscoveryRequest& request : requests) stream.Send(std::move(request));
   bool heard = false;
-  while (!stopped_.HasBeenNotified()) {
+  while (!stopped_.HasBeenNotified() && !NodeChanged()) {
     DiscoveryResponse response;
     const Stream::Outcome outcome = stream.Next(kPeriodMs, &response);
     if (outcome == Stream::Outcome::kEnded) break;
@@ -242,7 +256,7 @@ bool Agent::RunStream() {
       if (!heard) {
         ++status_.connects;
         status_.connected = heard = true;
-        Log(Level::kInfo, "connected to the control plane", {{"target", bootstrap_.ads_target}});
+        Log(Level::kInfo, "connected to the control plane", {{"target", ads_target_}});
       }
       requests = state_.OnResponse(response, time_.now());
       for (DiscoveryRequest& request : requests) {
@@ -256,10 +270,10 @@ bool Agent::RunStream() {
     Tend();
   }
   absl::MutexLock lock(&mutex_);
-  if (heard) {
-    ++status_.disconnects;
+  if (heard) ++status_.disconnects;
+  if (heard && !node_changed_ && !stopped_.HasBeenNotified()) {
     Log(Level::kWarning, "lost the control plane, keeping the last configuration",
-        {{"target", bootstrap_.ads_target}});
+        {{"target", ads_target_}});
   }
   status_.connected = false;
   state_.OnStreamClosed();
@@ -278,7 +292,7 @@ AgentStatus Agent::Status() const {
 
 std::string Agent::ConfigDump() const {
   absl::MutexLock lock(&mutex_);
-  return ConfigDumpJson(state_, bootstrap_.json, wall_clock_);
+  return ConfigDumpJson(state_, bootstrap_json_, wall_clock_);
 }
 
 }  // namespace meltemi::agent

@@ -53,6 +53,9 @@ class Agent {
   // Publishes the static configuration, if there is one (an error: it is invalid), then connects.
   absl::Status Start();
   void Stop();
+  // Any thread. The file was read again: who lives here may differ. A control plane learns it from
+  // a stream's first request, so the stream is opened anew.
+  void UseBootstrap(const Bootstrap& running);
 
   AgentStatus Status() const;
   std::string ConfigDump() const;
@@ -67,9 +70,10 @@ class Agent {
   bool has_names() const;
   // Until the stream ends; true when at least one response came.
   bool RunStream();
+  bool NodeChanged() const;
   absl::Status Publish(Instant now);
 
-  const Bootstrap& bootstrap_;
+  const std::string ads_target_;
   shared::SnapshotSlot* const slot_;
   const OnSnapshot on_snapshot_;
   const AgentTime time_;
@@ -78,6 +82,8 @@ class Agent {
   mutable absl::Mutex mutex_;
   AdsState state_ ABSL_GUARDED_BY(mutex_);
   AgentStatus status_ ABSL_GUARDED_BY(mutex_);
+  std::string bootstrap_json_ ABSL_GUARDED_BY(mutex_);
+  bool node_changed_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Notification stopped_;
   Resolver resolver_;
   std::thread thread_;

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
+#include <map>
 #include <set>
 #include <sstream>
 
 #include "dataplane/agent/yaml_json.h"
 #include "dataplane/agent/yaml_reader.h"
+#include "dataplane/nic/device.h"
 #include "google/protobuf/util/json_util.h"
 #include "l7/base/limits.h"
 #include "l7/base/text.h"
@@ -89,6 +91,9 @@ PortConfig ReadPort(Reader port) {
   if (out.name.empty()) port.Fail("name", "is required");
   out.device = port.Text("device");
   if (out.device.empty()) port.Fail("device", "is required");
+  if (const auto device = nic::ParseDevice(out.device); !device.ok()) {
+    port.Fail("device", Std(device.status().message()));
+  }
   const std::string kind = port.Text("kind", "POD");
   if (kind != "POD" && kind != "UPLINK") port.Fail("kind", "must be POD or UPLINK");
   out.kind = kind == "UPLINK" ? PortRole::kUplink : PortRole::kPod;
@@ -209,6 +214,45 @@ void ReadMeltemi(Reader in, Bootstrap* out) {
   in.Finish();
 }
 
+absl::Status TooMany(const std::string& path, size_t count, size_t max) {
+  return absl::InvalidArgumentError(Cat(path, ": ", count, " are more than ", max));
+}
+
+// What the data plane has room for; an address leads to one port.
+absl::Status CheckBounds(const Bootstrap& b) {
+  if (b.ports.size() > limits::kPortCountMax) {
+    return TooMany("meltemi.ports", b.ports.size(), limits::kPortCountMax);
+  }
+  size_t route_count = b.routes.size();
+  for (size_t i = 0; i < b.ports.size(); ++i) {
+    const size_t count = b.ports[i].addresses.size();
+    route_count += count;
+    if (count > limits::kPortAddressCountMax) {
+      return TooMany(Cat("meltemi.ports[", i, "].addresses"), count, limits::kPortAddressCountMax);
+    }
+  }
+  std::map<std::string, size_t> behind;  // addresses behind each port
+  std::set<IpAddr> seen;
+  for (size_t i = 0; i < b.workloads.size(); ++i) {
+    const WorkloadConfig& w = b.workloads[i];
+    if (w.port.empty()) continue;
+    const std::string path = Cat("meltemi.workloads[", i, "].addresses");
+    const size_t count = behind[w.port] += w.workload.addresses.size();
+    route_count += w.workload.addresses.size();
+    if (count > limits::kPortAddressCountMax) {
+      return TooMany(Cat(path, ": on port \"", w.port, "\""), count, limits::kPortAddressCountMax);
+    }
+    for (const IpAddr& a : w.workload.addresses) {
+      if (seen.insert(a).second) continue;
+      return absl::InvalidArgumentError(Cat(path, ": ", a.ToString(), " is there twice"));
+    }
+  }
+  if (route_count > limits::kRouteCountMax) {
+    return TooMany("meltemi.routes", route_count, limits::kRouteCountMax);
+  }
+  return absl::OkStatus();
+}
+
 // What refers to what: ports by name, workloads by "name.namespace".
 absl::Status CheckReferences(const Bootstrap& b) {
   std::set<std::string> ports, workloads;
@@ -312,6 +356,7 @@ absl::StatusOr<Bootstrap> ParseBootstrap(std::string_view text, std::string_view
   if (top.Has("meltemi")) ReadMeltemi(top.Child("meltemi"), &b);
   top.Finish();
   if (error.ok()) error = CheckReferences(b);
+  if (error.ok()) error = CheckBounds(b);
   if (!error.ok()) return absl::InvalidArgumentError(Cat(file, ": ", error.message()));
   FillMetadata(&b);
   b.json = YamlToJson(root);

@@ -33,6 +33,8 @@ struct PortConfig {
   std::string workload;  // kPod: "name.namespace"
   uint16_t mtu = 1500;
   std::optional<std::array<uint8_t, 6>> mac;
+
+  bool operator==(const PortConfig&) const = default;
 };
 
 struct RouteConfig {
@@ -56,6 +58,8 @@ struct CaConfig {
   std::string token_path;    // one of these two
   std::string join_token_path;
   Duration ttl;  // of certificates; zero: the CA's default
+
+  bool operator==(const CaConfig&) const = default;
 };
 
 struct Bootstrap {

@@ -244,19 +244,19 @@ TEST(Bootstrap, MistakesInOurFieldsAreNamed) {
        "meltemi.connections_max: must be a whole number from 0 to 16777216, not \"-1\""},
       {Meltemi("port: []"), "meltemi.port: unknown field"},
       {Meltemi("ports: [p]"), "meltemi.ports[0]: must be a map"},
-      {Meltemi("ports: [{device: d}]"), "meltemi.ports[0].name: is required"},
+      {Meltemi("ports: [{device: \"null:\"}]"), "meltemi.ports[0].name: is required"},
       {Meltemi("ports: [{name: p}]"), "meltemi.ports[0].device: is required"},
-      {Meltemi("ports: [{name: p, device: d, kind: UP}]"),
+      {Meltemi("ports: [{name: p, device: \"null:\", kind: UP}]"),
        "meltemi.ports[0].kind: must be POD or UPLINK"},
-      {Meltemi("ports: [{name: p, device: d, mtu: 575}]"),
+      {Meltemi("ports: [{name: p, device: \"null:\", mtu: 575}]"),
        "meltemi.ports[0].mtu: must be a whole number from 576 to 65535, not \"575\""},
-      {Meltemi("ports: [{name: p, device: d, mac: \"1:2:3\"}]"),
+      {Meltemi("ports: [{name: p, device: \"null:\", mac: \"1:2:3\"}]"),
        "meltemi.ports[0].mac: not a unicast MAC address: \"1:2:3\""},
-      {Meltemi("ports: [{name: p, device: d, mac: \"01:00:00:00:00:00\"}]"),
+      {Meltemi("ports: [{name: p, device: \"null:\", mac: \"01:00:00:00:00:00\"}]"),
        "meltemi.ports[0].mac: not a unicast MAC address: \"01:00:00:00:00:00\""},
-      {Meltemi("ports: [{name: p, device: d, addresses: [10.0.0.1/24, 10.0.0.1/33]}]"),
+      {Meltemi("ports: [{name: p, device: \"null:\", addresses: [10.0.0.1/24, 10.0.0.1/33]}]"),
        "meltemi.ports[0].addresses[1]: not an address/bits: \"10.0.0.1/33\""},
-      {Meltemi("ports: [{name: p, device: d, colour: red}]"),
+      {Meltemi("ports: [{name: p, device: \"null:\", colour: red}]"),
        "meltemi.ports[0].colour: unknown field"},
   });
 }
@@ -303,9 +303,9 @@ TEST(Bootstrap, MistakesInTheCaAreNamed) {
 
 TEST(Bootstrap, MistakesInPortsRoutesAndWorkloadsAreNamed) {
   ExpectNamed({
-      {Meltemi("ports: [{name: p, device: d}, {name: p, device: e}]"),
+      {Meltemi("ports: [{name: p, device: \"null:\"}, {name: p, device: \"null:\"}]"),
        "meltemi.ports[1].name: \"p\" is there twice"},
-      {Meltemi("ports: [{name: p, device: d, workload: w.default}]"),
+      {Meltemi("ports: [{name: p, device: \"null:\", workload: w.default}]"),
        "meltemi.ports[0].workload: no workload is called \"w.default\""},
       {Meltemi("routes: [{prefix: 10.0.0.0/33, port: p}]"),
        "meltemi.routes[0].prefix: not an address/bits: \"10.0.0.0/33\""},

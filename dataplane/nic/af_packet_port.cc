@@ -55,8 +55,10 @@ absl::Status Configure(int fd, int index) {
 
 }  // namespace
 
-AfPacketPort::AfPacketPort(OwnedFd fd, int index, MacAddr mac, int workers)
-    : KernelPort(std::move(fd), mac, workers, RxFrames::kFrameCountMax), index_(index) {}
+AfPacketPort::AfPacketPort(OwnedFd fd, const Options& options, int index, MacAddr mac)
+    : KernelPort(std::move(fd), mac, options.workers, RxFrames::kFrameCountMax),
+      netdev_(options.netdev),
+      index_(index) {}
 
 absl::StatusOr<std::unique_ptr<Port>> AfPacketPort::Open(const Options& options) {
   const absl::Status prepared = PrepareHostEnd(options.netdev, options.mtu);
@@ -73,13 +75,16 @@ absl::StatusOr<std::unique_ptr<Port>> AfPacketPort::Open(const Options& options)
     return absl::Status(configured.code(),
                         Cat("netdev \"", options.netdev, "\": ", configured.message()));
   }
-  return absl::WrapUnique<Port>(new AfPacketPort(std::move(fd), *index, *mac, options.workers));
+  return absl::WrapUnique<Port>(new AfPacketPort(std::move(fd), options, *index, *mac));
 }
 
 PortState AfPacketPort::state() const {
   ifreq request{};
   request.ifr_ifindex = index_;
-  if (ioctl(fd(), SIOCGIFNAME, &request) < 0) return PortState::kGone;
+  // Whoever configured the port meant the name: a netdev that is called otherwise now is another's.
+  if (ioctl(fd(), SIOCGIFNAME, &request) < 0 || netdev_ != request.ifr_name) {
+    return PortState::kGone;
+  }
   if (ioctl(fd(), SIOCGIFFLAGS, &request) < 0) return PortState::kGone;
   constexpr int kBoth = IFF_UP | IFF_RUNNING;
   return (request.ifr_flags & kBoth) == kBoth ? PortState::kUp : PortState::kDown;

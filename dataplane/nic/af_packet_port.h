@@ -3,8 +3,9 @@
 //
 // Super-frames of 64 KB and checksums left to the device pass both ways as they are, which is worth
 // five times the throughput of any driver that cuts frames at the MTU. Survives the deletion of the
-// netdev. The socket lives in the network namespace of the thread that opens it.
-// See kernel_port.h for threads and bounds. packet(7).
+// netdev: then, and when the netdev takes another name or namespace, the port is gone. The socket
+// lives in the network namespace of the thread that opens it. See kernel_port.h for threads and
+// bounds. packet(7).
 #ifndef MELTEMI_DATAPLANE_NIC_AF_PACKET_PORT_H_
 #define MELTEMI_DATAPLANE_NIC_AF_PACKET_PORT_H_
 
@@ -32,7 +33,8 @@ class AfPacketPort final : public KernelPort {
   int Write(TxBatch* batch, int from) override;
 
  private:
-  AfPacketPort(OwnedFd fd, int index, MacAddr mac, int workers);
+  AfPacketPort(OwnedFd fd, const Options& options, int index, MacAddr mac);
+  const std::string netdev_;
   const int index_;
 };
 

@@ -57,6 +57,9 @@ TEST(AfXdp, CarriesFramesAndSeesItsNetdevGo) {
   frame[13] = static_cast<char>(0xb5);
   frame.replace(14, 5, "hello");
   ASSERT_EQ(send(peer.get(), frame.data(), frame.size(), 0), 100);
+  pollfd arrival{.fd = port.event_fd(0), .events = POLLIN, .revents = 0};
+  ASSERT_GE(arrival.fd, 0);  // the driver's own socket was found
+  ASSERT_EQ(poll(&arrival, 1, 5000), 1);
   std::array<Packet*, 32> burst;
   bool found = false;
   for (int i = 0; i < kPollsMax && !found; ++i) {
@@ -68,6 +71,13 @@ TEST(AfXdp, CarriesFramesAndSeesItsNetdevGo) {
     }
   }
   EXPECT_TRUE(found);
+  EXPECT_FALSE(port.caps().armed_wake);
+  int waiting = 1;  // others may speak on the link too: until it is silent
+  for (int i = 0; i < kPollsMax && waiting == 1; ++i) {
+    for (int n = port.RxBurst(0, **pool, burst); n > 0; --n) (*pool)->Free(burst[n - 1]);
+    waiting = poll(&arrival, 1, 0);
+  }
+  EXPECT_EQ(waiting, 0);
 
   Packet* answer = (*pool)->Alloc();
   frame.replace(14, 5, "reply");

@@ -6,9 +6,14 @@
 #include <rte_eth_ring.h>
 #include <rte_ethdev.h>
 #include <rte_ring.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include "absl/memory/memory.h"
 #include "absl/strings/ascii.h"
@@ -25,6 +30,7 @@ using packet::Packet;
 using packet::PacketPool;
 
 constexpr unsigned kRingSlots = 1024;
+constexpr rte_eth_event_type kLinkNews[] = {RTE_ETH_EVENT_INTR_LSC, RTE_ETH_EVENT_QUEUE_STATE};
 
 // The driver's instance is named after the port; drivers take letters, digits and _.
 std::string Instance(std::string_view driver, std::string_view port) {
@@ -81,6 +87,16 @@ bool DeviceExists(const std::string& instance) {
   return rte_eth_dev_get_port_by_name(instance.c_str(), &port) == 0;
 }
 
+// Drivers whose receive interrupts wake us. A NIC has a core of its own to poll it. Not
+// virtio-user, which only load generators and tests are: with interrupts on, DPDK 22.11 calls its
+// handler (virtio_interrupt_handler) for a device that is being taken down.
+bool HasInterrupts(DeviceKind kind) { return kind == DeviceKind::kVhost; }
+
+int TellOfLink(uint16_t /*port*/, rte_eth_event_type /*type*/, void* self, void* /*detail*/) {
+  static_cast<DpdkEthdevPort*>(self)->OnLinkNews();
+  return 0;
+}
+
 // Borrowed rooms anywhere in the chain.
 bool HasBorrowed(const Packet* packet) {
   for (const Packet* s = packet; s != nullptr; s = s->next) {
@@ -119,6 +135,10 @@ absl::Status DpdkEthdevPort::Check(int result, const char* what) const {
 }
 
 absl::Status DpdkEthdevPort::AddDevice() {
+  if (device_.kind == DeviceKind::kVhost) {
+    const absl::Status status = RemoveDeadSocket(device_.target);
+    if (!status.ok()) return status;
+  }
   const int added =
       rte_eal_hotplug_add(bus_.c_str(), instance_.c_str(), DriverArguments(device_).c_str());
   if (added < 0) {
@@ -196,6 +216,7 @@ absl::Status DpdkEthdevPort::Start(const Options& options) {
   std::memset(&conf, 0, sizeof(conf));
   const int mtu = options.mtu == 0 ? RTE_ETHER_MTU : options.mtu;
   conf.rxmode.mtu = static_cast<uint32_t>(std::min<int>(mtu, info.max_mtu));
+  conf.intr_conf.rxq = HasInterrupts(device_.kind) ? 1 : 0;
   ChooseOffloads(info, &conf);
   // 0x6d5a repeated: both directions of a connection hash alike (Woo and Park, 2012).
   std::vector<uint8_t> key(info.hash_key_size == 0 ? 40 : info.hash_key_size);
@@ -210,6 +231,7 @@ absl::Status DpdkEthdevPort::Start(const Options& options) {
   status = Check(rte_eth_dev_configure(port_, queues, queues, &conf), "configure");
   if (status.ok()) status = SetUpQueues(options);
   if (status.ok()) status = Check(rte_eth_dev_start(port_), "start");
+  if (status.ok() && HasInterrupts(device_.kind)) status = SetUpWake();
   if (!status.ok()) return status;
   const bool device_has_mac =
       device_.kind == DeviceKind::kPci || device_.kind == DeviceKind::kAfXdp;
@@ -227,7 +249,11 @@ absl::Status DpdkEthdevPort::SetUpQueues(const Options& options) {
     private_mempool_ =
         packet::CreateSmallMempool(Instance("xdp_", options.name).substr(0, 20), kPrivateSegments);
     if (private_mempool_ == nullptr) return Check(-rte_errno, "receive pool");
+    const absl::StatusOr<int> index = InterfaceIndex(device_.target);
+    if (!index.ok()) return index.status();
+    netdev_index_ = *index;
   }
+  const std::vector<int> before = SocketsOfFamily(AF_XDP);
   uint16_t rx_count = kDescriptorCount;
   uint16_t tx_count = kDescriptorCount;
   absl::Status status =
@@ -241,7 +267,66 @@ absl::Status DpdkEthdevPort::SetUpQueues(const Options& options) {
     status =
         Check(rte_eth_tx_queue_setup(port_, q, tx_count, SOCKET_ID_ANY, nullptr), "transmit queue");
   }
+  if (device_.kind == DeviceKind::kAfXdp && status.ok()) {
+    // Nobody else opens such sockets. Without a single new one the port is polled.
+    std::vector<int> fresh;
+    const std::vector<int> after = SocketsOfFamily(AF_XDP);
+    std::set_difference(after.begin(), after.end(), before.begin(), before.end(),
+                        std::back_inserter(fresh));
+    if (fresh.size() == 1) socket_ = fresh[0];
+  }
   return status;
+}
+
+absl::Status DpdkEthdevPort::SetUpWake() {
+  wake_ = OwnedFd(epoll_create1(EPOLL_CLOEXEC));
+  link_news_ = OwnedFd(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  if (!wake_.valid() || !link_news_.valid()) return ErrnoStatus("wake descriptors");
+  const int interrupt = rte_eth_dev_rx_intr_ctl_q_get_fd(port_, 0);
+  if (interrupt < 0) return absl::InternalError("the driver has no receive interrupt");
+  for (const int fd : {interrupt, link_news_.get()}) {
+    // Neither is ever read: it is the edge that counts.
+    epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.fd = fd}};
+    if (epoll_ctl(wake_.get(), EPOLL_CTL_ADD, fd, &event) < 0) return ErrnoStatus("epoll");
+  }
+  for (const rte_eth_event_type type : kLinkNews) {
+    const absl::Status status =
+        Check(rte_eth_dev_callback_register(port_, type, TellOfLink, this), "link news");
+    if (!status.ok()) return status;
+  }
+  caps_.armed_wake = true;
+  return absl::OkStatus();
+}
+
+void DpdkEthdevPort::TakeDownWake() {
+  for (const rte_eth_event_type type : kLinkNews) {
+    // EAGAIN: it is being called, which takes a moment; any other failure: it was never registered.
+    while (rte_eth_dev_callback_unregister(port_, type, TellOfLink, this) == -EAGAIN) {
+    }
+  }
+}
+
+int DpdkEthdevPort::event_fd(int queue) const {
+  if (device_.kind == DeviceKind::kAfXdp) return queue == 0 ? socket_ : -1;
+  return caps_.armed_wake && queue == 0 ? wake_.get() : -1;
+}
+
+// The driver's calls fail while nobody is connected; OnLinkNews wakes the worker when that changes.
+// No lock of ours may be held here: OnLinkNews comes with the driver's own locks held. When the
+// other side goes at this very moment the driver may look at a queue it has just freed: that is
+// memory of DPDK's heap, zeroed, and a queue that is not ready is left alone.
+void DpdkEthdevPort::ArmWake(int queue) {
+  if (caps_.armed_wake) static_cast<void>(rte_eth_dev_rx_intr_enable(port_, queue));
+}
+
+void DpdkEthdevPort::DisarmWake(int queue) {
+  if (caps_.armed_wake) static_cast<void>(rte_eth_dev_rx_intr_disable(port_, queue));
+}
+
+void DpdkEthdevPort::OnLinkNews() {
+  const uint64_t one = 1;
+  // Never read, so never full in a lifetime.
+  [[maybe_unused]] const ssize_t n = write(link_news_.get(), &one, sizeof(one));
 }
 
 Packet* DpdkEthdevPort::Received(Packet* packet, PacketPool& pool, PortCounters* counters) {
@@ -300,6 +385,11 @@ int DpdkEthdevPort::TxBurst(int queue, PacketPool& pool, std::span<Packet*> pack
   return tx_locks_[device_queue]->Run([&] { return Send(device_queue, pool, packets, counters); });
 }
 
+// A vhost-user socket that nobody is connected to.
+bool DpdkEthdevPort::NobodyListens() const {
+  return device_.kind == DeviceKind::kVhost && state() != PortState::kUp;
+}
+
 int DpdkEthdevPort::Send(uint16_t queue, PacketPool& pool, std::span<Packet*> packets,
                          PortCounters* counters) {
   size_t done = 0;
@@ -325,6 +415,12 @@ int DpdkEthdevPort::Send(uint16_t queue, PacketPool& pool, std::span<Packet*> pa
       pool.CountToDriver(segments[i]);
     }
     done += sent;
+    if (sent < prepared && NobodyListens()) {
+      // Kept, they would keep the worker awake until somebody comes.
+      counters->tx_errors += packets.size() - done;
+      while (done < packets.size()) pool.Free(packets[done++]);
+      break;
+    }
     if (sent < prepared) {
       ++counters->tx_full;
       break;
@@ -340,16 +436,21 @@ int DpdkEthdevPort::Send(uint16_t queue, PacketPool& pool, std::span<Packet*> pa
 PortState DpdkEthdevPort::state() const {
   if (!open_) return PortState::kGone;
   if (device_.kind == DeviceKind::kAfXdp) {  // its driver's link status never changes
-    return InterfaceIndex(device_.target).ok() ? PortState::kUp : PortState::kGone;
+    const absl::StatusOr<int> index = InterfaceIndex(device_.target);
+    return index.ok() && *index == netdev_index_ ? PortState::kUp : PortState::kGone;
   }
   rte_eth_link link;
   if (rte_eth_link_get_nowait(port_, &link) != 0) return PortState::kGone;
-  return link.link_status == RTE_ETH_LINK_UP ? PortState::kUp : PortState::kDown;
+  if (link.link_status == RTE_ETH_LINK_UP) return PortState::kUp;
+  // A virtio-user client never connects again.
+  return device_.kind == DeviceKind::kVirtio ? PortState::kGone : PortState::kDown;
 }
 
 void DpdkEthdevPort::Close() {
   if (!open_) return;
   open_ = false;
+  socket_ = -1;
+  TakeDownWake();
   // Nothing can be done about a driver that fails here; what it holds is lost, not wrong.
   static_cast<void>(rte_eth_dev_stop(port_));
   static_cast<void>(rte_eth_dev_close(port_));

@@ -4,6 +4,10 @@
 // Owns: the driver's instance. Must not know: IP, TCP. Thread: one worker per queue; Open, state
 // and Close on the control thread. InitEal and the workers' DpdkPacketPools come first. Bound: the
 // driver's queues (kDescriptorCount each); RTE_MAX_ETHPORTS (32) ports in a process.
+//
+// Waking a worker that sleeps: AF_XDP by its socket; vhost-user by the driver's receive
+// interrupts, which are armed for the sleep only, and by news of the other side's coming. NICs,
+// virtio-user, rings and the null device are polled for ever.
 #ifndef MELTEMI_DATAPLANE_NIC_DPDK_ETHDEV_PORT_H_
 #define MELTEMI_DATAPLANE_NIC_DPDK_ETHDEV_PORT_H_
 
@@ -13,6 +17,7 @@
 
 #include "absl/status/statusor.h"
 #include "dataplane/nic/device.h"
+#include "dataplane/nic/netdev.h"
 #include "dataplane/nic/port.h"
 #include "dataplane/shared/queue_lock.h"
 
@@ -40,13 +45,17 @@ class DpdkEthdevPort final : public Port {
 
   int RxBurst(int queue, packet::PacketPool& pool, std::span<packet::Packet*> out) override;
   int TxBurst(int queue, packet::PacketPool& pool, std::span<packet::Packet*> packets) override;
-  int event_fd(int /*queue*/) const override { return -1; }  // no interrupts: polled
+  int event_fd(int queue) const override;
+  void ArmWake(int queue) override;
+  void DisarmWake(int queue) override;
   PortCaps caps() const override { return caps_; }
   PortState state() const override;
   MacAddr mac() const override { return mac_; }
   const PortCounters& rx_counters(int queue) const override { return rx_slots_[queue].counters; }
   const PortCounters& tx_counters(int queue) const override { return tx_slots_[queue].counters; }
   void Close() override;
+  // The driver's own thread: the other side came, went or changed its queues.
+  void OnLinkNews();
 
  private:
   static constexpr uint16_t kDescriptorCount = 512;
@@ -68,12 +77,15 @@ class DpdkEthdevPort final : public Port {
   absl::Status Start(const Options& options);
   void ChooseOffloads(const rte_eth_dev_info& info, rte_eth_conf* conf);
   absl::Status SetUpQueues(const Options& options);
+  absl::Status SetUpWake();
+  void TakeDownWake();
   absl::Status Check(int result, const char* what) const;
 
   packet::Packet* Received(packet::Packet* packet, packet::PacketPool& pool,
                            PortCounters* counters);
   int Send(uint16_t queue, packet::PacketPool& pool, std::span<packet::Packet*> packets,
            PortCounters* counters);
+  bool NobodyListens() const;
   bool MakeSendable(packet::PacketPool& pool, packet::Packet** packet) const;
 
   const Device device_;
@@ -85,7 +97,11 @@ class DpdkEthdevPort final : public Port {
   TxCopy tx_copy_ = TxCopy::kNever;
   PortCaps caps_;
   MacAddr mac_{};
-  int queue_count_ = 0;  // the device's, of each kind
+  int queue_count_ = 0;   // the device's, of each kind
+  int netdev_index_ = 0;  // kAfXdp: what we were opened on
+  int socket_ = -1;       // kAfXdp: the driver's
+  // caps_.armed_wake: an epoll set of the driver's interrupt and of link_news_.
+  OwnedFd wake_, link_news_;
   // One lock per device queue when workers outnumber them, else none.
   std::vector<std::unique_ptr<shared::QueueLock>> tx_locks_;
   std::vector<Slot> rx_slots_, tx_slots_;

@@ -3,13 +3,19 @@
 // this process: neither root nor a network namespace.
 #include "dataplane/nic/dpdk_ethdev_port.h"
 
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cstring>
 #include <string>
+#include <thread>
 
 #include "dataplane/nic/dpdk_eal.h"
 #include "dataplane/nic/make_port.h"
+#include "dataplane/nic/netdev.h"
 #include "dataplane/packet/dpdk_pool.h"
 #include "gtest/gtest.h"
 #include "l7/base/text.h"
@@ -25,6 +31,7 @@ constexpr int kPollsMax = 50'000'000;  // bounds every wait below
 class Eal : public ::testing::Environment {
  public:
   void SetUp() override {
+    signal(SIGPIPE, SIG_IGN);  // as main does: virtio-user writes to a server that is gone
     const absl::Status status = InitEal({.memory_mb = 64});
     ASSERT_TRUE(status.ok()) << status;
   }
@@ -233,6 +240,144 @@ TEST_F(VhostPair, APeerThatGoesIsDownAndComesBack) {
   ASSERT_TRUE(WaitUp(*vhost_));
   SendOne(*virtio_, Frame("again"));
   EXPECT_EQ(Receive(*vhost_), "again");
+}
+
+// A virtio-user client does not connect again: whoever holds the port makes it anew.
+TEST_F(VhostPair, AClientWithoutItsServerIsGone) {
+  vhost_.reset();
+  int polls = 0;
+  while (virtio_->state() != PortState::kGone && ++polls < kPollsMax) {
+  }
+  EXPECT_EQ(virtio_->state(), PortState::kGone);
+  virtio_.reset();
+  vhost_ = Open(Cat("vhost:", path_), "server");
+  virtio_ = Open(Cat("virtio:", path_), "client");
+  ASSERT_TRUE(WaitUp(*vhost_));
+  SendOne(*virtio_, Frame("again"));
+  EXPECT_EQ(Receive(*vhost_), "again");
+}
+
+// One end of the link on a thread of its own, asleep whenever nothing is there: as a worker is.
+class Sleeper {
+ public:
+  Sleeper(Port* port, DpdkPacketPool* pool) : port_(port), pool_(pool), epoll_(epoll_create1(0)) {
+    epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.fd = 0}};
+    EXPECT_EQ(epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, port->event_fd(0), &event), 0);
+  }
+  bool Wait(int timeout_ms) {
+    epoll_event event;
+    return epoll_wait(epoll_.get(), &event, 1, timeout_ms) > 0;
+  }
+  // The next packet; null when no wake-up came.
+  Packet* Next() {
+    std::array<Packet*, 1> one;
+    for (;;) {
+      if (port_->RxBurst(0, *pool_, one) == 1) return one[0];
+      port_->ArmWake(0);
+      const int n = port_->RxBurst(0, *pool_, one);  // once more after arming
+      const bool lost = n == 0 && !Wait(5000);
+      sleeps += n == 0;
+      port_->DisarmWake(0);
+      if (n == 1) return one[0];
+      if (lost) return nullptr;
+    }
+  }
+  bool Send(Packet* packet) {
+    std::array<Packet*, 1> one = {packet};
+    return port_->TxBurst(0, *pool_, one) == 1;
+  }
+
+  int sleeps = 0;
+
+ private:
+  Port* const port_;
+  DpdkPacketPool* const pool_;
+  const OwnedFd epoll_;
+};
+
+TEST_F(VhostPair, NoWakeUpIsLostInTenThousandPingPongs) {
+  constexpr int kCount = 10'000;
+  ASSERT_TRUE(vhost_->caps().armed_wake);
+  EXPECT_FALSE(virtio_->caps().armed_wake);
+  auto pool = DpdkPacketPool::Create(
+      {.name = "echo", .small_count = 2047, .large_count = 63, .header_count = 511});
+  ASSERT_TRUE(pool.ok()) << pool.status();
+  virtio_.reset();
+  auto client = MakePort(Cat("virtio:", path_), {.name = "echo", .pools = {pool->get()}});
+  ASSERT_TRUE(client.ok()) << client.status();
+  ASSERT_TRUE(WaitUp(*vhost_));
+  int echoed = 0;
+  std::thread echo([&] {  // polls
+    std::array<Packet*, 1> one;
+    for (int polls = 0; echoed < kCount && polls < kPollsMax; ++polls) {
+      if ((*client)->RxBurst(0, **pool, one) == 0) {
+        std::this_thread::yield();
+        continue;
+      }
+      polls = 0;
+      echoed += (*client)->TxBurst(0, **pool, one);
+    }
+  });
+  Sleeper end(vhost_.get(), pool_.get());
+  int returned = 0;
+  for (; returned < kCount; ++returned) {
+    EXPECT_TRUE(end.Send(Frame("ping")));
+    Packet* p = end.Next();
+    if (p == nullptr) break;
+    pool_->Free(p);
+  }
+  echo.join();
+  EXPECT_EQ(returned, kCount);
+  EXPECT_EQ(echoed, kCount);
+  EXPECT_GT(end.sleeps, 100);
+  client->reset();
+  EXPECT_EQ((*pool)->InUse(), 0);
+}
+
+TEST_F(VhostPair, ThePeersComingWakes) {
+  virtio_.reset();
+  Sleeper end(vhost_.get(), pool_.get());
+  while (end.Wait(100)) {  // what its going told
+  }
+  vhost_->ArmWake(0);
+  virtio_ = Open(Cat("virtio:", path_), "client");
+  EXPECT_TRUE(end.Wait(5000));
+  ASSERT_TRUE(WaitUp(*vhost_));
+  SendOne(*virtio_, Frame("first"));
+  EXPECT_EQ(Receive(*vhost_), "first");
+}
+
+// What nobody can receive is dropped, not kept: it would keep the worker awake.
+TEST_F(EthdevPort, WhatIsSentToASocketWithoutPeerIsDropped) {
+  const auto port = Open(Cat("vhost:/tmp/meltemi_vhost_alone_", getpid()), "alone");
+  std::array<Packet*, 3> three = {Frame("1"), Frame("2"), Frame("3")};
+  EXPECT_EQ(port->TxBurst(0, *pool_, three), 3);
+  EXPECT_EQ(port->tx_counters(0).tx_errors, 3u);
+  EXPECT_EQ(port->tx_counters(0).tx_packets, 0u);
+  EXPECT_EQ(pool_->outstanding(), 0);
+}
+
+TEST_F(EthdevPort, ASocketLeftByADeadServerIsReplacedAndOneInUseIsNot) {
+  const std::string path = Cat("/tmp/meltemi_vhost_left_", getpid());
+  {
+    const OwnedFd dead(socket(AF_UNIX, SOCK_STREAM, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, path.size());
+    ASSERT_EQ(bind(dead.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    ASSERT_EQ(listen(dead.get(), 1), 0);
+    const auto in_use = MakePort(Cat("vhost:", path), {.name = "x", .pools = {pool_.get()}});
+    EXPECT_EQ(in_use.status().code(), absl::StatusCode::kAlreadyExists) << in_use.status();
+  }
+  EXPECT_NE(Open(Cat("vhost:", path), "x"), nullptr);
+}
+
+TEST_F(EthdevPort, WhoIsPolledAndWhoWakes) {
+  for (const char* device : {"null:", "ring:wire"}) {
+    const auto port = Open(device, "p");
+    EXPECT_EQ(port->event_fd(0), -1) << device;
+    EXPECT_FALSE(port->caps().armed_wake) << device;
+  }
 }
 
 TEST_F(EthdevPort, RefusalsNameTheDevice) {

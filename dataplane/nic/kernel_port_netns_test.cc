@@ -254,6 +254,14 @@ TEST_P(Pods, AnExhaustedPoolIsCountedAndRecovers) {
 INSTANTIATE_TEST_SUITE_P(Kinds, Pods, ::testing::Values("veth", "tap"),
                          [](const auto& info) { return std::string(info.param); });
 
+TEST_P(Pods, ADeviceUnderAnotherNameIsGone) {
+  if (std::string_view(GetParam()) != "veth") return;  // a TAP is ours whatever it is called
+  host_.Enter();
+  EXPECT_NE(pods_[0].port->state(), PortState::kGone);
+  Shell("ip link set v0 down && ip link set v0 name w0");
+  EXPECT_EQ(pods_[0].port->state(), PortState::kGone);
+}
+
 TEST_P(Pods, NetlinkTellsOfADeletedDevice) {
   if (std::string_view(GetParam()) != "veth") return;  // a TAP lives in the pod's namespace
   host_.Enter();

@@ -1,15 +1,21 @@
 #include "dataplane/nic/netdev.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 #include "l7/base/text.h"
@@ -95,6 +101,41 @@ absl::Status PrepareHostEnd(const std::string& netdev, int mtu) {
   if (!status.ok()) return status;
   request->ifr_flags |= IFF_UP | IFF_NOARP;
   return Ioctl(SIOCSIFFLAGS, "up", &*request);
+}
+
+std::vector<int> SocketsOfFamily(int family) {
+  std::vector<int> found;
+  DIR* const open_files = opendir("/proc/self/fd");
+  if (open_files == nullptr) return found;
+  while (const dirent* entry = readdir(open_files)) {
+    int fd = -1;
+    const std::string_view name = entry->d_name;
+    if (std::from_chars(name.data(), name.data() + name.size(), fd).ec != std::errc()) continue;
+    int domain = 0;
+    socklen_t size = sizeof(domain);
+    if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == family) {
+      found.push_back(fd);
+    }
+  }
+  closedir(open_files);
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+absl::Status RemoveDeadSocket(const std::string& path) {
+  struct stat file {};
+  if (stat(path.c_str(), &file) < 0 || !S_ISSOCK(file.st_mode)) return absl::OkStatus();
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof(address.sun_path)) return absl::OkStatus();  // bind will say so
+  std::memcpy(address.sun_path, path.data(), path.size());
+  const OwnedFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd.valid()) return ErrnoStatus("socket");
+  if (connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0) {
+    return absl::AlreadyExistsError(Abs(Cat("socket ", path, ": another process serves it")));
+  }
+  if (errno == ECONNREFUSED && unlink(path.c_str()) < 0) return ErrnoStatus(path);
+  return absl::OkStatus();
 }
 
 std::string NetnsPath(const std::string& name_or_path) {

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -37,9 +38,16 @@ absl::StatusOr<int> InterfaceIndex(const std::string& netdev);
 absl::StatusOr<std::array<uint8_t, 6>> InterfaceMac(const std::string& netdev);
 absl::Status SetMtu(const std::string& netdev, int mtu);
 
+// This process's sockets of an address family, sorted: finds those that a driver keeps to itself.
+std::vector<int> SocketsOfFamily(int family);
+
 // Makes the host end of a pod's veth a bare wire: up, no ARP, no IPv6 of its own. An `mtu` of 0
 // leaves the MTU as it is.
 absl::Status PrepareHostEnd(const std::string& netdev, int mtu);
+
+// A socket's file stays behind when its server is killed, and would be in its successor's way. One
+// that somebody serves is an error.
+absl::Status RemoveDeadSocket(const std::string& path);
 
 // A name means /var/run/netns/<name>, as ip-netns(8) has it; anything with a slash is a path.
 std::string NetnsPath(const std::string& name_or_path);

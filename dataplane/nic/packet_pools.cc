@@ -10,9 +10,13 @@ namespace {
 
 // Of EAL's memory: the drivers' queues, AF_XDP's own pool, heap headers.
 constexpr int kDriverMegabytes = 48;
-// With ordinary pages DPDK asks for whole pages: one of 4 KB for each small segment, two thirds
-// more than it needs. What is asked for and not used is never touched.
-constexpr int kOrdinaryPagesPercent = 170;
+
+// What EAL needs to make pools of `megabytes`. A segment may not lie across two pages: of a page of
+// 4 KB a small one leaves 1.5 KB unused, which makes 128 MB of segments 216 MB; what is asked for
+// and not used is never touched.
+int EalMegabytes(int megabytes, bool hugepages) {
+  return megabytes + (hugepages ? megabytes / 8 : megabytes * 3 / 4) + kDriverMegabytes;
+}
 
 }  // namespace
 
@@ -49,9 +53,7 @@ void PacketPools::CreateHeap(const PacketPoolsOptions& options) {
 absl::Status PacketPools::CreateDpdk(bool pci, const PacketPoolsOptions& options) {
   const absl::Status eal =
       InitEal({.memory = options.hugepages ? EalMemory::kHugePages : EalMemory::kOrdinaryPages,
-               .memory_mb = (options.hugepages ? options.memory_mb
-                                               : options.memory_mb * kOrdinaryPagesPercent / 100) +
-                            kDriverMegabytes,
+               .memory_mb = EalMegabytes(options.memory_mb, options.hugepages),
                .pci = pci});
   if (!eal.ok()) return eal;
   for (int i = 0; i < options.workers; ++i) {

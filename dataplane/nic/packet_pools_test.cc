@@ -17,10 +17,10 @@ TEST(PacketPools, AreOnTheHeapForKernelPorts) {
   (*pools)->pool(1).Free(p);
 }
 
-// EAL starts once in a process: the one test that does.
+// EAL starts once in a process: the one test that does. With more than the default of 128 MB.
 TEST(PacketPools, AreDpdkMemoryWhenADriverNeedsIt) {
   const std::string devices[] = {"veth:a", "null:", "nonsense"};
-  const auto pools = PacketPools::Create(devices, {.workers = 2, .memory_mb = 64});
+  const auto pools = PacketPools::Create(devices, {.workers = 2, .memory_mb = 256});
   ASSERT_TRUE(pools.ok()) << pools.status();
   ASSERT_EQ((*pools)->dpdk().size(), 2u);
   const auto port = MakePort("null:", {.name = "n", .workers = 2, .pools = (*pools)->dpdk()});

@@ -28,12 +28,15 @@ struct PortCaps {
   int rx_queues = 1;            // with symmetric RSS when above 1
   int tx_queues = 1;            // one number per worker that sends
   bool thread_safe_tx = false;  // any worker may call TxBurst at the same time (one kernel socket)
+  // event_fd tells of packets that come after ArmWake, once each, and of nothing else: poll once
+  // more after arming, and always while awake. Else it is readable as long as packets wait.
+  bool armed_wake = false;
 };
 
 enum class PortState : uint8_t {
   kUp,
   kDown,
-  kGone,  // the netdev was deleted; never comes back
+  kGone,  // the device was deleted, or is another's now; never comes back
 };
 
 #define MELTEMI_PORT_COUNTERS(C)                                                               \
@@ -60,8 +63,7 @@ class Port {
 
   // A descriptor that polls readable when packets wait, for epoll; -1: the port must be polled.
   virtual int event_fd(int queue) const = 0;
-  // Arms the descriptor before the worker sleeps (the worker polls once more after it); disarm
-  // after.
+  // For caps().armed_wake: before the worker sleeps, and after.
   virtual void ArmWake(int queue) { (void)queue; }
   virtual void DisarmWake(int queue) { (void)queue; }
 

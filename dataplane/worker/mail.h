@@ -75,7 +75,8 @@ using Reply = std::variant<std::monostate, PortReleased, StatsFilled>;
 
 // From a worker to the control thread: replies, and access records for the log thread.
 struct MailOut {
-  shared::Mailbox<Reply> replies{64};
+  // Never full: one reply for each port and one report at a time.
+  shared::Mailbox<Reply> replies{2 * limits::kPortCountMax};
   shared::Mailbox<telemetry::AccessRecord> records{limits::kTraceRingSlots};
 };
 

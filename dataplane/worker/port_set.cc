@@ -11,6 +11,7 @@ void PortSet::Attach(const PortAttachment& attachment) {
   entry = Entry{.attachment = attachment, .attached = true};
   if (attachment.rx_queue >= 0) {
     entry.has_event = attachment.port->event_fd(attachment.rx_queue) >= 0;
+    entry.can_cool = entry.has_event && !attachment.port->caps().armed_wake;
     entry.hot = true;
     hot_.push_back(attachment.id);
   }
@@ -44,7 +45,7 @@ void PortSet::RxBurst(packet::PacketPool* pool, Instant now, std::vector<ip::RxP
     for (int k = 0; k < n; ++k) out->push_back({burst[k], a.id});
     if (n > 0) {
       entry.last_seen = now;
-    } else if (entry.has_event && now - entry.last_seen > kHotSpan) {
+    } else if (entry.can_cool && now - entry.last_seen > kHotSpan) {
       entry.hot = false;
       a.port->LetGo(a.rx_queue, *pool);  // a thousand quiet pods hold no packets
       hot_[i] = hot_.back();

@@ -1,9 +1,10 @@
 // PortSet: the ports of one worker. Receives from the hot ones, sends what IP has queued.
 //
 // A port is hot while it has given packets within kHotSpan; cold ones are woken by the runner's
-// epoll (MarkHot), so a hundred idle pods cost nothing. A port without an event descriptor is
-// always hot. Thread: the worker's (the runner's epoll is on the same thread). Bound: a port that
-// does not take packets keeps at most kTxQueueMax waiting; more are dropped, counted.
+// epoll (MarkHot), so a hundred idle pods cost nothing. A port whose event descriptor tells
+// nothing while the worker is awake, or that has none, is always hot. Thread: the worker's (the
+// runner's epoll is on the same thread). Bound: a port that does not take packets keeps at most
+// kTxQueueMax waiting; more are dropped, counted.
 #ifndef MELTEMI_DATAPLANE_WORKER_PORT_SET_H_
 #define MELTEMI_DATAPLANE_WORKER_PORT_SET_H_
 
@@ -28,7 +29,8 @@ class PortSet {
     PortAttachment attachment;
     bool attached = false;
     bool hot = false;
-    bool has_event = false;
+    bool has_event = false;  // wakes a worker that sleeps
+    bool can_cool = false;   // and finds a cold port of a worker that does not
     Instant last_seen;
   };
 

@@ -25,10 +25,9 @@ Instant MonotonicNow() {
   return Instant::FromNanos(int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec);
 }
 
-Runner::Runner(const RunnerOptions& options, Worker* worker, MailIn* mail, shared::Doorbell* bell)
+Runner::Runner(const RunnerOptions& options, Worker* worker, shared::Doorbell* bell)
     : options_(options),
       worker_(worker),
-      mail_(mail),
       bell_(bell),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       spin_(std::min(Duration::Micros(50), options.busy_poll_max)) {
@@ -49,25 +48,26 @@ void Runner::Run() {
   Instant idle_since = now;
   int turns = 0;
   while (!worker_->stopped()) {
-    const uint64_t start = __rdtsc();
-    const Instant deadline = worker_->Turn(now);
-    worker_->AddCycles(__rdtsc() - start);
+    const Instant deadline = Turn(now);
     if (worker_->ports().version() != ports_version_) RebuildEpoll();
     now = MonotonicNow();
-    if (worker_->busy()) {
-      idle_since = now;
+    if (worker_->busy()) idle_since = now;
+    if (!can_sleep_ || deadline <= now || now - idle_since < spin_ || worker_->busy()) {
       if (++turns % kTurnsPerPoll == 0) Poll(0, now);
       continue;
     }
-    if (deadline <= now || now - idle_since < spin_) {
-      if (++turns % kTurnsPerPoll == 0) Poll(0, now);
-      continue;
-    }
-    Sleep(deadline);
+    Sleep();
     const Instant woke = MonotonicNow();
     Adapt(woke - now);
     now = idle_since = woke;
   }
+}
+
+Instant Runner::Turn(Instant now) {
+  const uint64_t start = __rdtsc();
+  const Instant deadline = worker_->Turn(now);
+  worker_->AddCycles(__rdtsc() - start);
+  return deadline;
 }
 
 // Ports without an event descriptor (drivers) must be polled: then there is no sleeping.
@@ -78,16 +78,27 @@ bool Runner::AllPortsWake() const {
   return true;
 }
 
-void Runner::Sleep(Instant deadline) {
-  if (!AllPortsWake()) return;
-  bell_->Arm();
+void Runner::ArmPorts() {
   for (const PortSet::Entry& entry : worker_->ports().entries()) {
-    if (entry.attached && entry.attachment.rx_queue >= 0) {
+    if (entry.has_event && !entry.can_cool) {
       entry.attachment.port->ArmWake(entry.attachment.rx_queue);
     }
   }
-  // Once more after arming: what was put before is seen here, what comes after rings.
-  if (mail_->empty() && worker_->PeersEmpty()) {
+}
+
+void Runner::DisarmPorts() {
+  for (const PortSet::Entry& entry : worker_->ports().entries()) {
+    if (entry.has_event && !entry.can_cool) {
+      entry.attachment.port->DisarmWake(entry.attachment.rx_queue);
+    }
+  }
+}
+
+void Runner::Sleep() {
+  bell_->Arm();
+  ArmPorts();
+  const Instant deadline = Turn(MonotonicNow());
+  if (!worker_->busy()) {
     const Instant now = MonotonicNow();
     const Duration wait = deadline.never() ? kSleepMax : std::min(deadline - now, kSleepMax);
     if (wait > Duration()) {
@@ -95,11 +106,7 @@ void Runner::Sleep(Instant deadline) {
       Poll(static_cast<int>((wait.micros() + 999) / 1000), now);
     }
   }
-  for (const PortSet::Entry& entry : worker_->ports().entries()) {
-    if (entry.attached && entry.attachment.rx_queue >= 0) {
-      entry.attachment.port->DisarmWake(entry.attachment.rx_queue);
-    }
-  }
+  DisarmPorts();
   bell_->Disarm();
 }
 
@@ -120,9 +127,10 @@ void Runner::Poll(int timeout_ms, Instant now) {
     if (events[i].data.u64 == kBell) continue;
     const auto id = static_cast<ip::PortId>(events[i].data.u64);
     if (events[i].events & (EPOLLERR | EPOLLHUP)) {
-      // It would report for ever. The control thread hears of the port's end by netlink.
+      // Of a device that is gone it would be reported for ever: the control thread hears of the
+      // port's end by netlink. A device that is only down is read, which takes the error away.
       const PortSet::Entry& entry = worker_->ports().entries()[id];
-      if (entry.attachment.port->state() != nic::PortState::kUp) {
+      if (entry.attachment.port->state() == nic::PortState::kGone) {
         epoll_ctl(epoll_, EPOLL_CTL_DEL, entry.attachment.port->event_fd(entry.attachment.rx_queue),
                   nullptr);
         continue;
@@ -134,6 +142,7 @@ void Runner::Poll(int timeout_ms, Instant now) {
 
 void Runner::RebuildEpoll() {
   ports_version_ = worker_->ports().version();
+  can_sleep_ = AllPortsWake();
   close(epoll_);
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
   CHECK(epoll_ >= 0);
@@ -142,7 +151,8 @@ void Runner::RebuildEpoll() {
   for (ip::PortId id = 0; id < worker_->ports().entries().size(); ++id) {
     const PortSet::Entry& entry = worker_->ports().entries()[id];
     if (!entry.attached || !entry.has_event) continue;
-    event = {.events = EPOLLIN, .data = {.u64 = id}};
+    const uint32_t events = entry.can_cool ? EPOLLIN : EPOLLIN | EPOLLET;
+    event = {.events = events, .data = {.u64 = id}};
     epoll_ctl(epoll_, EPOLL_CTL_ADD, entry.attachment.port->event_fd(entry.attachment.rx_queue),
               &event);
   }

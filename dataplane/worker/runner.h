@@ -1,6 +1,7 @@
 // Runner: the thread of one worker. Turns as long as there is work, spins a while when there is
 // none (adaptive, 0 to busy_poll_max), then sleeps in epoll on the ports, the doorbell and the next
-// timer.
+// timer. Before it sleeps it arms what wakes it and turns once more: what came before that is seen
+// then, what comes after wakes it.
 //
 // Owns the epoll set. Thread: its own; the only place of the data plane's packet path that reads a
 // clock. Cold ports (PortSet) are found by epoll: an idle pod costs nothing.
@@ -25,7 +26,7 @@ struct RunnerOptions {
 
 class Runner {
  public:
-  Runner(const RunnerOptions& options, Worker* worker, MailIn* mail, shared::Doorbell* bell);
+  Runner(const RunnerOptions& options, Worker* worker, shared::Doorbell* bell);
   ~Runner();
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
@@ -34,18 +35,21 @@ class Runner {
   void Run();
 
  private:
+  Instant Turn(Instant now);
   void RebuildEpoll();
   void Poll(int timeout_ms, Instant now);
-  void Sleep(Instant deadline);
+  void Sleep();
+  void ArmPorts();
+  void DisarmPorts();
   void Adapt(Duration slept);
   bool AllPortsWake() const;
 
   const RunnerOptions options_;
   Worker* const worker_;
-  MailIn* const mail_;
   shared::Doorbell* const bell_;
   int epoll_ = -1;
   uint64_t ports_version_ = UINT64_MAX;
+  bool can_sleep_ = false;  // every port of this version can wake us
   Duration spin_;
 };
 

@@ -5,73 +5,40 @@ import time
 import measure
 import mesh as mesh_lib
 import shell
-from fixture import (CLIENT_NODE, curl, expect, expect_equal, level, reset_rules, wait_for_level)
-
-REVIEWS = "http://reviews:9080/reviews/0"
-RATINGS = "http://ratings:9080/ratings/0"
-CONNECTIONS = 16
-
-
-def _lost(result):
-    return result.failed + result.socket_errors
-
-
-def _expect_none_lost(result, what):
-    expect(result.requests > 0, f"{what}: no request at all\n{result.text}")
-    expect_equal(0, _lost(result), f"{what}: lost of {result.requests} requests\n{result.text}")
-
-
-# Rules that send the same traffic to other clusters, each with a pool of its own.
-POOLS = ("canary-50-50.yaml", "reviews-everywhere.yaml")
-
-
-def _warm_level(mesh, rules=()):
-    """The level with the pools of every cluster of the test filled: what must be returned to."""
-    for rule in rules or (None,):
-        if rule:
-            mesh.apply(rule)
-        for url in (REVIEWS, RATINGS):
-            _expect_none_lost(measure.Wrk(mesh, url, 2, connections=64).result(), "undisturbed")
-    nodes = mesh.topology.nodes
-    time.sleep(0.5)  # replies to the clients' last FINs
-    return {node: level(mesh, node) for node in nodes}
-
-
-def _expect_level(mesh, before, connections_more=0):
-    for node, was in before.items():
-        wait_for_level(mesh, node, was, connections_more=connections_more)
+from fixture import (CLIENT_NODE, CONNECTIONS, POOLS, POOLS_MORE, RATINGS, REVIEWS, curl, expect,
+                     expect_equal, expect_level, expect_none_lost, lost, reset_rules, warm_level)
 
 
 def backend_killed(mesh):
-    before = _warm_level(mesh)
+    before = warm_level(mesh)
     load = measure.Wrk(mesh, REVIEWS, 5, connections=CONNECTIONS)
     time.sleep(1.5)
     mesh.servers["reviews-v3"].kill()
     result = load.result()
-    expect(_lost(result) <= CONNECTIONS,
-           f"{_lost(result)} requests lost, {CONNECTIONS} were in flight\n{result.text}")
-    _expect_none_lost(measure.Wrk(mesh, REVIEWS, 3, connections=CONNECTIONS).result(),
+    expect(lost(result) <= CONNECTIONS,
+           f"{lost(result)} requests lost, {CONNECTIONS} were in flight\n{result.text}")
+    expect_none_lost(measure.Wrk(mesh, REVIEWS, 3, connections=CONNECTIONS).result(),
                       "with the backend gone")
     mesh.start_server(mesh.topology.pod("reviews-v3"))
     shell.wait_until(lambda: "v3" in {r.version for r in measure.curl_many(mesh, REVIEWS, 9)},
                      "the backend to serve again", 15)
-    _expect_level(mesh, before)
+    expect_level(mesh, before)
 
 
 def _remove_pod_in_use(mesh, name):
     """As the orchestrator does: the pod's link goes, and its Pod object with it."""
     pod = mesh.topology.pod(name)
-    before = _warm_level(mesh)
+    before = warm_level(mesh)
     bystander = measure.Wrk(mesh, RATINGS, 6, connections=4)
     load = measure.Wrk(mesh, REVIEWS, 6, connections=CONNECTIONS)
     time.sleep(1.5)
     mesh.disconnect_pod(pod)
     mesh.delete("Pod", name)
     result = load.result()
-    _expect_none_lost(bystander.result(), "requests to another service")
-    expect(_lost(result) <= CONNECTIONS,
-           f"{_lost(result)} requests lost, {CONNECTIONS} were in flight\n{result.text}")
-    _expect_none_lost(measure.Wrk(mesh, REVIEWS, 3, connections=CONNECTIONS).result(),
+    expect_none_lost(bystander.result(), "requests to another service")
+    expect(lost(result) <= CONNECTIONS,
+           f"{lost(result)} requests lost, {CONNECTIONS} were in flight\n{result.text}")
+    expect_none_lost(measure.Wrk(mesh, REVIEWS, 3, connections=CONNECTIONS).result(),
                       "after the removal")
     mesh.check_alive()
     # It returns: same name, same address, a new link.
@@ -80,7 +47,7 @@ def _remove_pod_in_use(mesh, name):
     shell.wait_until(
         lambda: pod.version in {r.version for r in measure.curl_many(mesh, REVIEWS, 9)},
         "the pod to serve again", 30, 0.2)
-    _expect_level(mesh, before)
+    expect_level(mesh, before)
 
 
 def veth_of_local_pod_removed_in_use(mesh):
@@ -94,12 +61,12 @@ def veth_of_remote_pod_removed_in_use(mesh):
 def veth_of_client_removed_in_use(mesh):
     """The client vanishes with its connections open: the plane lets go of them by itself."""
     pod = mesh.topology.pod("productpage-v1")
-    before = _warm_level(mesh)
+    before = warm_level(mesh)
     load = measure.Wrk(mesh, RATINGS, 4, connections=32, pod=pod.name, timeout="1s")
     time.sleep(1.5)
     mesh.disconnect_pod(pod)
     load.result()
-    _expect_level(mesh, before)
+    expect_level(mesh, before, connections_more=CONNECTIONS)  # fewer than the client had
     mesh.connect_pod(pod)
     shell.wait_until(
         lambda: measure.count(measure.curl_many(mesh, "http://productpage:9080/productpage", 1),
@@ -107,7 +74,7 @@ def veth_of_client_removed_in_use(mesh):
 
 
 def pilot_away(mesh):
-    before = _warm_level(mesh, POOLS)
+    before = warm_level(mesh, POOLS)
     load = measure.Wrk(mesh, REVIEWS, 8, connections=CONNECTIONS)
     time.sleep(1)
     mesh.pilot.kill()
@@ -116,23 +83,23 @@ def pilot_away(mesh):
     mesh.start_pilot()
     mesh.wait_converged(30)
     mesh.apply("canary-50-50.yaml")
-    _expect_none_lost(load.result(), "while Pilot was away and came back")
+    expect_none_lost(load.result(), "while Pilot was away and came back")
     seen = {r.version for r in measure.curl_many(mesh, REVIEWS, 60)}
     expect_equal({"v1", "v3"}, seen, "versions after a rule given to the new Pilot")
     # The canary's two pools may each fill as far as the load is wide; packets must all be back.
-    _expect_level(mesh, before, connections_more=2 * CONNECTIONS)
+    expect_level(mesh, before, connections_more=2 * POOLS_MORE)
 
 
 def rules_change_under_load(mesh):
     """Snapshots are swapped without dropping a connection."""
-    before = _warm_level(mesh, POOLS)
+    before = warm_level(mesh, POOLS)
     load = measure.Wrk(mesh, REVIEWS, 8, connections=CONNECTIONS)
     for _ in range(8):
         mesh.apply("canary-90-10.yaml")
         mesh.apply("reviews-everywhere.yaml")
-    _expect_none_lost(load.result(), "while rules changed")
+    expect_none_lost(load.result(), "while rules changed")
     # Each subset's own pool may fill as far as the load is wide; packets must all be back.
-    _expect_level(mesh, before, connections_more=3 * CONNECTIONS)
+    expect_level(mesh, before, connections_more=2 * POOLS_MORE)
 
 
 def refused_rule_names_the_field(mesh):
@@ -164,6 +131,52 @@ def expect_access_log(mesh, part):
         with open(mesh.access_log(CLIENT_NODE), errors="replace") as log:
             return any(part in line for line in log)
     shell.wait_until(has, f"a line with {part!r} in the access log", 5)
+
+
+def _static_resources(service, pod):
+    """One listener and one cluster, as an Envoy bootstrap has them."""
+    def at(address, port):
+        return {"socket_address": {"address": address, "port_value": port}}
+    manager = {
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager"
+                 ".v3.HttpConnectionManager",
+        "stat_prefix": "static",
+        "route_config": {"name": "static", "virtual_hosts": [{
+            "name": "all", "domains": ["*"],
+            "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "static"}}]}]},
+        "http_filters": [{"name": "envoy.filters.http.router", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}}],
+    }
+    return {
+        "listeners": [{
+            "name": "static", "address": at(service.v4, service.port),
+            "filter_chains": [{"filters": [{
+                "name": "envoy.filters.network.http_connection_manager",
+                "typed_config": manager}]}]}],
+        "clusters": [{
+            "name": "static", "type": "STATIC", "connect_timeout": "1s",
+            "load_assignment": {"cluster_name": "static", "endpoints": [{"lb_endpoints": [
+                {"endpoint": {"address": at(pod.v4, pod.port)}}]}]}}],
+    }
+
+
+def static_resources_without_pilot(mesh):
+    """A node that starts from its file alone serves what the file says."""
+    node, pod = CLIENT_NODE, mesh.topology.pod("ratings-v1")
+    service = mesh.topology.service("ratings")
+    mesh.planes[node.name].stop()
+    try:
+        mesh.start_plane(node, _static_resources(service, pod))
+        shell.wait_until(lambda: mesh.admin(node, "/ready") is not None, "the node to be ready")
+        result = measure.Wrk(mesh, f"http://{service.v4}:9080/ratings/0", 3).result()
+        expect_none_lost(result, "from static resources")
+        expect("static::" in (mesh.admin(node, "/clusters") or ""), "/clusters has no static")
+        expect("static" in (mesh.admin(node, "/listeners") or ""), "/listeners has no static")
+    finally:
+        mesh.planes[node.name].stop()
+        mesh.start_plane(node)
+        mesh.wait_ready()
+    mesh.wait_converged()
 
 
 def admin_pages_answer(mesh):
@@ -201,7 +214,7 @@ def ping_across_nodes(mesh):
 
 TESTS = (admin_pages_answer, proxy_config_shows_what_runs, refused_rule_names_the_field,
          unknown_host_is_passed_through, ping_across_nodes, rules_change_under_load,
-         backend_killed, no_healthy_upstream_says_why, pilot_away,
+         static_resources_without_pilot, backend_killed, no_healthy_upstream_says_why, pilot_away,
          veth_of_remote_pod_removed_in_use, veth_of_local_pod_removed_in_use,
          veth_of_client_removed_in_use)
 

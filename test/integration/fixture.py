@@ -1,6 +1,7 @@
 """What integration tests share: the mesh they run in, and checks that explain themselves."""
 import dataclasses
 import os
+import time
 
 import measure
 import mesh as mesh_lib
@@ -29,6 +30,8 @@ TOPOLOGY = topo.Topology(
 )
 
 CLIENT_NODE = topo.NODE_A
+REVIEWS = "http://reviews:9080/reviews/0"
+RATINGS = "http://ratings:9080/ratings/0"
 
 
 class Failed(AssertionError):
@@ -101,5 +104,43 @@ def curl(mesh, *arguments, pod="client", check=True):
 
 def reset_rules(mesh):
     """The rules every test begins with: subsets named, all versions in turn, no faults."""
-    if mesh_lib.plane() != "kernel":
+    known = {service.name for service in mesh.topology.services}
+    if mesh_lib.plane() != "kernel" and {"reviews", "ratings"} <= known:
         mesh.apply("subsets.yaml", "reviews-everywhere.yaml", "ratings-plain.yaml")
+
+
+def lost(result):
+    return result.failed + result.socket_errors
+
+
+def expect_none_lost(result, what):
+    expect(result.requests > 0, f"{what}: no request at all\n{result.text}")
+    expect_equal(0, lost(result), f"{what}: lost of {result.requests} requests\n{result.text}")
+
+
+# Rules that send the same traffic to other clusters, each with a pool of its own.
+POOLS = ("canary-50-50.yaml", "reviews-everywhere.yaml")
+
+
+def warm_level(mesh, rules=()):
+    """The level with the pools of every cluster of the test filled: what must be returned to."""
+    for rule in rules or (None,):
+        if rule:
+            mesh.apply(rule)
+        for url in (REVIEWS, RATINGS):
+            expect_none_lost(measure.Wrk(mesh, url, 1, connections=64).result(), "undisturbed")
+    nodes = mesh.topology.nodes
+    time.sleep(0.5)  # replies to the clients' last FINs
+    return {node: level(mesh, node) for node in nodes}
+
+
+# How far a pool has filled depends on how many requests happened to overlap: up to the width of the
+# load, and at the node of the backend a connection that comes in for each that goes out. What must
+# be exact is counted in the simulation (test/sim).
+CONNECTIONS = 16
+POOLS_MORE = 2 * CONNECTIONS
+
+
+def expect_level(mesh, before, connections_more=POOLS_MORE):
+    for node, was in before.items():
+        wait_for_level(mesh, node, was, connections_more=connections_more)

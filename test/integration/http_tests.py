@@ -3,6 +3,7 @@ import hashlib
 import json
 import os
 import re
+import socket
 
 import measure
 from echo_server import pattern
@@ -104,6 +105,40 @@ def close_after_reply(mesh, family):
     expect_equal(["1"] * 10, words[1::2], "a new connection each")
 
 
+_PIPELINE = '''
+import socket, sys
+host, family = sys.argv[1], int(sys.argv[2])
+with socket.socket(family) as s:
+    s.settimeout(10)
+    s.connect((host, 9080))
+    request = b"GET /bytes/%d HTTP/1.1\\r\\nHost: echo\\r\\n\\r\\n"
+    s.sendall(b"".join(request % n for n in range(1, 11)))
+    stream = s.makefile("rb")
+    for _ in range(10):
+        print(stream.readline().split()[1].decode(), end=" ")
+        length = 0
+        while (line := stream.readline().strip().lower()):
+            if line.startswith(b"content-length:"):
+                length = int(line.split(b":")[1])
+        print(len(stream.read(length)))
+'''
+
+
+def pipelining(mesh, family):
+    """Ten requests in one write: ten replies, in order."""
+    service = mesh.topology.service("echo")
+    host, number = (service.v4, socket.AF_INET) if family == "4" else (service.v6, socket.AF_INET6)
+    done = mesh.run_in_pod("client", ["/usr/bin/python3", "-c", _PIPELINE, host, str(int(number))])
+    expect_equal([f"200 {n}" for n in range(1, 11)], done.stdout.splitlines(), "replies")
+
+
+def upgrade_is_refused(mesh, family):
+    """No route takes upgrades: Envoy's answer."""
+    done = curl(mesh, f"-{family}", "-o", "/dev/null", "-w", "%{http_code}",
+                "-H", "Connection: upgrade", "-H", "Upgrade: websocket", echo_url("/"))
+    expect_equal("403", done.stdout, "an upgrade")
+
+
 def wrk_64_connections(mesh, family):
     service = mesh.topology.service("ratings")
     host = service.v4 if family == "4" else f"[{service.v6}]"
@@ -146,6 +181,7 @@ def bookinfo_page(mesh, family):
 
 PER_FAMILY = (get, get_from_ipv6_endpoint, post_10_mb_up, post_10_mb_both_ways, get_10_mb,
               chunked_both_ways, expect_100_continue, head, keep_alive, close_after_reply,
+              pipelining, upgrade_is_refused,
               wrk_64_connections, ab_keep_alive, iperf3_through_tcp_listener, bookinfo_page)
 
 

@@ -258,7 +258,12 @@ The mesh is up. From {mesh_lib.ROOT}:
 """
 
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 def interrupted(number, _):
+    for again in SIGNALS:  # whoever is impatient must not stop the cleaning up
+        signal.signal(again, signal.SIG_IGN)
     raise SystemExit(128 + number)
 
 
@@ -300,7 +305,7 @@ def main():
     parser.add_argument("command", nargs="?", choices=["down"])
     parser.add_argument("--keep", action="store_true")
     options = parser.parse_args()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in SIGNALS:
         signal.signal(number, interrupted)
     with shell.alone("demo"):
         if options.command == "down":

@@ -109,6 +109,17 @@ def prometheus(text):
     return sums
 
 
+def prometheus_sample(text, name, **labels):
+    """The value of the sample with these labels among its own; None when there is none."""
+    for line in text.splitlines():
+        sample = re.match(r"([a-zA-Z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)", line)
+        if sample and sample.group(1) == name:
+            seen = dict(re.findall(r'(\w+)="([^"]*)"', sample.group(2) or ""))
+            if labels.items() <= seen.items():
+                return float(sample.group(3))
+    return None
+
+
 def node_stats(mesh, node):
     page = mesh.admin(node, "/stats/prometheus")
     if page is None:

@@ -105,7 +105,7 @@ class Mesh:
         with open(f"{self.config_source}/{name}", "w") as file:
             yaml.safe_dump(document, file, sort_keys=False)
 
-    def _hosts(self):
+    def hosts(self):
         return "".join(f"{address} {s.name} {s.name}.default.svc.cluster.local\n"
                        for s in self.topology.services for address in (s.v4, s.v6))
 
@@ -116,10 +116,10 @@ class Mesh:
             network.add_namespace(self.netns(node.name))
         network.add_management(self.control_netns, [self.netns(n.name) for n in nodes],
                                [n.management_v4 for n in nodes])
-        if len(nodes) > 1:
+        if len(nodes) > 1 and not self.topology.uplink_socket:
             network.add_uplink(self.netns(nodes[0].name), self.netns(nodes[1].name))
         for pod in self.topology.pods:
-            network.add_namespace(self.netns(pod.name), self._hosts())
+            network.add_namespace(self.netns(pod.name), self.hosts())
             self.connect_pod(pod)
 
     def connect_pod(self, pod):
@@ -190,32 +190,46 @@ class Mesh:
         """A command of the CA's operator, on its folder."""
         return shell.run([CA_BINARY, *arguments, f"--data-dir={self.ca_dir}"], check=check)
 
-    def _bootstrap_ca(self, node, ttl_s):
-        out = {"address": topo.CA_ADDRESS, "server_name": "meltemi-ca", "ttl_s": ttl_s,
-               "roots_path": f"{self.run_dir}/roots.pem"}
-        path = f"{self.run_dir}/{node.name}.token"
-        if node == self.topology.nodes[0]:
-            out["join_token_path"] = path
-            text = self.meltemi_ca("join-token", "create", "--node", node.name).stdout
-        else:
-            out["token_path"] = path
-            text = self.token_issuer.node_token(node.name)
-        with open(path, "w") as file:
-            file.write(text)
-        return out
+    def _joins_by_token(self, node):
+        return node == self.topology.nodes[0]
 
-    def start_plane(self, node, static_resources=None, certificate_ttl_s=0, more_workloads=()):
-        bootstrap = topo.node_bootstrap(node, self.topology, self.access_log(node),
+    def _token_path(self, node):
+        return f"{self.run_dir}/{node.name}.token"
+
+    def _write_token(self, node):
+        with open(self._token_path(node), "w") as file:
+            file.write(self.meltemi_ca("join-token", "create", "--node", node.name).stdout
+                       if self._joins_by_token(node) else self.token_issuer.node_token(node.name))
+
+    def _bootstrap_ca(self, node, ttl_s):
+        kind = "join_token_path" if self._joins_by_token(node) else "token_path"
+        return {"address": topo.CA_ADDRESS, "server_name": "meltemi-ca", "ttl_s": ttl_s,
+                "roots_path": f"{self.run_dir}/roots.pem", kind: self._token_path(node)}
+
+    def bootstrap_path(self, node):
+        return f"{self.run_dir}/{node.name}.yaml"
+
+    def bootstrap(self, node, static_resources=None, topology=None, certificate_ttl_s=0):
+        """`topology`: the mesh's own, or one with other pods."""
+        bootstrap = topo.node_bootstrap(node, topology or self.topology, self.access_log(node),
                                         static_resources)
-        bootstrap["meltemi"]["workloads"] += more_workloads
         if self.with_ca:
             bootstrap["meltemi"]["ca"] = self._bootstrap_ca(node, certificate_ttl_s)
-        path = f"{self.run_dir}/{node.name}.yaml"
-        with open(path, "w") as file:
+        return bootstrap
+
+    def write_bootstrap(self, node, bootstrap):
+        with open(self.bootstrap_path(node), "w") as file:
             yaml.safe_dump(bootstrap, file, sort_keys=False)
+
+    def start_plane(self, node, static_resources=None, certificate_ttl_s=0, more_workloads=()):
+        bootstrap = self.bootstrap(node, static_resources, certificate_ttl_s=certificate_ttl_s)
+        bootstrap["meltemi"]["workloads"] += more_workloads
+        if self.with_ca:
+            self._write_token(node)
+        self.write_bootstrap(node, bootstrap)
         self.planes[node.name] = shell.Daemon(
-            node.name, [NODE_BINARY, f"--config={path}"], f"{self.run_dir}/{node.name}.log",
-            self.netns(node.name)).start()
+            node.name, [NODE_BINARY, f"--config={self.bootstrap_path(node)}"],
+            f"{self.run_dir}/{node.name}.log", self.netns(node.name)).start()
 
     def _use_kernel(self):
         for node in self.topology.nodes:

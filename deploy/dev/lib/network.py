@@ -75,9 +75,13 @@ def add_pod_link(node_netns, pod_netns, device, addresses, gateways):
     """The pod's eth0 and the node's end of it."""
     _batch(node_netns, [f"link add {device} type veth peer name eth0 netns {pod_netns}"])
     _quiet_port(node_netns, device)
+    address_pod(pod_netns, "eth0", addresses, gateways)
+
+
+def address_pod(pod_netns, device, addresses, gateways):
     v4, v6 = addresses
-    _batch(pod_netns, [f"addr add {v4}/24 dev eth0", f"addr add {v6}/64 dev eth0 nodad",
-                       "link set eth0 up", f"route add default via {gateways[0]}",
+    _batch(pod_netns, [f"addr add {v4}/24 dev {device}", f"addr add {v6}/64 dev {device} nodad",
+                       f"link set {device} up", f"route add default via {gateways[0]}",
                        f"route add default via {gateways[1]}"])
 
 

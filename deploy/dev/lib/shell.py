@@ -81,6 +81,11 @@ class Daemon:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
 
+    def send(self, number):
+        """A signal that the process is to live on with."""
+        self.check_running()
+        self._process.send_signal(number)
+
     def stop(self, timeout_s=5.0):
         """SIGTERM, then SIGKILL; returns the exit code."""
         if self.running:

@@ -84,6 +84,10 @@ class Topology:
     nodes: tuple
     pods: tuple
     services: tuple
+    workers: int = 1
+    busy_poll_us_max: int = 50
+    uplink_socket: str = ""  # of vhost-user between the two nodes; "": a veth
+    more_ports: tuple = ()  # entries of every node's bootstrap, as they are
 
     def pod(self, name):
         return next(p for p in self.pods if p.name == name)
@@ -156,6 +160,13 @@ def service_documents(service, topology):
     }]
 
 
+def uplink_device(node, topology):
+    if not topology.uplink_socket:
+        return "veth:uplink"
+    kind = "vhost" if node == topology.nodes[0] else "virtio"
+    return f"{kind}:{topology.uplink_socket}"
+
+
 def node_bootstrap(node, topology, access_log_path, static_resources=None):
     """The bootstrap file of one meltemi-node: its ports, addresses, routes and workloads."""
     pods = [p for p in topology.pods if p.node == node]
@@ -164,15 +175,17 @@ def node_bootstrap(node, topology, access_log_path, static_resources=None):
     ports = [{"name": p.name, "device": f"veth:{p.name}", "kind": "POD", "addresses": gateways,
               "workload": f"{p.name}.default", "mtu": 1500} for p in pods]
     if peers:
-        ports.append({"name": "uplink", "device": "veth:uplink", "kind": "UPLINK", "mtu": 1500,
+        ports.append({"name": "uplink", "device": uplink_device(node, topology), "kind": "UPLINK",
+                      "mtu": 1500,
                       "addresses": [f"{node.uplinks[0]}/24", f"{node.uplinks[1]}/64"]})
+    ports.extend(topology.more_ports)
     bootstrap = {
         "node": {"id": node.name, "cluster": "meltemi-node"},
         "admin": {"address": {"socket_address": {"address": "0.0.0.0",
                                                  "port_value": ADMIN_PORT}}},
         "meltemi": {
-            "workers": 1,
-            "busy_poll_us_max": 50,
+            "workers": topology.workers,
+            "busy_poll_us_max": topology.busy_poll_us_max,
             "memory_mb": 128,
             "hugepages": False,
             "access_log_path": access_log_path,
