@@ -27,6 +27,7 @@ meltemi:
   hugepages: false
   access_log_path: /log
   connections_max: 100
+  ca: {address: "10.0.0.1:15012", roots_path: /roots, token_path: /token}
   ports: [{name: p, device: "veth:p", workload: w.default, addresses: [10.1.0.1/24]}]
   routes: [{prefix: 10.2.0.0/16, via: 10.1.0.2, port: p}]
   workloads: [{name: w, addresses: [10.1.0.10], port: p}]
@@ -75,7 +76,8 @@ TEST(BootstrapChange, WhatElseDiffersIsNamed) {
         {"memory_mb: 64", "memory_mb: 65", "meltemi.memory_mb"},
         {"hugepages: false", "hugepages: true", "meltemi.hugepages"},
         {"/log", "/logs", "meltemi.access_log_path"},
-        {"max: 100", "max: 101", "meltemi.connections_max"}}) {
+        {"max: 100", "max: 101", "meltemi.connections_max"},
+        {"/token", "/other", "meltemi.ca"}}) {
     const absl::Status status = Reload(row.from, row.to);
     EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << row.to;
     EXPECT_EQ(Std(status.message()).substr(0, std::string_view(row.field).size() + 1),

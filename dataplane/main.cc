@@ -10,6 +10,7 @@
 #include "dataplane/admin/admin.h"
 #include "dataplane/agent/agent.h"
 #include "dataplane/agent/bootstrap.h"
+#include "dataplane/agent/identity_client.h"
 #include "dataplane/node.h"
 #include "l7/base/text.h"
 
@@ -31,6 +32,38 @@ constexpr char kUsage[] =
     "`meltemi` section for ports, routes, workers and workloads: see deploy/node/bootstrap.md.\n"
     "SIGHUP makes it read the file again and apply what differs in ports, routes and workloads.\n"
     "\nflags:\n";
+
+// Null: the node has no CA.
+std::unique_ptr<agent::IdentityClient> MakeIdentities(const agent::Bootstrap& bootstrap,
+                                                      uint64_t seed) {
+  if (!bootstrap.ca) return nullptr;
+  const agent::CaConfig& ca = *bootstrap.ca;
+  auto out = std::make_unique<agent::IdentityClient>(
+      agent::IdentityClientOptions{
+          .target = ca.address,
+          .server_name = ca.server_name,
+          .roots_file = ca.roots_path,
+          .node_identity = agent::NodeIdentity(ca),
+          .token_file = ca.token_path,
+          .join_token_file = ca.join_token_path,
+          .ttl = ca.ttl,
+          .state = {},
+      },
+      seed, nullptr);
+  out->SetLocal(agent::LocalIdentities(bootstrap, ca));
+  return out;
+}
+
+// The node's own certificates under the names that TLS contexts know them by.
+agent::TlsSecrets SecretsOf(const agent::IdentityClient& identities) {
+  agent::TlsSecrets out;
+  for (agent::IdentitySecret& s : identities.Secrets()) {
+    out[s.identity].certificate = {.chain = {.filename = "", .text = std::move(s.chain_pem)},
+                                   .key = {.filename = "", .text = std::move(s.key_pem)}};
+  }
+  out[agent::kOwnRoots].trusted_ca.text = identities.trusted_pem();
+  return out;
+}
 
 struct Options {
   std::string config;
@@ -64,10 +97,18 @@ int Serve(const agent::Bootstrap& bootstrap, const std::string& path, const sigs
   admin::AccessLogWriter logs;
   agent::Agent agent(bootstrap, node.snapshots(), seed,
                      [&logs](const config::Snapshot& s) { logs.Learn(s); });
-  agent.ServeTls(node.tls_contexts(), {});
+  // Of another seed than the agent: what either waits for shall not fall together.
+  const std::unique_ptr<agent::IdentityClient> identities = MakeIdentities(bootstrap, ~seed);
+  if (identities != nullptr) identities->Start();
+  if (identities != nullptr) {
+    agent.ServeTls(node.tls_contexts(), {.version = [&identities] { return identities->version(); },
+                                         .get = [&identities] { return SecretsOf(*identities); }});
+  } else {
+    agent.ServeTls(node.tls_contexts(), {});
+  }
   absl::Status status = agent.Start();
   if (status.ok()) status = node.Start();
-  admin::Admin admin(&bootstrap, &node, &agent);
+  admin::Admin admin(&bootstrap, &node, &agent, identities.get());
   if (status.ok()) status = admin.Start();
   if (!status.ok()) {
     Log(Level::kError, "cannot start", {{"error", std::string(status.message())}});
@@ -81,9 +122,16 @@ int Serve(const agent::Bootstrap& bootstrap, const std::string& path, const sigs
   std::thread waiter([&signals, &node] { WaitForSignals(signals, &node); });
   node.Run({.on_record = [&logs](const telemetry::AccessRecord& record) { logs.Write(record); },
             .load = [&path] { return agent::LoadBootstrap(path); },
-            .on_reloaded = [&agent](const agent::Bootstrap& now) { agent.UseBootstrap(now); }});
+            .on_reloaded =
+                [&agent, &identities](const agent::Bootstrap& now) {
+                  agent.UseBootstrap(now);
+                  if (identities != nullptr) {
+                    identities->SetLocal(agent::LocalIdentities(now, *now.ca));
+                  }
+                }});
   Log(Level::kInfo, "stopped");
   agent.Stop();
+  if (identities != nullptr) identities->Stop();
   waiter.join();
   return 0;
 }

@@ -3,6 +3,8 @@
 #include <string_view>
 #include <utility>
 
+#include "absl/time/clock.h"
+#include "dataplane/agent/identity_page.h"
 #include "dataplane/ip/counters.h"
 #include "dataplane/packet/packet_pool.h"
 #include "dataplane/tcp/counters.h"
@@ -20,6 +22,7 @@ using telemetry::Sample;
 
 constexpr char kHelp[] =
     "admin commands are:\n"
+    "  /certs: the certificates of the node's identities (JSON)\n"
     "  /clusters: upstream clusters, their hosts and statistics, per worker\n"
     "  /config_dump: the configuration as received from the control plane (JSON)\n"
     "  /healthz: 200 while the process lives\n"
@@ -107,6 +110,29 @@ void AddAgent(const agent::AgentStatus& status, std::vector<Sample>* out) {
   AddTlsContexts(status.tls, out);
 }
 
+void AddIdentities(const agent::IdentityClient& identities, std::vector<Sample>* out) {
+  const agent::IdentityClientStatus status = identities.Status();
+  const auto count = [out](const char* name, uint64_t value) {
+    out->push_back({.name = name,
+                    .labels = "",
+                    .value = static_cast<double>(value),
+                    .kind = Sample::Kind::kCounter,
+                    .family = {}});
+  };
+  count("meltemi_identity_requests_total", status.requests);
+  count("meltemi_identity_answers_total", status.answers);
+  count("meltemi_identity_failures_total", status.failures);
+  for (const agent::IdentityGauge& gauge : agent::IdentityGauges(
+           status.identities, identities.Credentials(), {absl::ToUnixSeconds(absl::Now())})) {
+    out->push_back(
+        {.name = gauge.name,
+         .labels = gauge.identity.empty() ? "" : telemetry::Label("identity", gauge.identity),
+         .value = gauge.value,
+         .kind = Sample::Kind::kGauge,
+         .family = {}});
+  }
+}
+
 void AddReloads(const ReloadStatus& reloads, std::vector<Sample>* out) {
   for (const auto& [result, count] :
        {std::pair("applied", reloads.applied), std::pair("refused", reloads.refused)}) {
@@ -125,8 +151,9 @@ HttpReply JsonReply(std::string body) {
 
 }  // namespace
 
-Admin::Admin(const agent::Bootstrap* bootstrap, Node* node, agent::Agent* agent)
-    : bootstrap_(bootstrap), node_(node), agent_(agent) {}
+Admin::Admin(const agent::Bootstrap* bootstrap, Node* node, agent::Agent* agent,
+             const agent::IdentityClient* identities)
+    : bootstrap_(bootstrap), node_(node), agent_(agent), identities_(identities) {}
 
 absl::Status Admin::Start() {
   if (!bootstrap_->admin) return absl::OkStatus();
@@ -151,6 +178,7 @@ HttpReply Admin::Page(const std::string& path) {
     return reply;
   }
   if (page == "/config_dump") return JsonReply(agent_->ConfigDump());
+  if (page == "/certs") return JsonReply(Certificates());
   if (page == "/clusters") return Text(Clusters());
   if (page == "/listeners") return Text(Listeners());
   if (page == "/server_info") return JsonReply(ServerInfo());
@@ -177,9 +205,16 @@ std::string Admin::Prometheus() {
   }
   AddReloads(stats.reloads, &samples);
   AddAgent(agent_->Status(), &samples);
+  if (identities_ != nullptr) AddIdentities(*identities_, &samples);
   std::string out;
   telemetry::Render(telemetry::Merge(std::move(samples)), &out);
   return out;
+}
+
+std::string Admin::Certificates() {
+  const UnixTime now{absl::ToUnixSeconds(absl::Now())};
+  if (identities_ == nullptr) return agent::CertificatesJson({}, now);
+  return agent::CertificatesJson(identities_->Credentials(), now);
 }
 
 std::string Admin::Clusters() {

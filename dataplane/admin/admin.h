@@ -1,5 +1,5 @@
 // Admin: the pages of an operator on the admin address, by Envoy's names: /ready,
-// /stats/prometheus, /config_dump, /clusters, /listeners, /server_info, /healthz, /help.
+// /stats/prometheus, /config_dump, /certs, /clusters, /listeners, /server_info, /healthz, /help.
 //
 // Owns nothing but its HTTP server. Thread: the server's; asks the workers through
 // Node::CollectStats.
@@ -13,14 +13,16 @@
 #include "control/common/http_server.h"
 #include "dataplane/agent/agent.h"
 #include "dataplane/agent/bootstrap.h"
+#include "dataplane/agent/identity_client.h"
 #include "dataplane/node.h"
 
 namespace meltemi::admin {
 
 class Admin {
  public:
-  // All must outlive it.
-  Admin(const agent::Bootstrap* bootstrap, Node* node, agent::Agent* agent);
+  // All must outlive it. `identities` may be null: the node has no CA.
+  Admin(const agent::Bootstrap* bootstrap, Node* node, agent::Agent* agent,
+        const agent::IdentityClient* identities);
   absl::Status Start();
 
   // The page at `path`; public for tests.
@@ -28,6 +30,7 @@ class Admin {
 
  private:
   std::string Prometheus();
+  std::string Certificates();
   std::string Clusters();
   std::string Listeners();
   std::string ServerInfo();
@@ -35,6 +38,7 @@ class Admin {
   const agent::Bootstrap* const bootstrap_;
   Node* const node_;
   agent::Agent* const agent_;
+  const agent::IdentityClient* const identities_;
   std::unique_ptr<control::common::HttpServer> server_;
 };
 

@@ -108,7 +108,7 @@ class Plane {
       : bootstrap_(MakeBootstrap(target)),
         node_(bootstrap_),
         agent_(bootstrap_, node_.snapshots(), 1, [this](const auto& s) { logs_.Learn(s); }),
-        admin_(&bootstrap_, &node_, &agent_) {
+        admin_(&bootstrap_, &node_, &agent_, nullptr) {
     EXPECT_TRUE(agent_.Start().ok());
     EXPECT_TRUE(node_.Start().ok());
     control_ = std::thread([this] {

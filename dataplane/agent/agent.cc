@@ -41,6 +41,7 @@ AdsState::Options StateOptions(const Bootstrap& b) {
   o.compiler.default_access_log_path = b.access_log_path;
   o.compiler.check_tls = CheckInlineTls;
   o.static_secrets = b.secrets;
+  o.own_identities = b.ca.has_value();
   for (const auto& secret : b.secrets) o.compiler.static_secrets.insert(secret.name());
   o.dynamic = !b.ads_target.empty();
   return o;

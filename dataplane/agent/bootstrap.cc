@@ -147,6 +147,29 @@ WorkloadConfig ReadWorkload(Reader in) {
   return out;
 }
 
+CaConfig ReadCa(Reader in) {
+  CaConfig out;
+  out.address = in.Text("address");
+  if (out.address.empty()) in.Fail("address", "is required");
+  out.server_name = in.Text("server_name");
+  out.roots_path = in.Text("roots_path");
+  // Whoever answers at the address would be the CA.
+  if (out.roots_path.empty()) in.Fail("roots_path", "is required");
+  out.trust_domain = in.Text("trust_domain", "cluster.local");
+  out.node_account = in.Text("node_account", "meltemi-system/meltemi-node");
+  if (std::count(out.node_account.begin(), out.node_account.end(), '/') != 1) {
+    in.Fail("node_account", Cat("not NAMESPACE/ACCOUNT: \"", out.node_account, "\""));
+  }
+  out.token_path = in.Text("token_path");
+  out.join_token_path = in.Text("join_token_path");
+  if (out.token_path.empty() == out.join_token_path.empty()) {
+    in.Fail("token_path", "either this or join_token_path is required");
+  }
+  out.ttl = Duration::Seconds(in.Int("ttl_s", 0, 0, 90 * 86'400));
+  in.Finish();
+  return out;
+}
+
 void ReadMeltemi(Reader in, Bootstrap* out) {
   out->workers = static_cast<int>(in.Int("workers", 1, 1, limits::kWorkerCountMax));
   in.ForEach("cpus", [&](const YAML::Node& node, const std::string& path) {
@@ -189,6 +212,7 @@ void ReadMeltemi(Reader in, Bootstrap* out) {
   in.ForEach("workloads", [&](const YAML::Node& node, const std::string& path) {
     out->workloads.push_back(ReadWorkload(Reader(node, path, in.error())));
   });
+  if (in.Has("ca")) out->ca = ReadCa(in.Child("ca"));
   in.Finish();
 }
 
@@ -284,6 +308,21 @@ void FillMetadata(Bootstrap* b) {
 }
 
 }  // namespace
+
+std::string NodeIdentity(const CaConfig& ca) {
+  const size_t slash = ca.node_account.find('/');
+  return Cat("spiffe://", ca.trust_domain, "/ns/", ca.node_account.substr(0, slash), "/sa/",
+             ca.node_account.substr(slash + 1));
+}
+
+std::set<std::string> LocalIdentities(const Bootstrap& bootstrap, const CaConfig& ca) {
+  std::set<std::string> out;
+  for (const WorkloadConfig& w : bootstrap.workloads) {
+    out.insert(Cat("spiffe://", ca.trust_domain, "/ns/", w.workload.ns, "/sa/",
+                   w.workload.service_account));
+  }
+  return out;
+}
 
 absl::StatusOr<Bootstrap> ParseBootstrap(std::string_view text, std::string_view file) {
   if (!IsUtf8(text)) return absl::InvalidArgumentError(Cat(file, ": not UTF-8"));

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +49,20 @@ struct WorkloadConfig {
   std::string port;
 };
 
+// Where the certificates of the node's identities come from, and how the node proves itself.
+struct CaConfig {
+  std::string address;      // "host:port"
+  std::string server_name;  // that its certificate must have; empty: the host
+  std::string roots_path;   // PEM
+  std::string trust_domain;
+  std::string node_account;  // "NAMESPACE/ACCOUNT" of the node plane
+  std::string token_path;    // one of these two
+  std::string join_token_path;
+  Duration ttl;  // of certificates; zero: the CA's default
+
+  bool operator==(const CaConfig&) const = default;
+};
+
 struct Bootstrap {
   envoy::config::core::v3::Node node;  // with metadata WORKLOADS filled in
   std::optional<SockAddr> admin;
@@ -67,8 +82,13 @@ struct Bootstrap {
   std::vector<PortConfig> ports;
   std::vector<RouteConfig> routes;
   std::vector<WorkloadConfig> workloads;
+  std::optional<CaConfig> ca;
   std::string json;  // the whole file as JSON, for /config_dump
 };
+
+// "spiffe://cluster.local/ns/shop/sa/reviews"; of the node plane, and of all workloads.
+std::string NodeIdentity(const CaConfig& ca);
+std::set<std::string> LocalIdentities(const Bootstrap& bootstrap, const CaConfig& ca);
 
 // `file` is only for messages.
 absl::StatusOr<Bootstrap> ParseBootstrap(std::string_view text, std::string_view file);

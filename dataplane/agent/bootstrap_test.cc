@@ -261,6 +261,46 @@ TEST(Bootstrap, MistakesInOurFieldsAreNamed) {
   });
 }
 
+TEST(Bootstrap, ReadsWhereIdentitiesComeFrom) {
+  EXPECT_FALSE(Parse(kWhole).ca.has_value());
+  Bootstrap b = Parse(Meltemi(
+      "ca: {address: \"ca:15012\", server_name: istiod, roots_path: /r, trust_domain: td, "
+      "node_account: sys/node, token_path: /t, ttl_s: 3600}, workloads: [{name: a, namespace: "
+      "shop, service_account: x}, {name: b, namespace: shop, service_account: x}, {name: c}]"));
+  ASSERT_TRUE(b.ca.has_value());
+  EXPECT_EQ(b.ca->address, "ca:15012");
+  EXPECT_EQ(b.ca->server_name, "istiod");
+  EXPECT_EQ(b.ca->roots_path, "/r");
+  EXPECT_EQ(b.ca->token_path, "/t");
+  EXPECT_EQ(b.ca->join_token_path, "");
+  EXPECT_EQ(b.ca->ttl, Duration::Seconds(3600));
+  EXPECT_EQ(NodeIdentity(*b.ca), "spiffe://td/ns/sys/sa/node");
+  EXPECT_EQ(LocalIdentities(b, *b.ca), (std::set<std::string>{"spiffe://td/ns/default/sa/default",
+                                                              "spiffe://td/ns/shop/sa/x"}));
+  b = Parse(Meltemi("ca: {address: \"ca:1\", roots_path: /r, join_token_path: /j}"));
+  EXPECT_EQ(b.ca->join_token_path, "/j");
+  EXPECT_EQ(b.ca->server_name, "");
+  EXPECT_TRUE(b.ca->ttl.zero());
+  EXPECT_EQ(NodeIdentity(*b.ca), "spiffe://cluster.local/ns/meltemi-system/sa/meltemi-node");
+}
+
+TEST(Bootstrap, MistakesInTheCaAreNamed) {
+  ExpectNamed({
+      {Meltemi("ca: {roots_path: /r, token_path: /t}"), "meltemi.ca.address: is required"},
+      {Meltemi("ca: {address: \"c:1\", token_path: /t}"), "meltemi.ca.roots_path: is required"},
+      {Meltemi("ca: {address: \"c:1\", roots_path: /r}"),
+       "meltemi.ca.token_path: either this or join_token_path is required"},
+      {Meltemi("ca: {address: \"c:1\", roots_path: /r, token_path: /t, join_token_path: /j}"),
+       "meltemi.ca.token_path: either this or join_token_path is required"},
+      {Meltemi("ca: {address: \"c:1\", roots_path: /r, token_path: /t, node_account: n}"),
+       "meltemi.ca.node_account: not NAMESPACE/ACCOUNT: \"n\""},
+      {Meltemi("ca: {address: \"c:1\", roots_path: /r, token_path: /t, ttl_s: -1}"),
+       "meltemi.ca.ttl_s: must be a whole number from 0 to 7776000, not \"-1\""},
+      {Meltemi("ca: {address: \"c:1\", roots_path: /r, token_path: /t, ttl: 1}"),
+       "meltemi.ca.ttl: unknown field"},
+  });
+}
+
 TEST(Bootstrap, MistakesInPortsRoutesAndWorkloadsAreNamed) {
   ExpectNamed({
       {Meltemi("ports: [{name: p, device: \"null:\"}, {name: p, device: \"null:\"}]"),

@@ -91,6 +91,20 @@ inline constexpr size_t kConfigListenersMax = 65'536;
 inline constexpr size_t kConfigRoutesMax = 1'000'000;
 inline constexpr size_t kConfigEndpointsMax = 1'000'000;
 
+// Tokens
+inline constexpr int kJsonDepthMax = 32;
+inline constexpr int kJsonNodesMax = 10'000;
+inline constexpr size_t kJwtBytesMax = 16 * 1024;
+inline constexpr size_t kJwksBytesMax = 1024 * 1024;
+inline constexpr size_t kJwksKeysMax = 100;
+inline constexpr int kJwtKeyTriesMax = 8;  // signatures checked for a token that names no key
+
+// Identities
+inline constexpr size_t kLocalIdentitiesMax = 1024;  // service accounts with workloads on a node
+inline constexpr int kIdentityRequestsInFlight = 8;
+inline constexpr size_t kCertificateChainBytesMax = 256 * 1024;
+inline constexpr int kCertificateChainMax = 32;  // certificates of a chain or a trust bundle
+
 }  // namespace meltemi::limits
 
 #endif  // MELTEMI_L7_BASE_LIMITS_H_

@@ -64,6 +64,13 @@ class Instant {
   int64_t nanos_ = 0;
 };
 
+// Wall time in seconds since 1970, for what is valid until a date. It may jump; an Instant does
+// not.
+struct UnixTime {
+  int64_t seconds = 0;
+  constexpr auto operator<=>(const UnixTime&) const = default;
+};
+
 // What turns an Instant into a date: wall time in nanoseconds since 1970 = instant + offset. Set
 // once by main (and by tests); only log formatting uses it.
 struct WallClock {

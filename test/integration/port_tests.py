@@ -144,8 +144,8 @@ def pod_added_and_removed_by_file(mesh):
     before = warm_level(mesh)
     bystander = measure.Wrk(mesh, RATINGS, 8, connections=8)
     own = mesh.bootstrap(node)
-    more = topo.node_bootstrap(node, dataclasses.replace(
-        mesh.topology, pods=mesh.topology.pods + (LATE,)), mesh.access_log(node))
+    more = mesh.bootstrap(node, topology=dataclasses.replace(
+        mesh.topology, pods=mesh.topology.pods + (LATE,)))
     network.add_namespace(mesh.netns(LATE.name), mesh.hosts())
     mesh.connect_pod(LATE)
     mesh.start_server(LATE)
@@ -214,8 +214,8 @@ def tap_pod_by_file(mesh):
     node = TAP.node
     before = warm_level(mesh)
     own = mesh.bootstrap(node)
-    more = topo.node_bootstrap(node, dataclasses.replace(
-        mesh.topology, pods=mesh.topology.pods + (TAP,)), mesh.access_log(node))
+    more = mesh.bootstrap(node, topology=dataclasses.replace(
+        mesh.topology, pods=mesh.topology.pods + (TAP,)))
     port = next(p for p in more["meltemi"]["ports"] if p["name"] == TAP.name)
     port["device"] = f"tap:tap0,{mesh.netns(TAP.name)}"
     network.add_namespace(mesh.netns(TAP.name), mesh.hosts())

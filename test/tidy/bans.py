@@ -75,7 +75,8 @@ BANS = (
     Ban("exceptions", r"\b(?:throw|try|catch)\b", ALL_CODE,
         {"dataplane/agent/yaml": "yaml-cpp throws: caught where it is called",
          "dataplane/agent/bootstrap": "yaml-cpp throws: caught where it is called",
-         "control/pilot/model/": "yaml-cpp throws: caught where it is called"}),
+         "control/pilot/model/": "yaml-cpp throws: caught where it is called",
+         "ca/authn/pod_files": "yaml-cpp throws: caught where it is called"}),
     Ban("sockets in l7",
         r"\b(?:socket|bind|connect|accept4?|recv\w*|send(?:to|msg|mmsg))\s*\(\s*(?:AF_|fd)|"
         r"\bepoll_\w+\(", ("l7/",), {}),
@@ -112,5 +113,6 @@ HEADER_BANS = (
                **_CONTROL_THREAD, "control/": "threads and clocks of servers",
                "ca/": "threads and clocks of servers"}),
     HeaderBan("yaml-cpp", r"yaml-cpp/",
-              {"dataplane/agent/": "the bootstrap file", "control/": "the registry"}),
+              {"dataplane/agent/": "the bootstrap file", "control/": "the registry",
+               "ca/authn/pod_files": "the registry's Pods"}),
 )

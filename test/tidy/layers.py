@@ -17,6 +17,7 @@ ARROWS = {
     "l7/route": _L7,
     "l7/cluster": _L7,
     "l7/policy": _L7,
+    "l7/policy/jwt": (),
     "l7/telemetry": ("l7/http", "l7/config"),
     "l7/engine": ("l7",),
     "dataplane/shared": ("l7/config",),
@@ -28,7 +29,7 @@ ARROWS = {
     "dataplane/tls": ("dataplane/packet", "dataplane/shared"),
     "dataplane/worker": ("dataplane", "l7"),
     "dataplane/agent": ("dataplane/shared", "dataplane/agent", "dataplane/worker", "dataplane/nic",
-                        "dataplane/tls", "l7/config", "control/common"),
+                        "dataplane/tls", "l7/config", "l7/policy/jwt", "control/common"),
     "dataplane/admin": ("dataplane", "l7", "control/common"),
     "dataplane": ("dataplane", "l7", "control/common"),
     "control/pilot/model": (),
@@ -38,7 +39,7 @@ ARROWS = {
     "control/mixer": ("control",),
     "control/cli": ("control",),
     "control/common": (),
-    "ca": ("ca", "control/common"),
+    "ca": ("ca", "control/common", "l7/policy/jwt"),
 }
 
 EVERYONE = ("l7/base",)

@@ -11,13 +11,16 @@ import yaml
 import network
 import servers
 import shell
+import tokens
 import topology as topo
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "../../.."))
 NODE_BINARY = f"{ROOT}/bazel-bin/dataplane/meltemi-node"
 PILOT_BINARY = f"{ROOT}/bazel-bin/control/pilot/meltemi-pilot"
+CA_BINARY = f"{ROOT}/bazel-bin/ca/meltemi-ca"
 CLI_BINARY = f"{ROOT}/bazel-bin/control/cli/meltemi"
-BINARIES = ("//dataplane:meltemi-node", "//control/pilot:meltemi-pilot", "//control/cli:meltemi")
+BINARIES = ("//dataplane:meltemi-node", "//control/pilot:meltemi-pilot", "//control/cli:meltemi",
+            "//ca:meltemi-ca")
 BOOKINFO_DIR = f"{ROOT}/deploy/dev/bookinfo"
 PRODUCTPAGE = f"{BOOKINFO_DIR}/productpage.py"
 
@@ -27,11 +30,13 @@ def plane():
 
 
 class Mesh:
-    """One mesh under one prefix. `up` builds it, `down` leaves nothing behind."""
+    """One mesh under one prefix. `up` builds it, `down` leaves nothing behind. With a CA the nodes
+    have certificates: the first proves itself by a join token, the rest by service accounts."""
 
-    def __init__(self, prefix, topology):
+    def __init__(self, prefix, topology, with_ca=False):
         self.prefix = prefix
         self.topology = topology
+        self.with_ca = with_ca
         self.run_dir = f"/run/meltemi-dev/{prefix.rstrip('-')}"
         self.config_dir = f"{self.run_dir}/config"  # Pilot's registry
         self.config_source = f"{self.run_dir}/source"  # what the platform said at first
@@ -39,6 +44,8 @@ class Mesh:
         self.servers = {}
         self.planes = {}
         self.pilot = None
+        self.ca = None
+        self.token_issuer = None
 
     # Names.
 
@@ -70,6 +77,9 @@ class Mesh:
             self._use_kernel()
             return
         self.start_pilot()
+        if self.with_ca:
+            self.token_issuer = tokens.Issuer(self.run_dir)
+            self.start_ca()
         for node in self.topology.nodes:
             self.start_plane(node)
 
@@ -84,12 +94,12 @@ class Mesh:
 
     def down(self):
         """Also what an earlier run left that was killed."""
-        for daemon in [*self.servers.values(), *self.planes.values(), self.pilot]:
+        for daemon in [*self.servers.values(), *self.planes.values(), self.pilot, self.ca]:
             if daemon:
                 daemon.kill()
         network.remove(self.prefix)
         shutil.rmtree(self.run_dir, ignore_errors=True)
-        self.servers, self.planes, self.pilot = {}, {}, None
+        self.servers, self.planes, self.pilot, self.ca = {}, {}, None, None
         self.is_up = False
 
     def _write_platform(self):
@@ -164,18 +174,68 @@ class Mesh:
              f"--http-addr={topo.MANAGEMENT_GATEWAY}:8080"],
             f"{self.run_dir}/pilot.log", self.control_netns).start()
 
+    @property
+    def ca_dir(self):
+        return f"{self.run_dir}/ca"
+
+    def start_ca(self):
+        self.ca = shell.Daemon(
+            "meltemi-ca",
+            [CA_BINARY, f"--data-dir={self.ca_dir}", f"--registry-dir={self.config_dir}",
+             f"--grpc-addr={topo.CA_ADDRESS}", f"--http-addr={topo.MANAGEMENT_GATEWAY}:15014",
+             f"--token-jwks={self.token_issuer.jwks_path}", f"--token-issuer={tokens.ISSUER}",
+             "--min-workload-ttl=1s"],
+            f"{self.run_dir}/ca.log", self.control_netns).start()
+        bundle = shell.wait_until(self._trust_bundle, "the CA to have a root", 20)
+        with open(f"{self.run_dir}/roots.pem", "w") as file:
+            file.write(bundle)
+
+    def _trust_bundle(self):
+        self.ca.check_running()
+        done = self.meltemi_ca("trust-bundle", check=False)
+        return done.stdout if done.returncode == 0 else None
+
+    def meltemi_ca(self, *arguments, check=True):
+        """A command of the CA's operator, on its folder."""
+        return shell.run([CA_BINARY, *arguments, f"--data-dir={self.ca_dir}"], check=check)
+
+    def _joins_by_token(self, node):
+        return node == self.topology.nodes[0]
+
+    def _token_path(self, node):
+        return f"{self.run_dir}/{node.name}.token"
+
+    def _write_token(self, node):
+        with open(self._token_path(node), "w") as file:
+            file.write(self.meltemi_ca("join-token", "create", "--node", node.name).stdout
+                       if self._joins_by_token(node) else self.token_issuer.node_token(node.name))
+
+    def _bootstrap_ca(self, node, ttl_s):
+        kind = "join_token_path" if self._joins_by_token(node) else "token_path"
+        return {"address": topo.CA_ADDRESS, "server_name": "meltemi-ca", "ttl_s": ttl_s,
+                "roots_path": f"{self.run_dir}/roots.pem", kind: self._token_path(node)}
+
     def bootstrap_path(self, node):
         return f"{self.run_dir}/{node.name}.yaml"
 
-    def bootstrap(self, node, static_resources=None):
-        return topo.node_bootstrap(node, self.topology, self.access_log(node), static_resources)
+    def bootstrap(self, node, static_resources=None, topology=None, certificate_ttl_s=0):
+        """`topology`: the mesh's own, or one with other pods."""
+        bootstrap = topo.node_bootstrap(node, topology or self.topology, self.access_log(node),
+                                        static_resources)
+        if self.with_ca:
+            bootstrap["meltemi"]["ca"] = self._bootstrap_ca(node, certificate_ttl_s)
+        return bootstrap
 
     def write_bootstrap(self, node, bootstrap):
         with open(self.bootstrap_path(node), "w") as file:
             yaml.safe_dump(bootstrap, file, sort_keys=False)
 
-    def start_plane(self, node, static_resources=None):
-        self.write_bootstrap(node, self.bootstrap(node, static_resources))
+    def start_plane(self, node, static_resources=None, certificate_ttl_s=0, more_workloads=()):
+        bootstrap = self.bootstrap(node, static_resources, certificate_ttl_s=certificate_ttl_s)
+        bootstrap["meltemi"]["workloads"] += more_workloads
+        if self.with_ca:
+            self._write_token(node)
+        self.write_bootstrap(node, bootstrap)
         self.planes[node.name] = shell.Daemon(
             node.name, [NODE_BINARY, f"--config={self.bootstrap_path(node)}"],
             f"{self.run_dir}/{node.name}.log", self.netns(node.name)).start()
@@ -193,7 +253,7 @@ class Mesh:
 
     def check_alive(self):
         """Our own processes may never end by themselves."""
-        for daemon in [*self.planes.values(), self.pilot]:
+        for daemon in [*self.planes.values(), self.pilot, self.ca]:
             if daemon:
                 daemon.check_running()
 
