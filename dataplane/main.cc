@@ -95,11 +95,11 @@ int Serve(const agent::Bootstrap& bootstrap, const std::string& path, const sigs
   CHECK(getrandom(&seed, sizeof(seed), 0) == sizeof(seed));
   Node node(bootstrap);
   admin::AccessLogWriter logs;
-  agent::Agent agent(bootstrap, node.snapshots(), seed,
-                     [&logs](const config::Snapshot& s) { logs.Learn(s); });
   // Of another seed than the agent: what either waits for shall not fall together.
   const std::unique_ptr<agent::IdentityClient> identities = MakeIdentities(bootstrap, ~seed);
   if (identities != nullptr) identities->Start();
+  agent::Agent agent(bootstrap, node.snapshots(), seed,
+                     [&logs](const config::Snapshot& s) { logs.Learn(s); });
   if (identities != nullptr) {
     agent.ServeTls(node.tls_contexts(), {.version = [&identities] { return identities->version(); },
                                          .get = [&identities] { return SecretsOf(*identities); }});
