@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "l7/base/limits.h"
+#include "l7/base/stage.h"
 
 namespace meltemi::worker {
 namespace {
@@ -69,26 +70,36 @@ Worker::~Worker() {
 }
 
 Instant Worker::Turn(Instant now) {
+  BeginStages();
   busy_ = false;
   TakeSnapshot(now);
   ReadMail(now);
+  EnterStage(Stage::kRx);
   rx_.clear();
   ports_.RxBurst(links_.pool, now, &rx_);
   busy_ |= !rx_.empty();
+  EnterStage(Stage::kIp);
   ip_.Receive(rx_, now, &segments_);
   Steer(now);
+  EnterStage(Stage::kTcpIn);
   tcp_.Receive(tcp_in_, now, &events_, &unmatched_);
   DecideUnmatched(now);
   TakeIcmpErrors(now);
+  EnterStage(Stage::kTls);
   PollTls(now);
   Deliver(now);
+  EnterStage(Stage::kOther);
   const Instant deadline = FireTimers(now);
   RunActions(now);
+  EnterStage(Stage::kTcpOut);
   Transmit(now);
+  EnterStage(Stage::kTx);
   busy_ |= ports_.TxBurst(&ip_, links_.pool, &counters_);
+  EnterStage(Stage::kOther);
   ShareNeighbours();
   HandOverRecords();
   Publish(now);
+  EndStages(busy_, &stages_);
   return tcp_.transmit_pending() || ports_.AnyTxWaiting(&ip_) ? now : deadline;
 }
 
@@ -152,6 +163,7 @@ void Worker::TakeIcmpErrors(Instant now) {
 void Worker::Deliver(Instant now) {
   while (!events_.empty()) {
     busy_ = true;
+    const StageScope scope(Stage::kEngine);
     delivering_.swap(events_);
     for (tcp::TcpEvent& event : delivering_) OnTcpEvent(event, now);
     delivering_.clear();
@@ -278,6 +290,7 @@ Instant Worker::FireTimers(Instant now) {
 void Worker::RunActions(Instant now) {
   for (int round = 0; round < kActionRounds && !engine_.actions().empty(); ++round) {
     busy_ = true;
+    const StageScope scope(Stage::kTcpOut);
     running_.swap(engine_.actions());
     for (engine::Action& action : running_) Run(action, now);
     running_.clear();

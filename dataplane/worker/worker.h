@@ -26,6 +26,7 @@
 #include "dataplane/worker/port_set.h"
 #include "dataplane/worker/tls_pipes.h"
 #include "l7/base/prng.h"
+#include "l7/base/stage.h"
 #include "l7/base/time.h"
 #include "l7/base/timer_wheel.h"
 #include "l7/engine/engine.h"
@@ -92,6 +93,7 @@ class Worker {
   void AttachToPort(const PortAttachment& attachment);
   void DetachFromPort(ip::PortId id, Instant now);
   void FillReport(StatsReport* report);
+  void AppendStages(std::vector<telemetry::Sample>* out) const;
 
   void Steer(Instant now);
   void HandOverSegments();
@@ -153,6 +155,7 @@ class Worker {
   tcp::Tcp tcp_;
   std::unique_ptr<tls::Tls> tls_;  // null: links_.handshakes is
   engine::Engine engine_;
+  StageTotals stages_;  // stays empty but in binaries for bench/profile
   PortSet ports_;
   Pipes pipes_;
   TlsPipes tls_pipes_;

@@ -147,6 +147,21 @@ bool Worker::InboxEmpty() const {
   return true;
 }
 
+void Worker::AppendStages(std::vector<telemetry::Sample>* out) const {
+  for (int i = 0; i < kStageCount; ++i) {
+    const std::string label = telemetry::Label("stage", kStageNames[i].name);
+    const auto add = [&](const char* name, uint64_t value) {
+      out->push_back({.name = name,
+                      .labels = label,
+                      .value = static_cast<double>(value),
+                      .kind = telemetry::Sample::Kind::kCounter,
+                      .family = {}});
+    };
+    add("meltemi_worker_stage_cycles_total", stages_.cycles[i]);
+    add("meltemi_worker_stage_entries_total", stages_.entries[i]);
+  }
+}
+
 void Worker::FillReport(StatsReport* report) {
   AddTable(counters_, report);
   AddTable(ip_.counters(), report);
@@ -169,6 +184,7 @@ void Worker::FillReport(StatsReport* report) {
     report->ports.push_back(counters);
   }
   engine_.AppendSamples(&report->samples);
+  if (kProfile) AppendStages(&report->samples);
   engine_.AppendClusters(&report->clusters_text);
 }
 

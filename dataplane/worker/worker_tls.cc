@@ -5,6 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "dataplane/worker/worker.h"
 #include "l7/base/limits.h"
+#include "l7/base/stage.h"
 
 namespace meltemi::worker {
 namespace {
@@ -129,7 +130,10 @@ void Worker::OnTlsTcpEvent(tcp::TcpEvent& event, Instant now) {
       break;
     case tcp::TcpEvent::Kind::kData:
       pipe->unopened += event.bytes.size();
-      tls_->Receive(id, std::move(event.bytes), now, &tls_events_);
+      {
+        const StageScope scope(Stage::kTls);
+        tls_->Receive(id, std::move(event.bytes), now, &tls_events_);
+      }
       DeliverTls(now);
       if (TlsPipe* still = tls_pipes_.Find(id)) OpenWindow(*still, 0, now);
       break;
@@ -289,6 +293,7 @@ void Worker::SealWrites(Instant now) {
 // False: out of buffers, and the connection is gone.
 bool Worker::SealPlain(TlsPipe& pipe, Instant now) {
   if (pipe.plain.empty()) return true;
+  const StageScope scope(Stage::kTls);
   Chain records;
   if (tls_->Seal(pipe.tls, std::exchange(pipe.plain, Chain()), &records)) {
     SendTls(pipe, std::move(records), now);

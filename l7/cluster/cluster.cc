@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "l7/base/check.h"
+#include "l7/base/stage.h"
 
 namespace meltemi::cluster {
 namespace {
@@ -213,6 +214,7 @@ void Cluster::LookAgain(Instant now) {
 }
 
 Host* Cluster::Pick(const PickOptions& options, Prng& prng) {
+  const StageScope scope(Stage::kBalance);
   if (removed_) return nullptr;
   if (settings_.discovery == config::Discovery::kOriginalDst) {
     return OriginalDestination(options.original_destination);

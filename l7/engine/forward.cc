@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "l7/base/stage.h"
 #include "l7/base/text.h"
 #include "l7/engine/header_mutation.h"
 #include "l7/engine/impl.h"
@@ -178,6 +179,7 @@ void Engine::Impl::BeginForward(Exchange& x, Instant now) {
 
 // The request's head as it goes upstream: the same for every attempt.
 void Engine::Impl::PrepareRequest(Exchange& x) {
+  const StageScope scope(Stage::kBuild);
   http::HeaderBlock& headers = x.head.headers;
   const config::RetryPolicy* policy = x.forward->retry.has_value()       ? &*x.forward->retry
                                       : x.host_config->retry.has_value() ? &*x.host_config->retry
@@ -272,6 +274,7 @@ void Engine::Impl::StartAttempt(Exchange& x, Instant now) {
 
 // The head, and of the body what an earlier attempt has sent already.
 void Engine::Impl::WriteRequest(Exchange& x, Instant now) {
+  const StageScope scope(Stage::kBuild);
   Conn& up = conns_[x.up];
   x.state = Exchange::State::kForwarding;
   x.attempt_started = now;

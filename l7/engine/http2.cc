@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "l7/base/stage.h"
 #include "l7/engine/impl.h"
 
 namespace meltemi::engine {
@@ -129,7 +130,10 @@ void Engine::Impl::PumpHttp2(ConnId id, Instant now) {
     Conn* const carrier = conns_.Find(id);
     if (carrier == nullptr || carrier->http2 == nullptr) return;
     const size_t before = carrier->in.size();
-    const Event event = carrier->http2->session.Next(&carrier->in, now);
+    const Event event = [&] {
+      const StageScope scope(Stage::kParse);
+      return carrier->http2->session.Next(&carrier->in, now);
+    }();
     Consume(*carrier, before - carrier->in.size());
     if (carrier->http2->session.HasOutput(carrier->has_space)) FlushLater(*carrier);
     if (event == Event::kNeedMore) return;

@@ -15,6 +15,7 @@
 
 #include "l7/base/check.h"
 #include "l7/base/slice.h"
+#include "l7/base/stage.h"
 #include "l7/http/message.h"
 #include "l7/http/reject.h"
 #include "l7/http1/decoder.h"
@@ -72,6 +73,7 @@ class MessageReader {
     return *stream_;
   }
   http1::Event Next(Chain* in) {
+    const StageScope scope(Stage::kParse);
     return decoder_.has_value() ? decoder_->Next(in) : stream_->Next(in);
   }
   Head TakeHead() { return decoder_.has_value() ? decoder_->TakeHead() : stream_->TakeHead(); }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "l7/base/stage.h"
 #include "l7/base/text.h"
 #include "l7/engine/header_mutation.h"
 #include "l7/engine/impl.h"
@@ -50,6 +51,7 @@ static http1::FramingOut FramingFor(const http::RequestHead& request,
 }
 
 bool Engine::Impl::WriteResponse(Exchange& x, http::ResponseHead head, Instant now) {
+  const StageScope scope(Stage::kBuild);
   Conn& down = conns_[x.down];
   timers_->Cancel(&x.try_timer);
   http::HeaderBlock& headers = head.headers;

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "l7/base/check.h"
+#include "l7/base/stage.h"
 #include "l7/base/text.h"
 #include "l7/route/text.h"
 
@@ -156,6 +157,7 @@ bool Matches(const RouteMatch& match, const RequestView& request, Prng& prng) {
 }
 
 const config::VirtualHost* FindHost(const config::RouteTable& table, std::string_view authority) {
+  const StageScope scope(Stage::kRoute);
   // Hosts are compared in lower case (RFC 3986 3.2.2); nearly all arrive that way.
   std::string lower;
   for (char c : authority) {
@@ -182,6 +184,7 @@ const config::VirtualHost* FindHost(const config::RouteTable& table, std::string
 
 const config::Route* FindRoute(const config::VirtualHost& host, const RequestView& request,
                                Prng& prng) {
+  const StageScope scope(Stage::kRoute);
   for (const config::Route& route : host.routes) {
     if (Matches(route.match, request, prng)) return &route;
   }

@@ -31,7 +31,8 @@ BANS = (
         r"\btime\((?:nullptr|NULL|0)\)",
         WORKER_CODE,
         {**_CONTROL_THREAD,
-         "dataplane/worker/runner": "reads the clock once a turn and hands it down as `now`"}),
+         "dataplane/worker/runner": "reads the clock once a turn and hands it down as `now`",
+         "l7/base/stage": "counts cycles in binaries for bench/profile, and in no others"}),
     Ban("randomness",
         r"std::(?:random_device|mt19937\w*|minstd_rand\w*)|\babsl::(?:BitGen|InsecureBitGen)\b|"
         r"\bs?rand\(\)|\bgetrandom\b|\bRAND_bytes\b|\brdrand\b",
@@ -56,7 +57,8 @@ BANS = (
         WORKER_CODE,
         {**_CONTROL_THREAD,
          "dataplane/tls/handshake_threads": "handshakes are computed off the workers"}),
-    Ban("thread_local", r"\bthread_local\b|\b__thread\b", ALL_CODE, {}),
+    Ban("thread_local", r"\bthread_local\b|\b__thread\b", ALL_CODE,
+        {"l7/base/stage": "the stage a thread is in, in binaries for bench/profile only"}),
     Ban("raw new or malloc",
         # `Owner(new T(...))` is owned in the same expression; placement new allocates nothing.
         r"(?<!\()\bnew\s+[\w:]|\b(?:malloc|calloc|realloc|posix_memalign|aligned_alloc)\(",
