@@ -93,6 +93,7 @@ void RouteLast(benchmark::State& state) {
     route.match.path_value = Cat("/service-", i, "/");
     host.routes.push_back(std::move(route));
   }
+  host.index.Build(host.routes);
   const std::string path = Cat("/service-", state.range(0) - 1, "/reviews/0");
   const auto no_header = [](std::string_view) -> std::optional<std::string_view> { return {}; };
   const route::RequestView request{

@@ -2,9 +2,9 @@
 // --define=profile=on; in all others every call below is nothing.
 //
 // A thread is in one stage at a time. StageScope enters one and goes back to the one before it, so
-// that a stage's cycles are its own, without those of stages inside. What a turn has gathered counts
-// only if the turn did something (TAS fastemu.c does the same): an empty poll is no one's cost.
-// Thread: state is per thread.
+// that a stage's cycles are its own, without those of stages inside. What a turn has gathered
+// counts only if the turn did something (TAS fastemu.c does the same): an empty poll is no one's
+// cost. Thread: state is per thread.
 #ifndef MELTEMI_L7_BASE_STAGE_H_
 #define MELTEMI_L7_BASE_STAGE_H_
 

@@ -62,6 +62,7 @@ absl::Status CompileRoutes(CompileContext* context,
                         CompileRoute(*context, from.routes(i), limits));
     if (!NeverMatches(from.routes(i))) to->routes.push_back(std::move(route));
   }
+  to->index.Build(to->routes);
   return absl::OkStatus();
 }
 

@@ -22,6 +22,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "l7/base/ip_addr.h"
 #include "l7/base/time.h"
+#include "l7/config/route_index.h"
 #include "re2/re2.h"
 
 namespace meltemi::config {
@@ -164,6 +165,7 @@ struct VirtualHost {
   std::string name;
   std::vector<std::string> domains;  // lower case
   std::vector<Route> routes;         // first match wins
+  RouteIndex index;                  // of them
   HeaderMutation headers;
   std::optional<RetryPolicy> retry;  // for routes that have none
   std::optional<Fault> fault;

@@ -185,10 +185,17 @@ const config::VirtualHost* FindHost(const config::RouteTable& table, std::string
 const config::Route* FindRoute(const config::VirtualHost& host, const RequestView& request,
                                Prng& prng) {
   const StageScope scope(Stage::kRoute);
-  for (const config::Route& route : host.routes) {
-    if (Matches(route.match, request, prng)) return &route;
+  const config::Route* found = nullptr;
+  const auto matches = [&](uint32_t i) {
+    if (!Matches(host.routes[i].match, request, prng)) return false;
+    found = &host.routes[i];
+    return true;
+  };
+  if (!host.index.empty() && host.index.ForEach(PathOnly(request.path), matches)) return found;
+  for (uint32_t i = 0; i < host.routes.size(); ++i) {
+    if (matches(i)) break;
   }
-  return nullptr;
+  return found;
 }
 
 const config::WeightedCluster& PickCluster(const std::vector<config::WeightedCluster>& clusters,
