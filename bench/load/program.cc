@@ -156,8 +156,8 @@ void Program::WaitForLinks(const Stopped& stopped) {
   }
 }
 
-bool Program::ServeOnce(Effort* effort) {
-  if (server_ == nullptr) return false;
+void Program::ServeOnce(Effort* effort) {
+  if (server_ == nullptr) return;
   const Instant now = Now();
   bool busy = server_->Receive(now);
   busy |= backend_->Turn(now);
@@ -165,7 +165,6 @@ bool Program::ServeOnce(Effort* effort) {
   if (busy && effort != nullptr) {
     effort->busy_nanos += static_cast<uint64_t>((Now() - now).nanos());
   }
-  return busy;
 }
 
 void Program::ReadCounters(Effort* effort) const {
@@ -224,7 +223,8 @@ bool Program::Idle(Duration time, int fd) {
       client_->events().clear();
       client_->Transmit(now);
     }
-    const bool busy = ServeOnce(nullptr);
+    ServeOnce(nullptr);
+    const bool due = server_ != nullptr && server_->tls() != nullptr && server_->tls()->due();
     std::array<pollfd, 3> fds;
     nfds_t count = 0;
     if (fd >= 0) fds[count++] = {.fd = fd, .events = POLLIN, .revents = 0};
@@ -234,7 +234,7 @@ bool Program::Idle(Duration time, int fd) {
       }
     }
     // Handshakes that wait are no reason for a port to wake us.
-    const int ready = poll(fds.data(), count, busy ? 0 : static_cast<int>(kNap.millis()));
+    const int ready = poll(fds.data(), count, due ? 0 : static_cast<int>(kNap.millis()));
     if (ready > 0 && fd >= 0 && fds[0].revents != 0) return true;
     if (Now() >= end) return false;
   }

@@ -42,8 +42,7 @@ class Program {
   absl::Status OpenTls();
   void WaitForLinks(const Stopped& stopped);
   void UseClientTls(const RunOptions& run);
-  // True when there was anything to do.
-  bool ServeOnce(Effort* effort);
+  void ServeOnce(Effort* effort);
   void ReadCounters(Effort* effort) const;
 
   const ProcessOptions options_;
