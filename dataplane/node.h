@@ -2,8 +2,9 @@
 // netlink, takes another bootstrap file when asked to, carries statistics from the workers to
 // whoever asks.
 //
-// Owns: ports (PortKeeper), packet pools, workers and their threads, those of TLS handshakes. Thread:
-// the control thread (Start, Run); Stop, Reload and CollectStats may be called from any thread.
+// Owns: ports (PortKeeper), packet pools, workers and their threads, those of TLS handshakes.
+// Thread: the control thread (Start, Run); Stop, Reload and CollectStats may be called from any
+// thread.
 #ifndef MELTEMI_DATAPLANE_NODE_H_
 #define MELTEMI_DATAPLANE_NODE_H_
 

@@ -76,15 +76,18 @@ void PerBody(const char* name) {
 
 // Between two numbers of connections at which every table that doubles is equally full.
 constexpr int kFew = 1024, kMany = 3072;
+constexpr int kFewTls = 256, kManyTls = 768;  // handshakes take their time
 
 void PerConnection(const char* name, Connections kind) {
+  const int few = kind == Connections::kIdleTls ? kFewTls : kFew;
+  const int many = kind == Connections::kIdleTls ? kManyTls : kMany;
   MeterWatch watch;
-  const int64_t few_packets = HoldConnections(kind, kFew, &watch);
+  const int64_t few_packets = HoldConnections(kind, few, &watch);
   const int64_t few_bytes = watch.meter().live_bytes;
-  const int64_t many_packets = HoldConnections(kind, kMany, &watch);
+  const int64_t many_packets = HoldConnections(kind, many, &watch);
   const int64_t many_bytes = watch.meter().live_bytes;
-  Print(name, "bytes", static_cast<double>(many_bytes - few_bytes) / (kMany - kFew));
-  Print(name, "packets_held", static_cast<double>(many_packets - few_packets) / (kMany - kFew));
+  Print(name, "bytes", static_cast<double>(many_bytes - few_bytes) / (many - few));
+  Print(name, "packets_held", static_cast<double>(many_packets - few_packets) / (many - few));
 }
 
 void PerAllowedConnection() {
@@ -100,9 +103,10 @@ int Main() {
     std::printf("sanitizer\n");
     return 0;
   }
-  for (const char* name : {"one", "many", "full", "two_workers", "close"}) PerRequest(name);
+  for (const char* name : {"one", "many", "full", "two_workers", "tls", "close"}) PerRequest(name);
   for (const char* name : {"reply", "post"}) PerBody(name);
   PerConnection("idle", Connections::kIdle);
+  PerConnection("idle_tls", Connections::kIdleTls);
   PerConnection("busy", Connections::kBusy);
   PerAllowedConnection();
   return 0;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "dataplane/tls/testing/mesh_ends.h"
 #include "l7/base/check.h"
 #include "test/sim/config.h"
 
@@ -29,11 +30,35 @@ WorldOptions Base(int clients, int connections, const sim::Plan& request) {
   return o;
 }
 
+// The clients speak TLS to the plane, mutual; every handshake is a full one.
+void UseTls(WorldOptions* o) {
+  tls::MeshOptions mesh;
+  mesh.client.resume = false;
+  o->tls.client = tls::Client(mesh.client);
+  o->tls.wall_clock = {.offset_nanos = tls::kTestNow * 1'000'000'000};
+  o->plane.tls = true;
+  o->plane.wall_clock = o->tls.wall_clock;
+}
+
 sim::ConfigSpec TwoServers(World& world) {
   return {.clusters = {{.name = "servers",
                         .endpoints = {world.server_address(0), world.server_address(1)},
                         .idle_timeout = Duration::Seconds(3600)}},
           .routes = {{.cluster = "servers"}}};
+}
+
+constexpr uint32_t kTlsSettings = 1;  // stable id
+
+void PublishTwoServers(const WorldOptions& options, World* world) {
+  sim::ConfigSpec spec = TwoServers(*world);
+  if (options.plane.tls) {
+    tls::MeshOptions mesh;
+    mesh.server.session_count_max = 0;  // a cache of a fixed size is no connection's cost
+    world->plane().SetTls({{.id = kTlsSettings, .context = tls::Server(mesh.server)}});
+    spec.tls = kTlsSettings;
+  }
+  sim::ConfigMaker config;
+  world->plane().Publish(config.Make(spec));
 }
 
 Result Totals(World& world) {
@@ -54,6 +79,8 @@ std::vector<Scenario> Scenarios() {
   all.back().world.plane.turn_time = Duration::Micros(100);
   all.push_back({"two_workers", Base(2, 64, small), 500, 2000});
   all.back().world.plane.workers = 2;
+  all.push_back({"tls", Base(2, 64, small), 500, 2000});
+  UseTls(&all.back().world);
   all.push_back({"close", Base(2, 8, small), 200, 500});
   all.back().world.load.keep_open = false;
   all.back().world.load.requests_per_connection = 1;
@@ -72,8 +99,7 @@ Result Run(const Scenario& scenario, Watch* watch) {
   options.plane.probe = watch;
   options.load.request_count = scenario.warmup_count;
   World world(options);
-  sim::ConfigMaker config;
-  world.plane().Publish(config.Make(TwoServers(world)));
+  PublishTwoServers(options, &world);
   CHECK(world.RunUntilDone(kLimit));
   world.RunFor(kSilence);
   const Result before = Totals(world);
@@ -95,6 +121,10 @@ Result Run(const Scenario& scenario, Watch* watch) {
 
 int64_t HoldConnections(Connections kind, int count, Watch* watch) {
   WorldOptions options = Base(1, count, {.reply_bytes = 200});
+  if (kind == Connections::kIdleTls) {
+    UseTls(&options);
+    options.plane.tls_expanded_keys = 64;  // of the busy ones: full in any case
+  }
   options.plane.probe = watch;
   options.plane.conn_count_max = 8192;
   options.plane.l7_conn_count_max = 16'384;
@@ -106,12 +136,12 @@ int64_t HoldConnections(Connections kind, int count, Watch* watch) {
   if (kind == Connections::kBusy) options.server.service_time_max = Duration::Seconds(1'000'000);
   watch->Begin();
   World world(options);
-  sim::ConfigMaker config;
-  world.plane().Publish(config.Make(TwoServers(world)));
+  PublishTwoServers(options, &world);
   const auto conns = static_cast<uint32_t>(count);
   CHECK(world.Run(kLimit, [&] { return world.client_host(0).tcp().conn_count() == conns; }));
   world.RunFor(kSilence);
   watch->End();
+  CHECK(kind != Connections::kIdleTls || world.plane().TlsTotals().handshakes_done == conns);
   CHECK(world.plane().exchanges() == (kind == Connections::kBusy ? conns : 0));
   return world.plane().packets_outstanding();
 }

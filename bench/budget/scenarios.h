@@ -39,10 +39,10 @@ struct Result {
 Result Run(const Scenario& scenario, Watch* watch);
 
 // Brings a plane to `count` connections of a client, idle after a request each (the upstream
-// connections were reused), or busy with a request that the server has not answered, each with an
-// upstream connection of its own. Begin to End is everything on the way. Returns how many packets
-// the plane holds then.
-enum class Connections { kIdle, kBusy };
+// connections were reused) without or with TLS, or busy with a request that the server has not
+// answered, each with an upstream connection of its own. Begin to End is everything on the way.
+// Returns how many packets the plane holds then.
+enum class Connections { kIdle, kIdleTls, kBusy };
 int64_t HoldConnections(Connections kind, int count, Watch* watch);
 
 // Makes a plane of that many allowed connections and throws it away: between Begin and End.

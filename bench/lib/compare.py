@@ -116,7 +116,8 @@ def compare(options):
         rounds=options.rounds or (3 if quick else 12),
         seconds=options.seconds or (1.0 if quick else 3.0), connections=options.connections,
         accounting=options.accounting, budget_s=180.0 if quick else 1900.0)
-    every = ("saturation", "25 %", "50 %", "80 %", "connections", "bulk", "idle", "memory")
+    every = ("saturation", "25 %", "50 %", "80 %", "connections", "tls", "tls-handshakes", "bulk",
+             "idle", "memory")
     wanted = tuple(options.scenarios.split(",")) if options.scenarios else every
     names = names_of(options, (*ALL, "none"))
     with quiet(options):

@@ -20,10 +20,11 @@ def not_idle(cpu):
     raise OSError(f"no cpu{cpu} in /proc/stat")
 
 
-def run_time(pid):
-    """Seconds all threads of a process have run: with soft interrupts that came in between."""
+def run_time(pid, tids=None):
+    """Seconds all threads of a process, or these, have run: with soft interrupts that came in
+    between."""
     total = 0
-    for tid in os.listdir(f"/proc/{pid}/task"):
+    for tid in os.listdir(f"/proc/{pid}/task") if tids is None else tids:
         try:
             with open(f"/proc/{pid}/task/{tid}/schedstat") as stat:
                 total += int(stat.read().split()[0])
@@ -97,6 +98,16 @@ def raise_priority(pid):
             group.write("-20")
     except OSError:
         pass
+
+
+def threads(pid, name):
+    """Those threads of a process that are called so."""
+    found = []
+    for tid in map(int, os.listdir(f"/proc/{pid}/task")):
+        with open(f"/proc/{pid}/task/{tid}/comm") as comm:
+            if comm.read().strip() == name:
+                found.append(tid)
+    return found
 
 
 def make_realtime(pid, priority, cpu=None):

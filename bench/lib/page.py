@@ -24,6 +24,8 @@ For us:
   time; they are in the CPU column.
 - Wire B is memory shared with the generator: no interrupts, no system calls. What a NIC's DMA would
   copy, the generator's CPU copies. Peers cannot use it. It is compared with their Wire A.
+- TLS: for a full handshake our server makes one session ticket, nginx and HAProxy two: their
+  defaults. The client uses none of them.
 - nginx 1.22 and HAProxy 2.6 are Debian's; newer ones are somewhat faster.
 - Our plane does not write an access log here and neither do the peers.
 
@@ -35,10 +37,15 @@ Against us:
 - Ordinary 4 KB pages where the machine has no huge pages: TLB misses are ours, not a NIC's.
 - Generator and backend share one CPU: when they are the bottleneck ("generator busy" near 100 %),
   our saturated rate is what they can do, not what the plane can.
+- TLS: our handshakes run on a thread of their own, here on the worker's CPU: every proxy has one
+  CPU. What it takes is added to the busy time; a turn that it interrupts counts it twice. Where
+  there are more CPUs a worker goes on meanwhile, which nothing here shows.
+- Full handshakes are the generator's work too, as much as a server's: near 100 % of its time their
+  rate is its rate, and only the cost for each says something about the proxy.
 - Wire B's latency is shown without subtracting a wire, there is none to measure alone.
 
 For nobody in particular: two CPUs only, one worker each; one route, one cluster, one endpoint; a
-64-byte body.
+64-byte body; TLS with one certificate (P-256), X25519, one cipher suite, no client certificate.
 """
 
 
@@ -90,6 +97,7 @@ def _plots(figures):
     groups = [(label, _costs(figures, s)) for label, s in
               [*((f"at {r}", r) for r in RATES), ("saturated", "saturation"),
                ("new connection each", "connections")] if figures.names(s)]
+    groups += [("TLS", costs) for costs in [_costs(figures, "tls")] if costs]
     if groups:
         plots["cost"] = svg.bars(
             "Cycles of CPU per proxied HTTP/1.1 request",
@@ -102,6 +110,12 @@ def _plots(figures):
         plots["rate"] = svg.bars("Requests per second through one worker on one CPU, saturated",
                                  "Higher is better. Median and quartiles of rounds.", groups, short,
                                  "per second")
+    handshakes = _costs(figures, "tls-handshakes")
+    if handshakes:
+        plots["handshakes"] = svg.bars(
+            "Cycles of CPU per full TLS 1.3 handshake, with one request",
+            "Lower is better. Median and quartiles of rounds.",
+            [("new connection each", handshakes)], short, "cycles")
     for rate in RATES:
         curves = {name: _curve(figures, rate, name) for name in figures.names(rate)}
         if curves:
@@ -139,8 +153,11 @@ def markdown(data, figures, extra, plots):
             title = titles.get(scenario, f"Keep-alive, open loop at {scenario} of the slowest "
                                "proxy's capacity")
             parts += [f"### {title}\n", tables.markdown(*tables.cost_rows(figures, scenario))]
+    parts += _tls(figures, plots)
     if "rate" in plots:
-        parts += ["## Saturation\n", "![requests per second](rate.svg)\n", _saturation(figures)]
+        parts += ["## Saturation\n", "![requests per second](rate.svg)\n",
+                  _saturated(figures, {"saturation": "keep-alive req/s",
+                                       "connections": "new connections/s"})]
     parts += ["## Latency\n", "From the intended instant to the last byte, microseconds; added: "
               "less the same without a proxy in the same round.\n"]
     for rate in RATES:
@@ -178,20 +195,46 @@ def _latency_rows(figures, rate):
     return head, rows
 
 
-def _saturation(figures):
-    head = ["proxy, wire", "keep-alive req/s", "x the better peer", "new connections/s",
-            "x the better peer", "generator busy"]
+def _tls(figures, plots):
+    """TLS 1.3 between client and proxy: a request of a connection that stays, and one that has a
+    handshake of its own."""
+    there = {s: what for s, what in (("tls", "keep-alive req/s"),
+                                     ("tls-handshakes", "full handshakes/s")) if figures.names(s)}
+    if not there:
+        return []
+    titles = {"tls": "Keep-alive, saturated", "tls-handshakes":
+              "A new connection with a full handshake for each request, saturated"}
+    parts = ["## TLS\n", "TLS 1.3 from the client, upstream plain; TLS_AES_128_GCM_SHA256, X25519, "
+             "an ECDSA certificate on P-256 for all. meltemi's busy time has its handshakes in "
+             "it.\n"]
+    if "handshakes" in plots:
+        parts.append("![cycles per handshake](handshakes.svg)\n")
+    for scenario in there:
+        parts += [f"### {titles[scenario]}\n",
+                  tables.markdown(*tables.cost_rows(figures, scenario))]
+    return [*parts, _saturated(figures, there)]
+
+
+def _saturated(figures, scenarios):
+    """Rates; and whether they are the generator's, which is busy then."""
+    head = ["proxy, wire"]
+    for what in scenarios.values():
+        head += [what, "x the better peer", "generator busy"]
     rows = []
-    for name in figures.names("saturation"):
+    for name in TITLES:
+        if not any(name in figures.names(s) for s in scenarios):
+            continue
         row = [TITLES[name]]
-        for scenario in ("saturation", "connections"):
-            rate = figures.over(scenario, name, figures.rate)
-            row.append(f"{rate[1]:.0f}" if rate else "-")
-            row.append("-" if name in PEERS else
-                       stats.spread_text(figures.rate_ratio(scenario, name)))
-        busy = figures.over("saturation", name, lambda s: 100.0 * s.run["generator"]["busy_ns"]
-                            / s.run["generator"]["total_ns"])
-        rows.append([*row, f"{busy[1]:.0f} %"])
+        for scenario in scenarios:
+            if name not in figures.names(scenario):
+                row += ["-", "-", "-"]
+                continue
+            busy = figures.over(scenario, name, lambda s: 100.0 * s.run["generator"]["busy_ns"]
+                                / s.run["generator"]["total_ns"])
+            row += [f"{figures.over(scenario, name, figures.rate)[1]:.0f}",
+                    "-" if name in PEERS else
+                    stats.spread_text(figures.rate_ratio(scenario, name)), f"{busy[1]:.0f} %"]
+        rows.append(row)
     return tables.markdown(head, rows)
 
 

@@ -14,6 +14,7 @@ import signal
 
 import yaml
 
+import certificates
 import load
 import machine
 import measure
@@ -28,7 +29,9 @@ PREFIX = "mltb-"
 RUN_DIR = "/run/meltemi-dev/bench"
 LOAD_CPU, PROXY_CPU = 0, 1
 PORT = 9080
+TLS_PORT = 9443
 BULK_PORT = 5201
+HANDSHAKE_THREAD = "tls-handshakes"  # meltemi-node's name of it
 SERVICE = "10.96.0.1"  # what clients of the plane dial, as pods do
 CLIENT_ADDRESSES = 4   # tuples enough for connections per second
 
@@ -40,6 +43,7 @@ class Slice:
     cpu_s: float         # the proxy's CPU was not idle
     process_s: float     # the proxy's threads and the CPU's soft interrupt daemon ran
     busy_cycles: float   # by meltemi-node's own count; 0: the proxy has none
+    handshake_s: float   # of process_s: meltemi-node's handshake threads
     stats: dict          # meltemi-node's counters, the difference
 
     @property
@@ -57,6 +61,7 @@ class Rig:
     wire = "A"
     realtime = False  # set for all by build()
     gateway = True  # the client reaches its target through the proxy
+    tls = True      # there is a proxy that speaks it
 
     def __init__(self, name, number):
         self.name, self.number = name, number
@@ -65,6 +70,7 @@ class Rig:
         self.load = None
         self.proxy = None
         self.not_ready = ""
+        self.files = None  # certificates
         self.softirqd = machine.softirq_daemon(PROXY_CPU)
 
     @property
@@ -84,6 +90,11 @@ class Rig:
     def target(self):
         return f"{self.address(1, 1)}:{PORT}"
 
+    def tls_flags(self):
+        """Of a run over TLS."""
+        host, _, _ = self.target().rpartition(":")
+        return {"target": f"{host}:{TLS_PORT}", "tls": "full", "tls_sni": certificates.NAME}
+
     def backend(self):
         return f"{self.address(2, 2)}:{PORT}"
 
@@ -91,6 +102,7 @@ class Rig:
 
     def up(self, response_bytes=64, response_delay="0us"):
         os.makedirs(self.run_dir, exist_ok=True)
+        self.files = certificates.make(f"{self.run_dir}/certificates")
         for part in ("load", "dut"):
             network.add_namespace(self.netns(part))
         self.build_wire()
@@ -112,7 +124,8 @@ class Rig:
                  f"--client-addresses={CLIENT_ADDRESSES}",
                  f"--server-device={server}", f"--server-address={self.address(2, 2)}/24",
                  f"--server-port={PORT}", f"--target={self.target()}", "--memory-mb=64",
-                 f"--response-bytes={response_bytes}", f"--response-delay={response_delay}"]
+                 f"--response-bytes={response_bytes}", f"--response-delay={response_delay}",
+                 f"--tls-ca={self.files.ca}"]
         if self.gateway:
             flags += [f"--client-gateway={self.address(1, 1)}",
                       f"--server-gateway={self.address(2, 1)}"]
@@ -148,12 +161,13 @@ class Rig:
         if self.proxy:
             self.proxy.check_running()
         try:
-            result = self.load.run(connections=1, connect_timeout="500ms", warmup="0ms",
-                                   duration="50ms", drain="50ms")
+            results = [self.load.run(connections=1, connect_timeout="500ms", warmup="0ms",
+                                     duration="50ms", drain="50ms", **flags)
+                       for flags in ({}, self.tls_flags()) if not flags or self.tls]
         except shell.CommandFailed as error:
             self.not_ready = str(error)
             return False
-        return result["requests"] > 0 and result["errors"]["total"] == 0
+        return all(r["requests"] > 0 and r["errors"]["total"] == 0 for r in results)
 
     def wait_ready(self):
         try:
@@ -165,25 +179,34 @@ class Rig:
     def stats(self):
         return {}
 
+    def handshake_threads(self):
+        return []
+
     def measure(self, **flags):
         self.resume()
         if self.realtime:
             machine.make_realtime(self.load.pid, 10)
             if self.proxy:
                 machine.make_realtime(self.proxy.pid, 10, PROXY_CPU)
+            # Before a worker that polls for ever, or they would never be done.
+            for tid in self.handshake_threads():
+                os.sched_setscheduler(tid, os.SCHED_FIFO, os.sched_param(11))
         before = self._clocks()
         run = self.load.run(**flags)
         after = self._clocks()
         self.pause()
         delta = {key: after[2][key] - before[2].get(key, 0.0) for key in after[2]}
         return Slice(run, after[0] - before[0], after[1] - before[1],
-                     delta.get("meltemi_worker_busy_cycles_total", 0.0), delta)
+                     delta.get("meltemi_worker_busy_cycles_total", 0.0), after[3] - before[3],
+                     delta)
 
     def _clocks(self):
         stats = self.stats()
         process = machine.run_time(self.proxy.pid) if self.proxy else 0.0
         daemon = machine.run_time(self.softirqd) if self.softirqd else 0.0
-        return machine.not_idle(PROXY_CPU), process + daemon, stats
+        handshakes = machine.run_time(self.proxy.pid, self.handshake_threads()) if (
+            self.proxy) else 0.0
+        return machine.not_idle(PROXY_CPU), process + daemon, stats, handshakes
 
 
 class KernelPeer(Rig):
@@ -201,14 +224,16 @@ class KernelPeer(Rig):
 class Nginx(KernelPeer):
 
     def start_proxy(self):
-        argv = peers.write_nginx(f"{self.run_dir}/proxy", self.backend(), PORT)
+        argv = peers.write_nginx(f"{self.run_dir}/proxy", self.backend(), PORT, TLS_PORT,
+                                 self.files)
         self.proxy = self.daemon("proxy", argv, "dut", PROXY_CPU)
 
 
 class HaProxy(KernelPeer):
 
     def start_proxy(self):
-        argv = peers.write_haproxy(f"{self.run_dir}/proxy", self.backend(), PORT)
+        argv = peers.write_haproxy(f"{self.run_dir}/proxy", self.backend(), PORT, TLS_PORT,
+                                   self.files)
         self.proxy = self.daemon("proxy", argv, "dut", PROXY_CPU)
 
 
@@ -216,6 +241,7 @@ class NoProxy(Rig):
     """The wire alone: both ends in one network, a kernel bridge between. What the rig itself
     takes."""
     gateway = False
+    tls = False
 
     def address(self, side, host):
         return f"10.{100 + self.number}.0.{host + (64 if side == 2 else 0)}"
@@ -242,12 +268,22 @@ class Meltemi(Rig):
             [("cli", client, f"{self.address(1, 1)}/24"),
              ("srv", server, f"{self.address(2, 1)}/24")],
             [("cli", self.client_addresses()), ("srv", [self.address(2, 2)])],
-            self.backend(), PORT, PROXY_CPU, huge_pages=self.huge_pages)
+            self.backend(), PORT, PROXY_CPU, huge_pages=self.huge_pages,
+            tls=(TLS_PORT, self.files))
         path = f"{self.run_dir}/bootstrap.yaml"
         with open(path, "w") as file:
             yaml.safe_dump(config, file, sort_keys=False)
         # The worker pins itself; the control threads stay off its CPU.
         self.proxy = self.daemon("proxy", [NODE_BINARY, f"--config={path}"], "dut", LOAD_CPU)
+
+    def wait_ready(self):
+        super().wait_ready()
+        # Every proxy has one CPU for all it does for its clients.
+        for tid in self.handshake_threads():
+            os.sched_setaffinity(tid, {PROXY_CPU})
+
+    def handshake_threads(self):
+        return machine.threads(self.proxy.pid, HANDSHAKE_THREAD)
 
     def stats(self):
         page = shell.run(shell.in_netns(self.netns("dut"), [

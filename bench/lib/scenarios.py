@@ -22,6 +22,8 @@ class Scenario:
     flags: dict
     share: float = 0.0      # of the slowest proxy's capacity; 0: as fast as it goes
     with_none: bool = False  # also without a proxy
+    tls: bool = False       # between client and proxy
+    wire_b: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,13 +40,21 @@ class Plan:
                 "duration": f"{self.seconds}s", **more}
 
 
-def standard(names=("saturation", "25 %", "50 %", "80 %", "connections")):
+# What the client offers, and so what all proxies must have agreed to.
+CIPHER = "TLS_AES_128_GCM_SHA256"
+
+
+def standard(names=("saturation", "25 %", "50 %", "80 %", "connections", "tls", "tls-handshakes")):
     every = (
         Scenario("saturation", "keep-alive, saturated", {}),
         *(Scenario(f"{p} %", f"keep-alive, open loop at {p} % of the slowest",
                    {"arrival": "poisson"}, share=p / 100, with_none=True) for p in (25, 50, 80)),
         Scenario("connections", "a new connection for each request, saturated",
                  {"reuse": "per-request"}),
+        Scenario("tls", "TLS 1.3 from the client, keep-alive, saturated", {}, tls=True),
+        # Not on Wire B: its worker never sleeps, and the handshakes' thread shares its CPU.
+        Scenario("tls-handshakes", "a new connection with a full TLS 1.3 handshake for each "
+                 "request, saturated", {"reuse": "per-request"}, tls=True, wire_b=False),
     )
     return [s for s in every if s.name in names]
 
@@ -90,13 +100,18 @@ class Runner:
     def _block(self, scenario, attempt):
         slices, speeds = {}, []
         for name in self._order(attempt):
-            if name == "none" and not scenario.with_none:
+            rig = self.rigs[name]
+            if (name == "none" and not scenario.with_none) or (
+                    rig.wire == "B" and not scenario.wire_b):
                 continue
             speeds.append(machine.speed(rigs_lib.PROXY_CPU))
             rate = scenario.share * self.capacity if scenario.share else None
-            one = self.rigs[name].measure(**self.plan.flags(**scenario.flags, rate=rate))
+            tls = rig.tls_flags() if scenario.tls else {}
+            one = rig.measure(**self.plan.flags(**scenario.flags, **tls, rate=rate))
             if one.run["errors"]["total"]:
                 self.errors.append((scenario.name, name, one.run["errors"]))
+            if scenario.tls and (one.run["tls"]["cipher"] != CIPHER or one.run["tls"]["resumed"]):
+                self.errors.append((scenario.name, name, one.run["tls"]))
             slices[name] = one
         speeds.append(machine.speed(rigs_lib.PROXY_CPU))
         why = self._noise(slices, speeds)
@@ -127,5 +142,7 @@ def cpu_us(one, accounting):
 
 
 def busy_us(one, hz):
-    """The same by the plane's own count of turns that did something."""
-    return 1e6 * one.busy_cycles / hz / one.requests if one.requests and one.busy_cycles else None
+    """The same by the plane's own count of turns that did something, and its handshakes."""
+    if not one.requests or not one.busy_cycles:
+        return None
+    return 1e6 * (one.busy_cycles / hz + one.handshake_s) / one.requests

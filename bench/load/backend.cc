@@ -70,7 +70,7 @@ void Backend::OnEvent(tcp::TcpEvent& event, Instant now) {
       OnBytes(id, std::move(event.bytes), now);
       break;
     case Kind::kEof:
-      stack_->tcp().Release(event.id, now);  // after what is still queued
+      stack_->Release(event.id, now);  // after what is still queued
       Drop(id);
       break;
     case Kind::kClosed:
@@ -86,10 +86,10 @@ void Backend::OnEvent(tcp::TcpEvent& event, Instant now) {
 
 void Backend::OnAccepted(TcpId tcp, Instant now) {
   const ConnId id = conns_.Emplace();
-  if (!id.valid()) return stack_->tcp().Abort(tcp, now);
+  if (!id.valid()) return stack_->Abort(tcp, now);
   ++accepted_;
   conns_[id].tcp = tcp;
-  stack_->tcp().SetCookie(tcp, id.bits());
+  stack_->SetCookie(tcp, id.bits());
   // Its first bytes may stand in the same batch, made before the cookie was known.
   for (tcp::TcpEvent& later : handling_) {
     if (later.id == tcp) later.cookie = id.bits();
@@ -105,7 +105,7 @@ void Backend::OnBytes(ConnId id, Chain bytes, Instant now) {
     const MessageReader::Result result = c->reader.Read(&c->in, &message);
     if (result == MessageReader::Result::kError) {
       ++bad_requests_;
-      stack_->tcp().Abort(c->tcp, now);
+      stack_->Abort(c->tcp, now);
       return Drop(id);
     }
     if (result == MessageReader::Result::kNeedMore) break;
@@ -122,9 +122,9 @@ void Backend::OnBytes(ConnId id, Chain bytes, Instant now) {
 
 void Backend::Answer(ConnId id, bool close, Instant now) {
   const TcpId tcp = conns_[id].tcp;
-  static_cast<void>(stack_->tcp().Send(tcp, response_.Share(0, response_.size()), now));
+  stack_->Send(tcp, response_.Share(0, response_.size()), now);
   if (!close) return;
-  stack_->tcp().Release(tcp, now);
+  stack_->Release(tcp, now);
   Drop(id);
 }
 

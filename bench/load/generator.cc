@@ -21,7 +21,11 @@ std::string Fill(const std::string& pattern, uint32_t number) {
 }  // namespace
 
 Generator::Generator(const RunOptions& options, Stack* stack, Instant now)
-    : options_(options), stack_(stack), begun_(now), conns_(options.connections) {
+    : options_(options),
+      stack_(stack),
+      begun_(now),
+      tls_before_(TlsNow()),
+      conns_(options.connections) {
   if (!MakeRequests()) {
     result_.problem = "not enough packet memory for the requests";
     phase_ = Phase::kDone;
@@ -34,7 +38,7 @@ Generator::Generator(const RunOptions& options, Stack* stack, Instant now)
 
 Generator::~Generator() {
   for (Conn& conn : conns_) {
-    if (conn.tcp.valid()) stack_->tcp().Abort(conn.tcp, begun_);
+    if (conn.tcp.valid()) stack_->Abort(conn.tcp, begun_);
   }
   handling_.clear();
 }
@@ -107,13 +111,14 @@ void Generator::OnEvent(tcp::TcpEvent& event, Instant now) {
       OnBytes(index, std::move(event.bytes), now);
       break;
     case Kind::kEof:
-      stack_->tcp().Release(event.id, now);
+      stack_->Release(event.id, now);
       conns_[index].tcp = TcpId{};
       Lost(index, &Errors::closed, now);
       break;
     case Kind::kClosed:
       conns_[index].tcp = TcpId{};
-      Lost(index, &Errors::closed, now);
+      Lost(index, conns_[index].state == State::kConnecting ? &Errors::handshake : &Errors::closed,
+           now);
       break;
     case Kind::kAccepted:
     case Kind::kSendSpace:
@@ -149,7 +154,7 @@ void Generator::OnBytes(uint32_t index, Chain bytes, Instant now) {
                                            ? conn.reader.Read(&conn.in, &message)
                                            : MessageReader::Result::kError;  // nobody asked
   if (result == MessageReader::Result::kError) {
-    stack_->tcp().Abort(tcp, now);
+    stack_->Abort(tcp, now);
     conn.tcp = TcpId{};
     return Lost(index, &Errors::message, now);
   }
@@ -165,7 +170,7 @@ void Generator::OnAnswer(uint32_t index, const Message& message, Instant now) {
   ++conn.requests;
   conn.state = State::kIdle;
   if (!message.close && options_.reuse == Reuse::kKeepAlive) return Free(index, now);
-  stack_->tcp().Release(conn.tcp, now);
+  stack_->Release(conn.tcp, now);
   conn.tcp = TcpId{};
   conn.state = State::kClosed;
   --open_;
@@ -191,7 +196,8 @@ void Generator::Lost(uint32_t index, uint64_t Errors::*why, Instant now) {
   Conn& conn = conns_[index];
   if (conn.state == State::kIdle || conn.state == State::kBusy) --open_;
   if (conn.state == State::kIdle) std::erase(free_, index);
-  if (conn.has_request || why == &Errors::connect) ++(result_.errors.*why);
+  const bool never_was = why == &Errors::connect || why == &Errors::handshake;
+  if (conn.has_request || never_was) ++(result_.errors.*why);
   if (conn.has_request) --busy_;
   conn.has_request = false;
   conn.state = State::kClosed;
@@ -209,6 +215,7 @@ void Generator::Advance(Instant now) {
       if (now - begun_ > options_.connect_timeout * 4) {
         result_.problem = Cat("only ", open_, " of ", options_.connections,
                               " connections could be opened to ", options_.target.ToString());
+        CountTls();
         phase_ = Phase::kDone;
       }
       break;
@@ -302,7 +309,7 @@ void Generator::Send(Conn& conn, Instant now) {
   conn.state = State::kBusy;
   Chain request(heads_[next_head_++ % heads_.size()]);
   if (!body_.empty()) request.Append(body_.Share(0, body_.size()));
-  static_cast<void>(stack_->tcp().Send(conn.tcp, std::move(request), now));
+  stack_->Send(conn.tcp, std::move(request), now);
 }
 
 void Generator::CountUnfinished(Instant now) {
@@ -319,14 +326,33 @@ void Generator::CountUnfinished(Instant now) {
   }
 }
 
+TlsCounts Generator::TlsNow() const {
+  if (stack_->tls() == nullptr) return {};
+  const tls::TlsCounters& c = stack_->tls()->counters();
+  return {.full = c.handshakes_done - c.handshakes_resumed,
+          .resumed = c.handshakes_resumed,
+          .failed = c.handshakes_failed + c.refused_full};
+}
+
+void Generator::CountTls() {
+  if (options_.tls == ClientTls::kOff) return;
+  const TlsCounts now = TlsNow();
+  result_.tls = {.full = now.full - tls_before_.full,
+                 .resumed = now.resumed - tls_before_.resumed,
+                 .failed = now.failed - tls_before_.failed};
+  const tls::HandshakeInfo* agreed = stack_->tls()->agreed();
+  if (agreed != nullptr) result_.tls.cipher = agreed->cipher_name;
+}
+
 void Generator::Finish(Instant now) {
   CountUnfinished(now);
+  CountTls();
   for (Conn& conn : conns_) {
     if (!conn.tcp.valid()) continue;
     if (conn.has_request || conn.state == State::kConnecting) {
-      stack_->tcp().Abort(conn.tcp, now);
+      stack_->Abort(conn.tcp, now);
     } else {
-      stack_->tcp().Release(conn.tcp, now);
+      stack_->Release(conn.tcp, now);
     }
     conn.tcp = TcpId{};
     conn.in.Clear();

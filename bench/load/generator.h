@@ -6,7 +6,8 @@
 // Open loop: latency counts from the instant the schedule meant, so that waiting for a free
 // connection or for a busy generator is part of it. A request that was not answered when the run
 // ends counts as unfinished and its age goes into the histogram: it cannot be forgotten.
-// Owns: its connections on a Stack. Must not know: clocks, ports. Thread: the load thread; `now` is
+// Owns: its connections on a Stack. Must not know: clocks, ports; whether its
+// connections have TLS is the Stack's, it only counts. Thread: the load thread; `now` is
 // given. Bounds: `connections`; one request at a time on each.
 #ifndef MELTEMI_BENCH_LOAD_GENERATOR_H_
 #define MELTEMI_BENCH_LOAD_GENERATOR_H_
@@ -29,8 +30,16 @@ enum class Reuse : uint8_t {
   kPerRequest,  // a new connection for each request, "connection: close"
 };
 
+enum class ClientTls : uint8_t {
+  kOff,
+  kFull,    // every handshake is a full one
+  kResume,  // sessions are resumed where the server lets us
+};
+
 struct RunOptions {
   SockAddr target;
+  ClientTls tls = ClientTls::kOff;
+  std::string sni;            // empty: none is sent, and the certificate's names do not matter
   uint32_t connections = 64;  // open at once, at most
   double rate = 0;            // requests per second; 0: closed loop, as fast as answers come
   Arrival arrival = Arrival::kConstant;
@@ -51,11 +60,18 @@ struct RunOptions {
 // Why requests failed.
 struct Errors {
   uint64_t connect = 0;     // refused, timed out, no route
+  uint64_t handshake = 0;   // connected, and TLS failed
   uint64_t closed = 0;      // closed or reset before the answer was complete
   uint64_t status = 0;      // an answer other than 2xx
   uint64_t message = 0;     // not an HTTP/1.1 answer
   uint64_t unfinished = 0;  // no answer when the run ended
-  uint64_t total() const { return connect + closed + status + message + unfinished; }
+  uint64_t total() const { return connect + handshake + closed + status + message + unfinished; }
+};
+
+// Handshakes that have ended, in the whole run.
+struct TlsCounts {
+  uint64_t full = 0, resumed = 0, failed = 0;
+  std::string cipher;  // of the last, OpenSSL's name
 };
 
 struct RunResult {
@@ -64,7 +80,8 @@ struct RunResult {
   uint64_t connections_opened = 0;
   uint64_t body_bytes = 0;  // of answers, measured time
   Duration measured;
-  Errors errors;        // whole run
+  Errors errors;  // whole run
+  TlsCounts tls;
   Histogram latency;    // from the intended instant (closed loop: from sending) to the last byte
   Histogram service;    // from sending to the last byte
   Histogram lateness;   // open loop: how long after the intended instant requests were sent
@@ -120,6 +137,8 @@ class Generator {
   void Lost(uint32_t index, uint64_t Errors::*why, Instant now);
   void Finish(Instant now);
   void CountUnfinished(Instant now);
+  TlsCounts TlsNow() const;
+  void CountTls();
 
   bool open_loop() const { return options_.rate > 0; }
   bool sending() const { return phase_ == Phase::kWarmup || phase_ == Phase::kMeasuring; }
@@ -128,6 +147,7 @@ class Generator {
   const RunOptions options_;
   Stack* const stack_;
   const Instant begun_;
+  const TlsCounts tls_before_;
   Phase phase_ = Phase::kConnecting;
   Instant measure_start_ = Instant::Never(), measure_end_ = Instant::Never();
   std::optional<Schedule> schedule_;

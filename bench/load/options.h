@@ -10,13 +10,23 @@
 #include "bench/load/backend.h"
 #include "bench/load/generator.h"
 #include "bench/load/stack.h"
+#include "bench/load/tls_setup.h"
 
 namespace meltemi::load {
+
+// Paths; empty: none.
+struct TlsFiles {
+  std::string ca, certificate, key;
+  std::string suites = TlsTexts{}.suites;
+};
 
 struct ProcessOptions {
   std::string client_device, server_device;  // empty: that side is not run
   StackOptions client, server;               // seed and isn_key are the caller's to set
   BackendOptions backend;
+  TlsFiles tls;
+  bool backend_tls = false;
+  int tls_threads = 0;
   int cpu = -1;
   int memory_mb = 128;
   bool hugepages = false;

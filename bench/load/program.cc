@@ -5,6 +5,8 @@
 #include <time.h>
 
 #include <array>
+#include <fstream>
+#include <iterator>
 #include <utility>
 
 #include "dataplane/nic/make_port.h"
@@ -21,6 +23,21 @@ Instant Now() {
   timespec t{};
   clock_gettime(CLOCK_MONOTONIC, &t);
   return Instant::FromNanos(int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec);
+}
+
+WallClock ReadWallClock() {
+  timespec wall{};
+  clock_gettime(CLOCK_REALTIME, &wall);
+  return {.offset_nanos = int64_t{wall.tv_sec} * 1'000'000'000 + wall.tv_nsec - Now().nanos()};
+}
+
+// An empty path: an empty text.
+absl::Status ReadFile(const std::string& path, std::string* text) {
+  if (path.empty()) return absl::OkStatus();
+  std::ifstream file(path);
+  text->assign(std::istreambuf_iterator<char>(file), {});
+  if (text->empty()) return absl::NotFoundError(Abs(Cat(path, ": cannot be read")));
+  return absl::OkStatus();
 }
 
 void SleepFor(Duration d) {
@@ -72,6 +89,8 @@ absl::StatusOr<std::unique_ptr<Program>> Program::Open(ProcessOptions options,
     program->server_ = std::make_unique<Stack>(o.server, program->server_port_.get(), pool, Now());
     program->backend_ = std::make_unique<Backend>(o.backend, program->server_.get());
   }
+  status = program->OpenTls();
+  if (!status.ok()) return status;
   program->WaitForLinks(stopped);
   return program;
 }
@@ -98,6 +117,32 @@ absl::Status Program::OpenPort(const std::string& device, const std::string& nam
     if (stopped() || Now() - begun > kOpenFor) return opened.status();
     SleepFor(Duration::Millis(100));
   }
+}
+
+absl::Status Program::OpenTls() {
+  const TlsFiles& files = options_.tls;
+  TlsTexts texts{.suites = files.suites};
+  absl::Status status = ReadFile(files.ca, &texts.ca);
+  status.Update(ReadFile(files.certificate, &texts.certificate.chain_pem));
+  status.Update(ReadFile(files.key, &texts.certificate.key_pem));
+  if (!status.ok()) return status;
+  auto contexts = MakeTlsContexts(texts);
+  if (!contexts.ok()) return contexts.status();
+  tls_contexts_ = *std::move(contexts);
+  handshakes_ = std::make_unique<Handshakes>(options_.tls_threads);
+  if (options_.backend_tls && server_ != nullptr) {
+    server_->UseTls(ReadWallClock(), handshakes_->server(), Now());
+    server_->tls()->set_server(tls_contexts_.server);
+  }
+  return absl::OkStatus();
+}
+
+void Program::UseClientTls(const RunOptions& run) {
+  if (client_->tls() == nullptr) {
+    if (run.tls == ClientTls::kOff) return;
+    client_->UseTls(ReadWallClock(), handshakes_->client(), Now());
+  }
+  client_->tls()->set_client(ClientOf(run, tls_contexts_));
 }
 
 // A vhost-user link is up when the other process has come.
@@ -133,12 +178,16 @@ void Program::ReadCounters(Effort* effort) const {
   effort->backend_requests = backend_->requests();
   effort->backend_connections = backend_->accepted();
   effort->backend_open = backend_->connection_count();
+  if (server_->tls() != nullptr) {
+    effort->backend_handshakes = server_->tls()->counters().handshakes_done;
+  }
 }
 
 void Program::Run(const RunOptions& options, const Stopped& stopped, RunResult* result,
                   Effort* effort) {
   Effort before;
   ReadCounters(&before);
+  UseClientTls(options);
   const Instant begun = Now();
   {
     Generator generator(options, client_.get(), begun);
@@ -161,6 +210,7 @@ void Program::Run(const RunOptions& options, const Stopped& stopped, RunResult* 
   effort->backend_requests = after.backend_requests - before.backend_requests;
   effort->backend_connections = after.backend_connections - before.backend_connections;
   effort->backend_open = after.backend_open;
+  effort->backend_handshakes = after.backend_handshakes - before.backend_handshakes;
   Idle(Duration::Millis(20), -1);  // the connections' ends go out
 }
 
@@ -174,6 +224,7 @@ bool Program::Idle(Duration time, int fd) {
       client_->Transmit(now);
     }
     ServeOnce(nullptr);
+    const bool due = server_ != nullptr && server_->tls() != nullptr && server_->tls()->due();
     std::array<pollfd, 3> fds;
     nfds_t count = 0;
     if (fd >= 0) fds[count++] = {.fd = fd, .events = POLLIN, .revents = 0};
@@ -182,7 +233,8 @@ bool Program::Idle(Duration time, int fd) {
         fds[count++] = {.fd = port->event_fd(0), .events = POLLIN, .revents = 0};
       }
     }
-    const int ready = poll(fds.data(), count, static_cast<int>(kNap.millis()));
+    // Handshakes that wait are no reason for a port to wake us.
+    const int ready = poll(fds.data(), count, due ? 0 : static_cast<int>(kNap.millis()));
     if (ready > 0 && fd >= 0 && fds[0].revents != 0) return true;
     if (Now() >= end) return false;
   }

@@ -1,7 +1,7 @@
 // Program: the load process: its ports, its two hosts, and the loop that turns them.
 //
-// Owns: packet memory, ports, stacks, the backend. Thread: the caller's, pinned by it; the one
-// place here that reads a clock.
+// Owns: packet memory, ports, stacks, the backend, TLS contexts and who computes handshakes.
+// Thread: the caller's, pinned by it; the one place here that reads clocks and files.
 #ifndef MELTEMI_BENCH_LOAD_PROGRAM_H_
 #define MELTEMI_BENCH_LOAD_PROGRAM_H_
 
@@ -14,6 +14,7 @@
 #include "bench/load/options.h"
 #include "bench/load/report.h"
 #include "bench/load/stack.h"
+#include "bench/load/tls_setup.h"
 #include "dataplane/nic/packet_pools.h"
 #include "dataplane/nic/port.h"
 
@@ -38,13 +39,17 @@ class Program {
   explicit Program(ProcessOptions options) : options_(std::move(options)) {}
   absl::Status OpenPort(const std::string& device, const std::string& name, const Stopped& stopped,
                         std::unique_ptr<nic::Port>* port);
+  absl::Status OpenTls();
   void WaitForLinks(const Stopped& stopped);
+  void UseClientTls(const RunOptions& run);
   void ServeOnce(Effort* effort);
   void ReadCounters(Effort* effort) const;
 
   const ProcessOptions options_;
   std::unique_ptr<nic::PacketPools> pools_;
   std::unique_ptr<nic::Port> client_port_, server_port_;
+  TlsContexts tls_contexts_;
+  std::unique_ptr<Handshakes> handshakes_;
   std::unique_ptr<Stack> client_, server_;
   std::unique_ptr<Backend> backend_;
 };

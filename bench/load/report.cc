@@ -62,9 +62,26 @@ std::string HistogramJson(const Histogram& h) {
 }
 
 std::string ErrorsJson(const Errors& e) {
-  return Cat("{\"connect\":", e.connect, ",\"closed\":", e.closed, ",\"status\":", e.status,
-             ",\"message\":", e.message, ",\"unfinished\":", e.unfinished, ",\"total\":", e.total(),
-             "}");
+  return Cat("{\"connect\":", e.connect, ",\"handshake\":", e.handshake, ",\"closed\":", e.closed,
+             ",\"status\":", e.status, ",\"message\":", e.message, ",\"unfinished\":", e.unfinished,
+             ",\"total\":", e.total(), "}");
+}
+
+const char* NameOf(ClientTls tls) {
+  switch (tls) {
+    case ClientTls::kOff:
+      return "off";
+    case ClientTls::kFull:
+      return "full";
+    case ClientTls::kResume:
+      return "resume";
+  }
+  return "";
+}
+
+std::string TlsJson(const RunOptions& o, const TlsCounts& t) {
+  return Cat("{\"mode\":\"", NameOf(o.tls), "\",\"full\":", t.full, ",\"resumed\":", t.resumed,
+             ",\"failed\":", t.failed, ",\"cipher\":", Quoted(t.cipher), "}");
 }
 
 std::string ScheduleName(const RunOptions& o) {
@@ -76,7 +93,11 @@ std::string ScheduleName(const RunOptions& o) {
 }  // namespace
 
 std::string ToText(const RunOptions& o, const RunResult& r, const Effort& e) {
-  if (!r.problem.empty()) return Cat("no result: ", r.problem, "\n");
+  if (!r.problem.empty()) {
+    const std::string tls =
+        o.tls == ClientTls::kOff ? "" : Cat("; ", r.tls.failed, " handshakes failed");
+    return Cat("no result: ", r.problem, tls, "\n");
+  }
   std::string out =
       Format("%s, %u connections%s, %.1f s\n", ScheduleName(o).c_str(), o.connections,
              o.reuse == Reuse::kPerRequest ? ", one for each request" : "", r.measured.seconds());
@@ -84,9 +105,13 @@ std::string ToText(const RunOptions& o, const RunResult& r, const Effort& e) {
                 static_cast<unsigned long long>(r.requests), PerSecond(r.requests, r.measured),
                 PerSecond(r.body_bytes, r.measured) / 1e6);
   const Errors& errors = r.errors;
-  out += Cat("errors    ", errors.total(), ": connect ", errors.connect, ", closed ", errors.closed,
-             ", status ", errors.status, ", message ", errors.message, ", unfinished ",
-             errors.unfinished, "\n");
+  out += Cat("errors    ", errors.total(), ": connect ", errors.connect, ", handshake ",
+             errors.handshake, ", closed ", errors.closed, ", status ", errors.status, ", message ",
+             errors.message, ", unfinished ", errors.unfinished, "\n");
+  if (o.tls != ClientTls::kOff) {
+    out += Cat("tls       ", r.tls.full, " full handshakes, ", r.tls.resumed, " resumed, ",
+               r.tls.failed, " failed; ", r.tls.cipher, "\n");
+  }
   out += Format("%-9s %9s %9s %9s %9s %9s %9s %9s %9s\n", "", "mean", "p50", "p75", "p90", "p99",
                 "p99.9", "p99.99", "max");
   out += Line("latency", r.latency);
@@ -103,23 +128,24 @@ std::string ToText(const RunOptions& o, const RunResult& r, const Effort& e) {
 }
 
 std::string ToJson(const RunOptions& o, const RunResult& r, const Effort& e) {
-  return Cat("{\"problem\":", Quoted(r.problem), ",\"target\":", Quoted(o.target.ToString()),
-             ",\"rate\":", o.rate, ",\"arrival\":\"",
-             o.rate <= 0 ? "closed" : (o.arrival == Arrival::kPoisson ? "poisson" : "constant"),
-             "\",\"connections\":", o.connections, ",\"reuse\":\"",
-             o.reuse == Reuse::kKeepAlive ? "keep-alive" : "per-request",
-             "\",\"request_bytes\":", o.request_bytes, ",\"seconds\":", r.measured.seconds(),
-             ",\"requests\":", r.requests, ",\"requests_total\":", r.requests_total,
-             ",\"requests_per_second\":", PerSecond(r.requests, r.measured),
-             ",\"body_bytes\":", r.body_bytes, ",\"connections_opened\":", r.connections_opened,
-             ",\"errors\":", ErrorsJson(r.errors), ",\"latency_ns\":", HistogramJson(r.latency),
-             ",\"service_ns\":", HistogramJson(r.service),
-             ",\"lateness_ns\":", HistogramJson(r.lateness),
-             ",\"generator\":{\"busy_ns\":", e.busy_nanos, ",\"total_ns\":", e.total_nanos,
-             ",\"packets_in\":", e.packets_in, ",\"packets_out\":", e.packets_out,
-             ",\"retransmits\":", e.retransmits, ",\"backend_requests\":", e.backend_requests,
-             ",\"backend_connections\":", e.backend_connections,
-             ",\"backend_open\":", e.backend_open, "}}");
+  return Cat(
+      "{\"problem\":", Quoted(r.problem), ",\"target\":", Quoted(o.target.ToString()),
+      ",\"rate\":", o.rate, ",\"arrival\":\"",
+      o.rate <= 0 ? "closed" : (o.arrival == Arrival::kPoisson ? "poisson" : "constant"),
+      "\",\"connections\":", o.connections, ",\"reuse\":\"",
+      o.reuse == Reuse::kKeepAlive ? "keep-alive" : "per-request",
+      "\",\"request_bytes\":", o.request_bytes, ",\"seconds\":", r.measured.seconds(),
+      ",\"requests\":", r.requests, ",\"requests_total\":", r.requests_total,
+      ",\"requests_per_second\":", PerSecond(r.requests, r.measured),
+      ",\"body_bytes\":", r.body_bytes, ",\"connections_opened\":", r.connections_opened,
+      ",\"tls\":", TlsJson(o, r.tls), ",\"errors\":", ErrorsJson(r.errors),
+      ",\"latency_ns\":", HistogramJson(r.latency), ",\"service_ns\":", HistogramJson(r.service),
+      ",\"lateness_ns\":", HistogramJson(r.lateness), ",\"generator\":{\"busy_ns\":", e.busy_nanos,
+      ",\"total_ns\":", e.total_nanos, ",\"packets_in\":", e.packets_in,
+      ",\"packets_out\":", e.packets_out, ",\"retransmits\":", e.retransmits,
+      ",\"backend_requests\":", e.backend_requests,
+      ",\"backend_connections\":", e.backend_connections, ",\"backend_open\":", e.backend_open,
+      ",\"backend_handshakes\":", e.backend_handshakes, "}}");
 }
 
 }  // namespace meltemi::load

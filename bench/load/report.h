@@ -18,6 +18,7 @@ struct Effort {
   uint64_t backend_requests = 0;
   uint64_t backend_connections = 0;  // accepted
   uint64_t backend_open = 0;         // at the end
+  uint64_t backend_handshakes = 0;   // of TLS, done
 };
 
 std::string ToText(const RunOptions& options, const RunResult& result, const Effort& effort);

@@ -1,7 +1,9 @@
 #include "bench/load/stack.h"
 
 #include <algorithm>
+#include <iterator>
 #include <span>
+#include <utility>
 
 #include "l7/base/limits.h"
 
@@ -70,6 +72,8 @@ Stack::~Stack() {
 
 bool Stack::Receive(Instant now) {
   busy_ = false;
+  std::vector<tcp::TcpEvent> told;  // not taken yet, and no TLS in it any more
+  if (tls_ != nullptr) told.swap(events_);
   TakePackets(now);
   ip_.Receive(rx_, now, &segments_);
   tcp_in_.clear();
@@ -91,6 +95,15 @@ bool Stack::Receive(Instant now) {
   ip_.icmp_errors().clear();
   ip_.learned().clear();
   FireTimers(now);
+  if (tls_ != nullptr) {
+    busy_ |= tls_->due();
+    tls_->Translate(now, &events_);
+    if (!told.empty()) {
+      told.insert(told.end(), std::move_iterator(events_.begin()),
+                  std::move_iterator(events_.end()));
+      events_ = std::move(told);
+    }
+  }
   return busy_;
 }
 
@@ -136,8 +149,10 @@ void Stack::FireTimers(Instant now) {
       case TimerOwner::kTcp:
         tcp_.OnTimer(timer, now, &events_);
         break;
-      case TimerOwner::kL7:
       case TimerOwner::kTls:
+        tls_->OnTimer(timer, now);
+        break;
+      case TimerOwner::kL7:
       case TimerOwner::kWorker:
         break;  // nobody here arms them
     }
@@ -161,6 +176,33 @@ bool Stack::Transmit(Instant now) {
   }
   queue.erase(queue.begin(), queue.begin() + static_cast<std::ptrdiff_t>(sent));
   return made || sent > 0;
+}
+
+void Stack::UseTls(const WallClock& wall_clock, tls::HandshakeRunner* runner, Instant now) {
+  CHECK(tls_ == nullptr);
+  tls_ = std::make_unique<TlsStreams>(wall_clock, runner, pool_, &timers_, &tcp_, now);
+}
+
+void Stack::Send(TcpId id, Chain bytes, Instant now) {
+  // One message at a time and connection: the send queue is bounded by it.
+  if (tls_ != nullptr && tls_->has(id)) {
+    static_cast<void>(tls_->Send(id, std::move(bytes), now));
+  } else {
+    static_cast<void>(tcp_.Send(id, std::move(bytes), now));
+  }
+}
+
+void Stack::Release(TcpId id, Instant now) {
+  if (tls_ == nullptr || !tls_->Release(id, now)) tcp_.Release(id, now);
+}
+
+void Stack::Abort(TcpId id, Instant now) {
+  if (tls_ == nullptr || !tls_->Abort(id, now)) tcp_.Abort(id, now);
+}
+
+void Stack::SetCookie(TcpId id, uint64_t cookie) {
+  tcp_.SetCookie(id, cookie);
+  if (tls_ != nullptr && tls_->has(id)) tls_->SetCookie(id, cookie);
 }
 
 TcpId Stack::Connect(const SockAddr& target, uint64_t cookie, Instant deadline, Instant now) {

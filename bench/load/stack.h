@@ -1,9 +1,9 @@
 // Stack: one host on a network of our own: a port, IP and TCP on one timer wheel. What a worker of
 // the node plane joins, without an engine on top: the generator is one host, the backend another.
 //
-// Owns: Ip, Tcp, the wheel. Borrows: the port (closed by its owner after LetGo) and the packet
-// pool. Must not know: clocks, HTTP. Thread: the load thread; `now` is given. Bounds: those of Ip
-// and Tcp.
+// Owns: Ip, Tcp, the wheel, TLS once UseTls was called. Borrows: the port (closed by its owner
+// after LetGo), the packet pool, the runner of handshakes. Must not know: clocks, HTTP. Thread: the
+// load thread; `now` is given. Bounds: those of Ip, Tcp and Tls.
 //
 //   stack.Receive(now);  for (event : stack.events()) ...;  stack.Transmit(now);
 #ifndef MELTEMI_BENCH_LOAD_STACK_H_
@@ -11,9 +11,11 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
+#include "bench/load/tls_streams.h"
 #include "dataplane/ip/ip.h"
 #include "dataplane/nic/port.h"
 #include "dataplane/packet/packet_pool.h"
@@ -52,6 +54,17 @@ class Stack {
   // Opens a connection from one of our addresses in turn. Invalid: no route or no free port.
   TcpId Connect(const SockAddr& target, uint64_t cookie, Instant deadline, Instant now);
 
+  // As Tcp's, with or without TLS. What Send gets is plaintext; what kData brings is, too, and
+  // tcp().Consumed counts it.
+  void Send(TcpId id, Chain bytes, Instant now);
+  void Release(TcpId id, Instant now);
+  void Abort(TcpId id, Instant now);
+  void SetCookie(TcpId id, uint64_t cookie);
+
+  // Connections may have TLS from now on: tls() says which.
+  void UseTls(const WallClock& wall_clock, tls::HandshakeRunner* runner, Instant now);
+  TlsStreams* tls() { return tls_.get(); }  // null: not yet
+
   tcp::Tcp& tcp() { return tcp_; }
   const ip::Ip& ip() const { return ip_; }
   packet::PacketPool* pool() { return pool_; }
@@ -70,6 +83,7 @@ class Stack {
   TimerWheel timers_;
   ip::Ip ip_;
   tcp::Tcp tcp_;
+  std::unique_ptr<TlsStreams> tls_;
   uint32_t next_source_ = 0;  // walks over all addresses and ports: longest time before reuse
   bool busy_ = false;
 

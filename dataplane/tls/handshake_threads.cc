@@ -1,6 +1,7 @@
 #include "dataplane/tls/handshake_threads.h"
 
 #include <poll.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <thread>
@@ -31,6 +32,7 @@ class HandshakeThreads::Thread {
       lanes_.back()->worker_bell = bell;
     }
     thread_ = std::thread([this] { Loop(); });
+    pthread_setname_np(thread_.native_handle(), "tls-handshakes");  // top -H, and bench/
   }
   ~Thread() {
     CHECK(stop_.Push(true));

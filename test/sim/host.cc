@@ -27,7 +27,10 @@ Host::Host(const HostOptions& options, App* app, Instant now)
       ip_(&pool_, &timers_, &prng_),
       tcp_(options.tcp, &pool_, &timers_, &prng_, now) {
   if (options.tls.server != nullptr || options.tls.client != nullptr) {
-    tls_ = std::make_unique<HostTls>(options.tls, &pool_, &timers_, &tcp_, now);
+    tls_ = std::make_unique<load::TlsStreams>(options.tls.wall_clock, &handshakes_, &pool_,
+                                              &timers_, &tcp_, now);
+    tls_->set_client({.context = options.tls.client});
+    tls_->set_server(options.tls.server);
   }
   const nic::PortCaps caps = port_.caps();
   ip::PortOptions port{.kind = ip::PortKind::kUplink,

@@ -11,14 +11,15 @@
 #include <string_view>
 #include <vector>
 
+#include "bench/load/tls_streams.h"
 #include "dataplane/ip/ip.h"
 #include "dataplane/packet/heap_pool.h"
 #include "dataplane/tcp/tcp.h"
+#include "dataplane/tls/synchronous_handshakes.h"
 #include "dataplane/worker/testing/memory_port.h"
 #include "l7/base/prng.h"
 #include "l7/base/time.h"
 #include "l7/base/timer_wheel.h"
-#include "test/sim/host_tls.h"
 
 namespace meltemi::sim {
 
@@ -32,6 +33,11 @@ class App {
   virtual void OnEvent(Host& host, tcp::TcpEvent& event, Instant now) = 0;
   // Once a turn, after the events. Returns when it wants to be called again.
   virtual Instant OnTurn(Host& host, Instant now) = 0;
+};
+
+struct HostTlsOptions {
+  tls::ContextRef server, client;  // of accepted and of opened connections; null: plain
+  WallClock wall_clock;
 };
 
 struct HostOptions {
@@ -62,7 +68,7 @@ class Host {
   bool Send(TcpId id, std::string_view bytes, Instant now);
   void Finish(TcpId id, Instant now);
   void Abort(TcpId id, Instant now);
-  const HostTls* tls() const { return tls_.get(); }  // null: the host speaks plainly
+  const load::TlsStreams* tls() const { return tls_.get(); }  // null: the host speaks plainly
   tcp::Tcp& tcp() { return tcp_; }
 
   // The machine loses power, or gets it back with its memory: what arrives is lost.
@@ -88,7 +94,8 @@ class Host {
   worker::MemoryPort port_;
   ip::Ip ip_;
   tcp::Tcp tcp_;
-  std::unique_ptr<HostTls> tls_;
+  tls::SynchronousHandshakes handshakes_;
+  std::unique_ptr<load::TlsStreams> tls_;
   bool running_ = true;
   std::vector<ip::RxPacket> rx_;
   std::vector<ip::Segment> segments_;

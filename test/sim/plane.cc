@@ -38,6 +38,7 @@ Plane::Plane(const PlaneOptions& options, Instant now)
                      .wall_clock = options.wall_clock};
     worker::WorkerLinks links{
         .pool = &slot.pool, .snapshots = &snapshots_, .mail_in = &slot.mail, .mail_out = &slot.out};
+    worker.tls.expanded_key_count_max = options.tls_expanded_keys;
     if (options.tls) {
       links.handshakes = &slot.handshakes;
       links.tls_contexts = &tls_contexts_;

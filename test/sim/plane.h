@@ -17,6 +17,7 @@
 #include "dataplane/tls/synchronous_handshakes.h"
 #include "dataplane/worker/testing/memory_port.h"
 #include "dataplane/worker/worker.h"
+#include "l7/base/limits.h"
 
 namespace meltemi::sim {
 
@@ -29,7 +30,8 @@ struct PlaneOptions {
   Duration turn_time = Duration::Micros(2);  // what a turn costs on the virtual clock
   worker::Probe* probe = nullptr;            // around every turn
   bool tls = false;                          // handshakes are computed when they are taken back
-  WallClock wall_clock;                      // certificates have dates
+  uint32_t tls_expanded_keys = limits::kTlsExpandedKeys;
+  WallClock wall_clock;  // certificates have dates
 };
 
 struct PlanePort {
