@@ -11,8 +11,8 @@ import rigs as rigs_lib
 import shell
 import tables
 
-# Cycles we mean each stage to take for one keep-alive request of HTTP/1.1 (64 bytes there, 200 back,
-# four segments in and four out) on a port with offloads and no system calls.
+# Cycles we mean each stage to take for one keep-alive request of HTTP/1.1 (64 bytes there, 200
+# back, four segments in and four out) on a port with offloads and no system calls.
 BUDGET = {"rx": 240, "ip": 280, "tcp_in": 540, "tls": 0, "engine": 160, "parse": 460, "route": 150,
           "balance": 60, "build": 200, "tcp_out": 440, "tx": 290, "other": 400}
 SAMPLE = re.compile(r'meltemi_worker_stage_(cycles|entries)_total\{stage="(\w+)"\} (\S+)')

@@ -99,6 +99,7 @@ struct Conn {
   ConnId carrier;                    // of a stream
   uint32_t stream = 0;               // its number; 0: not opened yet
   bool sniff = false;                // downstream: the first bytes decide between HTTP/1 and HTTP/2
+  bool idle = false;                 // upstream: in host->idle
   std::unique_ptr<Http2Half> http2;  // of a carrier
 
   bool is_stream() const { return carrier.valid(); }
@@ -116,7 +117,6 @@ struct Conn {
   cluster::Host* host = nullptr;
   uint32_t request_count = 0;
   uint32_t tls = config::kNoTls;  // it was opened with
-  bool idle = false;              // in host->idle
   std::optional<ResponseReader> responses;
   AttemptFailure broken = AttemptFailure::kTermination;  // how the upstream ended it
 
