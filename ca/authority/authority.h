@@ -73,13 +73,14 @@ class Authority {
 
   absl::Status MakeFirst();
   absl::Status Load(const RotationState& state);
-  absl::Status Reload();
+  absl::Status Reload() ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_);
   // Locks the folder and brings us up to date.
-  absl::StatusOr<std::unique_ptr<FileLock>> BeginChange();
+  absl::StatusOr<std::unique_ptr<FileLock>> BeginChange() ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_);
   absl::Status Put(const absl::StatusOr<RotationState>& state);
   absl::Status MakeStep(const NextStep& next);
   absl::Status FollowCacerts();
-  void Tell(const std::string& what, const absl::Status& status);
+  void Tell(const std::string& what, const absl::Status& status)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_);
 
   const AuthorityOptions options_;
   Files* const files_;

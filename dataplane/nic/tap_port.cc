@@ -27,7 +27,8 @@ absl::StatusOr<OwnedFd> Create(const std::string& netdev) {
     return absl::InvalidArgumentError("a netdev's name has 1 to 15 characters");
   }
   std::memcpy(request.ifr_name, netdev.data(), netdev.size());
-  request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_NAPI | IFF_TUN_EXCL;
+  constexpr int kFlags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_NAPI | IFF_TUN_EXCL;
+  request.ifr_flags = static_cast<short>(kFlags);  // the kernel's type; the highest bit is in use
   if (ioctl(fd.get(), TUNSETIFF, &request) < 0) return ErrnoStatus("TUNSETIFF");
   int header_bytes = sizeof(VnetHeader);
   if (ioctl(fd.get(), TUNSETVNETHDRSZ, &header_bytes) < 0) return ErrnoStatus("TUNSETVNETHDRSZ");

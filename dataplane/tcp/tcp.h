@@ -134,7 +134,7 @@ class Tcp {
   void CheckInvariants() const;
 
  private:
-  class Impl;
+  struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 
