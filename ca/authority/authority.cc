@@ -51,18 +51,21 @@ absl::StatusOr<std::unique_ptr<Authority>> Authority::Open(AuthorityOptions opti
   options.root.passphrase = options.passphrase;
   auto out = std::unique_ptr<Authority>(new Authority(std::move(options), files, std::move(clock),
                                                       std::move(entropy), std::move(log)));
-  const absl::MutexLock change(&out->change_);
-  if (out->options_.when_empty == AuthorityOptions::WhenEmpty::kFail &&
-      out->store_.StateBytes().status().code() == absl::StatusCode::kNotFound) {
-    return absl::NotFoundError(Cat("there is no CA in ", out->options_.folder));
-  }
-  const auto lock = out->store_.Lock();
-  if (!lock.ok()) return lock.status();
-  const auto state = out->store_.ReadState();
-  if (!state.ok()) return state.status();
-  const absl::Status loaded = state->has_value() ? out->Reload() : out->MakeFirst();
-  if (!loaded.ok()) return loaded;
+  if (const absl::Status loaded = out->LoadOrMake(); !loaded.ok()) return loaded;
   return out;
+}
+
+absl::Status Authority::LoadOrMake() {
+  const absl::MutexLock change(&change_);
+  if (options_.when_empty == AuthorityOptions::WhenEmpty::kFail &&
+      store_.StateBytes().status().code() == absl::StatusCode::kNotFound) {
+    return absl::NotFoundError(Cat("there is no CA in ", options_.folder));
+  }
+  const auto lock = store_.Lock();
+  if (!lock.ok()) return lock.status();
+  const auto state = store_.ReadState();
+  if (!state.ok()) return state.status();
+  return state->has_value() ? Reload() : MakeFirst();
 }
 
 absl::Status Authority::MakeFirst() {

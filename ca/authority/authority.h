@@ -71,12 +71,15 @@ class Authority {
  private:
   Authority(AuthorityOptions options, Files* files, Clock clock, Entropy entropy, Log log);
 
-  absl::Status MakeFirst();
+  // What the folder holds, or a first generation where it is empty.
+  absl::Status LoadOrMake();
+  absl::Status MakeFirst() ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_);
   absl::Status Load(const RotationState& state);
   absl::Status Reload() ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_);
   // Locks the folder and brings us up to date.
   absl::StatusOr<std::unique_ptr<FileLock>> BeginChange() ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_);
-  absl::Status Put(const absl::StatusOr<RotationState>& state);
+  absl::Status Put(const absl::StatusOr<RotationState>& state)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_);
   absl::Status MakeStep(const NextStep& next);
   absl::Status FollowCacerts();
   void Tell(const std::string& what, const absl::Status& status)

@@ -34,6 +34,14 @@ def bazel(*arguments, capture=False):
                           stdout=subprocess.PIPE if capture else None, check=False)
 
 
+def bazel_on(command, labels, *options):
+    """A bazel command on labels too many for a command line; its exit status."""
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write("\n".join(labels))
+        file.flush()
+        return bazel(command, f"--target_pattern_file={file.name}", *options).returncode
+
+
 def query(expression):
     """Labels, or None when the query itself fails: that is never an empty phase."""
     done = bazel("query", "--output=label", expression, capture=True)
@@ -85,11 +93,9 @@ def count_target(status, xml_files):
 def bazel_test(labels, *options):
     """Tests the given labels; each of them must come back with a result."""
     with tempfile.TemporaryDirectory() as directory:
-        events, patterns = f"{directory}/events.json", f"{directory}/targets"
-        with open(patterns, "w") as file:
-            file.write("\n".join(labels))
-        bazel("test", "--keep_going", "--test_summary=short", f"--target_pattern_file={patterns}",
-              f"--build_event_json_file={events}", *options)
+        events = f"{directory}/events.json"
+        bazel_on("test", labels, "--keep_going", "--test_summary=short",
+                 f"--build_event_json_file={events}", *options)
         results = read_events(events) if os.path.exists(events) else {}
     total = Count()
     for label in labels:
@@ -111,10 +117,7 @@ def phase_build():
     labels = query(f"//... except ({SANITIZED}) except attr(tags, \"manual\", //...)")
     if not labels:
         return Count(failed=1)
-    with tempfile.NamedTemporaryFile("w") as file:
-        file.write("\n".join(labels))
-        file.flush()
-        good = bazel("build", f"--target_pattern_file={file.name}").returncode == 0
+    good = bazel_on("build", labels) == 0
     return Count(passed=int(good), failed=int(not good))
 
 

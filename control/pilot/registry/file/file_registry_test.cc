@@ -1,6 +1,6 @@
 // Goal: the folder changed by its watcher and by callers at once: nothing is lost and the callback
-// sees each state once, in order. Method: threads that apply and read over a folder that another
-// hand writes into; run under ThreadSanitizer too (pilot_test is not: see .bazelrc).
+// sees the states in order. Method: threads that apply and read over a folder that another hand
+// writes into; run under ThreadSanitizer too (pilot_test is not: see .bazelrc).
 #include "control/pilot/registry/file/file_registry.h"
 
 #include <cstdlib>
