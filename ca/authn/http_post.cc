@@ -19,8 +19,8 @@
 namespace meltemi::ca {
 namespace {
 
-using SslContextPtr = std::unique_ptr<SSL_CTX, Freer<&SSL_CTX_free>>;
-using SslPtr = std::unique_ptr<SSL, Freer<&SSL_free>>;
+using SslContextPtr = std::unique_ptr<SSL_CTX, FreeWith<&SSL_CTX_free>>;
+using SslPtr = std::unique_ptr<SSL, FreeWith<&SSL_free>>;
 
 struct Url {
   bool tls = true;

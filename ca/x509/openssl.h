@@ -14,16 +14,9 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "l7/base/free_with.h"
 
 namespace meltemi::ca {
-
-template <auto* kFree>
-struct Freer {
-  template <typename T>
-  void operator()(T* thing) const {
-    kFree(thing);
-  }
-};
 
 // Stacks of certificates own nothing here: what they point to has its own owner.
 inline void FreeStack(STACK_OF(X509) * stack) { sk_X509_free(stack); }
@@ -32,20 +25,20 @@ inline void FreeExtensions(STACK_OF(X509_EXTENSION) * stack) {
   sk_X509_EXTENSION_pop_free(stack, X509_EXTENSION_free);
 }
 
-using KeyPtr = std::unique_ptr<EVP_PKEY, Freer<&EVP_PKEY_free>>;
-using CertPtr = std::unique_ptr<X509, Freer<&X509_free>>;
-using RequestPtr = std::unique_ptr<X509_REQ, Freer<&X509_REQ_free>>;
-using BioPtr = std::unique_ptr<BIO, Freer<&BIO_free_all>>;
-using BnPtr = std::unique_ptr<BIGNUM, Freer<&BN_free>>;
-using Asn1IntegerPtr = std::unique_ptr<ASN1_INTEGER, Freer<&ASN1_INTEGER_free>>;
-using BasicConstraintsPtr = std::unique_ptr<BASIC_CONSTRAINTS, Freer<&BASIC_CONSTRAINTS_free>>;
-using BitStringPtr = std::unique_ptr<ASN1_BIT_STRING, Freer<&ASN1_BIT_STRING_free>>;
-using ExtensionPtr = std::unique_ptr<X509_EXTENSION, Freer<&X509_EXTENSION_free>>;
-using ExtensionsPtr = std::unique_ptr<STACK_OF(X509_EXTENSION), Freer<&FreeExtensions>>;
-using NamesPtr = std::unique_ptr<GENERAL_NAMES, Freer<&FreeNames>>;
-using CertStackPtr = std::unique_ptr<STACK_OF(X509), Freer<&FreeStack>>;
-using StorePtr = std::unique_ptr<X509_STORE, Freer<&X509_STORE_free>>;
-using StoreContextPtr = std::unique_ptr<X509_STORE_CTX, Freer<&X509_STORE_CTX_free>>;
+using KeyPtr = std::unique_ptr<EVP_PKEY, FreeWith<&EVP_PKEY_free>>;
+using CertPtr = std::unique_ptr<X509, FreeWith<&X509_free>>;
+using RequestPtr = std::unique_ptr<X509_REQ, FreeWith<&X509_REQ_free>>;
+using BioPtr = std::unique_ptr<BIO, FreeWith<&BIO_free_all>>;
+using BnPtr = std::unique_ptr<BIGNUM, FreeWith<&BN_free>>;
+using Asn1IntegerPtr = std::unique_ptr<ASN1_INTEGER, FreeWith<&ASN1_INTEGER_free>>;
+using BasicConstraintsPtr = std::unique_ptr<BASIC_CONSTRAINTS, FreeWith<&BASIC_CONSTRAINTS_free>>;
+using BitStringPtr = std::unique_ptr<ASN1_BIT_STRING, FreeWith<&ASN1_BIT_STRING_free>>;
+using ExtensionPtr = std::unique_ptr<X509_EXTENSION, FreeWith<&X509_EXTENSION_free>>;
+using ExtensionsPtr = std::unique_ptr<STACK_OF(X509_EXTENSION), FreeWith<&FreeExtensions>>;
+using NamesPtr = std::unique_ptr<GENERAL_NAMES, FreeWith<&FreeNames>>;
+using CertStackPtr = std::unique_ptr<STACK_OF(X509), FreeWith<&FreeStack>>;
+using StorePtr = std::unique_ptr<X509_STORE, FreeWith<&X509_STORE_free>>;
+using StoreContextPtr = std::unique_ptr<X509_STORE_CTX, FreeWith<&X509_STORE_CTX_free>>;
 
 // What OpenSSL says went wrong on this thread, oldest first; empties its queue.
 std::string TakeErrors();

@@ -10,32 +10,26 @@
 #include <openssl/x509v3.h>
 #include <time.h>
 
+#include "l7/base/free_with.h"
 #include "l7/base/limits.h"
 #include "l7/base/text.h"
 
 namespace meltemi::tls {
 namespace {
 
-template <auto* kFree>
-struct Freer {
-  template <typename T>
-  void operator()(T* thing) const {
-    kFree(thing);
-  }
-};
 void FreeStack(STACK_OF(X509) * stack) { sk_X509_pop_free(stack, X509_free); }
 void FreeExtensions(STACK_OF(X509_EXTENSION) * stack) {
   sk_X509_EXTENSION_pop_free(stack, X509_EXTENSION_free);
 }
-using Bio = std::unique_ptr<BIO, Freer<&BIO_free_all>>;
-using Bn = std::unique_ptr<BIGNUM, Freer<&BN_free>>;
-using Certificate = std::unique_ptr<X509, Freer<&X509_free>>;
-using Certificates = std::unique_ptr<STACK_OF(X509), Freer<&FreeStack>>;
-using Extensions = std::unique_ptr<STACK_OF(X509_EXTENSION), Freer<&FreeExtensions>>;
-using Names = std::unique_ptr<GENERAL_NAMES, Freer<&GENERAL_NAMES_free>>;
-using Request = std::unique_ptr<X509_REQ, Freer<&X509_REQ_free>>;
-using Store = std::unique_ptr<X509_STORE, Freer<&X509_STORE_free>>;
-using StoreContext = std::unique_ptr<X509_STORE_CTX, Freer<&X509_STORE_CTX_free>>;
+using Bio = std::unique_ptr<BIO, FreeWith<&BIO_free_all>>;
+using Bn = std::unique_ptr<BIGNUM, FreeWith<&BN_free>>;
+using Certificate = std::unique_ptr<X509, FreeWith<&X509_free>>;
+using Certificates = std::unique_ptr<STACK_OF(X509), FreeWith<&FreeStack>>;
+using Extensions = std::unique_ptr<STACK_OF(X509_EXTENSION), FreeWith<&FreeExtensions>>;
+using Names = std::unique_ptr<GENERAL_NAMES, FreeWith<&GENERAL_NAMES_free>>;
+using Request = std::unique_ptr<X509_REQ, FreeWith<&X509_REQ_free>>;
+using Store = std::unique_ptr<X509_STORE, FreeWith<&X509_STORE_free>>;
+using StoreContext = std::unique_ptr<X509_STORE_CTX, FreeWith<&X509_STORE_CTX_free>>;
 
 absl::Status Failed(std::string_view what) {
   const char* reason = ERR_reason_error_string(ERR_peek_last_error());

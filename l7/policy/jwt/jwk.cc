@@ -9,6 +9,7 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
+#include "l7/base/free_with.h"
 #include "l7/base/limits.h"
 #include "l7/base/text.h"
 #include "l7/policy/jwt/base64url.h"
@@ -17,20 +18,13 @@
 namespace meltemi::policy {
 namespace {
 
-template <auto* kFree>
-struct Freer {
-  template <typename T>
-  void operator()(T* thing) const {
-    kFree(thing);
-  }
-};
-using Bn = std::unique_ptr<BIGNUM, Freer<&BN_free>>;
-using Bio = std::unique_ptr<BIO, Freer<&BIO_free_all>>;
-using Params = std::unique_ptr<OSSL_PARAM, Freer<&OSSL_PARAM_free>>;
-using ParamsBuilder = std::unique_ptr<OSSL_PARAM_BLD, Freer<&OSSL_PARAM_BLD_free>>;
-using PkeyContext = std::unique_ptr<EVP_PKEY_CTX, Freer<&EVP_PKEY_CTX_free>>;
-using MdContext = std::unique_ptr<EVP_MD_CTX, Freer<&EVP_MD_CTX_free>>;
-using EcdsaSig = std::unique_ptr<ECDSA_SIG, Freer<&ECDSA_SIG_free>>;
+using Bn = std::unique_ptr<BIGNUM, FreeWith<&BN_free>>;
+using Bio = std::unique_ptr<BIO, FreeWith<&BIO_free_all>>;
+using Params = std::unique_ptr<OSSL_PARAM, FreeWith<&OSSL_PARAM_free>>;
+using ParamsBuilder = std::unique_ptr<OSSL_PARAM_BLD, FreeWith<&OSSL_PARAM_BLD_free>>;
+using PkeyContext = std::unique_ptr<EVP_PKEY_CTX, FreeWith<&EVP_PKEY_CTX_free>>;
+using MdContext = std::unique_ptr<EVP_MD_CTX, FreeWith<&EVP_MD_CTX_free>>;
+using EcdsaSig = std::unique_ptr<ECDSA_SIG, FreeWith<&ECDSA_SIG_free>>;
 
 // RFC 7518 3.3 wants 2048 bits at least; above 8192 a signature costs milliseconds.
 constexpr int kRsaBitsMin = 2048;
