@@ -11,6 +11,7 @@
 #include "ca/pages.h"
 #include "ca/server.h"
 #include "control/common/log.h"
+#include "control/common/signals.h"
 #include "l7/base/text.h"
 
 namespace meltemi::ca {
@@ -179,13 +180,7 @@ int Main(const std::vector<std::string>& args) {
     return 2;
   }
   if (!words->empty()) return Command(*words, values, *options);
-  // Blocked before any thread starts, so that every thread inherits it and sigwait gets them.
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  signal(SIGPIPE, SIG_IGN);
+  const sigset_t signals = control::common::BlockSignals({SIGTERM, SIGINT});
   return Serve(values, *std::move(options), signals);
 }
 

@@ -6,6 +6,7 @@
 
 #include "control/common/flags.h"
 #include "control/common/log.h"
+#include "control/common/signals.h"
 #include "dataplane/admin/access_log_writer.h"
 #include "dataplane/admin/admin.h"
 #include "dataplane/agent/agent.h"
@@ -71,16 +72,6 @@ struct Options {
   std::string help;
   std::string version;
 };
-
-// Signals are taken by the one thread that waits for them; those that come before it does wait too.
-sigset_t BlockSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  signal(SIGPIPE, SIG_IGN);
-  return signals;
-}
 
 // SIGTERM and SIGINT stop the node, SIGHUP makes it read its bootstrap file again.
 void WaitForSignals(const sigset_t& signals, Node* node) {
@@ -160,7 +151,7 @@ int Main(const std::vector<std::string>& args) {
               << "; try --help\n";
     return 2;
   }
-  const sigset_t signals = BlockSignals();
+  const sigset_t signals = control::common::BlockSignals({SIGTERM, SIGINT, SIGHUP});
   auto bootstrap = agent::LoadBootstrap(o.config);
   if (!bootstrap.ok()) {
     std::cerr << "meltemi-node: " << bootstrap.status().message() << "\n";

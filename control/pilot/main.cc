@@ -13,6 +13,7 @@
 #include "control/common/http_server.h"
 #include "control/common/log.h"
 #include "control/common/metrics.h"
+#include "control/common/signals.h"
 #include "control/pilot/ads_server/ads_server.h"
 #include "control/pilot/registry/file/file_registry.h"
 #include "control/pilot/servable/publisher.h"
@@ -160,14 +161,7 @@ int Main(const std::vector<std::string>& args) {
         << common::DescribeFlags(Flags(&defaults));
     return 0;
   }
-  // Blocked before any thread starts, so that every thread inherits it and sigwait gets them.
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  signal(SIGPIPE, SIG_IGN);
-  return Run(options, signals);
+  return Run(options, common::BlockSignals({SIGTERM, SIGINT}));
 }
 
 }  // namespace
