@@ -6,6 +6,7 @@ import os
 import subprocess
 
 import mesh as mesh_lib
+import servers
 import shell
 import topology as topo
 
@@ -199,21 +200,7 @@ def _clusters(pki):
     ]
 
 
-_NGINX = """\
-daemon off;
-master_process off;
-worker_processes 1;
-pid {run}/nginx.pid;
-error_log stderr warn;
-events {{ worker_connections 4096; }}
-http {{
-  access_log off;
-  client_body_temp_path {run}/body;
-  proxy_temp_path {run}/proxy;
-  fastcgi_temp_path {run}/fastcgi;
-  uwsgi_temp_path {run}/uwsgi;
-  scgi_temp_path {run}/scgi;
-  keepalive_requests 100000000;
+_NGINX = servers.NGINX_START + """\
   ssl_protocols TLSv1.2 TLSv1.3;
   default_type text/plain;
   server {{
@@ -281,12 +268,12 @@ class Rig:
                 run=run, plain=NGINX_PLAIN, nginx=NGINX, mutual=NGINX_MUTUAL, other=NGINX_OTHER_CA,
                 server=f"{pki.folder}/server.test", stranger=f"{pki.folder}/stranger",
                 ca=f"{pki.folder}/ca-a"))
-        servers = {
+        daemons = {
             "nginx": ["nginx", "-e", "stderr", "-c", f"{run}/nginx.conf"],
             "s_server": ["openssl", "s_server", "-accept", str(OPENSSL_12), "-tls1_2", "-www",
                          "-cert", pki.pem("server.test"), "-key", pki.key("server.test")]}
         netns = self.mesh.netns("backend")
-        for name, argv in servers.items():
+        for name, argv in daemons.items():
             self.mesh.servers[name] = shell.Daemon(name, argv, f"{run}/{name}.log", netns).start()
         for port in (NGINX, NGINX_MUTUAL, NGINX_OTHER_CA, OPENSSL_12, NGINX_PLAIN):
             shell.wait_until(lambda p=port: self._listens(p), f"port {port} of the backend", 10)

@@ -2,7 +2,7 @@
 import os
 
 # One process, everything below the run directory: nothing of the machine's own nginx is touched.
-_NGINX = """\
+NGINX_START = """\
 daemon off;
 master_process off;
 worker_processes 1;
@@ -11,14 +11,17 @@ error_log stderr warn;
 events {{ worker_connections 4096; }}
 http {{
   access_log off;
-  client_max_body_size 64m;
-  client_body_buffer_size 64k;
   client_body_temp_path {run}/body;
   proxy_temp_path {run}/proxy;
   fastcgi_temp_path {run}/fastcgi;
   uwsgi_temp_path {run}/uwsgi;
   scgi_temp_path {run}/scgi;
   keepalive_requests 100000000;
+"""
+
+_NGINX = NGINX_START + """\
+  client_max_body_size 64m;
+  client_body_buffer_size 64k;
   keepalive_timeout 600s;
   server {{
     listen {port} backlog=4096;
