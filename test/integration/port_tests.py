@@ -253,6 +253,10 @@ IDLE = topo.Topology(
                  "kind": "POD", "addresses": ["10.1.1.1/24"], "mtu": 1500},),
 )
 
+# And a port that cannot wake its worker, as a NIC's cannot.
+IDLE_POLLED = dataclasses.replace(IDLE, more_ports=(
+    {"name": "nic", "device": "null:nic", "kind": "POD", "addresses": ["10.1.1.1/24"]},))
+
 # Both ends of a vhost-user link between two nodes; workers that never spin.
 PING_PONG = dataclasses.replace(
     TOPOLOGY, busy_poll_us_max=0, uplink_socket=f"/run/meltemi-dev/{PREFIX}uplink.sock")
@@ -268,7 +272,7 @@ def cpu_seconds(pid):
 
 
 def idle_node_costs_nothing(mesh):
-    """20 idle pods and a vhost-user port: less than 1 % of a core."""
+    """20 idle pods and one more port: less than 1 % of a core."""
     node = topo.NODE_A
     expect_equal(200, measure.curl_many(mesh, RATINGS, 1)[0].status, "a request before")
     time.sleep(2)  # keep-alive connections stay, their first timers are over
@@ -343,5 +347,6 @@ def tests():
     pings = (no_wake_up_is_lost_on_veth, no_wake_up_is_lost_on_vhost_user,
              requests_over_vhost_user, vhost_user_link_returns)
     return ([(t.__name__, t, TOPOLOGY) for t in links] +
-            [(idle_node_costs_nothing.__name__, idle_node_costs_nothing, IDLE)] +
+            [("idle_node_costs_nothing_with_vhost_port", idle_node_costs_nothing, IDLE),
+             ("idle_node_costs_nothing_with_polled_port", idle_node_costs_nothing, IDLE_POLLED)] +
             [(t.__name__, t, PING_PONG) for t in pings])
