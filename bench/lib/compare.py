@@ -28,7 +28,8 @@ def prepare(options):
     if options.no_build or "MELTEMI_NODE_BINARY" in os.environ:
         return
     subprocess.run([os.path.join(ROOT, "deploy/dev/setup")], check=True)
-    done = subprocess.run(["bazel", "build", "//dataplane:meltemi-node",
+    config = ["--config=release"] if options.release else []
+    done = subprocess.run(["bazel", "build", *config, "//dataplane:meltemi-node",
                            "//bench/load:meltemi-load"], cwd=ROOT, check=False)
     if done.returncode != 0:
         sys.exit("the build failed")
@@ -62,6 +63,8 @@ def common_flags(parser):
     parser.add_argument("--realtime", action="store_true",
                         help="the proxy and the generator are SCHED_FIFO: other work stands still")
     parser.add_argument("--no-build", action="store_true")
+    parser.add_argument("--release", action="store_true",
+                        help="build with link-time optimisation, as for production: some minutes")
 
 
 def run(names, plan, scenarios, realtime, idle_s=0.0):

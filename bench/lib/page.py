@@ -57,7 +57,7 @@ def write(directory, data, figures, extra):
         with open(f"{directory}/{name}.svg", "w") as file:
             file.write(text)
     with open(f"{directory}/comparison.json", "w") as file:
-        json.dump(data, file, indent=1)
+        json.dump(data, file, separators=(",", ":"))
         file.write("\n")
     page = markdown(data, figures, extra, plots)
     with open(f"{directory}/README.md", "w") as file:
