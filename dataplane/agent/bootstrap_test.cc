@@ -151,7 +151,7 @@ TEST(Bootstrap, DefaultsHold) {
   EXPECT_EQ(b.workers, 1);
   EXPECT_TRUE(b.cpus.empty());
   EXPECT_EQ(b.busy_poll_max, Duration::Micros(200));
-  EXPECT_EQ(b.idle_nap_max, Duration::Micros(1000));
+  EXPECT_EQ(b.idle_nap_max, Duration::Millis(4));
   EXPECT_EQ(b.memory_mb, 128u);
   EXPECT_FALSE(b.hugepages);
   EXPECT_EQ(b.access_log_path, "");

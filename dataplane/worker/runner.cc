@@ -16,8 +16,8 @@ namespace {
 constexpr uint64_t kBell = UINT64_MAX;
 constexpr int kTurnsPerPoll = 64;  // under load: how often cold ports are looked at
 constexpr Duration kSleepMax = Duration::Seconds(1);
-constexpr Duration kNapAfter = Duration::Millis(10);
-constexpr Duration kNapMin = Duration::Micros(20);
+constexpr Duration kNapAfter = Duration::Millis(1);
+constexpr int64_t kNapShare = 8;  // a nap is an eighth of the idle time so far
 
 }  // namespace
 
@@ -32,8 +32,7 @@ Runner::Runner(const RunnerOptions& options, Worker* worker, shared::Doorbell* b
       worker_(worker),
       bell_(bell),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
-      spin_(std::min(Duration::Micros(50), options.busy_poll_max)),
-      nap_(kNapMin) {
+      spin_(std::min(Duration::Micros(50), options.busy_poll_max)) {
   CHECK(epoll_ >= 0);
 }
 
@@ -54,10 +53,7 @@ void Runner::Run() {
     const Instant deadline = Turn(now);
     if (worker_->ports().version() != ports_version_) RebuildEpoll();
     now = MonotonicNow();
-    if (worker_->busy()) {
-      idle_since = now;
-      nap_ = kNapMin;
-    }
+    if (worker_->busy()) idle_since = now;
     const bool may_nap = !options_.nap_max.zero() && now - idle_since >= kNapAfter;
     if (deadline <= now || now - idle_since < spin_ || worker_->busy() ||
         (!can_sleep_ && !may_nap)) {
@@ -65,7 +61,7 @@ void Runner::Run() {
       continue;
     }
     if (!can_sleep_) {
-      Nap();
+      Sleep(std::min((now - idle_since) / kNapShare, options_.nap_max));
       now = MonotonicNow();
       continue;
     }
@@ -105,11 +101,6 @@ void Runner::DisarmPorts() {
       entry.attachment.port->DisarmWake(entry.attachment.rx_queue);
     }
   }
-}
-
-void Runner::Nap() {
-  Sleep(nap_);
-  nap_ = std::min(nap_ * 2, options_.nap_max);
 }
 
 void Runner::Sleep(Duration longest) {

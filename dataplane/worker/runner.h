@@ -1,8 +1,8 @@
 // Runner: the thread of one worker. Turns as long as there is work, spins a while when there is
 // none (adaptive, 0 to busy_poll_max), then sleeps in epoll on the ports, the doorbell and the next
 // timer. Before it sleeps it arms what wakes it and turns once more: what came before that is seen
-// then, what comes after wakes it. A port that wakes nobody (a NIC's) is polled for ever, but after
-// kNapAfter without any work between naps, which double up to nap_max.
+// then, what comes after wakes it. A port that wakes nobody (a NIC's) is polled; after a millisecond
+// without work it is polled between naps, of an eighth of the idle time so far and nap_max at most.
 //
 // Owns the epoll set. Thread: its own; the only place of the data plane's packet path that reads a
 // clock. Cold ports (PortSet) are found by epoll: an idle pod costs nothing.
@@ -23,7 +23,7 @@ Instant MonotonicNow();
 struct RunnerOptions {
   int cpu = -1;  // -1: not pinned
   Duration busy_poll_max = Duration::Micros(200);
-  Duration nap_max = Duration::Micros(1000);  // zero: ports that wake nobody are polled for ever
+  Duration nap_max = Duration::Millis(4);  // zero: ports that wake nobody are polled for ever
 };
 
 class Runner {
@@ -41,7 +41,6 @@ class Runner {
   void RebuildEpoll();
   void Poll(Duration timeout, Instant now);
   void Sleep(Duration longest);
-  void Nap();
   void ArmPorts();
   void DisarmPorts();
   void Adapt(Duration slept);
@@ -54,7 +53,6 @@ class Runner {
   uint64_t ports_version_ = UINT64_MAX;
   bool can_sleep_ = false;  // every port of this version can wake us
   Duration spin_;
-  Duration nap_;  // the next one
 };
 
 }  // namespace meltemi::worker
