@@ -1,8 +1,9 @@
 // Runner: the thread of one worker. Turns as long as there is work, spins a while when there is
 // none (adaptive, 0 to busy_poll_max), then sleeps in epoll on the ports, the doorbell and the next
 // timer. Before it sleeps it arms what wakes it and turns once more: what came before that is seen
-// then, what comes after wakes it. A port that wakes nobody (a NIC's) is polled; after a millisecond
-// without work it is polled between naps, of an eighth of the idle time so far and nap_max at most.
+// then, what comes after wakes it. A port that wakes nobody (a NIC's) is polled; after a
+// millisecond without work it is polled between naps, of an eighth of the idle time so far and
+// nap_max at most.
 //
 // Owns the epoll set. Thread: its own; the only place of the data plane's packet path that reads a
 // clock. Cold ports (PortSet) are found by epoll: an idle pod costs nothing.
