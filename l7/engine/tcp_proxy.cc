@@ -117,7 +117,7 @@ void Engine::Impl::EndTcp(ConnId id, Action::Kind kind, Instant now) {
   Conn& down = conns_[id];
   const auto& proxy = std::get<config::TcpProxy>(ListenerOf(down).filter);
   if (!proxy.access_logs.empty()) {
-    telemetry::AccessRecord record;
+    telemetry::AccessRecord& record = engine_->records_.emplace_back();
     record.tcp = true;
     record.start_unix_nanos = options_.wall_clock.UnixNanos(down.opened);
     record.duration = now - down.opened;
@@ -135,7 +135,6 @@ void Engine::Impl::EndTcp(ConnId id, Action::Kind kind, Instant now) {
     record.response_code_details.Set(down.tcp()->details);
     record.upstream_cluster.Set(down.tcp()->cluster_name);
     record.source_workload.Set(down.source.view());
-    engine_->records_.push_back(record);
   }
   if (Conn* up = conns_.Find(down.peer)) EndConn(*up, kind);
   EndConn(down, kind);
