@@ -7,7 +7,8 @@
 //         |------ sent -------|------- unsent ------- . . . .|
 //   snd.nxt - snd.una == sent.size() + SYN in flight + FIN in flight
 //
-// snd.nxt never goes back: what is sent again is told by LossState.
+// snd.nxt never goes back: what is sent again is told by LossState, which exists while something is
+// in flight.
 //
 // Receive:   rcv.nxt            rcv_adv (right edge ever promised; RCV.WND = rcv_adv - rcv.nxt)
 //               |--- window -------|
@@ -64,11 +65,15 @@ struct alignas(64) ConnHot {
   bool cwnd_limited : 1 = false;  // the last Output stopped for cwnd
   bool ready : 1 = false;         // in the list of connections with something to send
   bool soft_error : 1 = false;    // an ICMP soft error came (RFC 5461)
-  bool rtt_timing : 1 = false;    // rtt_seq, rtt_sent_at are valid
   bool syn_retransmitted : 1 = false;
   bool mtu_lowered : 1 = false;
+  bool ecn : 1 = false;         // negotiated, RFC 3168; until then: the peer's SYN asked for it
+  bool ecn_echo : 1 = false;    // a CE mark came: ECE on all ACKs until the peer's CWR
+  bool ecn_cwr : 1 = false;     // the window was reduced for ECE: CWR goes with the next new text
+  bool reordering : 1 = false;  // RACK.reordering_seen
 
   uint16_t mss = 536;  // payload of a full segment without options in it: bound by peer and path
+  RackWindow rack_window;
 
   uint32_t snd_una = 0;
   uint32_t snd_nxt = 0;
@@ -84,7 +89,7 @@ struct alignas(64) ConnHot {
   uint32_t ts_recent = 0;      // TS.Recent
   uint32_t last_ack_sent = 0;  // Last.ACK.sent
 
-  LossState* loss = nullptr;         // while something is missing on the way out
+  LossState* loss = nullptr;         // while something is in flight, and a little longer
   Reassembly* reassembly = nullptr;  // while something is missing on the way in
   TcpId id;
 };
@@ -100,9 +105,8 @@ struct Conn : ConnHot {
   Conn* ready_next = nullptr;
   Congestion congestion;
   Rto rto;
-  Instant rtt_sent_at;
-  Instant last_sent_at;
-  uint32_t rtt_seq = 0;  // the timed byte range ends here
+  Instant rtt_sent_at;   // the SYN
+  Instant last_sent_at;  // text or FIN
   uint32_t timestamp_offset = 0;
 
   // Timers: one wheel entry, armed for the earliest.
@@ -132,7 +136,7 @@ struct Conn : ConnHot {
   uint32_t flight() const { return snd_nxt - snd_una; }
   uint32_t rcv_wnd() const { return rcv_adv - rcv_nxt; }
   bool syn_in_flight() const { return state == State::kSynSent || state == State::kSynReceived; }
-  uint32_t pipe() const { return loss == nullptr ? flight() : loss->Pipe(snd_una, snd_nxt); }
+  uint32_t pipe() const { return loss == nullptr ? flight() : loss->Pipe(flight()); }
   // What the peer's window still takes beyond snd.nxt.
   uint32_t usable_window() const {
     const uint32_t used = flight();

@@ -47,6 +47,22 @@ namespace meltemi::tcp {
   C(retransmit_bytes, "bytes", "payload bytes sent again")                                       \
   C(fast_recoveries, "events", "recoveries entered by duplicate or selective ACKs")              \
   C(rto_expirations, "events", "retransmission timeouts")                                        \
+  C(rack_losses, "ranges", "ranges in flight found lost by RACK (RFC 8985)")                     \
+  C(reordering_timeouts, "events", "RACK reordering timers that ran out")                        \
+  C(reordering_seen, "connections", "connections whose path turned out to reorder")              \
+  C(tlp_probes, "packets", "tail loss probes sent (RFC 8985 7)")                                 \
+  C(tlp_recoveries, "events", "losses that a tail loss probe repaired")                          \
+  C(dsacks_in, "blocks", "reports of text that arrived twice (RFC 2883)")                        \
+  C(undos, "events", "window reductions taken back: nothing was lost (RFC 4015)")                \
+  C(spurious_timeouts, "events", "of these, after a timeout (RFC 3522, 5682)")                   \
+  C(sack_reneging, "events", "SACKed text that the peer turned out to have thrown away")         \
+  C(hystart_exits, "events", "slow starts ended because round trips grew (RFC 9406)")            \
+  C(idle_restarts, "events", "congestion windows lowered after an idle spell")                   \
+  C(ecn_negotiated, "connections", "SYNs that made a connection ECN-capable (RFC 3168)")         \
+  C(ecn_fallbacks, "packets", "SYNs sent again without asking for ECN")                          \
+  C(ecn_ce_in, "packets", "segments with text that carried a CE mark")                           \
+  C(ecn_ece_in, "packets", "ACKs that told of a CE mark on our text")                            \
+  C(ecn_cwr_out, "packets", "segments that told of a window reduced for a CE mark")              \
   C(syn_retransmits, "packets", "SYN or SYN-ACK sent again")                                     \
   C(window_probes, "packets", "zero-window probes sent")                                         \
   C(keepalive_probes, "packets", "keepalive probes sent")                                        \

@@ -199,6 +199,7 @@ Verdict Tcp::Impl::TakeText(Conn& c, Segment& s, Instant now) {
     c.ack_now = true;
     return Verdict::kContinue;
   }
+  if (c.ecn) NoteEcn(c, s);
   c.rcv_mss =
       std::max<uint16_t>(c.rcv_mss, static_cast<uint16_t>(std::min<uint32_t>(s.text_bytes, c.mss)));
   Chain bytes;
@@ -311,6 +312,7 @@ void Tcp::Impl::LearnSynOptions(Conn& c, const Segment& s) {
   if (c.timestamps) c.ts_recent = o.timestamps->value;
   c.snd_wscale = o.window_scale.value_or(0);
   c.rcv_wscale = o.window_scale ? kRcvWscale : 0;
+  NegotiateEcn(c, s);
   UpdateMss(c);
 }
 

@@ -79,6 +79,7 @@ void Tcp::Impl::Established(Conn& c, Instant now) {
   c.life_at = options_.keepalive_idle.zero() ? Instant::Never() : now + options_.keepalive_idle;
   c.congestion.Start(c.smss());
   if (c.syn_retransmitted) c.congestion.cwnd = c.smss();  // RFC 6928 2
+  c.congestion.algorithm = options_.congestion;
 }
 
 void Tcp::Impl::Emit(Conn& c, TcpEvent::Kind kind, TcpError error) {
@@ -166,8 +167,11 @@ void Tcp::Impl::CheckInvariants() {
     CHECK(c.state == State::kSynSent || SeqLessEq(c.rcv_nxt, c.rcv_adv));
     CHECK(c.rcv_unread <= limits::kTcpReceiveWindowBytes);
     if (c.loss != nullptr) {
-      CHECK(SeqLessEq(c.loss->lost_edge, c.snd_nxt) && SeqLessEq(c.loss->rtx_nxt, c.snd_nxt));
-      CHECK(c.loss->sacked_bytes <= c.flight());
+      const SendRanges& ranges = c.loss->ranges;
+      CHECK(ranges.una() == c.snd_una && ranges.end() == c.snd_nxt);
+      CHECK(ranges.sacked_bytes() + ranges.lost_bytes() <= c.flight());
+    } else {
+      CHECK(c.flight() == 0 || c.syn_in_flight());
     }
     if (c.reassembly != nullptr) CHECK(c.reassembly->bytes() <= c.rcv_wnd());
     // Whatever is in flight or waits has something that will move it.

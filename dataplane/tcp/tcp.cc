@@ -40,6 +40,7 @@ void Tcp::Accept(const SegmentIn& syn, const Path& path, Instant now) {
   if (c == nullptr) return impl_->DropPacket(s);
   c->passive = true;
   c->state = State::kSynReceived;
+  s.ecn = syn.ecn;
   c->irs = s.seq;
   c->rcv_nxt = c->rcv_adv = c->last_ack_sent = s.seq + 1;
   impl_->LearnSynOptions(*c, s);
@@ -161,13 +162,8 @@ void Tcp::OnIcmp(const SockAddr& local, const SockAddr& remote, uint32_t sequenc
     c->path_mtu = static_cast<uint16_t>(mtu);
     c->mtu_lowered = true;
     impl_->UpdateMss(*c);
-    if (LossState* loss = impl_->Loss(*c); loss != nullptr) {
-      // Everything in flight was too big; sent again smaller, no sign of congestion (RFC 1191 6.5).
-      loss->mode = LossState::Mode::kRecovery;
-      loss->recover = loss->lost_edge = c->snd_nxt;
-      loss->rtx_nxt = c->snd_una;
-      loss->send_one_now = true;
-    }
+    // Everything in flight was too big; sent again smaller, no sign of congestion (RFC 1191 6.5).
+    impl_->SendAllAgain(*c);
     impl_->MakeReady(*c);
     return;
   }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "dataplane/packet/packet_pool.h"
+#include "dataplane/tcp/congestion_algorithm.h"
 #include "dataplane/tcp/counters.h"
 #include "l7/base/handle.h"
 #include "l7/base/ip_addr.h"
@@ -24,6 +25,9 @@
 
 namespace meltemi::tcp {
 
+// RFC 3168: kAccept when a peer asks, kAsk on active opens too.
+enum class Ecn : uint8_t { kOff, kAccept, kAsk };
+
 struct TcpOptions {
   uint32_t conn_count_max = 65'536;
   std::array<uint8_t, 16> isn_key{};  // secret, from the kernel (RFC 6528)
@@ -32,6 +36,8 @@ struct TcpOptions {
   Duration rto_initial = Duration::Seconds(1);
   Duration delayed_ack = Duration::Millis(40);
   Duration keepalive_idle;  // zero: off
+  CongestionAlgorithm congestion = CongestionAlgorithm::kCubic;
+  Ecn ecn = Ecn::kAccept;
 };
 
 // A TCP packet as IP hands it over; data begins at the TCP header. Owned by TCP after Receive

@@ -2,8 +2,9 @@
 //
 //   receive.cc    burst of packets -> connection, TIME-WAIT or unmatched
 //   input.cc      RFC 9293 3.10.7.4, one function per step, in its order
-//   ack.cc        the ACK step: send window, round trip, loss and recovery
-//   output.cc     what goes out: SYN, lost bytes, new bytes, probes, ACKs
+//   ack.cc        the ACK step: send window, scoreboard, round trip, congestion window
+//   recovery.cc   losses and what is done about them; spurious.cc: and taken back; ecn.cc: marks
+//   output.cc     what goes out: SYN, new text, window probes, ACKs; retransmit.cc: what is lost
 //   timers.cc     retransmission, persist, delayed ACK, lifetime, TIME-WAIT
 //   lifecycle.cc  open, close, abort, and the memory behind a connection
 #ifndef MELTEMI_DATAPLANE_TCP_TCP_IMPL_H_
@@ -28,6 +29,11 @@ static_assert((65'535u << kRcvWscale) >= limits::kTcpReceiveWindowBytes);
 inline constexpr uint8_t kQuickAcks = 8;  // segments acknowledged at once at the start
 inline constexpr Duration kKeepaliveInterval = Duration::Seconds(75);  // RFC 9293 3.8.4
 inline constexpr uint8_t kKeepaliveProbes = 9;
+// Tail loss probes, RFC 8985 7.2: before there is a round trip; when one segment is in flight, the
+// longest that a peer's ACK may be delayed; else what two round trips may take longer.
+inline constexpr Duration kProbeInitial = Duration::Seconds(1);
+inline constexpr Duration kProbeAckDelay = Duration::Millis(200);
+inline constexpr Duration kProbeMargin = Duration::Millis(2);
 inline constexpr Duration kFinWait2Max = Duration::Seconds(60);
 inline constexpr Duration kChallengeInterval =
     Duration::Millis(500);  // RFC 5961 10, per connection
@@ -72,36 +78,74 @@ struct Tcp::Impl {
   void LearnSynOptions(Conn& c, const Segment& s);
 
   // ack.cc
-  void OnNewAck(Conn& c, const Segment& s, Instant now);
-  void OnSameAck(Conn& c, const Segment& s, bool window_changed, Instant now);
-  void TakeSacks(Conn& c, const Segment& s);
   void UpdateWindow(Conn& c, const Segment& s);
-  void EnterRecovery(Conn& c);
-  void AdvanceRecovery(Conn& c, uint32_t acked);
-  void SampleRtt(Conn& c, const Segment& s, Instant now);
-  LossState* Loss(Conn& c);
+  void OnAck(Conn& c, const Segment& s, bool window_changed, Instant now);
+  void OnWholeAck(Conn& c, Instant now);
+  void TellSendSpace(Conn& c);
+  void TakeCumulativeAck(Conn& c, const Segment& s, AckNews* news);
+  void TakeSacks(Conn& c, const Segment& s, AckNews* news);
+  void NoteDelivered(Conn& c, const Segment& s, const SentRange& range, SeqRange part,
+                     AckNews* news);
+  void SampleRtt(Conn& c, const Segment& s, const AckNews& news);
+  void GrowWindow(Conn& c, const AckNews& news);
+  LossState& Loss(Conn& c);
   void DropLoss(Conn& c);
+
+  // recovery.cc; `flight_before`: FlightSize before the ACK
+  void Recover(Conn& c, const Segment& s, uint32_t flight_before, AckNews* news);
+  void EnterRecovery(Conn& c, uint32_t flight_before, const AckNews& news);
+  void LeaveRecovery(Conn& c);
+  void UsePrr(Conn& c, const AckNews& news);
+  Duration ReorderingWindow(const Conn& c) const;
+  void DetectBySack(Conn& c, uint32_t flight_before, AckNews* news);
+  void DetectByDuplicates(Conn& c, uint32_t flight_before, AckNews* news);
+  void OnDsack(Conn& c, const AckNews& news);
+  bool CheckProbe(Conn& c, const Segment& s, uint32_t flight_before, const AckNews& news);
+  void ScheduleProbe(Conn& c, Instant now);
+  void OnAuxTimer(Conn& c, Instant now);
+  void OnReorderingTimer(Conn& c, Instant now);
+  void LoseFlight(Conn& c);
+  void SendAllAgain(Conn& c);
+
+  // spurious.cc
+  void CheckUndo(Conn& c, const Segment& s, const AckNews& news);
+  void TakeBack(Conn& c);
+  void DecideFrto(Conn& c, const AckNews& news);
+
+  // ecn.cc
+  void NegotiateEcn(Conn& c, const Segment& s);
+  bool AsksForEcn(const Conn& c) const;
+  void NoteEcn(Conn& c, const Segment& s);
+  void OnEce(Conn& c, uint32_t flight_before);
 
   // output.cc
   void Output(Conn& c, Instant now, int* room);
   bool SendSyn(Conn& c, Instant now);
-  bool SendLost(Conn& c, Instant now, int* room);
   bool SendNew(Conn& c, Instant now, int* room);
   uint32_t NewBytesAllowed(Conn& c) const;
-  bool SendRange(Conn& c, uint32_t seq, uint32_t bytes, bool fin, Instant now);
+  bool BeginFlight(Conn& c, Instant now);
+  bool SendNewText(Conn& c, uint32_t bytes, Instant now);
+  bool SendText(Conn& c, uint32_t seq, const Chain& from, uint32_t offset, uint32_t bytes,
+                uint8_t flags, uint8_t ecn, Instant now);
   bool SendBare(Conn& c, uint32_t seq, uint8_t flags, Instant now);
   packet::Packet* StartPacket(Conn& c, uint32_t seq, uint8_t flags, uint32_t text_bytes,
                               Instant now);
-  bool FinishPacket(Conn& c, packet::Packet* p);
+  bool FinishPacket(Conn& c, packet::Packet* p, uint8_t ecn = 0);
   uint32_t WindowWanted(const Conn& c) const;
   uint16_t WindowField(Conn& c);
   void MaybeUpdateWindow(Conn& c, Instant now);
   void MakeReady(Conn& c);
   void Unready(Conn& c);
 
+  // retransmit.cc
+  bool SendLost(Conn& c, Instant now, int* room);
+  bool SendProbe(Conn& c, Instant now, int* room);
+  bool SendAgain(Conn& c, SeqRange part, Instant now);
+
   // timers.cc
   void OnTimer(Timer& timer, Instant now);
   void Arm(Conn& c);
+  Duration Timeout(const Conn& c) const;
   void RestartRetransmit(Conn& c, Instant now);
   bool OnLifeTimer(Conn& c, Instant now);          // false: the connection is gone
   bool OnRetransmitTimeout(Conn& c, Instant now);  // false: the connection is gone

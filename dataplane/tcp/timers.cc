@@ -11,14 +11,21 @@ uint32_t Tcp::Impl::TimestampNow(const Conn& c, Instant now) const {
 
 // Lazy: a pending timer that fires too early finds nothing due and is armed again.
 void Tcp::Impl::Arm(Conn& c) {
-  const Instant earliest = std::min({c.retransmit_at, c.ack_at, c.life_at});
+  const Instant aux_at = c.loss != nullptr ? c.loss->aux_at : Instant::Never();
+  const Instant earliest = std::min({c.retransmit_at, aux_at, c.ack_at, c.life_at});
   if (earliest.never()) return;
   if (!c.timer.pending() || earliest < c.timer.deadline) timers_->Schedule(&c.timer, earliest);
 }
 
-void Tcp::Impl::RestartRetransmit(Conn& c, Instant now) {
-  c.retransmit_at = now + c.rto.Timeout(options_.rto_initial, options_.rto_min, c.backoff);
+Duration Tcp::Impl::Timeout(const Conn& c) const {
+  // RFC 6298 (5.7): the first one was too short for the SYN.
+  const bool syn_was_lost = c.syn_retransmitted && !c.syn_in_flight();
+  const Duration initial =
+      syn_was_lost ? std::max(options_.rto_initial, kRtoAfterSynLoss) : options_.rto_initial;
+  return c.rto.Timeout(initial, options_.rto_min, c.backoff);
 }
+
+void Tcp::Impl::RestartRetransmit(Conn& c, Instant now) { c.retransmit_at = now + Timeout(c); }
 
 void Tcp::Impl::OnTimer(Timer& timer, Instant now) {
   if (&timer == &time_wait_timer_) {
@@ -41,6 +48,8 @@ void Tcp::Impl::OnTimer(Timer& timer, Instant now) {
     ++counters_.delayed_acks;
     MakeReady(*c);
   }
+  // First: a probe takes the place of a timeout that is due with it (RFC 8985 7.3).
+  if (c->loss != nullptr && c->loss->aux_at <= now) OnAuxTimer(*c, now);
   if (c->retransmit_at <= now && !OnRetransmitTimeout(*c, now)) return;
   Arm(*c);
 }
@@ -87,6 +96,7 @@ bool Tcp::Impl::OnRetransmitTimeout(Conn& c, Instant now) {
       return false;
     }
     ++counters_.syn_retransmits;
+    if (c.state == State::kSynSent && AsksForEcn(c)) ++counters_.ecn_fallbacks;
     ++c.backoff;
     c.syn_retransmitted = true;
     c.syn_now = true;
@@ -106,19 +116,7 @@ bool Tcp::Impl::OnRetransmitTimeout(Conn& c, Instant now) {
   }
   ++counters_.rto_expirations;
   ++c.backoff;
-  LossState* loss = Loss(c);
-  if (loss != nullptr) {
-    const bool first = loss->mode != LossState::Mode::kTimeout;
-    c.congestion.OnTimeout(c.flight(), c.smss(), first);
-    // RFC 2018 8: what was selectively acknowledged may have been thrown away.
-    loss->ForgetSacks();
-    loss->reno_sacked = 0;
-    loss->mode = LossState::Mode::kTimeout;
-    loss->recover = loss->lost_edge = c.snd_nxt;
-    loss->rtx_nxt = c.snd_una;
-    loss->send_one_now = true;
-  }
-  c.rtt_timing = false;
+  LoseFlight(c);
   RestartRetransmit(c, now);
   MakeReady(c);
   return true;
