@@ -17,7 +17,7 @@ Verdict Tcp::Impl::CheckAck(Conn& c, Segment& s, Instant now) {
       RejectSegment(s);
       return Verdict::kDone;
     }
-    if (!c.syn_retransmitted) c.rto.Sample(now - c.rtt_sent_at);
+    if (!c.syn_retransmitted && !c.rtt_sent_at.never()) c.rto.Sample(now - c.rtt_sent_at);
     c.snd_una = s.ack;
     c.snd_wnd = c.snd_wnd_max = uint32_t{s.window} << c.snd_wscale;
     c.snd_wl1 = s.seq;
@@ -44,6 +44,7 @@ Verdict Tcp::Impl::CheckAck(Conn& c, Segment& s, Instant now) {
   const bool advances = SeqLess(c.snd_una, s.ack);
   UpdateWindow(c, s);
   if (c.flight() == 0 && c.snd_wnd > 0) c.backoff = 0;  // of the probes
+  if (c.snd_wnd == 0) c.retries = 0;                    // RFC 9293 3.8.6.1: shut on us, but alive
   if (c.sack) TakeSacks(c, s);
   if (advances) {
     OnNewAck(c, s, now);
@@ -82,6 +83,7 @@ void Tcp::Impl::OnNewAck(Conn& c, const Segment& s, Instant now) {
   // The FIN is the last thing sent: all but it are bytes of `sent`.
   const uint32_t bytes = std::min<uint32_t>(acked, static_cast<uint32_t>(c.sent.size()));
   c.sent.RemovePrefix(bytes);
+  memory_.Refund(bytes);
   c.snd_una = s.ack;
   c.retries = 0;
   c.backoff = 0;
@@ -102,7 +104,7 @@ void Tcp::Impl::OnNewAck(Conn& c, const Segment& s, Instant now) {
   } else {
     RestartRetransmit(c, now);
   }
-  if (c.send_full && c.queued_bytes() < limits::kTcpSendQueueBytes / 2) {
+  if (c.send_full && c.queued_bytes() < memory_.SendQueueMax(c.congestion.cwnd) / 2) {
     c.send_full = false;
     if (!c.detached) Emit(c, TcpEvent::Kind::kSendSpace);
   }
