@@ -229,7 +229,7 @@ Verdict Tcp::Impl::TakeText(Conn& c, Segment& s, Instant now) {
       c.rcv_nxt += s.text_bytes;
     }
     // The peer has seen what left since this round began: memory.cc.
-    if (s.options.timestamps && SeqLessEq(c.round_stamp, s.options.timestamps->echo)) {
+    if (s.options.timestamps && SeqLess(c.round_stamp, s.options.timestamps->echo)) {
       c.round_answered = true;
     }
     DeliverText(c, std::move(bytes));

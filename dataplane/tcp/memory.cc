@@ -7,39 +7,37 @@
 namespace meltemi::tcp {
 namespace {
 
-// A connection's unread text may cost so many times its window: 1-byte segments cost 2 KB each.
-constexpr uint32_t kRoomsPerWindow = 4;
+// Timestamps are of a millisecond: after two of them an unanswered one means something.
+constexpr uint32_t kStampsTellUs = 2000;
 
 uint32_t Micros(Instant now) { return static_cast<uint32_t>(now.nanos() / 1000); }
 
 }  // namespace
 
-// Dynamic right-sizing: the window becomes twice what the owner has used up within a round trip, so
-// that a sender in slow start is never held back by us. A round lasts a smoothed round trip at
-// least and, with timestamps, until a segment answers one that left after its beginning.
-void Tcp::Impl::MeasureDelivery(Conn& c, uint32_t consumed, Instant now) {
-  if (c.rcv_limit >= limits::kTcpReceiveWindowBytesMax || c.rcv_wscale == 0) return;
-  c.round_bytes += consumed;
-  if (c.timestamps && !c.round_answered) return;
+// Dynamic right-sizing, by rounds of half a window: when the owner has used one up before a round
+// trip was over, the window may be what holds the peer back, and doubles; so it stays at about
+// twice what is delivered in a round trip. Over means: longer than the smoothed round trip, unless
+// (it may have been measured long ago, at a handshake) timestamps, where their milliseconds can
+// tell, say that nothing which left after the round's beginning has been answered.
+void Tcp::Impl::EndRound(Conn& c, Instant now) {
   const uint32_t elapsed = Micros(now) - c.round_started_us;
-  if (elapsed < static_cast<uint64_t>(c.rto.srtt.micros())) return;
-  const uint64_t wanted = 2 * uint64_t{c.round_bytes} + 16u * c.rcv_mss;
-  if (wanted > c.rcv_limit) {
+  const bool quick = elapsed <= static_cast<uint64_t>(c.rto.srtt.micros());
+  const bool unanswered = c.timestamps && !c.round_answered && elapsed >= kStampsTellUs;
+  if ((quick || unanswered) && c.rcv_wscale > 0 &&
+      c.rcv_limit < limits::kTcpReceiveWindowBytesMax) {
     if (memory_.level() == MemoryBudget::Level::kPlenty) {
       ++counters_.windows_grown;
-      c.rcv_limit =
-          static_cast<uint32_t>(std::min<uint64_t>(wanted, limits::kTcpReceiveWindowBytesMax));
+      c.rcv_limit = std::min(c.rcv_limit * 2, limits::kTcpReceiveWindowBytesMax);
     } else {
       ++counters_.windows_not_grown;
     }
   }
-  c.round_bytes = 0;
-  c.round_answered = false;
-  c.round_started_us = Micros(now);
-  c.round_stamp = TimestampNow(c, now);
+  StartRound(c, now);
 }
 
 void Tcp::Impl::StartRound(Conn& c, Instant now) {
+  c.round_bytes = 0;
+  c.round_answered = false;
   c.round_started_us = Micros(now);
   c.round_stamp = TimestampNow(c, now);
 }
@@ -60,9 +58,9 @@ void Tcp::Impl::RefundUnread(Conn& c, uint32_t bytes) {
   memory_.Refund(rooms);
 }
 
-// Bytes that we would take beyond rcv.nxt: the limit less what waits to be used. What waits costs
-// its rooms when memory is used up, and a part of them at any time.
-uint32_t Tcp::Impl::WindowWanted(const Conn& c) const {
+// WindowWanted when something is unusual: a hole, or little memory. What waits costs its rooms when
+// memory is used up.
+uint32_t Tcp::Impl::WindowWantedSlow(const Conn& c) const {
   const bool full = memory_.level() == MemoryBudget::Level::kFull;
   const uint32_t least = full ? c.unread_rooms : c.unread_rooms / kRoomsPerWindow;
   const uint32_t held =

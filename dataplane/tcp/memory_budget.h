@@ -25,7 +25,10 @@ class MemoryBudget {
  public:
   enum class Level : uint8_t { kPlenty, kTight, kScarce, kFull };
 
-  explicit MemoryBudget(uint64_t limit) : limit_(limit) { CHECK(limit > 0); }
+  explicit MemoryBudget(uint64_t limit)
+      : tight_at_(limit / 2), scarce_at_(limit / 4 * 3), limit_(limit) {
+    CHECK(limit > 0);
+  }
 
   void Charge(uint64_t bytes) { held_ += bytes; }
   void Refund(uint64_t bytes) {
@@ -35,31 +38,32 @@ class MemoryBudget {
   uint64_t held() const { return held_; }
 
   Level level() const {
-    if (held_ < limit_ / 2) return Level::kPlenty;
-    if (held_ < limit_ / 4 * 3) return Level::kTight;
+    if (held_ < tight_at_) return Level::kPlenty;
+    if (held_ < scarce_at_) return Level::kTight;
     return held_ < limit_ ? Level::kScarce : Level::kFull;
   }
+  bool scarce() const { return held_ >= scarce_at_; }
 
   // The most that a connection's receive window is now, whatever it has grown to.
   uint32_t WindowMax() const {
-    if (held_ < limit_ / 4 * 3) return limits::kTcpReceiveWindowBytesMax;
+    if (!scarce()) return limits::kTcpReceiveWindowBytesMax;
     if (held_ >= limit_) return limits::kTcpReceiveWindowBytesMin;
     constexpr uint64_t kSpan = limits::kTcpReceiveWindowBytes - limits::kTcpReceiveWindowBytesMin;
     const uint64_t left = limit_ - held_;
     return limits::kTcpReceiveWindowBytesMin +
-           static_cast<uint32_t>(kSpan * left / (limit_ - limit_ / 4 * 3));
+           static_cast<uint32_t>(kSpan * left / (limit_ - scarce_at_));
   }
 
   // The most that a connection may have queued before its owner is told to stop.
   uint32_t SendQueueMax(uint32_t cwnd) const {
-    if (held_ >= limit_ / 4 * 3) return limits::kTcpSendQueueBytesMin;
+    if (scarce()) return limits::kTcpSendQueueBytesMin;
     return static_cast<uint32_t>(std::clamp<uint64_t>(
         uint64_t{cwnd} * 2, limits::kTcpSendQueueBytesMin, limits::kTcpSendQueueBytesMax));
   }
 
  private:
-  const uint64_t limit_;
   uint64_t held_ = 0;
+  const uint64_t tight_at_, scarce_at_, limit_;
 };
 
 }  // namespace meltemi::tcp

@@ -77,7 +77,9 @@ bool Tcp::Send(TcpId id, Chain bytes, Instant now) {
   impl_->memory_.Charge(bytes.size());
   c->unsent.Append(std::move(bytes));
   impl_->MakeReady(*c);
-  if (c->queued_bytes() <= impl_->memory_.SendQueueMax(c->congestion.cwnd)) return true;
+  const size_t queued = c->queued_bytes();
+  if (queued <= limits::kTcpSendQueueBytesMin) return true;
+  if (queued <= impl_->memory_.SendQueueMax(c->congestion.cwnd)) return true;
   c->send_full = true;
   return false;
 }
@@ -115,7 +117,7 @@ void Tcp::Consumed(TcpId id, uint32_t byte_count, Instant now) {
   if (c == nullptr) return;
   byte_count = std::min(c->rcv_unread, byte_count);
   impl_->RefundUnread(*c, byte_count);
-  impl_->MeasureDelivery(*c, byte_count, now);
+  impl_->CountDelivery(*c, byte_count, now);
   if (c->receiving()) impl_->MaybeUpdateWindow(*c, now);
 }
 

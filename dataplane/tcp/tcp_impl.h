@@ -12,6 +12,7 @@
 #ifndef MELTEMI_DATAPLANE_TCP_TCP_IMPL_H_
 #define MELTEMI_DATAPLANE_TCP_TCP_IMPL_H_
 
+#include <algorithm>
 #include <vector>
 
 #include "dataplane/tcp/conn.h"
@@ -33,6 +34,8 @@ inline constexpr uint8_t kRcvWscale = 7;  // 65535 << 7 covers kTcpReceiveWindow
 static_assert((65'535u << kRcvWscale) >= limits::kTcpReceiveWindowBytesMax);
 inline constexpr uint16_t kCookieWindow = 65'535;  // of a SYN-ACK without a connection
 static_assert(kCookieWindow <= limits::kTcpReceiveWindowBytes);
+// A connection's unread text may cost so many times its window: 1-byte segments cost 2 KB each.
+inline constexpr uint32_t kRoomsPerWindow = 4;
 inline constexpr uint16_t kPeerMssDefault = 536;  // RFC 9293 3.7.1: when the option is absent
 inline constexpr Duration kTsRecentLife = Duration::Seconds(24 * 86'400);  // RFC 7323 5.5
 inline constexpr uint32_t kReusedIssGap = 65'536;  // above the old numbers of a tuple: RFC 6191
@@ -140,11 +143,21 @@ struct Tcp::Impl {
   void MaybeRaiseMtu(Conn& c, Instant now);
 
   // memory.cc
-  void MeasureDelivery(Conn& c, uint32_t consumed, Instant now);
+  void CountDelivery(Conn& c, uint32_t consumed, Instant now) {
+    c.round_bytes += consumed;
+    if (c.round_bytes > c.rcv_limit / 2) EndRound(c, now);
+  }
+  void EndRound(Conn& c, Instant now);
   void StartRound(Conn& c, Instant now);
   void ChargeUnread(Conn& c, const Chain& bytes);
   void RefundUnread(Conn& c, uint32_t bytes);
-  uint32_t WindowWanted(const Conn& c) const;
+  // Bytes that we would take beyond rcv.nxt: the limit less what waits to be used.
+  uint32_t WindowWanted(const Conn& c) const {
+    if (c.reassembly != nullptr || memory_.scarce()) return WindowWantedSlow(c);
+    const uint32_t held = std::max(c.rcv_unread, c.unread_rooms / kRoomsPerWindow);
+    return c.rcv_limit > held ? c.rcv_limit - held : 0;
+  }
+  uint32_t WindowWantedSlow(const Conn& c) const;
   bool RefuseText(Conn& c);
   bool RefuseOutOfOrder(Conn& c);
   void DropReassembly(Conn& c);
