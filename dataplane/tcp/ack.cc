@@ -17,7 +17,7 @@ Verdict Tcp::Impl::CheckAck(Conn& c, Segment& s, Instant now) {
       RejectSegment(s);
       return Verdict::kDone;
     }
-    if (!c.syn_retransmitted) c.rto.Sample(now - c.rtt_sent_at);
+    if (!c.syn_retransmitted && !c.rtt_sent_at.never()) c.rto.Sample(now - c.rtt_sent_at);
     c.snd_una = s.ack;
     c.snd_wnd = c.snd_wnd_max = uint32_t{s.window} << c.snd_wscale;
     c.snd_wl1 = s.seq;
@@ -43,6 +43,7 @@ Verdict Tcp::Impl::CheckAck(Conn& c, Segment& s, Instant now) {
   const uint32_t old_window = c.snd_wnd;
   UpdateWindow(c, s);
   if (c.flight() == 0 && c.snd_wnd > 0) c.backoff = 0;  // of the probes
+  if (c.snd_wnd == 0) c.retries = 0;                    // RFC 9293 3.8.6.1: shut on us, but alive
   if (c.loss != nullptr) OnAck(c, s, c.snd_wnd != old_window, now);
   // What our FIN's acknowledgement changes.
   const bool fin_acked = c.fin_sent && c.snd_una == c.snd_nxt;
@@ -113,6 +114,7 @@ void Tcp::Impl::OnWholeAck(Conn& c, Instant now) {
   c.rto.NoteMin(us, now);
   c.rto.SampleMicros(us);
   const uint32_t acked = c.flight();
+  memory_.Refund(static_cast<uint32_t>(c.sent.size()));
   c.sent.Clear();
   c.snd_una = c.snd_nxt;
   c.retries = 0;
@@ -127,7 +129,7 @@ void Tcp::Impl::OnWholeAck(Conn& c, Instant now) {
 }
 
 void Tcp::Impl::TellSendSpace(Conn& c) {
-  if (!c.send_full || c.queued_bytes() >= limits::kTcpSendQueueBytes / 2) return;
+  if (!c.send_full || c.queued_bytes() >= memory_.SendQueueMax(c.congestion.cwnd) / 2) return;
   c.send_full = false;
   if (!c.detached) Emit(c, TcpEvent::Kind::kSendSpace);
 }
@@ -159,7 +161,9 @@ void Tcp::Impl::NoteDelivered(Conn& c, const Segment& s, const SentRange& range,
 void Tcp::Impl::TakeCumulativeAck(Conn& c, const Segment& s, AckNews* news) {
   LossState& loss = *c.loss;
   // The FIN is the last thing sent: all but it are bytes of `sent`.
-  c.sent.RemovePrefix(std::min<uint32_t>(news->acked, static_cast<uint32_t>(c.sent.size())));
+  const uint32_t bytes = std::min<uint32_t>(news->acked, static_cast<uint32_t>(c.sent.size()));
+  c.sent.RemovePrefix(bytes);
+  memory_.Refund(bytes);
   c.snd_una = s.ack;
   c.retries = 0;
   c.backoff = 0;

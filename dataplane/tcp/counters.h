@@ -41,7 +41,9 @@ namespace meltemi::tcp {
   C(connects, "connections", "active opens that were established")                               \
   C(connect_failures, "connections", "active opens that failed")                                 \
   C(accept_failures, "connections", "half-open passive opens that ended")                        \
-  C(syn_queue_evictions, "connections", "oldest half-open connections dropped: SYN queue full")  \
+  C(syn_cookies_out, "packets", "SYN-ACKs without a connection: SYN queue full (RFC 4987)")      \
+  C(syn_cookies_in, "connections", "opened by the ACK of a SYN cookie")                          \
+  C(syn_cookies_invalid, "packets", "ACKs without a connection that brought no cookie of ours")  \
   C(conn_table_full, "connections", "opens refused: the connection table is full")               \
   C(retransmits, "packets", "packets sent again")                                                \
   C(retransmit_bytes, "bytes", "payload bytes sent again")                                       \
@@ -81,6 +83,16 @@ namespace meltemi::tcp {
   C(icmp_soft_errors, "packets", "ICMP errors recorded only (RFC 5461)")                         \
   C(icmp_hard_errors, "packets", "ICMP errors that ended an open in progress")                   \
   C(icmp_too_big, "packets", "path MTU lowered by ICMP")                                         \
+  C(urgent_in, "packets", "with the URG bit: taken as ordinary data (RFC 6093)")                 \
+  C(paws_expired, "packets", "old timestamps believed after 24 days of silence (RFC 7323 5.5)")  \
+  C(challenge_acks_limited_worker, "packets", "held back by the worker's limit (RFC 5961 7)")    \
+  C(black_holes, "events", "MSS lowered: full segments were lost in silence")                    \
+  C(mtu_raised, "events", "a lowered path MTU forgotten (RFC 1191 6.3)")                         \
+  C(windows_grown, "events", "receive windows grown by measured delivery")                       \
+  C(windows_not_grown, "events", "receive windows that would have grown: memory is short")       \
+  C(drop_memory_full, "packets", "dropped: memory full and the owner does not read")             \
+  C(drop_out_of_order_memory, "packets", "dropped with the out-of-order queue: memory full")     \
+  C(orphans_given_up, "connections", "released ones ended at a shut window")                     \
   C(send_after_finish, "calls", "Send on a connection whose sending side has ended")             \
   C(pool_exhausted, "events", "sending paused: no packet memory")
 

@@ -271,7 +271,7 @@ TEST(TcpPathMtu, TooBigNeverGoesBelowTheFloorNorUp) {
   t.Icmp(1, false, 9000);
   t.ExpectNothing();
   t.Icmp(1, false, 68);
-  t.Expect(Data(1, limits::kMtuMin - 40));
+  t.Expect(Data(1, limits::kTcpPathMtuMinV4 - 40));
   t.IgnoreOutput();
 }
 

@@ -58,7 +58,7 @@ bool Tcp::Impl::SendSyn(Conn& c, Instant now) {
   const bool answer = c.state == State::kSynReceived;
   Options o;
   const uint32_t ip_bytes = c.tuple.remote.ip.v4() ? 20 : 40;
-  o.mss = static_cast<uint16_t>(c.path_mtu - ip_bytes - kHeaderBytes);
+  o.mss = static_cast<uint16_t>(c.link_mtu - ip_bytes - kHeaderBytes);
   o.sack_permitted = !answer || c.sack;
   if (!answer || c.rcv_wscale > 0) o.window_scale = kRcvWscale;
   if (!answer || c.timestamps) {
@@ -246,15 +246,12 @@ bool Tcp::Impl::FinishPacket(Conn& c, packet::Packet* p, uint8_t ecn) {
   return true;
 }
 
-// Bytes that we would take beyond rcv.nxt: the limit less what waits to be used.
-uint32_t Tcp::Impl::WindowWanted(const Conn& c) const {
-  const uint32_t held = c.rcv_unread + (c.reassembly == nullptr ? 0 : c.reassembly->bytes());
-  return limits::kTcpReceiveWindowBytes > held ? limits::kTcpReceiveWindowBytes - held : 0;
-}
-
-// The right edge never moves back (RFC 9293 3.8.6: no shrinking).
+// The right edge never moves back (RFC 9293 3.8.6: no shrinking), and forward by a segment or half
+// of the whole at least (3.8.6.2.2: the receiver's silly-window avoidance).
 uint16_t Tcp::Impl::WindowField(Conn& c) {
-  const uint32_t edge = SeqMax(c.rcv_adv, c.rcv_nxt + WindowWanted(c));
+  uint32_t edge = c.rcv_nxt + WindowWanted(c);
+  const uint32_t step = std::min<uint32_t>(c.rcv_mss, c.rcv_limit / 2);
+  if (SeqLess(edge, c.rcv_adv) || edge - c.rcv_adv < step) edge = c.rcv_adv;
   const uint32_t field = std::min((edge - c.rcv_nxt) >> c.rcv_wscale, 65'535u);
   c.rcv_adv = SeqMax(c.rcv_adv, c.rcv_nxt + (field << c.rcv_wscale));
   return static_cast<uint16_t>(field);
@@ -268,8 +265,7 @@ void Tcp::Impl::MaybeUpdateWindow(Conn& c, Instant now) {
   const uint32_t wanted = std::min(WindowWanted(c), 65'535u << c.rcv_wscale);
   const uint32_t have = c.rcv_wnd();
   if (wanted <= have) return;
-  const bool much =
-      wanted - have >= std::min(limits::kTcpReceiveWindowBytes, 65'535u << c.rcv_wscale) / 4;
+  const bool much = wanted - have >= std::min(c.rcv_limit, 65'535u << c.rcv_wscale) / 4;
   const bool opens = have < c.rcv_mss && wanted >= 2u * c.rcv_mss;
   if (!much && !opens) return;
   ++counters_.window_updates;

@@ -6,7 +6,7 @@
 namespace meltemi::tcp {
 
 uint32_t Tcp::Impl::TimestampNow(const Conn& c, Instant now) const {
-  return static_cast<uint32_t>(now.nanos() / 1'000'000) + c.timestamp_offset;
+  return TimestampClock(now) + c.timestamp_offset;
 }
 
 // Lazy: a pending timer that fires too early finds nothing due and is armed again.
@@ -92,7 +92,7 @@ bool Tcp::Impl::OnRetransmitTimeout(Conn& c, Instant now) {
   c.retransmit_at = Instant::Never();
   if (c.syn_in_flight()) {
     if (++c.retries > limits::kTcpSynRetries) {
-      Fail(c, TcpError::kTimeout);
+      Fail(c, c.soft_error ? TcpError::kUnreachable : TcpError::kTimeout);  // RFC 5461 4.1
       return false;
     }
     ++counters_.syn_retransmits;
@@ -110,12 +110,11 @@ bool Tcp::Impl::OnRetransmitTimeout(Conn& c, Instant now) {
     Fail(c, c.soft_error ? TcpError::kUnreachable : TcpError::kTimeout);  // RFC 5461 4
     return false;
   }
-  if (c.flight() == 0) {
-    OnPersist(c, now);
-    return true;
-  }
+  if (c.flight() == 0) return OnPersist(c, now);
+  if (c.retries >= limits::kTcpBlackHoleRetries) SuspectBlackHole(c, now);
+  if (c.snd_wnd == 0 && GiveUpOrphan(c)) return false;
   ++counters_.rto_expirations;
-  ++c.backoff;
+  if (c.backoff < kRtoBackoffMax) ++c.backoff;  // a shut window may keep it here for ever
   LoseFlight(c);
   RestartRetransmit(c, now);
   MakeReady(c);
@@ -123,11 +122,12 @@ bool Tcp::Impl::OnRetransmitTimeout(Conn& c, Instant now) {
 }
 
 // The window is shut: probe it, without limit as long as the peer answers (RFC 9293 3.8.6.1).
-void Tcp::Impl::OnPersist(Conn& c, Instant now) {
+bool Tcp::Impl::OnPersist(Conn& c, Instant now) {
   if (c.unsent.empty()) {
     c.retries = 0;
-    return;
+    return true;
   }
+  if (GiveUpOrphan(c)) return false;
   if (c.usable_window() > 0) {
     c.push_window = true;  // a window smaller than a segment: send what fits
   } else {
@@ -137,6 +137,17 @@ void Tcp::Impl::OnPersist(Conn& c, Instant now) {
   }
   RestartRetransmit(c, now);
   MakeReady(c);
+  return true;
+}
+
+// A peer may keep an owner waiting at a shut window as long as the owner likes. When the owner has
+// left, what is still queued does not wait for ever (Linux: tcp_orphan_retries).
+bool Tcp::Impl::GiveUpOrphan(Conn& c) {
+  if (!c.detached || c.backoff < limits::kTcpOrphanProbesMax || c.usable_window() > 0) return false;
+  ++counters_.orphans_given_up;
+  SendRst(c);
+  Destroy(c);
+  return true;
 }
 
 }  // namespace meltemi::tcp

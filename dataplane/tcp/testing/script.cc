@@ -54,10 +54,10 @@ Script::~Script() {
 }
 
 SegmentIn Script::Build(const Seg& seg) {
-  packet::Packet* p = pool_.Alloc(packet::kLarge);
+  const uint32_t text = seg.text_bytes.value_or(0);
+  packet::Packet* p = pool_.Alloc(text <= 1500 ? packet::kSmall : packet::kLarge);
   CHECK(p != nullptr);
   const uint32_t seq = seg.seq.value_or(peer_nxt_);
-  const uint32_t text = seg.text_bytes.value_or(0);
   uint8_t* header = packet::Append(p, kHeaderBytes + kOptionBytesMax);
   Options o;
   o.mss = seg.mss;
