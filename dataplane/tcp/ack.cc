@@ -1,6 +1,7 @@
 // The fifth check of RFC 9293 3.10.7.4: acknowledgements. RFC 5681, 2018 and 2883 (SACK), 6298.
 // What they say about losses is in recovery.cc.
 #include <algorithm>
+#include <utility>
 
 #include "dataplane/tcp/tcp_impl.h"
 
@@ -98,7 +99,10 @@ void Tcp::Impl::OnAck(Conn& c, const Segment& s, bool window_changed, Instant no
       DropLoss(c);
     }
   } else if (news.acked > 0) {
-    RestartRetransmit(c, now);  // RFC 6298 (5.3)
+    // RFC 6298 (5.3); but 6582 3.2 (3), Impatient: without SACK a recovery has one round trip for
+    // each loss, and when those are many a timeout is the shorter way.
+    const bool newreno = !c.sack && loss.mode == LossState::Mode::kRecovery;
+    if (!newreno || !std::exchange(loss.partial_ack, true)) RestartRetransmit(c, now);
     ScheduleProbe(c, now);
   } else if (loss.aux == LossState::Aux::kProbe && !loss.calm()) {
     loss.ClearAux();

@@ -77,6 +77,7 @@ struct LossState {
   Aux aux = Aux::kNone;
   Frto frto = Frto::kOff;
   bool recover_valid = false;  // snd.una has not passed `recover` yet
+  bool partial_ack = false;    // this recovery has had one
   bool tlp_due = false;        // a loss probe is to be sent
   bool tlp_open = false;       // one is out: TLP.end_seq is tlp_end
   bool tlp_resent = false;     // TLP.is_retrans
@@ -98,7 +99,7 @@ struct LossState {
     aux = Aux::kNone;
     aux_at = Instant::Never();
     frto = Frto::kOff;
-    recover_valid = tlp_due = tlp_open = tlp_resent = false;
+    recover_valid = partial_ack = tlp_due = tlp_open = tlp_resent = false;
     duplicate_acks = 0;
     reno_sacked = 0;
     recover = rtt_end = una;

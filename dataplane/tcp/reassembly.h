@@ -23,7 +23,7 @@ uint32_t RoomBytes(const Chain& chain);
 
 class Reassembly {
  public:
-  static constexpr int kRangesMax = 32;
+  static constexpr int kRangesMax = 128;
 
   enum class Result : uint8_t { kKept, kDuplicate, kFull };
   // Text at [seq, seq + bytes.size()), wholly above rcv.nxt.

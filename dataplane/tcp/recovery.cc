@@ -57,6 +57,7 @@ void Tcp::Impl::EnterRecovery(Conn& c, uint32_t flight_before, const AckNews& ne
   loss.mode = LossState::Mode::kRecovery;
   loss.recover = c.snd_nxt;
   loss.recover_valid = true;
+  loss.partial_ack = false;
   loss.tlp_open = loss.tlp_due = false;
 }
 
@@ -137,10 +138,10 @@ void Tcp::Impl::DetectByDuplicates(Conn& c, uint32_t flight_before, AckNews* new
     if (loss.mode == LossState::Mode::kRecovery) news->lost = loss.ranges.MarkHeadLost(smss);
     return;
   }
-  if (!news->duplicate || c.flight() == 0 || loss.mode == LossState::Mode::kTimeout) return;
+  if (!news->duplicate || c.flight() == 0) return;
   loss.reno_sacked = std::min(loss.reno_sacked + smss, c.flight() - 1);
   news->delivered = smss;
-  if (loss.mode == LossState::Mode::kRecovery) return;
+  if (loss.mode == LossState::Mode::kRecovery || loss.mode == LossState::Mode::kTimeout) return;
   // RFC 6582 3.2 (1): duplicates of what a recovery has sent again begin no other.
   const bool after_recovery = loss.recover_valid && !SeqLess(loss.recover, c.snd_una);
   if (++loss.duplicate_acks < kDupThresh || after_recovery) return;
