@@ -21,8 +21,10 @@ struct Congestion {
   CongestionAlgorithm algorithm = CongestionAlgorithm::kCubic;
   Cubic cubic;
 
+  // What may go out at once where nothing tells of the path.
+  static constexpr uint32_t kBurstSegments = 10;
   // RFC 6928: IW = min(10 * MSS, max(2 * MSS, 14600)).
-  void Start(uint32_t smss) { cwnd = std::min(10 * smss, std::max(2 * smss, 14'600u)); }
+  void Start(uint32_t smss) { cwnd = std::min(kBurstSegments * smss, std::max(2 * smss, 14'600u)); }
 
   bool slow_start() const { return cwnd < ssthresh; }
 

@@ -63,8 +63,9 @@ void Tcp::Impl::RefundUnread(Conn& c, uint32_t bytes) {
 uint32_t Tcp::Impl::WindowWantedSlow(const Conn& c) const {
   const bool full = memory_.level() == MemoryBudget::Level::kFull;
   const uint32_t least = full ? c.unread_rooms : c.unread_rooms / kRoomsPerWindow;
-  const uint32_t held =
-      std::max(c.rcv_unread, least) + (c.reassembly == nullptr ? 0 : c.reassembly->bytes());
+  uint32_t held = std::max(c.rcv_unread, least);
+  // Text beyond a hole lies inside the window, which has counted it when it was offered.
+  if (full && c.reassembly != nullptr) held += c.reassembly->bytes();
   const uint32_t limit = std::min(c.rcv_limit, memory_.WindowMax());
   return limit > held ? limit - held : 0;
 }

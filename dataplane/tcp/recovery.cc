@@ -61,10 +61,15 @@ void Tcp::Impl::EnterRecovery(Conn& c, uint32_t flight_before, const AckNews& ne
   loss.tlp_open = loss.tlp_due = false;
 }
 
-// All that was in flight when it began is acknowledged. RFC 9937 6.2: cwnd = ssthresh.
+// All that was in flight when it began is acknowledged. RFC 9937 6.2: cwnd = ssthresh, but (RFC
+// 6582 3.2 (3), option 1) not in one burst when the peer's window has let the network run empty:
+// from what is in flight it is a slow start.
 void Tcp::Impl::LeaveRecovery(Conn& c) {
   LossState& loss = *c.loss;
-  if (loss.reducing()) c.congestion.cwnd = std::max(c.congestion.ssthresh, c.smss());
+  if (loss.reducing()) {
+    const uint32_t burst = c.pipe() + Congestion::kBurstSegments * c.smss();
+    c.congestion.cwnd = std::max(std::min(c.congestion.ssthresh, burst), c.smss());
+  }
   if (loss.mode != LossState::Mode::kReduced) c.rack_window.OnRecoveryEnd();
   loss.mode = LossState::Mode::kOpen;
   loss.frto = LossState::Frto::kOff;
