@@ -53,8 +53,9 @@ inline constexpr uint32_t kTcpSendQueueBytes = 512 * 1024;
 inline constexpr uint32_t kTcpSendQueueBytesMin = 64 * 1024;
 inline constexpr uint32_t kTcpSendQueueBytesMax = 4 * 1024 * 1024;
 inline constexpr uint64_t kTcpMemoryBytesMax =
-    512 * 1024 * 1024;                              // per worker, default of the option
-inline constexpr int kTcpOutOfOrderSegments = 4096;  // slices held per connection: a window of full ones
+    512 * 1024 * 1024;  // per worker, default of the option
+inline constexpr int kTcpOutOfOrderSegments =
+    4096;  // slices held per connection: a window of full ones
 inline constexpr int kTcpSynRetries = 5;
 inline constexpr int kTcpRetries = 15;  // RFC 1122 4.2.3.5: R2 at least 100 s
 inline constexpr int kTcpSegmentsPerConnPerTurn = 64;
