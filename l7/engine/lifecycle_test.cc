@@ -272,6 +272,25 @@ TEST_F(TcpProxyTest, Backpressure) {
   EXPECT_TRUE(At(down).finished);
 }
 
+// Its sender's connection may be over, in order, while a reader still holds back.
+TEST_F(TcpProxyTest, WhatASlowReaderHasNotTakenOutlivesItsSender) {
+  const ConnId down = Accept(1);
+  const ConnId up = Connect();
+  SendQueue(down, false);
+  Send(up, "abc");
+  Eof(down);
+  EXPECT_TRUE(At(up).finished);
+  Eof(up);
+  Closed(up, CloseReason::kFinished);
+  EXPECT_FALSE(At(down).dead());
+  EXPECT_TRUE(engine().records().empty());
+  SendQueue(down, true);
+  EXPECT_EQ(Take(down), "abc");
+  EXPECT_TRUE(At(down).released);
+  EXPECT_EQ(engine().records().size(), 1u);
+  EXPECT_EQ(engine().conn_count(), 0u);
+}
+
 TEST_F(TcpProxyTest, ConnectAttemptsAreBounded) {
   proxy().connect_attempt_count_max = 2;
   const ConnId down = Accept(1);

@@ -102,6 +102,10 @@ void Engine::Impl::TcpGone(ConnId id, CloseReason reason, Instant now) {
   Action::Kind kind = Action::Kind::kAbort;
   switch (reason) {
     case CloseReason::kFinished:
+      // Its peer may hold back: what has come goes there first, and PumpTcp ends both then.
+      if (const Conn* peer = conns_.Find(conn.peer); peer != nullptr && !peer->gone) {
+        if (!conn.in.empty()) return;
+      }
       kind = Action::Kind::kRelease;
       break;
     case CloseReason::kPeerReset:
