@@ -74,10 +74,11 @@ struct StatsFilled {
 using Reply = std::variant<std::monostate, PortReleased, StatsFilled>;
 
 // From a worker to the control thread: replies, and access records for the log thread.
+using RecordBox = shared::Mailbox<telemetry::AccessRecord>;
 struct MailOut {
   // Never full: one reply for each port and one report at a time.
   shared::Mailbox<Reply> replies{2 * limits::kPortCountMax};
-  shared::Mailbox<telemetry::AccessRecord> records{limits::kTraceRingSlots};
+  RecordBox records{limits::kTraceRingSlots};
 };
 
 // From one worker to another: packets that the other owns, and what IP has learnt for everybody.

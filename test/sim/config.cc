@@ -1,5 +1,7 @@
 #include "test/sim/config.h"
 
+#include <string>
+
 #include "l7/base/check.h"
 
 namespace meltemi::sim {
@@ -44,9 +46,40 @@ config::HttpManager MakeManager(const ConfigSpec& spec) {
   config::HttpManager manager;
   manager.stat_prefix = "outbound_0.0.0.0_80";
   manager.route_table = 0;
+  manager.idle_timeout = spec.http_idle_timeout;
   manager.route_table_name = "80";
   if (spec.access_log) manager.access_logs.push_back({"/dev/stdout", "%RESPONSE_CODE%\n"});
   return manager;
+}
+
+std::vector<SockAddr> AnyAddress(uint16_t port) {
+  return {{*IpAddr::Parse("0.0.0.0"), port}, {*IpAddr::Parse("::"), port}};
+}
+
+void AddListener(config::Listener listener, config::Snapshot* snapshot) {
+  auto& found =
+      listener.direction == config::Direction::kInbound ? snapshot->inbound : snapshot->outbound;
+  const auto index = static_cast<uint32_t>(snapshot->listeners.size());
+  for (const SockAddr& address : listener.addresses) found[address] = index;
+  snapshot->listeners.push_back(std::move(listener));
+}
+
+config::Listener MakeTcpListener(const TcpSpec& spec, const ConfigSpec& config,
+                                 const config::Snapshot& snapshot) {
+  config::TcpProxy proxy{.stat_prefix = "tcp"};
+  config::WeightedCluster target{.weight = 1, .name = spec.cluster};
+  const auto found = snapshot.cluster_by_name.find(spec.cluster);
+  if (found != snapshot.cluster_by_name.end()) target.cluster = found->second;
+  proxy.clusters.push_back(std::move(target));
+  proxy.total_weight = 1;
+  proxy.idle_timeout = spec.idle_timeout;
+  proxy.connect_attempt_count_max = spec.connect_attempt_count_max;
+  if (config.access_log) proxy.access_logs.push_back({"/dev/stdout", "%RESPONSE_FLAGS%\n"});
+  config::Listener listener{.name = "tcp_" + std::to_string(spec.port),
+                            .addresses = AnyAddress(spec.port),
+                            .direction = config.direction};
+  listener.filter = std::move(proxy);
+  return listener;
 }
 
 }  // namespace
@@ -56,6 +89,10 @@ config::Cluster ConfigMaker::MakeCluster(const ClusterSpec& spec) {
   cluster.name = spec.name;
   cluster.stable_id = IdOf(spec.name, &cluster_ids_);
   cluster.lb = spec.lb;
+  if (spec.original_destination) {
+    cluster.discovery = config::Discovery::kOriginalDst;
+    cluster.lb = config::LbPolicy::kClusterProvided;
+  }
   cluster.connect_timeout = spec.connect_timeout;
   cluster.idle_timeout = spec.idle_timeout;
   cluster.tls = spec.tls;
@@ -87,12 +124,11 @@ std::unique_ptr<config::Snapshot> ConfigMaker::Make(const ConfigSpec& spec) {
   snapshot->route_tables.push_back(std::move(table));
 
   config::Listener listener;
-  listener.name = "0.0.0.0_80";
-  listener.direction = config::Direction::kOutbound;
+  listener.name = "0.0.0.0_" + std::to_string(spec.http_port);
+  listener.direction = spec.direction;
   listener.tls = spec.tls;
-  listener.addresses = {{*IpAddr::Parse("0.0.0.0"), 80}, {*IpAddr::Parse("::"), 80}};
+  listener.addresses = AnyAddress(spec.http_port);
   listener.filter = MakeManager(spec);
-  for (const SockAddr& address : listener.addresses) snapshot->outbound[address] = 0;
   if (spec.chains) {
     config::Listener plain{.name = listener.name + "#raw_buffer", .filter = MakeManager(spec)};
     config::Listener with_tls{
@@ -100,11 +136,14 @@ std::unique_ptr<config::Snapshot> ConfigMaker::Make(const ConfigSpec& spec) {
     listener.tls = config::kNoTls;
     listener.chains = {{{.transport = config::Transport::kTls}, 1},
                        {{.transport = config::Transport::kPlain}, 2}};
-    snapshot->listeners.push_back(std::move(listener));
-    snapshot->listeners.push_back(std::move(with_tls));
-    snapshot->listeners.push_back(std::move(plain));
+    AddListener(std::move(listener), snapshot.get());
+    AddListener(std::move(with_tls), snapshot.get());
+    AddListener(std::move(plain), snapshot.get());
   } else {
-    snapshot->listeners.push_back(std::move(listener));
+    AddListener(std::move(listener), snapshot.get());
+  }
+  for (const TcpSpec& tcp : spec.tcp) {
+    AddListener(MakeTcpListener(tcp, spec, *snapshot), snapshot.get());
   }
   return snapshot;
 }

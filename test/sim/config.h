@@ -1,5 +1,6 @@
-// Configurations of the simulated plane, built as l7/config's compiler would: one outbound HTTP
-// listener on port 80 of any address, routes by path prefix, clusters of fixed endpoints. Built by
+// Configurations of the simulated plane, built as l7/config's compiler would: one HTTP listener on
+// a port of any address, routes by path prefix, clusters of fixed endpoints, and listeners that
+// pass opaque TCP through. Built by
 // hand so that a simulation needs no protobuf; what the compiler makes of protos has its own tests.
 #ifndef MELTEMI_TEST_SIM_CONFIG_H_
 #define MELTEMI_TEST_SIM_CONFIG_H_
@@ -23,6 +24,7 @@ struct ClusterSpec {
   Duration connect_timeout = Duration::Seconds(10);
   Duration idle_timeout = Duration::Seconds(5);  // of pooled connections
   uint32_t tls = config::kNoTls;
+  bool original_destination = false;  // instead of endpoints: whatever the client has dialled
 };
 
 struct RouteSpec {
@@ -33,12 +35,24 @@ struct RouteSpec {
   std::string response_header;  // value of x-config on every response; empty: not added
 };
 
+// A listener of opaque TCP.
+struct TcpSpec {
+  uint16_t port = 90;
+  std::string cluster;
+  Duration idle_timeout = Duration::Seconds(30);
+  uint32_t connect_attempt_count_max = 1;
+};
+
 struct ConfigSpec {
   std::vector<ClusterSpec> clusters;
   std::vector<RouteSpec> routes;  // first match wins
   bool access_log = true;
   uint32_t tls = config::kNoTls;  // of the listener
   bool chains = false;  // the listener has two: what comes with TLS, by `tls`, and what comes plain
+  config::Direction direction = config::Direction::kOutbound;  // of all listeners
+  uint16_t http_port = 80;
+  Duration http_idle_timeout = Duration::Seconds(3600);
+  std::vector<TcpSpec> tcp;
 };
 
 // Gives the snapshots their growing sequence, and names their stable ids.

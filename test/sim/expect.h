@@ -3,6 +3,7 @@
 #define MELTEMI_TEST_SIM_EXPECT_H_
 
 #include "gtest/gtest.h"
+#include "test/sim/invariants.h"
 #include "test/sim/world.h"
 
 namespace meltemi::sim {
@@ -11,20 +12,7 @@ namespace meltemi::sim {
 // is left of the load anywhere.
 inline void ExpectNothingLeft(World& world) {
   world.RunFor(Duration::Seconds(75));  // idle pooled connections, FIN-WAIT-2, TIME-WAIT
-  EXPECT_EQ(world.plane().l7_connections(), 0u);
-  EXPECT_EQ(world.plane().exchanges(), 0u);
-  EXPECT_EQ(world.plane().tcp_connections(), 0u);
-  EXPECT_EQ(world.plane().packets_outstanding(), 0);
-  EXPECT_EQ(world.plane().KeptSnapshots(), 1u);
-  for (int i = 0; i < world.client_count(); ++i) {
-    EXPECT_EQ(world.client_host(i).tcp().conn_count(), 0u) << "client " << i;
-    EXPECT_EQ(world.client_host(i).pool().outstanding(), 0) << "client " << i;
-  }
-  for (int i = 0; i < world.server_count(); ++i) {
-    if (!world.server_host(i).running()) continue;
-    EXPECT_EQ(world.server_host(i).tcp().conn_count(), 0u) << "server " << i;
-    EXPECT_EQ(world.server_host(i).pool().outstanding(), 0) << "server " << i;
-  }
+  EXPECT_EQ(Leftovers(world), "");
 }
 
 // Every TCP packet that IP has handed on was seen by exactly one worker's TCP: by the owner of its

@@ -35,6 +35,7 @@ Host::Host(const HostOptions& options, App* app, Instant now)
   const nic::PortCaps caps = port_.caps();
   ip::PortOptions port{.kind = ip::PortKind::kUplink,
                        .mac = options.mac,
+                       .mtu = options.mtu,
                        .addresses = options.on_link,
                        .own = options.addresses,
                        .tx_checksum = caps.tx_checksum,

@@ -46,6 +46,7 @@ struct HostOptions {
   std::vector<IpAddr> addresses;  // the host's own
   std::vector<IpPrefix> on_link;  // reached directly
   std::vector<IpAddr> gateways;   // default routes, at most one per family
+  uint16_t mtu = 1500;
   worker::MemoryPortOptions port;
   uint64_t seed = 1;
   tcp::TcpOptions tcp;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "l7/base/limits.h"
+#include "test/sim/invariants.h"
 
 namespace meltemi::sim {
 namespace {
@@ -20,7 +21,8 @@ void Mix(const Counters& counters, uint64_t* hash) {
 Plane::Plane(const PlaneOptions& options, Instant now)
     : options_(options), snapshots_(options.workers) {
   const int n = options.workers;
-  for (int i = 0; i < n; ++i) slots_.push_back(std::make_unique<Slot>(&store_));
+  for (int i = 0; i < n; ++i)
+    slots_.push_back(std::make_unique<Slot>(&store_, options.record_slots));
   for (int i = 0; i < n; ++i) {
     for (int k = 0; k < n; ++k) {
       slots_[i]->from_peers.push_back(k == i ? nullptr : std::make_unique<worker::PeerLink>());
@@ -136,6 +138,7 @@ void Plane::Turn(Slot* slot, Instant now) {
   if (options_.probe != nullptr) options_.probe->Enter();
   const Instant deadline = slot->worker->Turn(now);
   if (options_.probe != nullptr) options_.probe->Leave();
+  if (options_.check_turns) CheckTurn(*slot->worker);
   slot->free_at = now + options_.turn_time;
   // As the runner: after a turn that did something comes another one.
   slot->next_at = slot->worker->busy() ? slot->free_at : deadline;

@@ -5,6 +5,7 @@
 #ifndef MELTEMI_TEST_SIM_PLANE_H_
 #define MELTEMI_TEST_SIM_PLANE_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -33,7 +34,9 @@ struct PlaneOptions {
   worker::Probe* probe = nullptr;            // around every turn
   bool tls = false;                          // handshakes are computed when they are taken back
   uint32_t tls_expanded_keys = limits::kTlsExpandedKeys;
-  WallClock wall_clock;  // certificates have dates
+  WallClock wall_clock;        // certificates have dates
+  size_t record_slots = 1024;  // access records of one turn
+  bool check_turns = false;    // what must hold between turns (invariants.h), after each one
 };
 
 struct PlanePort {
@@ -63,6 +66,11 @@ class Plane {
   // Snapshots that are still kept, after freeing what nobody uses.
   size_t KeptSnapshots() { return snapshots_.Reclaim(); }
 
+  // The worker does not turn until then, as one whose core is taken away.
+  void Stall(int worker, Instant until) {
+    slots_[worker]->free_at = std::max(slots_[worker]->free_at, until);
+  }
+
   // Turns every worker that is due or has something to do.
   void Run(Instant now);
   // When the next worker is due, if nothing arrives before.
@@ -91,7 +99,8 @@ class Plane {
 
  private:
   struct Slot {
-    explicit Slot(packet::HeapPacketStore* store) : pool(UINT32_MAX, store) {}
+    Slot(packet::HeapPacketStore* store, size_t record_slots)
+        : pool(UINT32_MAX, store), out{.records = worker::RecordBox{record_slots}} {}
     packet::HeapPacketPool pool;
     tls::SynchronousHandshakes handshakes;
     worker::MailIn mail{limits::kMailboxSlots};
