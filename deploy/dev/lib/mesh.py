@@ -161,6 +161,9 @@ class Mesh:
         elif pod.app == "echo":
             argv = ["/usr/bin/python3", f"{ROOT}/test/integration/echo_server.py",
                     "--port", str(pod.port)]
+        elif pod.app == "tcp-peer":
+            argv = ["/usr/bin/python3", "-B", f"{ROOT}/test/integration/tcp_server.py",
+                    str(pod.port)]
         else:
             with open(f"{run_dir}/nginx.conf", "w") as config:
                 config.write(servers.nginx_config(pod, run_dir))

@@ -1,0 +1,260 @@
+"""Opaque TCP through the plane against the kernel's TCP on both sides: losses, many connections,
+short ones. Losses are dropped by nftables at the client's device, both ways, and the
+kernel's routing is measured beside the plane's."""
+import contextlib
+import json
+import os
+import subprocess
+import time
+
+import measure
+import mesh as mesh_lib
+import shell
+import topology as topo
+from fixture import PREFIX, Failed, expect, expect_equal, level, wait_for_level
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+PORT = 7000
+# A plane has 32,768 source ports towards an endpoint, so 50,000 connections need several of them.
+PEERS = tuple(topo.Pod(f"peer-{n}", "tcp-peer", topo.NODE_B, 30 + n, port=PORT) for n in range(4))
+TOPOLOGY = topo.Topology(
+    nodes=topo.BOOKINFO.nodes,
+    pods=(topo.Pod("client", "client", topo.NODE_A, 10),
+          topo.Pod("iperf-v1", "iperf", topo.NODE_B, 21, port=5201)) + PEERS,
+    services=(topo.Service("tcp-peer", 30, port=PORT, port_name="tcp-peer"),
+              topo.Service("iperf", 21, port=5201, port_name="tcp-iperf")),
+    workers=2,
+)
+NODE = topo.NODE_A  # the one that ends the clients' connections
+
+
+def address(service, family):
+    found = TOPOLOGY.service(service)
+    return found.v4 if family == "4" else found.v6
+
+
+def both(service):
+    return f"{address(service, '4')},{address(service, '6')}"
+
+
+class Client:
+    """A tcp_client.py in the client's pod."""
+
+    def __init__(self, mesh, *arguments):
+        self._process = subprocess.Popen(
+            mesh.in_pod("client", ["/usr/bin/python3", "-B", f"{HERE}/tcp_client.py",
+                                   *map(str, arguments)]),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.kill()
+        self._process.communicate()
+
+    def tell(self, word):
+        self._process.stdin.write(f"{word}\n")
+        self._process.stdin.flush()
+
+    def hear(self):
+        line = self._process.stdout.readline()
+        if not line:
+            raise Failed("tcp_client.py ended without a word")
+        return json.loads(line)
+
+
+@contextlib.contextmanager
+def loss(mesh, per_mille):
+    """Of a thousand TCP packets from and to the client's pod, so many are dropped."""
+    netns = mesh.netns("client")
+    if per_mille:
+        rule = f"meta l4proto tcp numgen random mod 1000 < {per_mille} counter drop"
+        chains = " ".join(
+            f"chain {hook} {{ type filter hook {hook} device eth0 priority 0; {rule}; }};"
+            for hook in ("ingress", "egress"))
+        shell.run(shell.in_netns(netns, ["nft", f"table netdev loss {{ {chains} }}"]))
+    try:
+        yield
+    finally:
+        if per_mille:
+            shell.run(shell.in_netns(netns, ["nft", "delete table netdev loss"]))
+
+
+@contextlib.contextmanager
+def kernel_mesh():
+    """The same pods, routed by the kernel."""
+    was = os.environ.get("MELTEMI_NODE")
+    os.environ["MELTEMI_NODE"] = "kernel"
+    mesh = mesh_lib.Mesh(f"{PREFIX}k-", TOPOLOGY)
+    try:
+        mesh.up()
+        wait_for_peers(mesh)
+        yield mesh
+    finally:
+        mesh.down()
+        os.environ.pop("MELTEMI_NODE")
+        if was is not None:
+            os.environ["MELTEMI_NODE"] = was
+
+
+def wait_for_peers(mesh):
+    for family in ("4", "6"):
+        shell.wait_until(lambda f=family: _churn(mesh, f, 1, "client", 1)["failed"] == {},
+                         "the service to answer", 20, 0.2)
+
+
+def _churn(mesh, family, count, who, processes):
+    with Client(mesh, "churn", address("tcp-peer", family), PORT, count, who, processes) as client:
+        return client.hear()
+
+
+def iperf(mesh, family, streams, direction, seconds):
+    """Mb/s received."""
+    reverse = ["-R"] if direction == "down" else []
+    done = mesh.run_in_pod("client", ["iperf3", f"-{family}", "-c", address("iperf", family), "-t",
+                                      str(seconds), "-P", str(streams), "-C", "cubic", "-J",
+                                      *reverse], check=False)
+    report = json.loads(done.stdout or "{}")
+    expect("error" not in report and "end" in report, f"iperf3: {report.get('error', done.stderr)}")
+    return report["end"]["sum_received"]["bits_per_second"] / 1e6
+
+
+def transfer(mesh, family, direction, size):
+    with Client(mesh, "transfer", address("tcp-peer", family), PORT, direction, size) as client:
+        heard = client.hear()
+    expect(heard["whole"], f"{size} bytes {direction}: not what was sent")
+    return heard
+
+
+# (family, streams, lost of 1000, direction)
+SOME = (("4", 1, 0, "up"), ("6", 8, 1, "down"), ("4", 8, 10, "up"), ("6", 64, 0, "down"),
+        ("4", 64, 10, "down"), ("6", 1, 50, "up"))
+
+
+def iperf3_streams_and_losses(mesh):
+    wait_for_peers(mesh)
+    said = []
+    for family, streams, per_mille, direction in SOME:
+        with loss(mesh, per_mille):
+            mbit_s = iperf(mesh, family, streams, direction, 3)
+        said.append(f"IPv{family} x{streams} {per_mille / 10:g} % {direction} {mbit_s:.0f} Mb/s")
+        expect(mbit_s > 0.5, said[-1])
+    return ", ".join(said)
+
+
+def losses_never_silence_longer_than_the_kernel(mesh):
+    """Bytes are intact, and the longest silence at the reader is of the kernel's kind: what decides
+    it is the number of timeouts in a row, which chance gives to one as to the other."""
+    wait_for_peers(mesh)
+    said, late = [], []
+    with kernel_mesh() as kernel:
+        for per_mille, size in ((1, 20_000_000), (10, 20_000_000), (50, 4_000_000)):
+            for direction in ("up", "down"):
+                gaps = []
+                for where in (mesh, kernel):
+                    with loss(where, per_mille):
+                        gaps.append(transfer(where, "4", direction, size)["gap_s"])
+                said.append(f"{per_mille / 10:g} % {direction} {gaps[0]:.2f} s "
+                            f"(kernel {gaps[1]:.2f})")
+                if gaps[0] > 2 * max(gaps[1], 0.45 if per_mille <= 10 else 0.9):
+                    late.append(said[-1])
+    expect(not late, f"silent longer than the kernel: {late}")
+    return ", ".join(said)
+
+
+HELD, HOLDERS = 50_000, 4
+
+
+def fifty_thousand_connections_at_once(mesh):
+    wait_for_peers(mesh)
+    prepare_for_many(mesh)
+    before = level(mesh, NODE)
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(Client(mesh, "hold", both("tcp-peer"), PORT,
+                                              HELD // HOLDERS)) for _ in range(HOLDERS)]
+        opened = [client.hear() for client in clients]
+        expect_equal([(HELD // HOLDERS, 0)] * HOLDERS, [(o["open"], o["failed"]) for o in opened],
+                     "connections opened, and failed")
+        held = level(mesh, NODE)
+        expect(held.tcp_connections >= 2 * HELD, f"the plane has {held.tcp_connections:.0f}")
+        for client in clients:
+            client.tell("check")
+        expect_equal(HELD, sum(client.hear()["answered"] for client in clients),
+                     "answers on open connections")
+        for client in clients:
+            client.tell("close")
+            client.hear()
+    wait_for_level(mesh, NODE, before, resident_more=1 << 40)
+    each = (held.resident_bytes - before.resident_bytes) / HELD
+    return (f"{HELD} opened in {max(o['seconds'] for o in opened):.1f} s, {each:.0f} bytes each "
+            f"with both halves, {held.resident_bytes >> 20} MB resident")
+
+
+def prepare_for_many(mesh):
+    """Clients and servers that can: the plane is to be the narrow place."""
+    for pod in mesh.topology.pods:
+        shell.run(shell.in_netns(mesh.netns(pod.name), [
+            "sysctl", "-qw", "net.core.somaxconn=65535", "net.ipv4.tcp_max_syn_backlog=65535",
+            "net.ipv4.ip_local_port_range=1024 65535", "net.ipv4.tcp_tw_reuse=1"]))
+
+
+SHORT = 100_000
+
+
+def hundred_thousand_short_connections(mesh):
+    """By both families, ended first by the client and by the server."""
+    wait_for_peers(mesh)
+    prepare_for_many(mesh)
+    _churn(mesh, "4", 2000, "client", 4)  # what grows once has grown
+    before = level(mesh, NODE)
+    stats = measure.node_stats(mesh, NODE)
+    began = time.monotonic()
+    for family in ("4", "6"):
+        for who in ("client", "server"):
+            heard = _churn(mesh, family, SHORT // 4, who, 4)
+            expect_equal({}, heard["failed"], f"IPv{family}, ended by the {who}: failures")
+    seconds = time.monotonic() - began
+    after = measure.node_stats(mesh, NODE)
+    name = "meltemi_worker_connect_no_port_total"
+    expect_equal(stats.get(name), after.get(name), "connections without a source port")
+    wait_for_level(mesh, NODE, before, resident_more=32 << 20)
+    more = (level(mesh, NODE).resident_bytes - before.resident_bytes) >> 10
+    return f"{SHORT / seconds:.0f}/s, {more} KB more afterwards"
+
+
+def matrix(mesh):
+    """Lines of the whole table: every family, direction, loss and number of streams."""
+    wait_for_peers(mesh)
+    yield f"Linux {os.uname().release}, CUBIC at all ends, the plane with two workers; iperf3 for"
+    yield "2 s, Mb/s; then one stream of 20 MB (4 MB at 5 %), the longest silence at its reader, s"
+    heads = "".join(f"{head:>10}" for head in ("plane", "kernel", "silence", "kernel"))
+    yield f"{'':16}{'streams':>8}{'lost %':>8}{heads}"
+    with kernel_mesh() as kernel:
+        for family in ("4", "6"):
+            for direction in ("up", "down"):
+                for streams in (1, 8, 64):
+                    for per_mille in (0, 1, 10, 50):
+                        yield _row(mesh, kernel, family, direction, streams, per_mille)
+
+
+def _row(mesh, kernel, family, direction, streams, per_mille):
+    rates, gaps = [], []
+    for where in (mesh, kernel):
+        with loss(where, per_mille):
+            rates.append(iperf(where, family, streams, direction, 2))
+            if streams == 1:
+                size = 20_000_000 if per_mille < 50 else 4_000_000
+                gaps.append(transfer(where, family, direction, size)["gap_s"])
+    return (f"IPv{family} {direction:<11}{streams:>8}{per_mille / 10:>8g}"
+            + "".join(f"{rate:>10.0f}" for rate in rates)
+            + "".join(f"{gap:>10.3f}" for gap in gaps))
+
+
+TESTS = (iperf3_streams_and_losses, losses_never_silence_longer_than_the_kernel,
+         fifty_thousand_connections_at_once, hundred_thousand_short_connections)
+
+
+def tests():
+    """[(name, function of mesh, topology)]"""
+    return [(f"opaque_{test.__name__}", test, TOPOLOGY) for test in TESTS]
