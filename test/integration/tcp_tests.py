@@ -4,6 +4,7 @@ kernel's routing is measured beside the plane's."""
 import contextlib
 import json
 import os
+import re
 import subprocess
 import time
 
@@ -213,7 +214,11 @@ def hundred_thousand_short_connections(mesh):
     for family in ("4", "6"):
         for who in ("client", "server"):
             heard = _churn(mesh, family, SHORT // 4, who, 4)
-            expect_equal({}, heard["failed"], f"IPv{family}, ended by the {who}: failures")
+            now = measure.node_stats(mesh, NODE)
+            expect_equal({}, heard["failed"], f"IPv{family}, ended by the {who}: failures; " + str(
+                {name: now[name] - stats.get(name, 0) for name in now
+                 if re.match(r"meltemi_(tcp|worker|ip)_.*(fail|drop|refus|no_|full|reset)", name)
+                 and now[name] != stats.get(name, 0)}))
     seconds = time.monotonic() - began
     after = measure.node_stats(mesh, NODE)
     name = "meltemi_worker_connect_no_port_total"

@@ -29,7 +29,10 @@ struct Algorithm {
   tcp::TcpOptions tcp;
 };
 
-std::vector<Algorithm> Algorithms() { return {{.name = "cubic", .tcp = {}}}; }
+std::vector<Algorithm> Algorithms() {
+  return {{.name = "cubic", .tcp = {.congestion = tcp::CongestionAlgorithm::kCubic}},
+          {.name = "newreno", .tcp = {.congestion = tcp::CongestionAlgorithm::kNewReno}}};
+}
 
 struct Row {
   uint32_t lost_per_million;
