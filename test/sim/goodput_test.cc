@@ -30,7 +30,7 @@ struct Algorithm {
 };
 
 std::vector<Algorithm> Algorithms() {
-  return {{.name = "cubic", .tcp = {}},
+  return {{.name = "cubic", .tcp = {.congestion = tcp::CongestionAlgorithm::kCubic}},
           {.name = "newreno", .tcp = {.congestion = tcp::CongestionAlgorithm::kNewReno}}};
 }
 

@@ -76,6 +76,7 @@ class Plane {
   // When the next worker is due, if nothing arrives before.
   Instant NextAt() const;
 
+  const PlaneOptions& options() const { return options_; }
   int workers() const { return options_.workers; }
   worker::Worker& worker(int i) { return *slots_[i]->worker; }
   const worker::Worker& worker(int i) const { return *slots_[i]->worker; }
