@@ -11,7 +11,7 @@
 // Expect takes the next packet the stack sent and compares flags, sequence and acknowledgement
 // number, length and SACK blocks always, the rest when named: a seq not named is the end of what
 // was sent, an ack not named is the one sent last. The packet must have been sent at this instant
-// (the timer wheel's tick, 66 us, late at most). Whatever was sent, or happened, and was not
+// (a millisecond late at most: timers have ticks). Whatever was sent, or happened, and was not
 // expected fails the test, and a failure prints the whole exchange.
 //
 // The peer is 10.0.0.2:40000 (or its IPv6 twin), the stack 10.0.0.1:80. The clock begins at 0.
@@ -63,6 +63,9 @@ class Exchange {
   Exchange& After(Duration d);
 
   Exchange& Peer(Packet packet);
+  // The peer sends text until our window is shut and we have said so; what we send meanwhile is
+  // forgotten. For Reader::kIdle. Returns the peer's next number.
+  uint32_t FillWindow();
   Exchange& PeerBurst(std::vector<Packet> packets);  // one call of Receive
   Exchange& Expect(Packet packet);
   Exchange& ExpectNothing();                      // up to now
@@ -98,6 +101,7 @@ class Exchange {
   Packet Take();  // the next packet sent, to look at; the numbers expected next do not follow
   Duration now() const { return now_ - kStart; }
   uint32_t our_isn() const { return our_isn_; }
+  uint32_t clock_offset() const { return clock_offset_; }
   const FourTuple& tuple() const { return tuple_; }
 
  private:
@@ -135,10 +139,12 @@ class Exchange {
   uint32_t our_isn_ = 0;
   uint32_t clock_offset_ = 0;  // our timestamp at the start
   std::optional<uint32_t> peer_clock_;
-  uint32_t our_ts_ = 0;        // relative: the latest
-  uint32_t peer_nxt_ = 0;      // relative: what the peer says next
-  uint32_t our_nxt_ = 0;       // relative: the end of what we sent
-  uint32_t our_ack_ = 0;       // relative: what we acknowledged last
+  uint32_t our_ts_ = 0;    // relative: the latest
+  uint32_t peer_nxt_ = 0;  // relative: what the peer says next
+  uint32_t our_nxt_ = 0;   // relative: the end of what we sent
+  uint32_t our_ack_ = 0;   // relative: what we acknowledged last
+  uint32_t our_edge_ = 0;  // relative: the right edge of the window we offered
+  uint8_t our_scale_ = 0;
   uint32_t expected_nxt_ = 0;  // as our_nxt_, of what was expected
   uint32_t expected_ack_ = 0;
   uint32_t queued_ = 0;    // bytes given to Send
