@@ -45,6 +45,7 @@ absl::Status CheckReload(const agent::Bootstrap& running, const agent::Bootstrap
       {"meltemi.workers", running.workers == next.workers},
       {"meltemi.cpus", running.cpus == next.cpus},
       {"meltemi.busy_poll_us_max", running.busy_poll_max == next.busy_poll_max},
+      {"meltemi.idle_nap_us_max", running.idle_nap_max == next.idle_nap_max},
       {"meltemi.memory_mb", running.memory_mb == next.memory_mb},
       {"meltemi.hugepages", running.hugepages == next.hugepages},
       {"meltemi.access_log_path", running.access_log_path == next.access_log_path},

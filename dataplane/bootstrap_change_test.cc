@@ -23,6 +23,7 @@ meltemi:
   workers: 1
   cpus: [0]
   busy_poll_us_max: 50
+  idle_nap_us_max: 100
   memory_mb: 64
   hugepages: false
   access_log_path: /log
@@ -72,11 +73,12 @@ TEST(BootstrapChange, WhatElseDiffersIsNamed) {
         {"clusters: [{name: one}]", "clusters: [{name: two}]", "static_resources.clusters"},
         {"cpus: [0]", "cpus: [1]", "meltemi.cpus"},
         {"workers: 1\n  cpus: [0]", "workers: 2\n  cpus: [0, 0]", "meltemi.workers"},
-        {"us_max: 50", "us_max: 51", "meltemi.busy_poll_us_max"},
+        {"poll_us_max: 50", "poll_us_max: 51", "meltemi.busy_poll_us_max"},
+        {"nap_us_max: 100", "nap_us_max: 101", "meltemi.idle_nap_us_max"},
         {"memory_mb: 64", "memory_mb: 65", "meltemi.memory_mb"},
         {"hugepages: false", "hugepages: true", "meltemi.hugepages"},
         {"/log", "/logs", "meltemi.access_log_path"},
-        {"max: 100", "max: 101", "meltemi.connections_max"},
+        {"connections_max: 100", "connections_max: 101", "meltemi.connections_max"},
         {"/token", "/other", "meltemi.ca"}}) {
     const absl::Status status = Reload(row.from, row.to);
     EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << row.to;

@@ -137,7 +137,8 @@ void Node::CreateWorkers() {
     }
     slot.worker = std::make_unique<worker::Worker>(options, links, worker::MonotonicNow());
     const worker::RunnerOptions run{.cpu = bootstrap_.cpus.empty() ? -1 : bootstrap_.cpus[i],
-                                    .busy_poll_max = bootstrap_.busy_poll_max};
+                                    .busy_poll_max = bootstrap_.busy_poll_max,
+                                    .nap_max = bootstrap_.idle_nap_max};
     slot.runner = std::make_unique<worker::Runner>(run, slot.worker.get(), &slot.bell);
   }
 }

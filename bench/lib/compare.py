@@ -1,5 +1,6 @@
 """The runs that bench/compare and bench/first_figure make."""
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -27,7 +28,8 @@ def prepare(options):
     if options.no_build or "MELTEMI_NODE_BINARY" in os.environ:
         return
     subprocess.run([os.path.join(ROOT, "deploy/dev/setup")], check=True)
-    done = subprocess.run(["bazel", "build", "//dataplane:meltemi-node",
+    config = ["--config=release"] if options.release else []
+    done = subprocess.run(["bazel", "build", *config, "//dataplane:meltemi-node",
                            "//bench/load:meltemi-load"], cwd=ROOT, check=False)
     if done.returncode != 0:
         sys.exit("the build failed")
@@ -61,6 +63,8 @@ def common_flags(parser):
     parser.add_argument("--realtime", action="store_true",
                         help="the proxy and the generator are SCHED_FIFO: other work stands still")
     parser.add_argument("--no-build", action="store_true")
+    parser.add_argument("--release", action="store_true",
+                        help="build with link-time optimisation, as for production: some minutes")
 
 
 def run(names, plan, scenarios, realtime, idle_s=0.0):
@@ -110,6 +114,13 @@ def first_figure(options):
 
 
 def compare(options):
+    against = None
+    if options.against:
+        try:
+            with open(f"{options.against}/comparison.json") as file:
+                against = json.load(file)["goals"]
+        except (OSError, ValueError, KeyError) as error:
+            sys.exit(f"--against {options.against}: no comparison there: {error}")
     prepare(options)
     quick = options.quick
     plan = scenarios_lib.Plan(
@@ -129,10 +140,10 @@ def compare(options):
             extra["bulk"] = bulk.run(3 if quick else plan.rounds, 1 if quick else 3)
         runner, extra["idle"] = run(names, plan, scenarios_lib.standard(wanted), options.realtime,
                                     0.0 if "idle" not in wanted else 2.0 if quick else 5.0)
-    return _write(options, plan, runner, extra)
+    return _write(options, plan, runner, extra, against)
 
 
-def _write(options, plan, runner, extra):
+def _write(options, plan, runner, extra, against):
     data = {"machine": machine.describe(ROOT), "how": noise_text(runner, plan),
             "accounting": plan.accounting, "capacity": runner.capacity, "extra": extra,
             "blocks": page.blocks_as_json(runner.blocks), "dropped": runner.dropped,
@@ -140,6 +151,9 @@ def _write(options, plan, runner, extra):
     figures = tables.Figures(runner.blocks, plan.accounting, data["machine"]["cycles_per_second"])
     data["goals"] = page.goals(figures, extra)
     print(page.write(options.output, data, figures, extra))
+    if against is not None:
+        print(f"## Against {options.against}\n")
+        print(tables.text(*page.agreement(data["goals"], against)))
     print(f"written: {options.output}", file=sys.stderr)
     for scenario, name, errors in runner.errors:
         print(f"errors: {scenario}, {name}: {errors}", file=sys.stderr)

@@ -183,6 +183,7 @@ void ReadMeltemi(Reader in, Bootstrap* out) {
     in.Fail("cpus", "must have one entry per worker");
   }
   out->busy_poll_max = Duration::Micros(in.Int("busy_poll_us_max", 200, 0, 1'000'000));
+  out->idle_nap_max = Duration::Micros(in.Int("idle_nap_us_max", 4000, 0, 1'000'000));
   out->memory_mb = static_cast<uint32_t>(in.Int("memory_mb", 128, 16, 1 << 20));
   out->hugepages = in.Bool("hugepages", false);
   out->access_log_path = in.Text("access_log_path");

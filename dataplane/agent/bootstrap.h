@@ -74,6 +74,7 @@ struct Bootstrap {
   int workers = 1;
   std::vector<int> cpus;  // one per worker; empty: not pinned
   Duration busy_poll_max = Duration::Micros(200);
+  Duration idle_nap_max = Duration::Millis(4);
   uint32_t memory_mb = 128;
   bool hugepages = false;
   std::string access_log_path;

@@ -40,6 +40,7 @@ meltemi:
   workers: 2
   cpus: [3, 5]
   busy_poll_us_max: 0
+  idle_nap_us_max: 0
   memory_mb: 64
   hugepages: true
   access_log_path: /dev/stdout
@@ -97,6 +98,7 @@ TEST(Bootstrap, ReadsTheSectionOfOurOwn) {
   EXPECT_EQ(b.workers, 2);
   EXPECT_EQ(b.cpus, (std::vector<int>{3, 5}));
   EXPECT_TRUE(b.busy_poll_max.zero());
+  EXPECT_TRUE(b.idle_nap_max.zero());
   EXPECT_EQ(b.memory_mb, 64u);
   EXPECT_TRUE(b.hugepages);
   EXPECT_EQ(b.access_log_path, "/dev/stdout");
@@ -149,6 +151,7 @@ TEST(Bootstrap, DefaultsHold) {
   EXPECT_EQ(b.workers, 1);
   EXPECT_TRUE(b.cpus.empty());
   EXPECT_EQ(b.busy_poll_max, Duration::Micros(200));
+  EXPECT_EQ(b.idle_nap_max, Duration::Millis(4));
   EXPECT_EQ(b.memory_mb, 128u);
   EXPECT_FALSE(b.hugepages);
   EXPECT_EQ(b.access_log_path, "");

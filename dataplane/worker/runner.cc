@@ -16,6 +16,8 @@ namespace {
 constexpr uint64_t kBell = UINT64_MAX;
 constexpr int kTurnsPerPoll = 64;  // under load: how often cold ports are looked at
 constexpr Duration kSleepMax = Duration::Seconds(1);
+constexpr Duration kNapAfter = Duration::Millis(1);
+constexpr int64_t kNapShare = 8;  // a nap is an eighth of the idle time so far
 
 }  // namespace
 
@@ -52,11 +54,18 @@ void Runner::Run() {
     if (worker_->ports().version() != ports_version_) RebuildEpoll();
     now = MonotonicNow();
     if (worker_->busy()) idle_since = now;
-    if (!can_sleep_ || deadline <= now || now - idle_since < spin_ || worker_->busy()) {
-      if (++turns % kTurnsPerPoll == 0) Poll(0, now);
+    const bool may_nap = !options_.nap_max.zero() && now - idle_since >= kNapAfter;
+    if (deadline <= now || now - idle_since < spin_ || worker_->busy() ||
+        (!can_sleep_ && !may_nap)) {
+      if (++turns % kTurnsPerPoll == 0) Poll(Duration(), now);
       continue;
     }
-    Sleep();
+    if (!can_sleep_) {
+      Sleep(std::min((now - idle_since) / kNapShare, options_.nap_max));
+      now = MonotonicNow();
+      continue;
+    }
+    Sleep(kSleepMax);
     const Instant woke = MonotonicNow();
     Adapt(woke - now);
     now = idle_since = woke;
@@ -94,16 +103,16 @@ void Runner::DisarmPorts() {
   }
 }
 
-void Runner::Sleep() {
+void Runner::Sleep(Duration longest) {
   bell_->Arm();
   ArmPorts();
   const Instant deadline = Turn(MonotonicNow());
   if (!worker_->busy()) {
     const Instant now = MonotonicNow();
-    const Duration wait = deadline.never() ? kSleepMax : std::min(deadline - now, kSleepMax);
+    const Duration wait = deadline.never() ? longest : std::min(deadline - now, longest);
     if (wait > Duration()) {
       worker_->CountSleep();
-      Poll(static_cast<int>((wait.micros() + 999) / 1000), now);
+      Poll(wait, now);
     }
   }
   DisarmPorts();
@@ -120,9 +129,11 @@ void Runner::Adapt(Duration slept) {
   }
 }
 
-void Runner::Poll(int timeout_ms, Instant now) {
+void Runner::Poll(Duration timeout, Instant now) {
   std::array<epoll_event, 64> events;
-  const int n = epoll_wait(epoll_, events.data(), events.size(), timeout_ms);
+  const timespec wait = {.tv_sec = timeout.nanos() / 1'000'000'000,
+                         .tv_nsec = timeout.nanos() % 1'000'000'000};
+  const int n = epoll_pwait2(epoll_, events.data(), events.size(), &wait, nullptr);
   for (int i = 0; i < n; ++i) {
     if (events[i].data.u64 == kBell) continue;
     const auto id = static_cast<ip::PortId>(events[i].data.u64);

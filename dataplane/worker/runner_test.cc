@@ -51,7 +51,7 @@ class RunnerTest : public ::testing::Test {
   ~RunnerTest() override { close(event_fd_); }
 
   // Runs until something calls Stop; returns how often the worker slept.
-  uint64_t Run(std::vector<LookedAt*> ports) {
+  uint64_t Run(std::vector<LookedAt*> ports, Duration nap_max = Duration()) {
     Worker worker({},
                   {.pool = &pool_,
                    .snapshots = &snapshots_,
@@ -70,7 +70,7 @@ class RunnerTest : public ::testing::Test {
       a->rx_queue = 0;
       mail_.Push(AttachPort{std::move(a)});
     }
-    Runner({.busy_poll_max = Duration()}, &worker, &bell_).Run();
+    Runner({.busy_poll_max = Duration(), .nap_max = nap_max}, &worker, &bell_).Run();
     return sleeps();
   }
   void Stop() {
@@ -110,6 +110,18 @@ TEST_F(RunnerTest, QuietPortIsFoundBesideOneThatMustBePolled) {
   }});
   EXPECT_EQ(Run({&quiet, &polled}), 0u) << "what is polled does not wake";
   EXPECT_TRUE(found) << "not looked at within " << turns_since << " turns";
+}
+
+TEST_F(RunnerTest, WhatMustBePolledIsPolledBetweenNaps) {
+  int looks = 0;
+  int looks_since_nap = 0;
+  LookedAt polled({.on_receive = [&] {
+    if (sleeps() > 0) ++looks_since_nap;
+    if (++looks == 100'000'000 || looks_since_nap == 20) Stop();
+  }});
+  // Two turns for each nap: one before it, one after.
+  EXPECT_GE(Run({&polled}, Duration::Micros(100)), 8u);
+  EXPECT_GE(looks_since_nap, 20) << "never looked at again after a nap";
 }
 
 // The driver tells only of what comes after arming.

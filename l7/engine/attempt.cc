@@ -173,10 +173,10 @@ bool Engine::Impl::RetryOnResponse(Conn& up, Exchange& x, const http::ResponseHe
   x.up = ConnId{};
   up.exchange = ExchangeId{};
   const size_t before = up.in.size();
-  http1::Event event = up.responses->Next(&up.in);
+  http1::Event event = up.responses()->Next(&up.in);
   while (event == http1::Event::kBody) {
-    up.responses->TakeBody();
-    event = up.responses->Next(&up.in);
+    up.responses()->TakeBody();
+    event = up.responses()->Next(&up.in);
   }
   Consume(up, before - up.in.size());
   if (event == http1::Event::kEnd && head.keep_alive && x.request_complete) {

@@ -25,13 +25,13 @@ bool Engine::Impl::StepDownstream(Conn& conn, Instant now) {
   }
   if (conn.in.empty() && !conn.is_stream()) return false;
   const size_t before = conn.in.size();
-  const Event event = conn.requests->Next(&conn.in);
+  const Event event = conn.requests()->Next(&conn.in);
   Consume(conn, before - conn.in.size());
   switch (event) {
     case Event::kNeedMore: {
       const Duration limit = ManagerOf(conn).request_headers_timeout;
       const bool armed = conn.timer.kind == static_cast<uint8_t>(TimerKind::kRequestHead);
-      if (!limit.zero() && !armed && !conn.requests->idle()) {
+      if (!limit.zero() && !armed && !conn.requests()->idle()) {
         conn.timer.kind = static_cast<uint8_t>(TimerKind::kRequestHead);
         timers_->Schedule(&conn.timer, now + limit);
       }
@@ -41,7 +41,7 @@ bool Engine::Impl::StepDownstream(Conn& conn, Instant now) {
       BeginExchange(conn, now);
       return true;
     case Event::kError:
-      RefuseRequest(conn, conn.requests->reject(), now);
+      RefuseRequest(conn, conn.requests()->reject(), now);
       return false;
     case Event::kBody:
     case Event::kEnd:
@@ -79,13 +79,13 @@ void Engine::Impl::BeginExchange(Conn& conn, Instant now) {
   Pin(x.snapshot);
   x.listener = conn.listener;
   x.manager = &ManagerOf(conn);
-  x.head = conn.requests->TakeHead();
+  x.head = conn.requests()->TakeHead();
   x.authority = x.head.authority;
   x.path = x.original_path = x.head.path;
   x.idle_timeout = x.manager->stream_idle_timeout;
   x.close_after = !x.head.keep_alive;
   if (x.head.framing == http::Framing::kNone) {
-    CHECK(conn.requests->Next(&conn.in) == Event::kEnd);
+    CHECK(conn.requests()->Next(&conn.in) == Event::kEnd);
     x.request_complete = true;
   } else if (!x.manager->request_timeout.zero()) {
     timers_->Schedule(&x.request_timer, now + x.manager->request_timeout);
@@ -139,7 +139,7 @@ bool Engine::Impl::TakeRequestBody(Conn& conn, Exchange& x, Instant now) {
   Conn* up = conns_.Find(x.up);
   if (up == nullptr || !up->has_space) return false;
   const size_t before = conn.in.size();
-  const Event event = conn.requests->Next(&conn.in);
+  const Event event = conn.requests()->Next(&conn.in);
   Consume(conn, before - conn.in.size());
   const bool chunked = x.head.framing == http::Framing::kChunked && !up->is_stream();
   switch (event) {
@@ -149,7 +149,7 @@ bool Engine::Impl::TakeRequestBody(Conn& conn, Exchange& x, Instant now) {
       CHECK(false);  // the body's end comes first
       return false;
     case Event::kBody: {
-      Chain body = conn.requests->TakeBody();
+      Chain body = conn.requests()->TakeBody();
       x.bytes_received += body.size();
       Touch(x, now);
       if (x.replay_whole) {
@@ -173,7 +173,7 @@ bool Engine::Impl::TakeRequestBody(Conn& conn, Exchange& x, Instant now) {
     }
     case Event::kEnd: {
       Chain out;
-      const std::string_view trailers = conn.requests->trailers();
+      const std::string_view trailers = conn.requests()->trailers();
       const bool ok = up->is_stream() ? EndStreamBody(*up, trailers)
                                       : !chunked || http1::WriteLastChunk(trailers, pool_, &out);
       if (!ok) {
@@ -189,12 +189,12 @@ bool Engine::Impl::TakeRequestBody(Conn& conn, Exchange& x, Instant now) {
       ++counters_.downstream_protocol_errors;
       if (x.response_started) {
         AbortResponse(x, telemetry::kDownstreamProtocolError,
-                      http::DetailsOf(conn.requests->reject()), now);
+                      http::DetailsOf(conn.requests()->reject()), now);
       } else {
         DropUpstream(x, now);
         Reply(x,
-              {.status = http::StatusOf(conn.requests->reject()),
-               .details = http::DetailsOf(conn.requests->reject()),
+              {.status = http::StatusOf(conn.requests()->reject()),
+               .details = http::DetailsOf(conn.requests()->reject()),
                .flags = telemetry::kDownstreamProtocolError},
               now);
       }
@@ -206,12 +206,12 @@ bool Engine::Impl::TakeRequestBody(Conn& conn, Exchange& x, Instant now) {
 // Reads and drops what has come of the body: whether the connection can go on after a reply that
 // did not wait for it depends on whether its end is here.
 void Engine::Impl::DiscardRequestBody(Conn& conn, Exchange& x) {
-  if (x.request_complete || !conn.requests->in_body()) return;
+  if (x.request_complete || !conn.requests()->in_body()) return;
   const size_t before = conn.in.size();
   while (true) {
-    const Event event = conn.requests->Next(&conn.in);
+    const Event event = conn.requests()->Next(&conn.in);
     if (event == Event::kBody) {
-      x.bytes_received += conn.requests->TakeBody().size();
+      x.bytes_received += conn.requests()->TakeBody().size();
       continue;
     }
     x.request_complete = event == Event::kEnd;

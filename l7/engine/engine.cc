@@ -289,8 +289,9 @@ ConnId Engine::Impl::OnAccept(const Accepted& accepted, Instant now) {
   }
   if (http) {
     const config::HttpManager& manager = ManagerOf(conn);
-    conn.requests.emplace(pool_, http1::HeadLimits{.header_bytes_max = manager.header_bytes_max,
-                                                   .header_count_max = manager.header_count_max});
+    conn.part.emplace<RequestReader>(
+        pool_, http1::HeadLimits{.header_bytes_max = manager.header_bytes_max,
+                                 .header_count_max = manager.header_count_max});
     AwaitRequest(conn, now);
     const bool automatic = manager.codec == config::HttpCodec::kAuto;
     conn.sniff = automatic && accepted.alpn.empty();

@@ -280,7 +280,7 @@ void Engine::Impl::WriteRequest(Exchange& x, Instant now) {
   x.attempt_started = now;
   x.upstream_local = up.local;
   ++up.request_count;
-  up.responses->Expect(x.head.method);
+  up.responses()->Expect(x.head.method);
   const bool chunked = x.head.framing == http::Framing::kChunked && !up.is_stream();
   // RFC 9110 8.6: a method that usually has content says when it has none.
   const bool zero = x.head.headers.Has(Known::kContentLength);
@@ -302,7 +302,7 @@ void Engine::Impl::WriteRequest(Exchange& x, Instant now) {
   }
   Conn& down = conns_[x.down];
   if (x.request_complete && chunked) {
-    ok = ok && http1::WriteLastChunk(down.requests->trailers(), pool_, &out);
+    ok = ok && http1::WriteLastChunk(down.requests()->trailers(), pool_, &out);
   }
   if (!ok) {
     ++counters_.buffers_exhausted;
@@ -312,7 +312,7 @@ void Engine::Impl::WriteRequest(Exchange& x, Instant now) {
   }
   x.head_written = true;
   Write(up, std::move(out));
-  if (up.is_stream() && x.request_complete && !EndStreamBody(up, down.requests->trailers())) {
+  if (up.is_stream() && x.request_complete && !EndStreamBody(up, down.requests()->trailers())) {
     ++counters_.buffers_exhausted;
     DropUpstream(x, now);
     return Reply(x, {.status = 503, .details = "overload", .flags = telemetry::kOverloadManager},

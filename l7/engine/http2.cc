@@ -89,7 +89,7 @@ void Engine::Impl::BecomeHttp2(Conn& down) {
   options.headers = {.bytes_max = manager.header_bytes_max, .count_max = manager.header_count_max};
   down.sniff = false;
   down.kind = Conn::Kind::kHttp2Down;
-  down.requests.reset();
+  down.part.emplace<std::monostate>();
   down.http2 = std::make_unique<Http2Half>(options, &hpack_memory_, pool_);
   if (down.drain) down.http2->session.BeginDrain();
   FlushLater(down);
@@ -151,7 +151,7 @@ void Engine::Impl::OnSessionEvent(Conn& carrier, Event event, Instant now) {
   switch (event) {
     case Event::kResponse:
       if (stream == nullptr) return;
-      stream->responses->stream().PutHead(session.TakeResponse());
+      stream->responses()->stream().PutHead(session.TakeResponse());
       return PumpStream(stream->id, now);
     case Event::kBody: {
       Chain body = session.TakeBody();
@@ -162,10 +162,10 @@ void Engine::Impl::OnSessionEvent(Conn& carrier, Event event, Instant now) {
     case Event::kEnd: {
       const std::optional<http::HeaderBlock> trailers = session.TakeTrailers();
       if (stream == nullptr) return;
-      if (stream->requests.has_value()) {
-        stream->requests->stream().PutEnd(TrailersToText(trailers));
+      if (stream->requests() != nullptr) {
+        stream->requests()->stream().PutEnd(TrailersToText(trailers));
       } else {
-        stream->responses->stream().PutEnd(TrailersToText(trailers));
+        stream->responses()->stream().PutEnd(TrailersToText(trailers));
       }
       return PumpStream(stream->id, now);
     }
@@ -234,10 +234,10 @@ void Engine::Impl::BeginStream(Conn& carrier, Instant now) {
   stream->source = from.source;
   stream->secure = from.secure;
   stream->stream = number;
-  stream->requests.emplace();
+  stream->part.emplace<RequestReader>();
   const bool ended = head.framing == http::Framing::kNone;
-  stream->requests->stream().PutHead(std::move(head));
-  if (ended) stream->requests->stream().PutEnd({});
+  stream->requests()->stream().PutHead(std::move(head));
+  if (ended) stream->requests()->stream().PutEnd({});
   from.http2->streams.emplace(number, stream->id);
   PumpDownstream(stream->id, now);
 }
@@ -407,7 +407,7 @@ bool Engine::Impl::OpenStream(Exchange& x, Conn& carrier, Instant now) {
   // A reuse race is one of a connection that was at rest (IsReuseRace).
   stream->request_count = from.http2->streams.empty() ? from.request_count : 0;
   ++from.request_count;
-  stream->responses.emplace();
+  stream->part.emplace<ResponseReader>();
   BindUpstream(x, *stream);
   const uint32_t limit = from.cluster->settings().requests_per_connection_max;
   if (limit != 0 && from.request_count >= limit) {

@@ -196,7 +196,7 @@ static telemetry::Protocol ProtocolOf(http::Version version) {
 
 void Engine::Impl::MakeRecord(const Exchange& x, const Conn& down, Instant now) {
   if (x.manager->access_logs.empty()) return;
-  telemetry::AccessRecord record;
+  telemetry::AccessRecord& record = engine_->records_.emplace_back();
   record.start_unix_nanos = options_.wall_clock.UnixNanos(x.started);
   record.duration = now - x.started;
   record.upstream_service_time = x.service_time;
@@ -225,7 +225,6 @@ void Engine::Impl::MakeRecord(const Exchange& x, const Conn& down, Instant now) 
   if (x.route != nullptr) record.route_name.Set(x.route->name);
   record.upstream_failure_reason.Set(x.failure);
   record.source_workload.Set(down.source.view());
-  engine_->records_.push_back(record);
 }
 
 }  // namespace meltemi::engine

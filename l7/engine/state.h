@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "absl/container/btree_map.h"
@@ -110,19 +111,23 @@ struct Conn {
   bool listener_gone = false;
   std::string listener_name;
   telemetry::FixedText<64> source;
-  std::optional<RequestReader> requests;
 
   // Upstream.
   cluster::Cluster* cluster = nullptr;
   cluster::Host* host = nullptr;
   uint32_t request_count = 0;
-  uint32_t tls = config::kNoTls;  // it was opened with
-  std::optional<ResponseReader> responses;
+  uint32_t tls = config::kNoTls;                         // it was opened with
   AttemptFailure broken = AttemptFailure::kTermination;  // how the upstream ended it
 
   // TCP proxy.
   ConnId peer;
-  std::optional<TcpHalf> tcp;  // of the downstream half
+
+  // What it is used for: downstream HTTP, upstream HTTP, the downstream half of a TCP proxy. Never
+  // two of them, so they share their place; nothing for the carrier of streams.
+  std::variant<std::monostate, RequestReader, ResponseReader, TcpHalf> part;
+  RequestReader* requests() { return std::get_if<RequestReader>(&part); }
+  ResponseReader* responses() { return std::get_if<ResponseReader>(&part); }
+  TcpHalf* tcp() { return std::get_if<TcpHalf>(&part); }
 };
 
 struct Exchange {

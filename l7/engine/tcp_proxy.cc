@@ -10,14 +10,14 @@ namespace meltemi::engine {
 
 void Engine::Impl::BeginTcp(Conn& down, Instant now) {
   ++counters_.tcp_proxied;
-  down.tcp.emplace();
+  down.part.emplace<TcpHalf>();
   const auto& proxy = std::get<config::TcpProxy>(ListenerOf(down).filter);
   const config::WeightedCluster& target =
       route::PickCluster(proxy.clusters, proxy.total_weight, *prng_);
-  down.tcp->cluster_name = target.name;
+  down.tcp()->cluster_name = target.name;
   if (target.cluster != config::kNoIndex) {
-    down.tcp->cluster_id = down.snapshot->clusters[target.cluster].stable_id;
-    down.tcp->cluster_known = true;
+    down.tcp()->cluster_id = down.snapshot->clusters[target.cluster].stable_id;
+    down.tcp()->cluster_known = true;
   }
   if (!proxy.idle_timeout.zero()) {
     down.timer.kind = static_cast<uint8_t>(TimerKind::kConnIdle);
@@ -29,7 +29,7 @@ void Engine::Impl::BeginTcp(Conn& down, Instant now) {
 void Engine::Impl::ConnectTcp(ConnId id, Instant now) {
   Conn& down = conns_[id];
   cluster::Cluster* cluster =
-      down.tcp->cluster_known ? clusters_.Find(down.tcp->cluster_id) : nullptr;
+      down.tcp()->cluster_known ? clusters_.Find(down.tcp()->cluster_id) : nullptr;
   if (cluster == nullptr || cluster->removed()) {
     return FailTcp(down, telemetry::kNoClusterFound, "cluster_not_found", now);
   }
@@ -41,8 +41,8 @@ void Engine::Impl::ConnectTcp(ConnId id, Instant now) {
   if (host == nullptr) {
     return FailTcp(down, telemetry::kNoHealthyUpstream, "no_healthy_upstream", now);
   }
-  ++down.tcp->attempt_count;
-  down.tcp->upstream_remote = host->address;
+  ++down.tcp()->attempt_count;
+  down.tcp()->upstream_remote = host->address;
   const ConnId up = OpenUpstream(cluster, host, Conn::Kind::kTcpUp, now);
   if (!up.valid()) {
     return FailTcp(down, telemetry::kUpstreamOverflow, "upstream_overflow", now);
@@ -56,7 +56,7 @@ void Engine::Impl::TcpConnectFailed(ConnId id, ConnectError error, Instant now) 
   if (down == nullptr) return;
   down->peer = ConnId{};
   const auto& proxy = std::get<config::TcpProxy>(ListenerOf(*down).filter);
-  if (down->tcp->attempt_count < proxy.connect_attempt_count_max) return ConnectTcp(id, now);
+  if (down->tcp()->attempt_count < proxy.connect_attempt_count_max) return ConnectTcp(id, now);
   const uint32_t limit =
       proxy.connect_attempt_count_max > 1 ? uint32_t{telemetry::kUpstreamRetryLimitExceeded} : 0;
   FailTcp(*down, telemetry::kUpstreamConnectionFailure | limit,
@@ -67,8 +67,8 @@ void Engine::Impl::TcpConnectFailed(ConnId id, ConnectError error, Instant now) 
 }
 
 void Engine::Impl::FailTcp(Conn& down, uint32_t flag, std::string_view details, Instant now) {
-  down.tcp->flags |= flag;
-  down.tcp->details = details;
+  down.tcp()->flags |= flag;
+  down.tcp()->details = details;
   EndTcp(down.id, Action::Kind::kAbort, now);
 }
 
@@ -81,7 +81,7 @@ void Engine::Impl::PumpTcp(ConnId from_id, Instant now) {
   Conn& down = from->kind == Conn::Kind::kTcpDown ? *from : *to;
   if (!from->in.empty()) {
     const size_t size = from->in.size();
-    (from == &down ? down.tcp->bytes_received : down.tcp->bytes_sent) += size;
+    (from == &down ? down.tcp()->bytes_received : down.tcp()->bytes_sent) += size;
     Consume(*from, size);
     Write(*to, std::move(from->in));
     const Duration limit = std::get<config::TcpProxy>(ListenerOf(down).filter).idle_timeout;
@@ -117,25 +117,24 @@ void Engine::Impl::EndTcp(ConnId id, Action::Kind kind, Instant now) {
   Conn& down = conns_[id];
   const auto& proxy = std::get<config::TcpProxy>(ListenerOf(down).filter);
   if (!proxy.access_logs.empty()) {
-    telemetry::AccessRecord record;
+    telemetry::AccessRecord& record = engine_->records_.emplace_back();
     record.tcp = true;
     record.start_unix_nanos = options_.wall_clock.UnixNanos(down.opened);
     record.duration = now - down.opened;
     record.upstream_service_time = Duration::Nanos(-1);
     record.snapshot_sequence = down.snapshot->sequence;
     record.listener = down.listener;
-    record.response_flags = down.tcp->flags;
-    record.attempt_count = static_cast<uint8_t>(std::min(down.tcp->attempt_count, 255u));
-    record.bytes_received = down.tcp->bytes_received;
-    record.bytes_sent = down.tcp->bytes_sent;
+    record.response_flags = down.tcp()->flags;
+    record.attempt_count = static_cast<uint8_t>(std::min(down.tcp()->attempt_count, 255u));
+    record.bytes_received = down.tcp()->bytes_received;
+    record.bytes_sent = down.tcp()->bytes_sent;
     record.downstream_remote = down.remote;
     record.downstream_local = down.local;
-    record.upstream_host = down.tcp->upstream_remote;
-    record.upstream_local = down.tcp->upstream_local;
-    record.response_code_details.Set(down.tcp->details);
-    record.upstream_cluster.Set(down.tcp->cluster_name);
+    record.upstream_host = down.tcp()->upstream_remote;
+    record.upstream_local = down.tcp()->upstream_local;
+    record.response_code_details.Set(down.tcp()->details);
+    record.upstream_cluster.Set(down.tcp()->cluster_name);
     record.source_workload.Set(down.source.view());
-    engine_->records_.push_back(record);
   }
   if (Conn* up = conns_.Find(down.peer)) EndConn(*up, kind);
   EndConn(down, kind);

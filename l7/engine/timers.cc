@@ -48,7 +48,7 @@ void Engine::Impl::OnConnTimer(TimerKind kind, Conn& conn, Instant now) {
       if (conn.drain) return EndCarrier(conn, now);  // the peer never answered
       return DrainCarrier(conn);
     case Conn::Kind::kTcpDown:
-      conn.tcp->details = "idle_timeout";
+      conn.tcp()->details = "idle_timeout";
       return EndTcp(conn.id, Action::Kind::kRelease, now);
     case Conn::Kind::kTcpUp:
       return;  // its downstream half has the timer

@@ -97,7 +97,7 @@ ConnId Engine::Impl::OpenUpstream(cluster::Cluster* cluster, cluster::Host* host
   ++host->cx_active;
   ++host->stats.cx_total;
   if (kind == Conn::Kind::kTcpUp) ++host->rq_active;  // the load that the balancer sees
-  if (kind == Conn::Kind::kHttpUp) up.responses.emplace(pool_, http1::HeadLimits{});
+  if (kind == Conn::Kind::kHttpUp) up.part.emplace<ResponseReader>(pool_, http1::HeadLimits{});
   Action action;
   action.kind = Action::Kind::kConnect;
   action.conn = id;
@@ -113,7 +113,7 @@ void Engine::Impl::UpstreamConnected(Conn& up, Instant now) {
   if (up.kind == Conn::Kind::kTcpUp) {
     const ConnId down = up.peer, id = up.id;
     Report(up.cluster, up.host, cluster::Outcome::kSuccess, now);
-    if (Conn* client = conns_.Find(down)) client->tcp->upstream_local = up.local;
+    if (Conn* client = conns_.Find(down)) client->tcp()->upstream_local = up.local;
     PumpTcp(down, now);
     PumpTcp(id, now);
     return;
@@ -162,7 +162,7 @@ void Engine::Impl::PumpUpstream(ConnId id, Instant now) {
 
 bool Engine::Impl::StepUpstream(Conn& up, Exchange& x, Instant now) {
   const size_t before = up.in.size();
-  const Event event = up.responses->Next(&up.in);
+  const Event event = up.responses()->Next(&up.in);
   Consume(up, before - up.in.size());
   switch (event) {
     case Event::kNeedMore:
@@ -170,9 +170,9 @@ bool Engine::Impl::StepUpstream(Conn& up, Exchange& x, Instant now) {
     case Event::kHead: {
       Touch(x, now);
       x.response_bytes = true;
-      if (up.responses->head().status == 101) break;  // we never asked for an upgrade
-      if (up.responses->head().status < 200) return true;
-      http::ResponseHead head = up.responses->TakeHead();
+      if (up.responses()->head().status == 101) break;  // we never asked for an upgrade
+      if (up.responses()->head().status < 200) return true;
+      http::ResponseHead head = up.responses()->TakeHead();
       x.reusable = head.keep_alive;
       x.service_time = now - x.attempt_started;
       if (!RetryOnResponse(up, x, head, now)) WriteResponse(x, std::move(head), now);
@@ -180,7 +180,7 @@ bool Engine::Impl::StepUpstream(Conn& up, Exchange& x, Instant now) {
     }
     case Event::kBody: {
       Touch(x, now);
-      Chain body = up.responses->TakeBody();
+      Chain body = up.responses()->TakeBody();
       if (!WriteResponseBody(x, std::move(body))) {
         ++counters_.buffers_exhausted;
         AbortResponse(x, telemetry::kOverloadManager, "overload", now);
@@ -190,7 +190,7 @@ bool Engine::Impl::StepUpstream(Conn& up, Exchange& x, Instant now) {
     }
     case Event::kEnd:
       if (!x.response_started) return true;  // of a 1xx
-      FinishResponse(x, up.responses->trailers(), now);
+      FinishResponse(x, up.responses()->trailers(), now);
       return true;
     case Event::kError:
       break;
@@ -278,7 +278,7 @@ bool Engine::Impl::IsReuseRace(const Conn& up, const Exchange& x) const {
 void Engine::Impl::UpstreamEnded(Conn& up, Exchange& x, Instant now) {
   if (!up.is_stream()) ++up.cluster->stats.cx_destroy_remote;
   const AttemptFailure broken = up.broken;
-  if (x.response_started && up.responses->EndAtClose()) {
+  if (x.response_started && up.responses()->EndAtClose()) {
     return FinishResponse(x, {}, now);
   }
   if (x.response_started) {

@@ -58,6 +58,8 @@ enum ResponseFlag : uint32_t {
 enum class Protocol : uint8_t { kNone, kHttp10, kHttp11, kHttp2 };
 
 struct AccessRecord {
+  AccessRecord() {}  // not defaulted: else a record is zeroed before it is filled
+
   int64_t start_unix_nanos = 0;
   Duration duration;               // DURATION
   Duration upstream_service_time;  // x-envoy-upstream-service-time; negative: none

@@ -253,6 +253,10 @@ IDLE = topo.Topology(
                  "kind": "POD", "addresses": ["10.1.1.1/24"], "mtu": 1500},),
 )
 
+# And a port that cannot wake its worker, as a NIC's cannot.
+IDLE_POLLED = dataclasses.replace(IDLE, more_ports=(
+    {"name": "nic", "device": "null:", "kind": "POD", "addresses": ["10.1.1.1/24"]},))
+
 # Both ends of a vhost-user link between two nodes; workers that never spin.
 PING_PONG = dataclasses.replace(
     TOPOLOGY, busy_poll_us_max=0, uplink_socket=f"/run/meltemi-dev/{PREFIX}uplink.sock")
@@ -267,7 +271,7 @@ def cpu_seconds(pid):
     return total / 1e9
 
 
-def idle_node_costs_nothing(mesh):
+def idle_node_costs_nothing(mesh, share_max=0.01):
     """20 idle pods and a vhost-user port: less than 1 % of a core."""
     node = topo.NODE_A
     expect_equal(200, measure.curl_many(mesh, RATINGS, 1)[0].status, "a request before")
@@ -277,10 +281,16 @@ def idle_node_costs_nothing(mesh):
     sleeps, before, started = _sleeps(mesh, node), cpu_seconds(pid), time.monotonic()
     time.sleep(seconds)
     share = (cpu_seconds(pid) - before) / (time.monotonic() - started)
-    expect(share < 0.01, f"{100 * share:.2f} % of a core with {len(mesh.topology.pods)} idle pods")
+    expect(share < share_max,
+           f"{100 * share:.2f} % of a core with {len(mesh.topology.pods)} idle pods")
     expect(_sleeps(mesh, node) > sleeps, "the worker did not sleep")
     expect_equal(200, measure.curl_many(mesh, RATINGS, 1)[0].status, "a request after")
     return f"{100 * share:.2f} % of a core"
+
+
+def idle_node_with_polled_port_naps(mesh):
+    """Half of it is waking up, which other work on the machine makes dearer: 2 %."""
+    return idle_node_costs_nothing(mesh, 0.02)
 
 
 def _sleeps(mesh, node):
@@ -343,5 +353,7 @@ def tests():
     pings = (no_wake_up_is_lost_on_veth, no_wake_up_is_lost_on_vhost_user,
              requests_over_vhost_user, vhost_user_link_returns)
     return ([(t.__name__, t, TOPOLOGY) for t in links] +
-            [(idle_node_costs_nothing.__name__, idle_node_costs_nothing, IDLE)] +
+            [(idle_node_costs_nothing.__name__, idle_node_costs_nothing, IDLE),
+             (idle_node_with_polled_port_naps.__name__, idle_node_with_polled_port_naps,
+              IDLE_POLLED)] +
             [(t.__name__, t, PING_PONG) for t in pings])
