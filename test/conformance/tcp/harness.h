@@ -30,6 +30,7 @@
 
 #include "dataplane/packet/heap_pool.h"
 #include "dataplane/tcp/tcp.h"
+#include "l7/base/limits.h"
 #include "test/conformance/tcp/packet.h"
 
 namespace meltemi::tcp::conformance {
