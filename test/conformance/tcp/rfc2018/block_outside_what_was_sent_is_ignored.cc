@@ -5,10 +5,10 @@ namespace meltemi::tcp::conformance {
 
 TEST(Rfc2018, BlockOutsideWhatWasSentIsIgnored) {
   Exchange t;
-  t.Accept(Syn().Mss(1000).SackOk());
+  t.Accept(Syn().Mss(1000).SackOk(), 20_ms);
   t.Send(3000);
   t.Forget();
-  t.At(1_ms).Peer(Ack(1).Sack({{50'001, 60'001}}));
+  t.At(21_ms).Peer(Ack(1).Sack({{50'001, 60'001}}));
   t.ExpectNothing();
   EXPECT_EQ(t.counters().sack_blocks_invalid, 1u);
   t.Peer(Ack(3001));

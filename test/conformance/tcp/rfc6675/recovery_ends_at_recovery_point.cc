@@ -6,12 +6,12 @@ namespace meltemi::tcp::conformance {
 
 TEST(Rfc6675, RecoveryEndsAtRecoveryPoint) {
   Exchange t;
-  t.Accept(Syn().Mss(1000).SackOk());
+  t.Accept(Syn().Mss(1000).SackOk(), 20_ms);
   t.Send(6000);
   t.Forget();
-  t.At(10_ms).Peer(Ack(1).Sack({{1001, 6001}}));
+  t.At(30_ms).Peer(Ack(1).Sack({{1001, 6001}}));
   t.Expect(Data(1, 1000));
-  t.At(20_ms).Peer(Ack(6001));
+  t.At(40_ms).Peer(Ack(6001));
   t.Send(1000);
   t.Expect(Data(6001, 1000));
   t.Peer(Ack(7001));
