@@ -124,6 +124,8 @@ void Node::CreateWorkers() {
     options.tcp.isn_key = isn_key;
     options.tcp.conn_count_max =
         bootstrap_.connections_max == 0 ? limits::kTcpConnCountMax : bootstrap_.connections_max;
+    // Of this worker's packets: what is on its way through needs the rest.
+    options.tcp.memory_bytes_max = (uint64_t{bootstrap_.memory_mb} << 20) / n / 4 * 3;
     options.engine = {.conn_count_max = limits::kL7ConnCountMax,
                       .exchange_count_max = limits::kExchangeCountMax,
                       .wall_clock = ReadWallClock()};

@@ -1,5 +1,5 @@
-// The fifth check of RFC 9293 3.10.7.4: acknowledgements. RFC 5681, 6582 (NewReno), 6675 (SACK),
-// 6298.
+// The fifth check of RFC 9293 3.10.7.4: acknowledgements. RFC 5681, 2018 and 2883 (SACK), 6298.
+// What they say about losses is in recovery.cc.
 #include <algorithm>
 
 #include "dataplane/tcp/tcp_impl.h"
@@ -17,7 +17,7 @@ Verdict Tcp::Impl::CheckAck(Conn& c, Segment& s, Instant now) {
       RejectSegment(s);
       return Verdict::kDone;
     }
-    if (!c.syn_retransmitted) c.rto.Sample(now - c.rtt_sent_at);
+    if (!c.syn_retransmitted && !c.rtt_sent_at.never()) c.rto.Sample(now - c.rtt_sent_at);
     c.snd_una = s.ack;
     c.snd_wnd = c.snd_wnd_max = uint32_t{s.window} << c.snd_wscale;
     c.snd_wl1 = s.seq;
@@ -41,15 +41,10 @@ Verdict Tcp::Impl::CheckAck(Conn& c, Segment& s, Instant now) {
   }
   if (c.flight() == 0) c.retries = 0;  // an answer to a probe
   const uint32_t old_window = c.snd_wnd;
-  const bool advances = SeqLess(c.snd_una, s.ack);
   UpdateWindow(c, s);
   if (c.flight() == 0 && c.snd_wnd > 0) c.backoff = 0;  // of the probes
-  if (c.sack) TakeSacks(c, s);
-  if (advances) {
-    OnNewAck(c, s, now);
-  } else if (s.ack == c.snd_una) {
-    OnSameAck(c, s, c.snd_wnd != old_window, now);
-  }
+  if (c.snd_wnd == 0) c.retries = 0;                    // RFC 9293 3.8.6.1: shut on us, but alive
+  if (c.loss != nullptr) OnAck(c, s, c.snd_wnd != old_window, now);
   // What our FIN's acknowledgement changes.
   const bool fin_acked = c.fin_sent && c.snd_una == c.snd_nxt;
   if (!fin_acked) return Verdict::kContinue;
@@ -76,141 +71,190 @@ void Tcp::Impl::UpdateWindow(Conn& c, const Segment& s) {
   c.snd_wl2 = s.ack;
 }
 
-void Tcp::Impl::OnNewAck(Conn& c, const Segment& s, Instant now) {
-  const uint32_t acked = s.ack - c.snd_una;
-  SampleRtt(c, s, now);
+// What is acknowledged leaves the queue and the list of ranges; what that says about round trips,
+// losses and the window follows.
+void Tcp::Impl::OnAck(Conn& c, const Segment& s, bool window_changed, Instant now) {
+  LossState& loss = *c.loss;
+  if (s.ack == c.snd_nxt && loss.simple() && s.options.sack_count == 0 && !s.has(kEce)) {
+    return OnWholeAck(c, now);
+  }
+  AckNews news{.now = now};
+  news.acked = SeqLess(c.snd_una, s.ack) ? s.ack - c.snd_una : 0;
+  news.duplicate = s.ack == c.snd_una && s.text_bytes == 0 && !s.has(kFin) && !window_changed;
+  const uint32_t flight_before = c.flight();
+  if (news.acked > 0) TakeCumulativeAck(c, s, &news);
+  if (c.sack && s.options.sack_count > 0) TakeSacks(c, s, &news);
+  SampleRtt(c, s, news);
+  const bool grows = news.acked > 0 && !loss.reducing();
+  Recover(c, s, flight_before, &news);
+  if (grows) GrowWindow(c, news);
+  if (c.flight() == 0) {
+    c.retransmit_at = Instant::Never();
+    // A probe or a retransmission may still turn out to have been for nothing, and without SACK its
+    // duplicate ACKs must be known for what they are.
+    if (loss.tlp_open || loss.undo.possible || (!c.sack && loss.recover_valid)) {
+      loss.SetAux(LossState::Aux::kForget, now + Timeout(c));
+    } else {
+      DropLoss(c);
+    }
+  } else if (news.acked > 0) {
+    RestartRetransmit(c, now);  // RFC 6298 (5.3)
+    ScheduleProbe(c, now);
+  } else if (loss.aux == LossState::Aux::kProbe && !loss.calm()) {
+    loss.ClearAux();
+  }
+  TellSendSpace(c);
+}
+
+// The short way for what is by far the most frequent: all of a flight that left in one turn is
+// acknowledged, and nothing is or was amiss. The same as OnAck does.
+void Tcp::Impl::OnWholeAck(Conn& c, Instant now) {
+  const Duration rtt = now - c.loss->ranges[0].sent_at;
+  const uint32_t us = Rto::Micros(rtt);
+  c.rto.NoteMin(us, now);
+  c.rto.SampleMicros(us);
+  const uint32_t acked = c.flight();
+  memory_.Refund(static_cast<uint32_t>(c.sent.size()));
+  c.sent.Clear();
+  c.snd_una = c.snd_nxt;
+  c.retries = 0;
+  c.backoff = 0;
+  c.keepalive_probes = 0;
+  if (c.cwnd_limited) {
+    GrowWindow(c, {.now = now, .acked = acked, .last_sent = now - rtt});
+  }
+  c.retransmit_at = Instant::Never();
+  DropLoss(c);
+  TellSendSpace(c);
+}
+
+void Tcp::Impl::TellSendSpace(Conn& c) {
+  if (!c.send_full || c.queued_bytes() >= memory_.SendQueueMax(c.congestion.cwnd) / 2) return;
+  c.send_full = false;
+  if (!c.detached) Emit(c, TcpEvent::Kind::kSendSpace);
+}
+
+// One range was delivered: RFC 8985 6.2 steps 1 to 3, and what F-RTO and round trips need of it.
+void Tcp::Impl::NoteDelivered(Conn& c, const Segment& s, const SentRange& range, SeqRange part,
+                              AckNews* news) {
+  LossState& loss = *c.loss;
+  news->delivered += part.size();
+  bool old_echo = false;
+  if (range.resent) {
+    news->resent = true;
+    old_echo = c.timestamps && s.options.timestamps &&
+               SeqLess(s.options.timestamps->echo, TimestampNow(c, range.sent_at));
+  } else {
+    if (SeqLessEq(part.end, loss.recover)) news->original = true;
+    if (!range.coarse) {
+      if (news->first_sent.never()) news->first_sent = range.sent_at;
+      news->last_sent = range.sent_at;
+    }
+  }
+  loss.rack.Delivered(range, part.end, news->now, c.rto.min_rtt(), old_echo);
+  if (loss.rack.Overtaken(range, part.end) && !c.reordering && c.sack) {
+    c.reordering = true;
+    ++counters_.reordering_seen;
+  }
+}
+
+void Tcp::Impl::TakeCumulativeAck(Conn& c, const Segment& s, AckNews* news) {
+  LossState& loss = *c.loss;
   // The FIN is the last thing sent: all but it are bytes of `sent`.
-  const uint32_t bytes = std::min<uint32_t>(acked, static_cast<uint32_t>(c.sent.size()));
+  const uint32_t bytes = std::min<uint32_t>(news->acked, static_cast<uint32_t>(c.sent.size()));
   c.sent.RemovePrefix(bytes);
+  memory_.Refund(bytes);
   c.snd_una = s.ack;
   c.retries = 0;
   c.backoff = 0;
   c.keepalive_probes = 0;
-  if (c.loss != nullptr) {
-    AdvanceRecovery(c, acked);
-  }
-  // Fast recovery holds cwnd; after a timeout it slow-starts over what is sent again, which is
-  // always more than it lets out. Else it grows only while it is what holds us back (RFC
-  // 9293 3.8.2, 7661).
-  const bool recovering = c.loss != nullptr && c.loss->recovering();
-  const bool slow_start_again = recovering && c.loss->mode == LossState::Mode::kTimeout;
-  if (slow_start_again || (!recovering && c.cwnd_limited)) {
-    c.congestion.OnAcked(acked, c.smss(), c.rto.srtt, now);
-  }
-  if (c.flight() == 0) {
-    c.retransmit_at = Instant::Never();
-  } else {
-    RestartRetransmit(c, now);
-  }
-  if (c.send_full && c.queued_bytes() < limits::kTcpSendQueueBytes / 2) {
-    c.send_full = false;
-    if (!c.detached) Emit(c, TcpEvent::Kind::kSendSpace);
+  loss.ranges.Ack(c.snd_una, [&](const SentRange& range, SeqRange part) {
+    NoteDelivered(c, s, range, part, news);
+  });
+  if (loss.reno_sacked > 0) {
+    // Of these bytes, duplicate ACKs have told before (all but the segment that was missing).
+    const uint32_t told = news->acked > c.smss() ? news->acked - c.smss() : 0;
+    const uint32_t gone = std::min(loss.reno_sacked, told);
+    loss.reno_sacked -= gone;
+    news->delivered -= std::min(news->delivered, gone);
   }
 }
 
-// A duplicate ACK: RFC 5681 2. With SACK the blocks decide, without it the count of duplicates.
-void Tcp::Impl::OnSameAck(Conn& c, const Segment& s, bool window_changed, Instant now) {
-  (void)now;
-  if (c.flight() == 0) return;
-  const bool duplicate = s.text_bytes == 0 && !s.has(kFin) && !window_changed;
-  if (c.sack) {
-    if (c.loss != nullptr && c.loss->mode == LossState::Mode::kDisorder &&
-        SeqLess(c.snd_una, c.loss->lost_edge)) {
-      EnterRecovery(c);
-    }
-    return;
+void Tcp::Impl::TakeSacks(Conn& c, const Segment& s, AckNews* news) {
+  const Options& o = s.options;
+  const SeqRange& first = o.sack[0];
+  // RFC 2883 4: the first block tells of text that came twice when it lies below the ACK, or within
+  // the second block.
+  if (SeqLess(first.begin, first.end) && SeqLessEq(first.end, c.snd_nxt) &&
+      (SeqLess(first.begin, s.ack) ||
+       (o.sack_count > 1 && SeqLessEq(o.sack[1].begin, first.begin) &&
+        SeqLessEq(first.end, o.sack[1].end)))) {
+    ++counters_.dsacks_in;
+    news->dsack = true;
+    news->again = first;
   }
-  if (!duplicate) return;
-  LossState* loss = Loss(c);
-  if (loss == nullptr) return;
-  loss->reno_sacked = std::min(loss->reno_sacked + c.smss(), c.flight() - 1);
-  if (loss->mode == LossState::Mode::kDisorder && loss->reno_sacked >= kDupThresh * c.smss()) {
-    loss->lost_edge = SeqMin(c.snd_una + c.smss(), c.snd_nxt);
-    EnterRecovery(c);
-  }
-}
-
-void Tcp::Impl::TakeSacks(Conn& c, const Segment& s) {
-  for (int i = 0; i < s.options.sack_count; ++i) {
-    const SeqRange& block = s.options.sack[i];
+  for (int i = 0; i < o.sack_count; ++i) {
+    const SeqRange& block = o.sack[i];
     ++counters_.sack_blocks_in;
-    const uint32_t una = SeqMax(c.snd_una, s.ack);
-    if (SeqLessEq(block.end, una)) continue;  // D-SACK (RFC 2883): nothing new
+    if (SeqLessEq(block.end, c.snd_una)) continue;  // nothing new
     if (!SeqLess(block.begin, block.end) || SeqLess(c.snd_nxt, block.end) ||
-        SeqLess(block.begin, una)) {
+        SeqLess(block.begin, c.snd_una)) {
       ++counters_.sack_blocks_invalid;
       continue;
     }
-    LossState* loss = Loss(c);
-    if (loss == nullptr) return;
-    loss->AddSack(block);
+    c.loss->ranges.Sack(block, [&](const SentRange& range, SeqRange part) {
+      news->sacked = true;
+      NoteDelivered(c, s, range, part, news);
+    });
   }
-  if (c.loss != nullptr) c.loss->UpdateLostEdge(c.smss());
 }
 
-void Tcp::Impl::EnterRecovery(Conn& c) {
-  ++counters_.fast_recoveries;
+// Karn (RFC 6298 3): only a range never sent again gives a sample, one each round trip; timestamps
+// lift that (RFC 7323 4).
+void Tcp::Impl::SampleRtt(Conn& c, const Segment& s, const AckNews& news) {
   LossState& loss = *c.loss;
-  loss.mode = LossState::Mode::kRecovery;
-  loss.recover = c.snd_nxt;
-  loss.rtx_nxt = c.snd_una;
-  loss.send_one_now = true;
-  c.congestion.OnLoss(c.flight(), c.smss());
-}
-
-// Cumulative ACK while something was missing. RFC 6582 3.2 (partial ACKs), 6675 5.
-void Tcp::Impl::AdvanceRecovery(Conn& c, uint32_t acked) {
-  LossState& loss = *c.loss;
-  loss.Advance(c.snd_una);
-  loss.reno_sacked -= std::min(loss.reno_sacked, acked > c.smss() ? acked - c.smss() : 0);
-  if (loss.recovering() && !SeqLess(c.snd_una, loss.recover)) {
-    if (loss.mode == LossState::Mode::kRecovery) {
-      // RFC 6582 3.2 (3) option 1: no burst at the end of recovery.
-      c.congestion.cwnd =
-          std::min(c.congestion.ssthresh, std::max(c.flight(), c.smss()) + c.smss());
-    }
-    loss.mode = LossState::Mode::kDisorder;
-    loss.reno_sacked = 0;
-    loss.lost_edge = c.snd_una;
+  if (!news.last_sent.never()) {
+    c.rto.NoteMin(Rto::Micros(news.now - news.last_sent), news.now);
   }
-  if (loss.mode == LossState::Mode::kRecovery) {
-    if (!c.sack) {  // the next hole begins here
-      loss.rtx_nxt = c.snd_una;
-      loss.lost_edge = SeqMin(c.snd_una + c.smss(), c.snd_nxt);
-      loss.send_one_now = true;
-    } else if (SeqLessEq(loss.lost_edge, c.snd_una) && loss.sacked_count > 0) {
-      // Blocks remain above an ACK that stopped at a hole: the hole is lost.
-      loss.lost_edge = loss.sacked[0].begin;
-    }
-  } else if (loss.mode == LossState::Mode::kDisorder) {
-    if (SeqLess(c.snd_una, loss.lost_edge)) {
-      EnterRecovery(c);
-    } else if (loss.sacked_count == 0 && loss.reno_sacked == 0) {
-      DropLoss(c);
-    }
-  }
-}
-
-// Karn (RFC 6298 3): only a range never sent again gives a sample; timestamps lift that (RFC 7323
-// 4).
-void Tcp::Impl::SampleRtt(Conn& c, const Segment& s, Instant now) {
-  if (c.rtt_timing && SeqLessEq(c.rtt_seq, s.ack)) {
-    c.rtt_timing = false;
-    c.rto.Sample(now - c.rtt_sent_at);
+  if (news.acked == 0 || SeqLess(c.snd_una, loss.rtt_end)) return;
+  if (!news.first_sent.never()) {
+    c.rto.Sample(news.now - news.first_sent);
+    loss.rtt_end = c.snd_nxt;
     return;
   }
-  if (c.loss == nullptr || !c.timestamps || !s.options.timestamps) return;
-  if (s.options.timestamps->echo == 0) return;
-  const uint32_t elapsed_ms = TimestampNow(c, now) - s.options.timestamps->echo;
-  if (elapsed_ms < 60'000) c.rto.Sample(Duration::Millis(std::max<uint32_t>(elapsed_ms, 1)));
+  if (!c.timestamps || !s.options.timestamps || s.options.timestamps->echo == 0) return;
+  const uint32_t elapsed_ms = TimestampNow(c, news.now) - s.options.timestamps->echo;
+  if (elapsed_ms >= 60'000) return;
+  c.rto.Sample(Duration::Millis(std::max<uint32_t>(elapsed_ms, 1)));
+  loss.rtt_end = c.snd_nxt;
 }
 
-LossState* Tcp::Impl::Loss(Conn& c) {
+// PRR rules recovery. After a timeout the window slow-starts over what is sent again, which is
+// always more than it lets out; else it grows only while it is what holds us back (RFC 9293 3.8.2,
+// 7661).
+void Tcp::Impl::GrowWindow(Conn& c, const AckNews& news) {
+  LossState& loss = *c.loss;
+  if (loss.reducing()) return;
+  if (loss.mode == LossState::Mode::kOpen && !c.cwnd_limited) return;
+  // RFC 9406 4: in the first slow start.
+  const bool first_slow_start = c.congestion.ssthresh == UINT32_MAX;
+  c.congestion.OnAcked(news.acked, c.smss(), c.rto.srtt(), news.now,
+                       first_slow_start ? loss.hystart.divisor() : 1);
+  if (first_slow_start && !news.last_sent.never() &&
+      loss.hystart.OnAck(c.snd_una, c.snd_nxt, news.now - news.last_sent)) {
+    ++counters_.hystart_exits;
+    c.congestion.ssthresh = c.congestion.cwnd;
+  }
+}
+
+// Of the flight that begins at snd.nxt, or is under way. The pool has one for each connection.
+LossState& Tcp::Impl::Loss(Conn& c) {
   if (c.loss == nullptr) {
     c.loss = losses_.Take();
-    if (c.loss != nullptr) c.loss->Reset(c.snd_una);
+    CHECK(c.loss != nullptr);
+    c.loss->Reset(c.snd_una);
   }
-  return c.loss;
+  return *c.loss;
 }
 
 void Tcp::Impl::DropLoss(Conn& c) {

@@ -1,19 +1,18 @@
 // Congestion: how much may be in flight. RFC 5681 (slow start, avoidance), 6928 (initial window),
-// 9438 (CUBIC, default) or NewReno. Pure state: bytes, RTT and time in, cwnd out; LossState decides
-// when.
+// 9438 (CUBIC, default) or NewReno. Pure state: bytes, RTT and time in, cwnd out; recovery.cc
+// decides when.
 #ifndef MELTEMI_DATAPLANE_TCP_CONGESTION_H_
 #define MELTEMI_DATAPLANE_TCP_CONGESTION_H_
 
 #include <algorithm>
 #include <cstdint>
 
+#include "dataplane/tcp/congestion_algorithm.h"
 #include "dataplane/tcp/cubic.h"
 #include "dataplane/tcp/new_reno.h"
 #include "l7/base/time.h"
 
 namespace meltemi::tcp {
-
-enum class CongestionAlgorithm : uint8_t { kCubic, kNewReno };
 
 struct Congestion {
   uint32_t cwnd = 0;
@@ -25,11 +24,15 @@ struct Congestion {
   // RFC 6928: IW = min(10 * MSS, max(2 * MSS, 14600)).
   void Start(uint32_t smss) { cwnd = std::min(10 * smss, std::max(2 * smss, 14'600u)); }
 
-  // New bytes acknowledged outside fast recovery, while the window was in use. RFC 5681 3.1.
-  void OnAcked(uint32_t acked, uint32_t smss, Duration srtt, Instant now) {
-    if (cwnd < ssthresh) {
+  bool slow_start() const { return cwnd < ssthresh; }
+
+  // New bytes acknowledged outside fast recovery, while the window was in use. RFC 5681 3.1. Slow
+  // start adds them divided by `slow_divisor` (hystart.h).
+  void OnAcked(uint32_t acked, uint32_t smss, Duration srtt, Instant now,
+               uint32_t slow_divisor = 1) {
+    if (slow_start()) {
       const uint32_t slow = std::min(acked, ssthresh - cwnd);
-      cwnd += slow;
+      cwnd += slow / slow_divisor;
       acked -= slow;
     }
     if (acked > 0) {
@@ -47,15 +50,33 @@ struct Congestion {
   }
   // RFC 5681 3.1 (4): the first timeout lowers ssthresh, each one collapses cwnd.
   void OnTimeout(uint32_t flight, uint32_t smss, bool first) {
-    if (first) Reduce(flight, smss);
+    if (first) {
+      credit = 0;
+      ssthresh = algorithm == CongestionAlgorithm::kCubic ? cubic.OnTimeout(cwnd, flight, smss)
+                                                          : NewRenoThreshold(flight, smss);
+    }
     cwnd = smss;
   }
-  // RFC 5681 4.1: after an idle spell longer than the RTO.
-  void OnIdleRestart(uint32_t smss) {
+  // Nothing was in flight for `idle`. RFC 5681 4.1, as RFC 2861 and 7661 soften it: the window
+  // halves for each RTO, not below the initial one, and ssthresh keeps most of what was known.
+  // True: it became smaller.
+  bool OnIdle(uint32_t smss, Duration idle, Duration rto) {
+    cubic.SkipIdle(idle);
+    if (idle <= rto) return false;
+    ssthresh = std::max(ssthresh, cwnd - cwnd / 4);
+    Congestion restart;
+    restart.Start(smss);
     const uint32_t before = cwnd;
-    Start(smss);
-    cwnd = std::min(cwnd, before);
+    for (; idle > rto && cwnd > restart.cwnd; idle = idle - rto) cwnd /= 2;
+    cwnd = std::min(before, std::max(cwnd, restart.cwnd));
     cubic.ForgetEpoch();
+    return cwnd < before;
+  }
+  // The reduction from `before` was for nothing (RFC 4015 3, 9438 4.9).
+  void Undo(const Congestion& before) {
+    const uint32_t grown = cwnd;
+    *this = before;
+    cwnd = std::max(cwnd, grown);
   }
 
  private:

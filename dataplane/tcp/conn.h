@@ -7,7 +7,8 @@
 //         |------ sent -------|------- unsent ------- . . . .|
 //   snd.nxt - snd.una == sent.size() + SYN in flight + FIN in flight
 //
-// snd.nxt never goes back: what is sent again is told by LossState.
+// snd.nxt never goes back: what is sent again is told by LossState, which exists while something is
+// in flight.
 //
 // Receive:   rcv.nxt            rcv_adv (right edge ever promised; RCV.WND = rcv_adv - rcv.nxt)
 //               |--- window -------|
@@ -23,6 +24,7 @@
 #include "dataplane/tcp/tcp.h"
 #include "l7/base/handle.h"
 #include "l7/base/ip_addr.h"
+#include "l7/base/limits.h"
 #include "l7/base/slice.h"
 #include "l7/base/time.h"
 #include "l7/base/timer_wheel.h"
@@ -64,11 +66,16 @@ struct alignas(64) ConnHot {
   bool cwnd_limited : 1 = false;  // the last Output stopped for cwnd
   bool ready : 1 = false;         // in the list of connections with something to send
   bool soft_error : 1 = false;    // an ICMP soft error came (RFC 5461)
-  bool rtt_timing : 1 = false;    // rtt_seq, rtt_sent_at are valid
   bool syn_retransmitted : 1 = false;
-  bool mtu_lowered : 1 = false;
+  bool mtu_lowered : 1 = false;     // path_mtu < link_mtu, until mtu_raise_at
+  bool round_answered : 1 = false;  // the peer has answered what left after round_started_us
+  bool ecn : 1 = false;             // negotiated, RFC 3168; until then: the peer's SYN asked for it
+  bool ecn_echo : 1 = false;        // a CE mark came: ECE on all ACKs until the peer's CWR
+  bool ecn_cwr : 1 = false;     // the window was reduced for ECE: CWR goes with the next new text
+  bool reordering : 1 = false;  // RACK.reordering_seen
 
   uint16_t mss = 536;  // payload of a full segment without options in it: bound by peer and path
+  RackWindow rack_window;
 
   uint32_t snd_una = 0;
   uint32_t snd_nxt = 0;
@@ -83,8 +90,9 @@ struct alignas(64) ConnHot {
   uint32_t rcv_unacked = 0;    // bytes taken in since the last ACK went out
   uint32_t ts_recent = 0;      // TS.Recent
   uint32_t last_ack_sent = 0;  // Last.ACK.sent
+  uint32_t rcv_limit = limits::kTcpReceiveWindowBytes;  // what may wait for the owner: grows
 
-  LossState* loss = nullptr;         // while something is missing on the way out
+  LossState* loss = nullptr;         // while something is in flight, and a little longer
   Reassembly* reassembly = nullptr;  // while something is missing on the way in
   TcpId id;
 };
@@ -100,9 +108,8 @@ struct Conn : ConnHot {
   Conn* ready_next = nullptr;
   Congestion congestion;
   Rto rto;
-  Instant rtt_sent_at;
-  Instant last_sent_at;
-  uint32_t rtt_seq = 0;  // the timed byte range ends here
+  Instant rtt_sent_at;   // the SYN
+  Instant last_sent_at;  // text or FIN
   uint32_t timestamp_offset = 0;
 
   // Timers: one wheel entry, armed for the earliest.
@@ -118,6 +125,12 @@ struct Conn : ConnHot {
   uint32_t irs = 0;
   uint32_t fin_seq = 0;
   uint32_t super_frame_bytes_max = 0;
+  uint32_t unread_rooms = 0;      // behind rcv_unread: what it costs
+  uint32_t round_bytes = 0;       // used up by the owner in this round: memory.cc
+  uint32_t round_started_us = 0;  // low bits of the clock
+  uint32_t round_stamp = 0;       // our timestamp then
+  uint32_t mtu_raise_at = 0;      // seconds of the clock
+  uint16_t link_mtu = 0;
   uint16_t path_mtu = 0;
   uint16_t peer_mss = 536;  // RFC 9293 3.7.1: when the option is absent
   uint16_t rcv_mss = 536;   // the largest segment the peer has sent, for ACK every second one
@@ -132,7 +145,7 @@ struct Conn : ConnHot {
   uint32_t flight() const { return snd_nxt - snd_una; }
   uint32_t rcv_wnd() const { return rcv_adv - rcv_nxt; }
   bool syn_in_flight() const { return state == State::kSynSent || state == State::kSynReceived; }
-  uint32_t pipe() const { return loss == nullptr ? flight() : loss->Pipe(snd_una, snd_nxt); }
+  uint32_t pipe() const { return loss == nullptr ? flight() : loss->Pipe(flight()); }
   // What the peer's window still takes beyond snd.nxt.
   uint32_t usable_window() const {
     const uint32_t used = flight();

@@ -41,12 +41,30 @@ namespace meltemi::tcp {
   C(connects, "connections", "active opens that were established")                               \
   C(connect_failures, "connections", "active opens that failed")                                 \
   C(accept_failures, "connections", "half-open passive opens that ended")                        \
-  C(syn_queue_evictions, "connections", "oldest half-open connections dropped: SYN queue full")  \
+  C(syn_cookies_out, "packets", "SYN-ACKs without a connection: SYN queue full (RFC 4987)")      \
+  C(syn_cookies_in, "connections", "opened by the ACK of a SYN cookie")                          \
+  C(syn_cookies_invalid, "packets", "ACKs without a connection that brought no cookie of ours")  \
   C(conn_table_full, "connections", "opens refused: the connection table is full")               \
   C(retransmits, "packets", "packets sent again")                                                \
   C(retransmit_bytes, "bytes", "payload bytes sent again")                                       \
   C(fast_recoveries, "events", "recoveries entered by duplicate or selective ACKs")              \
   C(rto_expirations, "events", "retransmission timeouts")                                        \
+  C(rack_losses, "ranges", "ranges in flight found lost by RACK (RFC 8985)")                     \
+  C(reordering_timeouts, "events", "RACK reordering timers that ran out")                        \
+  C(reordering_seen, "connections", "connections whose path turned out to reorder")              \
+  C(tlp_probes, "packets", "tail loss probes sent (RFC 8985 7)")                                 \
+  C(tlp_recoveries, "events", "losses that a tail loss probe repaired")                          \
+  C(dsacks_in, "blocks", "reports of text that arrived twice (RFC 2883)")                        \
+  C(undos, "events", "window reductions taken back: nothing was lost (RFC 4015)")                \
+  C(spurious_timeouts, "events", "of these, after a timeout (RFC 3522, 5682)")                   \
+  C(sack_reneging, "events", "SACKed text that the peer turned out to have thrown away")         \
+  C(hystart_exits, "events", "slow starts ended because round trips grew (RFC 9406)")            \
+  C(idle_restarts, "events", "congestion windows lowered after an idle spell")                   \
+  C(ecn_negotiated, "connections", "SYNs that made a connection ECN-capable (RFC 3168)")         \
+  C(ecn_fallbacks, "packets", "SYNs sent again without asking for ECN")                          \
+  C(ecn_ce_in, "packets", "segments with text that carried a CE mark")                           \
+  C(ecn_ece_in, "packets", "ACKs that told of a CE mark on our text")                            \
+  C(ecn_cwr_out, "packets", "segments that told of a window reduced for a CE mark")              \
   C(syn_retransmits, "packets", "SYN or SYN-ACK sent again")                                     \
   C(window_probes, "packets", "zero-window probes sent")                                         \
   C(keepalive_probes, "packets", "keepalive probes sent")                                        \
@@ -65,6 +83,16 @@ namespace meltemi::tcp {
   C(icmp_soft_errors, "packets", "ICMP errors recorded only (RFC 5461)")                         \
   C(icmp_hard_errors, "packets", "ICMP errors that ended an open in progress")                   \
   C(icmp_too_big, "packets", "path MTU lowered by ICMP")                                         \
+  C(urgent_in, "packets", "with the URG bit: taken as ordinary data (RFC 6093)")                 \
+  C(paws_expired, "packets", "old timestamps believed after 24 days of silence (RFC 7323 5.5)")  \
+  C(challenge_acks_limited_worker, "packets", "held back by the worker's limit (RFC 5961 7)")    \
+  C(black_holes, "events", "MSS lowered: full segments were lost in silence")                    \
+  C(mtu_raised, "events", "a lowered path MTU forgotten (RFC 1191 6.3)")                         \
+  C(windows_grown, "events", "receive windows grown by measured delivery")                       \
+  C(windows_not_grown, "events", "receive windows that would have grown: memory is short")       \
+  C(drop_memory_full, "packets", "dropped: memory full and the owner does not read")             \
+  C(drop_out_of_order_memory, "packets", "dropped with the out-of-order queue: memory full")     \
+  C(orphans_given_up, "connections", "released ones ended at a shut window")                     \
   C(send_after_finish, "calls", "Send on a connection whose sending side has ended")             \
   C(pool_exhausted, "events", "sending paused: no packet memory")
 

@@ -21,14 +21,28 @@ struct Cubic {
   float w_max = 0;                   // segments
   float w_est = 0;                   // segments: what Reno would have
   float k = 0;                       // seconds
+  float cwnd_prior = 0;              // segments, when ssthresh was last set
   Instant epoch = Instant::Never();  // start of this congestion avoidance stage
 
   void ForgetEpoch() { epoch = Instant::Never(); }
+
+  // 5.8: time without anything to send is no time of the curve.
+  void SkipIdle(Duration idle) {
+    if (!epoch.never()) epoch = epoch + idle;
+  }
+
+  // 4.8: after a timeout the curve begins at its plateau, wherever slow start ends: K = 0.
+  uint32_t OnTimeout(uint32_t cwnd, uint32_t flight, uint32_t smss) {
+    const uint32_t ssthresh = OnLoss(cwnd, flight, smss);
+    w_max = 0;
+    return ssthresh;
+  }
 
   // 4.6, with 4.7 (fast convergence). Returns ssthresh in bytes.
   uint32_t OnLoss(uint32_t cwnd, uint32_t flight, uint32_t smss) {
     const double segments = static_cast<double>(cwnd) / smss;
     w_max = static_cast<float>(segments < w_max ? segments * (1.0 + kBeta) / 2.0 : segments);
+    cwnd_prior = static_cast<float>(segments);
     ForgetEpoch();
     return std::max(static_cast<uint32_t>(flight * kBeta), 2 * smss);
   }
@@ -44,7 +58,7 @@ struct Cubic {
       k = static_cast<float>(std::cbrt((w_max - segments) / kC));
     }
     const double acked_segments = static_cast<double>(acked) / smss;
-    const double alpha = w_est >= w_max ? 1.0 : kAlpha;
+    const double alpha = w_est >= cwnd_prior ? 1.0 : kAlpha;  // 4.3
     w_est += static_cast<float>(alpha * acked_segments / segments);
     const double t = (now - epoch).seconds() + srtt.seconds();
     const double w_cubic = kC * std::pow(t - k, 3) + w_max;

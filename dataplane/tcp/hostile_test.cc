@@ -12,6 +12,8 @@ Seg RandomSeg(Prng* prng) {
   Seg s;
   s.flags = prng->Chance(3, 4) ? uint8_t{kAck} : static_cast<uint8_t>(prng->Below(256));
   if (prng->Chance(1, 8)) s.flags |= kFin;
+  if (prng->Chance(1, 8)) s.flags |= kEce;
+  if (prng->Chance(1, 8)) s.ecn = static_cast<uint8_t>(prng->Below(4));
   // Near the edges more often than anywhere.
   const uint32_t seqs[] = {0, 1, 2, 11, 101, 0x1'0000, 0xffff'ffff, 0x8000'0000};
   if (prng->Chance(1, 2)) {
@@ -73,12 +75,14 @@ TEST(TcpHostile, RandomSegmentsNeverBreakIt) {
     options.ipv6 = prng.Chance(1, 2);
     options.hostile = true;
     if (prng.Chance(1, 2)) options.path.super_frame_bytes_max = 65'535;
+    if (prng.Chance(1, 2)) options.tcp.congestion = CongestionAlgorithm::kNewReno;
     Script t(options);
     Seg syn = Syn().Window(static_cast<uint16_t>(prng.Below(65'536)));
     if (prng.Chance(1, 2)) syn.mss = static_cast<uint16_t>(prng.Below(3000));
     if (prng.Chance(1, 2)) syn.sack_permitted = true;
     if (prng.Chance(1, 2)) syn.window_scale = static_cast<uint8_t>(prng.Below(16));
     if (prng.Chance(1, 3)) syn.timestamps = Timestamps{100, 0};
+    if (prng.Chance(1, 3)) syn.flags |= kEce | kCwr;
     t.Peer(syn);
     Seg ack = Ack(1).At(1);
     if (syn.timestamps) ack.timestamps = Timestamps{100, 1};

@@ -6,18 +6,21 @@
 namespace meltemi::tcp {
 
 void Tcp::Impl::Input(Conn& c, Segment& s, Instant now) {
+  const Duration silence = now - c.last_heard_at;
   c.last_heard_at = now;
   c.keepalive_probes = 0;
+  if (c.mtu_lowered) MaybeRaiseMtu(c, now);
   Verdict v = Verdict::kContinue;
   if (c.state == State::kSynSent) {
     v = InSynSent(c, s, now);
   } else {
-    v = CheckTimestamp(c, s, now);  // RFC 7323 5: before the first check
+    v = CheckTimestamp(c, s, silence, now);  // RFC 7323 5: before the first check
     if (v == Verdict::kContinue) v = CheckSequence(c, s, now);  // first
     if (v == Verdict::kContinue) v = CheckRst(c, s, now);       // second
     if (v == Verdict::kContinue) v = CheckSyn(c, s, now);  // fourth (third: security, obsolete)
     if (v == Verdict::kContinue) v = CheckAck(c, s, now);  // fifth
-    // Sixth, the URG bit: ignored, its data are ordinary data (RFC 6093).
+    // Sixth, the URG bit: the pointer is ignored, its data are ordinary data (RFC 6093).
+    if (s.has(kUrg)) ++counters_.urgent_in;
     if (v == Verdict::kContinue) v = TakeText(c, s, now);  // seventh
     if (v == Verdict::kContinue) v = CheckFin(c, s, now);  // eighth
   }
@@ -49,7 +52,8 @@ Verdict Tcp::Impl::InSynSent(Conn& c, Segment& s, Instant now) {
     ++counters_.drop_syn_sent;
     return Verdict::kDone;
   }
-  LearnSynOptions(c, s);
+  LearnSynOptions(c, s.options);
+  NegotiateEcn(c, s);
   c.irs = s.seq;
   c.rcv_nxt = c.rcv_adv = s.seq + 1;
   c.last_ack_sent = c.rcv_nxt;
@@ -75,8 +79,8 @@ Verdict Tcp::Impl::InSynSent(Conn& c, Segment& s, Instant now) {
   return v;
 }
 
-// RFC 7323 5.3 R1-R3: PAWS.
-Verdict Tcp::Impl::CheckTimestamp(Conn& c, Segment& s, Instant now) {
+// RFC 7323 5.3 R1: PAWS. `silence`: since the peer's segment before this one.
+Verdict Tcp::Impl::CheckTimestamp(Conn& c, Segment& s, Duration silence, Instant now) {
   if (!c.timestamps || s.has(kRst)) return Verdict::kContinue;
   if (!s.options.timestamps) {
     if (s.has(kSyn)) return Verdict::kContinue;
@@ -84,12 +88,15 @@ Verdict Tcp::Impl::CheckTimestamp(Conn& c, Segment& s, Instant now) {
     return Verdict::kDone;
   }
   const uint32_t value = s.options.timestamps->value;
-  if (SeqLess(value, c.ts_recent)) {
-    ++counters_.drop_paws;
-    Challenge(c, now);
-    return Verdict::kDone;
+  if (!SeqLess(value, c.ts_recent)) return Verdict::kContinue;
+  if (silence >= kTsRecentLife) {  // 5.5: the peer's clock may have gone half round
+    ++counters_.paws_expired;
+    c.ts_recent = value;
+    return Verdict::kContinue;
   }
-  return Verdict::kContinue;
+  ++counters_.drop_paws;
+  AnswerInvalid(c, now);
+  return Verdict::kDone;
 }
 
 // RFC 7323 5.3 R3: only an acceptable segment that holds the left edge of what we acknowledged last
@@ -129,6 +136,8 @@ Verdict Tcp::Impl::CheckSequence(Conn& c, Segment& s, Instant now) {
     return Verdict::kContinue;
   }
   if (s.has(kRst)) {
+    // One sent before its FIN by a peer that has closed since: it counts (as in Linux).
+    if (c.fin_received && s.seq == c.rcv_nxt - 1) return Verdict::kContinue;
     ++counters_.drop_rst_out_of_window;
     return Verdict::kDone;
   }
@@ -141,10 +150,13 @@ Verdict Tcp::Impl::CheckSequence(Conn& c, Segment& s, Instant now) {
   ++counters_.drop_out_of_window;
   if (window == 0 && length > 0 && s.seq == c.rcv_nxt && s.has(kAck)) {
     c.ack_now = true;  // a window probe
-    CheckAck(c, s, now);
-    return Verdict::kDone;
+    return CheckAck(c, s, now) == Verdict::kGone ? Verdict::kGone : Verdict::kDone;
   }
-  Challenge(c, now);
+  if (s.has(kSyn)) {  // RFC 5961 4.2: wherever it lies
+    Challenge(c, now);
+  } else {
+    AnswerInvalid(c, now);
+  }
   return Verdict::kDone;
 }
 
@@ -172,7 +184,7 @@ void Tcp::Impl::TrimToWindow(Conn& c, Segment* s) {
 // challenged.
 Verdict Tcp::Impl::CheckRst(Conn& c, Segment& s, Instant now) {
   if (!s.has(kRst)) return Verdict::kContinue;
-  if (s.seq != c.rcv_nxt) {
+  if (s.seq != c.rcv_nxt && !(c.fin_received && s.seq == c.rcv_nxt - 1)) {
     ++counters_.drop_rst_sequence;
     Challenge(c, now);
     return Verdict::kDone;
@@ -199,18 +211,28 @@ Verdict Tcp::Impl::TakeText(Conn& c, Segment& s, Instant now) {
     c.ack_now = true;
     return Verdict::kContinue;
   }
+  if (c.ecn) NoteEcn(c, s);
+  if (RefuseText(c)) return Verdict::kDone;
   c.rcv_mss =
       std::max<uint16_t>(c.rcv_mss, static_cast<uint16_t>(std::min<uint32_t>(s.text_bytes, c.mss)));
   Chain bytes;
   pool_->TakePayload(s.packet, s.text_offset, s.text_bytes, &bytes);
   s.packet = nullptr;
   if (s.seq == c.rcv_nxt) {
-    c.rcv_nxt += s.text_bytes;
     const bool filled = c.reassembly != nullptr;
-    if (filled) c.reassembly->TakeInOrder(&c.rcv_nxt, &bytes);
-    if (filled && c.reassembly->empty()) {
-      reassemblies_.Give(c.reassembly);
-      c.reassembly = nullptr;
+    if (filled) {
+      Chain joined;
+      const uint32_t rooms = c.reassembly->room_bytes();
+      c.reassembly->Join(&c.rcv_nxt, std::move(bytes), &joined);
+      bytes = std::move(joined);
+      memory_.Refund(rooms - c.reassembly->room_bytes());
+      if (c.reassembly->empty()) DropReassembly(c);
+    } else {
+      c.rcv_nxt += s.text_bytes;
+    }
+    // The peer has seen what left since this round began: memory.cc.
+    if (s.options.timestamps && SeqLess(c.round_stamp, s.options.timestamps->echo)) {
+      c.round_answered = true;
     }
     DeliverText(c, std::move(bytes));
     if (filled) c.ack_now = true;  // RFC 5681 4.2: at once when a hole is filled
@@ -219,13 +241,17 @@ Verdict Tcp::Impl::TakeText(Conn& c, Segment& s, Instant now) {
   }
   ++counters_.out_of_order_in;
   c.ack_now = true;  // RFC 5681 4.2: at once when out of order
+  if (RefuseOutOfOrder(c)) return Verdict::kContinue;
   if (c.reassembly == nullptr) {
     c.reassembly = reassemblies_.Take();
     if (c.reassembly != nullptr) c.reassembly->Clear();
   }
-  const Reassembly::Result result = c.reassembly == nullptr
-                                        ? Reassembly::Result::kFull
-                                        : c.reassembly->Add(s.seq, std::move(bytes));
+  Reassembly::Result result = Reassembly::Result::kFull;
+  if (c.reassembly != nullptr) {
+    const uint32_t rooms = c.reassembly->room_bytes();
+    result = c.reassembly->Add(s.seq, std::move(bytes));
+    memory_.Charge(c.reassembly->room_bytes() - rooms);
+  }
   if (result == Reassembly::Result::kFull) ++counters_.drop_out_of_order_full;
   if (result == Reassembly::Result::kDuplicate) ++counters_.duplicate_segments_in;
   return Verdict::kContinue;
@@ -237,7 +263,7 @@ void Tcp::Impl::DeliverText(Conn& c, Chain bytes) {
     counters_.drop_detached_bytes += bytes.size();
     return;
   }
-  c.rcv_unread += static_cast<uint32_t>(bytes.size());
+  ChargeUnread(c, bytes);
   TcpEvent event{.kind = TcpEvent::Kind::kData, .id = c.id, .cookie = c.cookie};
   event.bytes = std::move(bytes);
   events_->push_back(std::move(event));
@@ -292,20 +318,37 @@ Verdict Tcp::Impl::OnFinReceived(Conn& c, Instant now) {
   return Verdict::kContinue;
 }
 
-// RFC 5961: an ACK that lets an honest peer correct itself; limited, so that it is no amplifier.
-void Tcp::Impl::Challenge(Conn& c, Instant now) {
+// An ACK that lets an honest peer correct itself, limited per connection, so that two ends that
+// disagree do not talk for ever (RFC 9293 3.10.7.4, 7323 5.3).
+bool Tcp::Impl::AnswerInvalid(Conn& c, Instant now) {
   if (now < c.challenge_allowed_at) {
     ++counters_.challenge_acks_limited;
-    return;
+    return false;
   }
   c.challenge_allowed_at = now + kChallengeInterval;
   ++counters_.challenge_acks;
   c.ack_now = true;
+  return true;
 }
 
-void Tcp::Impl::LearnSynOptions(Conn& c, const Segment& s) {
-  const Options& o = s.options;
-  c.peer_mss = std::max<uint16_t>(o.mss.value_or(536), 64);
+// RFC 5961 7: a challenge ACK, limited per worker as well. The worker's limit is drawn anew every
+// second: a fixed one tells who counts the rest how many went to others (CVE-2016-5696).
+void Tcp::Impl::Challenge(Conn& c, Instant now) {
+  if (now >= challenge_second_ends_at_) {
+    challenge_second_ends_at_ = now + Duration::Seconds(1);
+    constexpr uint32_t kLimit = limits::kTcpChallengeAcksPerSecond;
+    challenges_left_ = kLimit / 2 + static_cast<uint32_t>(prng_->Below(kLimit));
+  }
+  if (challenges_left_ == 0) {
+    ++counters_.challenge_acks_limited_worker;
+    return;
+  }
+  if (AnswerInvalid(c, now)) --challenges_left_;
+}
+
+void Tcp::Impl::LearnSynOptions(Conn& c, const Options& o) {
+  // A peer that asks for tiny segments makes us pay a packet for each: there is a least size.
+  c.peer_mss = std::max<uint16_t>(o.mss.value_or(kPeerMssDefault), limits::kTcpSendMssMin);
   c.sack = o.sack_permitted;
   c.timestamps = o.timestamps.has_value();
   if (c.timestamps) c.ts_recent = o.timestamps->value;

@@ -1,4 +1,4 @@
-// Opening, closing, and the memory behind a connection.
+// Opening and closing.
 #include <algorithm>
 
 #include "dataplane/tcp/tcp_impl.h"
@@ -15,6 +15,9 @@ Tcp::Impl::Impl(const TcpOptions& options, packet::PacketPool* pool, TimerWheel*
       conns_(options.conn_count_max),
       losses_(options.conn_count_max),
       reassemblies_(options.conn_count_max),
+      cookies_(options.isn_key),
+      path_mtus_(options.isn_key),
+      memory_(options.memory_bytes_max),
       time_wait_(options.conn_count_max),
       time_wait_timer_(TimerOwner::kTcp, 0) {}
 
@@ -49,28 +52,14 @@ Conn* Tcp::Impl::NewConn(const FourTuple& tuple, const Path& path, Instant now) 
   c.snd_nxt = c.iss;  // the SYN counts once it is sent
   c.quick_acks = kQuickAcks;
   c.last_heard_at = now;
-  SetPath(c, path);
+  SetPath(c, path, now);
   flows_.Insert(c.hash, FlowTable::Kind::kConn, &c);
   return &c;
 }
 
-void Tcp::Impl::SetPath(Conn& c, const Path& path) {
-  c.path_mtu = path.mtu;
-  // A super-frame's IP length field is 16 bits; headers take at most 40 + 60 of it.
-  c.super_frame_bytes_max = std::min(path.super_frame_bytes_max, 65'535u - 100);
-  if (path.super_frame_bytes_max < 2u * path.mtu) c.super_frame_bytes_max = 0;
-  UpdateMss(c);
-}
-
-// RFC 6691: the path's and the peer's limit, without options.
-void Tcp::Impl::UpdateMss(Conn& c) {
-  const uint32_t ip_bytes = c.tuple.remote.ip.v4() ? 20 : 40;
-  const uint32_t path = c.path_mtu - ip_bytes - kHeaderBytes;
-  c.mss = static_cast<uint16_t>(std::min<uint32_t>(path, c.peer_mss));
-}
-
 void Tcp::Impl::Established(Conn& c, Instant now) {
   c.state = State::kEstablished;
+  StartRound(c, now);
   // The SYN's window was not scaled; what we would take is more. The next segment says so: no
   // packet of its own for it.
   c.rcv_adv = SeqMax(c.rcv_adv, c.rcv_nxt + WindowWanted(c));
@@ -79,6 +68,7 @@ void Tcp::Impl::Established(Conn& c, Instant now) {
   c.life_at = options_.keepalive_idle.zero() ? Instant::Never() : now + options_.keepalive_idle;
   c.congestion.Start(c.smss());
   if (c.syn_retransmitted) c.congestion.cwnd = c.smss();  // RFC 6928 2
+  c.congestion.algorithm = options_.congestion;
 }
 
 void Tcp::Impl::Emit(Conn& c, TcpEvent::Kind kind, TcpError error) {
@@ -100,11 +90,8 @@ void Tcp::Impl::Destroy(Conn& c) {
   Unready(c);
   timers_->Cancel(&c.timer);
   DropLoss(c);
-  if (c.reassembly != nullptr) {
-    c.reassembly->Clear();
-    reassemblies_.Give(c.reassembly);
-    c.reassembly = nullptr;
-  }
+  DropReassembly(c);
+  memory_.Refund(c.queued_bytes() + c.unread_rooms);
   flows_.Erase(c.hash, &c);
   conns_.Erase(c.id);
 }
@@ -157,22 +144,29 @@ void Tcp::Impl::EnterTimeWait(Conn& c, Instant now) {
 }
 
 void Tcp::Impl::CheckInvariants() {
-  conns_.ForEach([](TcpId id, Conn& c) {
+  uint64_t held = 0;
+  conns_.ForEach([&held](TcpId id, Conn& c) {
+    held += c.queued_bytes() + c.unread_rooms;
+    if (c.reassembly != nullptr) held += c.reassembly->room_bytes();
     CHECK(c.id == id);
     const bool syn_out = c.syn_in_flight() && c.snd_nxt != c.iss;
     const bool fin_out = c.fin_sent && c.snd_una != c.snd_nxt;
     CHECK(c.flight() == c.sent.size() + (syn_out ? 1 : 0) + (fin_out ? 1 : 0));
     CHECK(!c.fin_sent || c.unsent.empty());
     CHECK(c.state == State::kSynSent || SeqLessEq(c.rcv_nxt, c.rcv_adv));
-    CHECK(c.rcv_unread <= limits::kTcpReceiveWindowBytes);
+    CHECK(c.rcv_unread <= limits::kTcpReceiveWindowBytesMax);
     if (c.loss != nullptr) {
-      CHECK(SeqLessEq(c.loss->lost_edge, c.snd_nxt) && SeqLessEq(c.loss->rtx_nxt, c.snd_nxt));
-      CHECK(c.loss->sacked_bytes <= c.flight());
+      const SendRanges& ranges = c.loss->ranges;
+      CHECK(ranges.una() == c.snd_una && ranges.end() == c.snd_nxt);
+      CHECK(ranges.sacked_bytes() + ranges.lost_bytes() <= c.flight());
+    } else {
+      CHECK(c.flight() == 0 || c.syn_in_flight());
     }
     if (c.reassembly != nullptr) CHECK(c.reassembly->bytes() <= c.rcv_wnd());
     // Whatever is in flight or waits has something that will move it.
     if (c.flight() > 0 || !c.unsent.empty()) CHECK(c.ready || c.timer.pending());
   });
+  CHECK(memory_.held() == held);
 }
 
 void Tcp::Impl::SendRst(Conn& c) {

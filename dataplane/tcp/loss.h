@@ -1,60 +1,137 @@
-// LossState: what a sender knows about holes: the SACK scoreboard and the recovery in progress. RFC
-// 6675 (pipe), 6582 (NewReno without SACK), 5681. Exists only while something is missing: taken
-// from a pool at the first duplicate ACK or timeout, given back when all is acknowledged.
+// LossState: what a sender knows of its flight: when each part was sent, what is missing, the
+// recovery in progress, and how to take a recovery back. RFC 8985 (RACK-TLP), 6582 (NewReno without
+// SACK), 6675 (pipe), 9937 (PRR), 3522 and 5682 (spurious timeouts), 9406 (HyStart++).
 //
-//   snd.una      rtx_nxt        lost_edge                 snd.nxt
-//      |----------|--------------|-------------------------|
-//       sent again  lost, to be    in flight (or SACKed)
-//                   sent again
-//
-// SACKed parts are cut out of every region. Pure state: no timers, no packets. Bound:
-// kSackRangesMax.
+// Taken from a pool when text leaves, given back when all is acknowledged and nothing of it can
+// still turn out to have been for nothing: an idle connection has none. Pure state: the steps are
+// in recovery.cc. Bound: SendRanges.
 #ifndef MELTEMI_DATAPLANE_TCP_LOSS_H_
 #define MELTEMI_DATAPLANE_TCP_LOSS_H_
 
-#include <array>
+#include <algorithm>
 #include <cstdint>
 
+#include "dataplane/tcp/congestion.h"
+#include "dataplane/tcp/hystart.h"
+#include "dataplane/tcp/prr.h"
+#include "dataplane/tcp/rack.h"
+#include "dataplane/tcp/send_ranges.h"
 #include "dataplane/tcp/seq.h"
 
 namespace meltemi::tcp {
 
-inline constexpr int kSackRangesMax = 64;
-inline constexpr uint32_t kDupThresh = 3;  // RFC 6675 2
+// What one ACK brought. Scratch of one segment.
+struct AckNews {
+  Instant now;
+  uint32_t acked = 0;      // bytes that snd.una moved by
+  uint32_t delivered = 0;  // bytes newly acknowledged in any way
+  bool duplicate = false;  // RFC 5681 2
+  bool sacked = false;     // SACK blocks told something new
+  bool original = false;   // something sent once, before `recover`, was delivered
+  bool resent = false;     // something sent again was delivered
+  bool lost = false;       // more turned out to be lost
+  bool dsack = false;      // RFC 2883: `again` arrived twice
+  SeqRange again;
+  Instant first_sent = Instant::Never();  // the oldest transmission that this ACK times
+  Instant last_sent = Instant::Never();   // the newest
+};
+
+// A window reduction that may turn out to have been for nothing.
+struct Undo {
+  bool possible = false;
+  bool sent_again = false;
+  bool ended = false;  // the recovery is over; D-SACKs may still come until `end` is acknowledged
+  uint32_t begin = 0;  // snd.una when it happened
+  uint32_t end = 0;
+  uint32_t bytes = 0;      // sent again since then and not reported twice by the peer
+  uint32_t timestamp = 0;  // our clock at the first retransmission (Eifel, RFC 3522)
+  Congestion before;
+
+  void Begin(uint32_t una, const Congestion& congestion) {
+    possible = true;
+    sent_again = ended = false;
+    begin = una;
+    bytes = 0;
+    before = congestion;
+  }
+  void OnResent(uint32_t size, uint32_t clock) {
+    if (!possible || ended) return;
+    if (!sent_again) timestamp = clock;
+    sent_again = true;
+    bytes += size;
+  }
+};
 
 struct LossState {
-  // kDisorder: duplicate ACKs, no loss decided. kRecovery: fast recovery. kTimeout: after an RTO.
-  // Recoveries last until snd.una reaches `recover`.
-  enum class Mode : uint8_t { kDisorder, kRecovery, kTimeout };
-  Mode mode = Mode::kDisorder;
-  bool send_one_now = false;  // the fast retransmit itself does not wait for the pipe to drain
-  uint8_t sacked_count = 0;
+  // kOpen: nothing decided, though ACKs may tell of disorder. kReduced: the window comes down for
+  // ECN. kRecovery: something is lost. kTimeout: after an RTO. All but kOpen last until snd.una
+  // reaches `recover`.
+  enum class Mode : uint8_t { kOpen, kReduced, kRecovery, kTimeout };
+  // What `aux_at` is for.
+  enum class Aux : uint8_t { kNone, kProbe, kReordering, kForget };
+  // F-RTO, RFC 5682 2.1: kAsked: the first segment was sent again. kNewText: its ACK let new text
+  // out instead of more of the old; the next ACK decides.
+  enum class Frto : uint8_t { kOff, kAsked, kNewText };
+
+  Mode mode = Mode::kOpen;
+  Aux aux = Aux::kNone;
+  Frto frto = Frto::kOff;
+  bool recover_valid = false;  // snd.una has not passed `recover` yet
+  bool tlp_due = false;        // a loss probe is to be sent
+  bool tlp_open = false;       // one is out: TLP.end_seq is tlp_end
+  bool tlp_resent = false;     // TLP.is_retrans
+  uint8_t duplicate_acks = 0;  // in a row, without SACK
+  uint32_t tlp_end = 0;
   uint32_t recover = 0;
-  uint32_t lost_edge = 0;
-  uint32_t rtx_nxt = 0;
   uint32_t reno_sacked = 0;  // without SACK: bytes that duplicate ACKs say have left the network
-  uint32_t sacked_bytes = 0;
-  std::array<SeqRange, kSackRangesMax> sacked;  // ascending, disjoint, not touching
+  uint32_t rtt_end = 0;      // the next sample of SRTT is taken when this is acknowledged
+  Instant aux_at = Instant::Never();
+  SendRanges ranges;
+  Rack rack;
+  Prr prr;
+  HyStart hystart;
+  Undo undo;
 
-  // Begins at `una` with nothing known.
-  void Reset(uint32_t una);
-  // Adds one SACK block, already inside (una, nxt]. Returns how many bytes are newly SACKed. When
-  // the table is full the block is forgotten: something may be sent twice, nothing is lost.
-  uint32_t AddSack(SeqRange block);
-  // Cumulative ACK up to `una`.
-  void Advance(uint32_t una);
-  // IsLost() of RFC 6675 4 as an edge: all un-SACKed bytes below it are lost.
-  void UpdateLostEdge(uint32_t smss);
-  // The next lost bytes not yet sent again; empty range when none.
-  SeqRange NextLost(uint32_t una) const;
+  // Begins at `una` with nothing in flight.
+  void Reset(uint32_t una) {
+    mode = Mode::kOpen;
+    aux = Aux::kNone;
+    aux_at = Instant::Never();
+    frto = Frto::kOff;
+    recover_valid = tlp_due = tlp_open = tlp_resent = false;
+    duplicate_acks = 0;
+    reno_sacked = 0;
+    recover = rtt_end = una;
+    ranges.Reset(una);
+    rack.Reset(una);
+    hystart.Reset(una);
+    undo.possible = false;
+  }
+
   // SetPipe() of RFC 6675 4: bytes thought to be in the network.
-  uint32_t Pipe(uint32_t una, uint32_t nxt) const;
-  void ForgetSacks();
+  uint32_t Pipe(uint32_t flight) const {
+    const uint32_t out = ranges.sacked_bytes() + ranges.lost_bytes() + reno_sacked;
+    return flight > out ? flight - out : 0;
+  }
 
-  bool recovering() const { return mode != Mode::kDisorder; }
-
- private:
-  uint32_t SackedWithin(SeqRange range) const;
+  // One range, sent once, and no episode is open: nothing can be learned of its ACK but a round
+  // trip.
+  bool simple() const {
+    return ranges.count() == 1 && ranges[0].plain() && !ranges[0].coarse && mode == Mode::kOpen &&
+           !tlp_open && !undo.possible && !recover_valid && reno_sacked == 0;
+  }
+  // PRR sets the window.
+  bool reducing() const { return mode == Mode::kReduced || mode == Mode::kRecovery; }
+  // Nothing is missing and nothing hints at it.
+  bool calm() const {
+    return mode == Mode::kOpen && ranges.sacked_bytes() == 0 && ranges.lost_bytes() == 0 &&
+           reno_sacked == 0;
+  }
+  void SetAux(Aux what, Instant at) {
+    aux = what;
+    aux_at = at;
+  }
+  void ClearAux() { SetAux(Aux::kNone, Instant::Never()); }
 };
 
 }  // namespace meltemi::tcp

@@ -123,6 +123,31 @@ TEST(TcpReno, PartialAckSendsTheNextHole) {
   EXPECT_EQ(t.counters().fast_recoveries, 1u);
 }
 
+TEST(TcpReno, DuplicatesAfterARecoveryBeginNoOther) {
+  // RFC 6582 3.2 (1): they come from what was sent again needlessly.
+  Script t;
+  InFlight(&t, 8);
+  for (int i = 0; i < 3; ++i) t.Peer(Ack(1));
+  t.Expect(Data(1, kMss));
+  t.Send(1000);
+  t.IgnoreOutput();
+  t.Peer(Ack(1 + 8 * kMss));
+  t.Expect(Data(1 + 8 * kMss, kMss));
+  for (int i = 0; i < 4; ++i) t.Peer(Ack(1 + 8 * kMss));
+  t.ExpectNothing();
+  EXPECT_EQ(t.counters().fast_recoveries, 1u);
+}
+
+TEST(TcpReno, SmallSegmentsAreCountedToo) {
+  // RFC 5681 3.2: three duplicates, however little was sent.
+  Script t;
+  t.Accept(Syn().Mss(kMss).Window(65535));
+  for (int i = 0; i < 5; ++i) t.Send(10);
+  t.IgnoreOutput();
+  for (int i = 0; i < 3; ++i) t.Peer(Ack(1));
+  t.Expect(Data(1, 50));
+}
+
 TEST(TcpReno, WindowUpdatesAreNotDuplicates) {
   // RFC 5681 2 (e).
   Script t;
@@ -144,16 +169,24 @@ Seg SackSyn() { return Syn().Mss(kMss).Window(65535).SackOk(); }
 TEST(TcpSack, HolesAreResentAndOnlyHoles) {
   // RFC 6675 5.
   Script t;
-  InFlight(&t, 8, SackSyn());
+  t.Peer(SackSyn());
+  t.Expect(SynAck());
+  t.Wait(Duration::Millis(20));
+  t.Peer(Ack(1).At(1));
+  t.ExpectEvent(Kind::kAccepted);
+  t.Send(8 * kMss);
+  t.IgnoreOutput();
+  t.Wait(Duration::Millis(20));
   // Segments 1 and 3 are lost.
   t.Peer(Ack(1).Sack({{1001, 2001}}));
   t.Peer(Ack(1).Sack({{3001, 4001}, {1001, 2001}}));
   t.Peer(Ack(1).Sack({{3001, 5001}, {1001, 2001}}));
   t.Expect(Data(1, kMss));
   t.Peer(Ack(1).Sack({{3001, 6001}, {1001, 2001}}));
+  t.Expect(Data(2001, kMss));
   t.Peer(Ack(1).Sack({{3001, 7001}, {1001, 2001}}));
   t.Peer(Ack(1).Sack({{3001, 8001}, {1001, 2001}}));
-  t.Expect(Data(2001, kMss));
+  t.ExpectNothing();
   t.Peer(Ack(8001));
   t.Wait(Duration::Seconds(5));
   t.ExpectNothing();
@@ -185,7 +218,7 @@ TEST(TcpSack, DuplicateReportIsNotAnError) {
   EXPECT_EQ(t.counters().sack_blocks_invalid, 0u);
 }
 
-TEST(TcpSack, TimeoutForgetsWhatWasReported) {
+TEST(TcpSack, WhatTheReceiverThrewAwayIsSentAgain) {
   // RFC 2018 8: the receiver may have thrown it away.
   Script t;
   InFlight(&t, 3, SackSyn());
@@ -194,8 +227,10 @@ TEST(TcpSack, TimeoutForgetsWhatWasReported) {
   t.Wait(Duration::Millis(300));
   t.Expect(Data(1, kMss));
   t.IgnoreOutput();
-  t.Peer(Ack(1001));
+  EXPECT_EQ(t.counters().sack_reneging, 0u);
+  t.Peer(Ack(1001));  // stops before what was reported: it was
   t.Expect(Data(1001, kMss));
+  EXPECT_EQ(t.counters().sack_reneging, 1u);
   t.IgnoreOutput();
 }
 
@@ -236,7 +271,7 @@ TEST(TcpPathMtu, TooBigNeverGoesBelowTheFloorNorUp) {
   t.Icmp(1, false, 9000);
   t.ExpectNothing();
   t.Icmp(1, false, 68);
-  t.Expect(Data(1, limits::kMtuMin - 40));
+  t.Expect(Data(1, limits::kTcpPathMtuMinV4 - 40));
   t.IgnoreOutput();
 }
 

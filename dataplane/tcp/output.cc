@@ -8,6 +8,7 @@ namespace meltemi::tcp {
 namespace {
 
 constexpr uint32_t kCopyMax = 512;  // shorter text is copied behind the header, longer is borrowed
+constexpr uint8_t kEcnEct0 = 2;     // ECN-capable transport, RFC 3168 5
 
 }  // namespace
 
@@ -27,7 +28,10 @@ void Tcp::Impl::Output(Conn& c, Instant now, int* room) {
     Unready(c);
     return;
   }
-  if (c.loss != nullptr && c.loss->recovering() && !SendLost(c, now, room)) return;
+  if (c.loss != nullptr) {
+    if (!SendLost(c, now, room)) return;
+    if (c.loss->tlp_due && !SendProbe(c, now, room)) return;
+  }
   if (!SendNew(c, now, room)) return;
   if (c.probe_now && *room > 0) {
     // RFC 9293 3.8.6.1: an old sequence number makes the peer answer with its window.
@@ -54,7 +58,7 @@ bool Tcp::Impl::SendSyn(Conn& c, Instant now) {
   const bool answer = c.state == State::kSynReceived;
   Options o;
   const uint32_t ip_bytes = c.tuple.remote.ip.v4() ? 20 : 40;
-  o.mss = static_cast<uint16_t>(c.path_mtu - ip_bytes - kHeaderBytes);
+  o.mss = static_cast<uint16_t>(c.link_mtu - ip_bytes - kHeaderBytes);
   o.sack_permitted = !answer || c.sack;
   if (!answer || c.rcv_wscale > 0) o.window_scale = kRcvWscale;
   if (!answer || c.timestamps) {
@@ -64,11 +68,14 @@ bool Tcp::Impl::SendSyn(Conn& c, Instant now) {
   const int option_bytes = EmitOptions(o, header + kHeaderBytes);
   packet::TrimTo(p, kHeaderBytes + option_bytes);
   const uint16_t window = static_cast<uint16_t>(std::min(WindowWanted(c), 65'535u));
+  uint8_t flags = answer ? kSyn | kAck : kSyn;
+  if (answer && c.ecn) flags |= kEce;  // RFC 3168 6.1.1
+  if (!answer && AsksForEcn(c)) flags |= kEce | kCwr;
   WriteHeader({.tuple = c.tuple,
                .seq = c.iss,
                .ack = answer ? c.rcv_nxt : 0,
                .window = window,
-               .flags = static_cast<uint8_t>(answer ? kSyn | kAck : kSyn)},
+               .flags = flags},
               option_bytes, kHeaderBytes + option_bytes, header);
   if (answer) c.rcv_adv = c.rcv_nxt + window;
   p->l4_len = kHeaderBytes + option_bytes;
@@ -78,34 +85,6 @@ bool Tcp::Impl::SendSyn(Conn& c, Instant now) {
   c.snd_nxt = c.iss + 1;
   RestartRetransmit(c, now);
   Unready(c);
-  return true;
-}
-
-// False: no packet memory.
-bool Tcp::Impl::SendLost(Conn& c, Instant now, int* room) {
-  LossState& loss = *c.loss;
-  while (*room > 0) {
-    const SeqRange lost = loss.NextLost(c.snd_una);
-    if (lost.size() == 0) return true;
-    const uint32_t smss = c.smss();
-    if (!loss.send_one_now && c.pipe() + smss > c.congestion.cwnd && c.pipe() > 0) return true;
-    const uint32_t begin = lost.begin;
-    const uint32_t fin_at = c.snd_una + static_cast<uint32_t>(c.sent.size());
-    uint32_t bytes = std::min(lost.size(), smss);
-    bool fin = c.fin_sent && SeqLess(begin, lost.end) && begin + bytes == fin_at + 1;
-    if (fin) --bytes;
-    if (!fin && c.fin_sent && begin == fin_at) {
-      fin = true;
-      bytes = 0;
-    }
-    if (!SendRange(c, begin, bytes, fin, now)) return false;
-    ++counters_.retransmits;
-    counters_.retransmit_bytes += bytes;
-    loss.rtx_nxt = begin + bytes + (fin ? 1 : 0);
-    loss.send_one_now = false;
-    c.rtt_timing = false;  // Karn
-    --*room;
-  }
   return true;
 }
 
@@ -128,44 +107,28 @@ uint32_t Tcp::Impl::NewBytesAllowed(Conn& c) const {
 
 // False: no packet memory.
 bool Tcp::Impl::SendNew(Conn& c, Instant now, int* room) {
-  if (!c.last_sent_at.never() && c.flight() == 0 && !c.unsent.empty() &&
-      c.last_sent_at > Instant() &&
-      now - c.last_sent_at > c.rto.Timeout(options_.rto_initial, options_.rto_min, 0)) {
-    c.congestion.OnIdleRestart(c.smss());
-  }
+  bool sent = false;
   while (*room > 0) {
     uint32_t bytes = NewBytesAllowed(c);
     const bool fin_only = c.unsent.empty() && c.fin_unsent();
     if (bytes == 0 && !fin_only) break;
+    if (c.flight() == 0 && bytes > 0 && BeginFlight(c, now)) bytes = NewBytesAllowed(c);
     const uint32_t smss = c.smss();
-    const uint32_t whole = c.super_frame_bytes_max / smss * smss;
+    const uint32_t whole = c.ecn_cwr ? 0 : c.super_frame_bytes_max / smss * smss;
     bytes = std::min(bytes, std::max(smss, whole));
-    const uint32_t seq = c.snd_nxt;
-    const bool fin = c.fin_unsent() && bytes == c.unsent.size();
-    c.sent.Append(c.unsent.TakePrefix(bytes));
-    c.snd_nxt += bytes + (fin ? 1 : 0);
-    if (fin) {
-      c.fin_sent = true;
-      if (c.state == State::kEstablished) c.state = State::kFinWait1;
-      if (c.state == State::kCloseWait) c.state = State::kLastAck;
-    }
-    if (!SendRange(c, seq, bytes, fin, now)) {
-      // Counted as sent and lost: the retransmission timer brings it when there is memory again.
-      RestartRetransmit(c, now);
+    if (!SendNewText(c, bytes, now)) {
+      // Counted as sent and lost: a timer brings it when there is memory again.
       Arm(c);
       return false;
     }
-    counters_.bytes_out += bytes;
-    c.push_window = false;
-    if (!c.rtt_timing && c.loss == nullptr) {
-      c.rtt_timing = true;
-      c.rtt_seq = c.snd_nxt;
-      c.rtt_sent_at = now;
-    }
-    if (c.retransmit_at.never() || c.flight() == bytes + (fin ? 1 : 0)) RestartRetransmit(c, now);
+    sent = true;
     --*room;
   }
-  c.cwnd_limited = !c.unsent.empty() && c.usable_window() >= c.smss();
+  // Whether the window is what holds us back is seen when it is used, and holds until it is again.
+  if (sent || !c.unsent.empty()) {
+    c.cwnd_limited = !c.unsent.empty() && c.usable_window() >= c.smss();
+  }
+  if (sent) ScheduleProbe(c, now);
   // Nothing in flight and still something to say: the window is shut. Persist (RFC 9293 3.8.6.1).
   if (c.flight() == 0 && !c.unsent.empty() && c.retransmit_at.never() && *room > 0) {
     RestartRetransmit(c, now);
@@ -174,16 +137,60 @@ bool Tcp::Impl::SendNew(Conn& c, Instant now, int* room) {
   return true;
 }
 
-// Bytes [seq, seq + bytes) of `sent`, and the FIN behind them if asked.
-bool Tcp::Impl::SendRange(Conn& c, uint32_t seq, uint32_t bytes, bool fin, Instant now) {
-  const uint32_t offset = seq - c.snd_una;
-  const bool last = offset + bytes == c.sent.size() && c.unsent.empty();
+// The first text after a pause. True: the window is smaller after it.
+bool Tcp::Impl::BeginFlight(Conn& c, Instant now) {
+  if (c.last_sent_at == Instant()) return false;  // the first ever
+  const Duration idle = now - c.last_sent_at;
+  if (idle <= options_.rto_min) {  // the RTO is not less
+    c.congestion.cubic.SkipIdle(idle);
+    return false;
+  }
+  if (!c.congestion.OnIdle(c.smss(), idle, Timeout(c))) return false;
+  ++counters_.idle_restarts;
+  return true;
+}
+
+// The first `bytes` of `unsent`, and the FIN when it follows them. Their place in `sent` need not
+// be looked for: they are its end. False: no packet memory.
+bool Tcp::Impl::SendNewText(Conn& c, uint32_t bytes, Instant now) {
+  LossState& loss = Loss(c);
+  const uint32_t seq = c.snd_nxt;
+  const bool first = c.flight() == 0;
+  const bool fin = c.fin_unsent() && bytes == c.unsent.size();
+  Chain text = c.unsent.TakePrefix(bytes);
+  const uint32_t length = bytes + (fin ? 1 : 0);
+  c.snd_nxt += length;
+  loss.ranges.Sent(c.snd_nxt, now);
+  if (loss.reducing()) loss.prr.OnSent(length);
   uint8_t flags = kAck;
-  if (fin) flags |= kFin;
-  if (last && bytes > 0) flags |= kPsh;
+  if (fin) {
+    flags |= kFin;
+    c.fin_sent = true;
+    if (c.state == State::kEstablished) c.state = State::kFinWait1;
+    if (c.state == State::kCloseWait) c.state = State::kLastAck;
+  }
+  if (bytes > 0 && c.unsent.empty()) flags |= kPsh;
+  if (bytes > 0 && c.ecn_cwr) flags |= kCwr;
+  const uint8_t ecn = c.ecn && bytes > 0 ? kEcnEct0 : 0;
+  const bool sent = SendText(c, seq, text, 0, bytes, flags, ecn, now);
+  c.sent.Append(std::move(text));
+  if (first || c.retransmit_at.never()) RestartRetransmit(c, now);
+  if (!sent) return false;
+  if ((flags & kCwr) != 0) {
+    c.ecn_cwr = false;
+    ++counters_.ecn_cwr_out;
+  }
+  counters_.bytes_out += bytes;
+  c.push_window = false;
+  return true;
+}
+
+// A packet with `bytes` of `from` at `offset`.
+bool Tcp::Impl::SendText(Conn& c, uint32_t seq, const Chain& from, uint32_t offset, uint32_t bytes,
+                         uint8_t flags, uint8_t ecn, Instant now) {
   packet::Packet* p = StartPacket(c, seq, flags, bytes, now);
   if (p == nullptr) return false;
-  if (bytes > 0 && !pool_->AppendBytes(p, c.sent, offset, bytes, kCopyMax)) {
+  if (bytes > 0 && !pool_->AppendBytes(p, from, offset, bytes, kCopyMax)) {
     ++counters_.pool_exhausted;
     pool_->Free(p);
     return false;
@@ -194,7 +201,7 @@ bool Tcp::Impl::SendRange(Conn& c, uint32_t seq, uint32_t bytes, bool fin, Insta
     ++counters_.super_frames_out;
   }
   c.last_sent_at = now;
-  return FinishPacket(c, p);
+  return FinishPacket(c, p, ecn);
 }
 
 bool Tcp::Impl::SendBare(Conn& c, uint32_t seq, uint8_t flags, Instant now) {
@@ -216,6 +223,7 @@ packet::Packet* Tcp::Impl::StartPacket(Conn& c, uint32_t seq, uint8_t flags, uin
     o.sack_count = static_cast<uint8_t>(
         c.reassembly->SackBlocks(std::span(o.sack).first(c.timestamps ? 3 : 4)));
   }
+  if (c.ecn_echo) flags |= kEce;
   uint8_t* header = packet::Append(p, kHeaderBytes + kOptionBytesMax);
   const int option_bytes = EmitOptions(o, header + kHeaderBytes);
   packet::TrimTo(p, kHeaderBytes + option_bytes);
@@ -230,22 +238,20 @@ packet::Packet* Tcp::Impl::StartPacket(Conn& c, uint32_t seq, uint8_t flags, uin
   return p;
 }
 
-bool Tcp::Impl::FinishPacket(Conn& c, packet::Packet* p) {
+bool Tcp::Impl::FinishPacket(Conn& c, packet::Packet* p, uint8_t ecn) {
   p->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
   ++counters_.segments_out;
-  out_->push_back({.packet = p, .source = c.tuple.local.ip, .destination = c.tuple.remote.ip});
+  out_->push_back(
+      {.packet = p, .source = c.tuple.local.ip, .destination = c.tuple.remote.ip, .ecn = ecn});
   return true;
 }
 
-// Bytes that we would take beyond rcv.nxt: the limit less what waits to be used.
-uint32_t Tcp::Impl::WindowWanted(const Conn& c) const {
-  const uint32_t held = c.rcv_unread + (c.reassembly == nullptr ? 0 : c.reassembly->bytes());
-  return limits::kTcpReceiveWindowBytes > held ? limits::kTcpReceiveWindowBytes - held : 0;
-}
-
-// The right edge never moves back (RFC 9293 3.8.6: no shrinking).
+// The right edge never moves back (RFC 9293 3.8.6: no shrinking), and forward by a segment or half
+// of the whole at least (3.8.6.2.2: the receiver's silly-window avoidance).
 uint16_t Tcp::Impl::WindowField(Conn& c) {
-  const uint32_t edge = SeqMax(c.rcv_adv, c.rcv_nxt + WindowWanted(c));
+  uint32_t edge = c.rcv_nxt + WindowWanted(c);
+  const uint32_t step = std::min<uint32_t>(c.rcv_mss, c.rcv_limit / 2);
+  if (SeqLess(edge, c.rcv_adv) || edge - c.rcv_adv < step) edge = c.rcv_adv;
   const uint32_t field = std::min((edge - c.rcv_nxt) >> c.rcv_wscale, 65'535u);
   c.rcv_adv = SeqMax(c.rcv_adv, c.rcv_nxt + (field << c.rcv_wscale));
   return static_cast<uint16_t>(field);
@@ -259,8 +265,7 @@ void Tcp::Impl::MaybeUpdateWindow(Conn& c, Instant now) {
   const uint32_t wanted = std::min(WindowWanted(c), 65'535u << c.rcv_wscale);
   const uint32_t have = c.rcv_wnd();
   if (wanted <= have) return;
-  const bool much =
-      wanted - have >= std::min(limits::kTcpReceiveWindowBytes, 65'535u << c.rcv_wscale) / 4;
+  const bool much = wanted - have >= std::min(c.rcv_limit, 65'535u << c.rcv_wscale) / 4;
   const bool opens = have < c.rcv_mss && wanted >= 2u * c.rcv_mss;
   if (!much && !opens) return;
   ++counters_.window_updates;

@@ -1,5 +1,4 @@
-// The pure parts: options, segment checksums, reassembly, loss state, RTO, congestion, flow table,
-// hash.
+// The pure parts: options, segment checksums, reassembly, RTO, congestion, flow table, hash.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -8,7 +7,6 @@
 #include "dataplane/tcp/congestion.h"
 #include "dataplane/tcp/flow_table.h"
 #include "dataplane/tcp/isn.h"
-#include "dataplane/tcp/loss.h"
 #include "dataplane/tcp/options.h"
 #include "dataplane/tcp/reassembly.h"
 #include "dataplane/tcp/rto.h"
@@ -186,58 +184,6 @@ TEST(Reassembly, SlicesAreBounded) {
                                                    : Reassembly::Result::kFull);
   }
   r.Clear();
-}
-
-// The scoreboard against a plain map of bytes.
-TEST(LossState, ScoreboardAgreesWithAByteMap) {
-  for (uint64_t seed = 1; seed <= 200; ++seed) {
-    Prng prng(seed);
-    const auto base = static_cast<uint32_t>(prng.Next());
-    constexpr uint32_t kSent = 500;
-    LossState loss;
-    loss.Reset(base);
-    std::map<uint32_t, bool> sacked;
-    uint32_t una = 0;
-    for (int step = 0; step < 40; ++step) {
-      if (prng.Chance(1, 5)) {
-        una += static_cast<uint32_t>(prng.Below(kSent - una));
-        loss.Advance(base + una);
-        sacked.erase(sacked.begin(), sacked.lower_bound(una));
-      }
-      const auto begin = una + 1 + static_cast<uint32_t>(prng.Below(kSent - una));
-      const auto end = begin + 1 + static_cast<uint32_t>(prng.Below(20));
-      uint32_t fresh = 0;
-      for (uint32_t i = begin; i < end; ++i) fresh += sacked.emplace(i, true).second ? 1 : 0;
-      EXPECT_EQ(loss.AddSack({base + begin, base + end}), fresh) << seed;
-      EXPECT_EQ(loss.sacked_bytes, sacked.size()) << seed;
-      for (int i = 0; i + 1 < loss.sacked_count; ++i) {
-        ASSERT_TRUE(SeqLess(loss.sacked[i].end, loss.sacked[i + 1].begin)) << seed;
-      }
-    }
-  }
-}
-
-TEST(LossState, LostWhenThreeSegmentsAboveAreSacked) {
-  LossState loss;
-  loss.Reset(0);
-  loss.AddSack({100, 300});
-  loss.UpdateLostEdge(100);
-  EXPECT_EQ(loss.lost_edge, 0u);
-  loss.AddSack({300, 301});
-  loss.UpdateLostEdge(100);
-  EXPECT_EQ(loss.lost_edge, 100u);
-  EXPECT_EQ(loss.NextLost(0), (SeqRange{0, 100}));
-  EXPECT_EQ(loss.Pipe(0, 500), 500u - 201 - 100);
-}
-
-TEST(LossState, FullScoreboardForgetsAndStaysRight) {
-  LossState loss;
-  loss.Reset(0);
-  for (uint32_t i = 0; i < kSackRangesMax; ++i) {
-    EXPECT_EQ(loss.AddSack({10 + i * 4, 12 + i * 4}), 2u);
-  }
-  EXPECT_EQ(loss.AddSack({9000, 9002}), 0u);
-  EXPECT_EQ(loss.sacked_bytes, 2u * kSackRangesMax);
 }
 
 TEST(Rto, FollowsRfc6298) {

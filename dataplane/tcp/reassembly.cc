@@ -7,6 +7,14 @@
 
 namespace meltemi::tcp {
 
+uint32_t RoomBytes(const Chain& chain) {
+  uint32_t bytes = 0;
+  for (const ChainNode* n = chain.head(); n != nullptr; n = n->next) {
+    bytes += n->slice.buffer()->capacity;
+  }
+  return bytes;
+}
+
 Reassembly::Result Reassembly::Add(uint32_t seq, Chain bytes) {
   bool kept = false;
   int at = 0;
@@ -32,6 +40,7 @@ bool Reassembly::Insert(int at, uint32_t seq, Chain bytes) {
   const uint32_t end = seq + static_cast<uint32_t>(bytes.size());
   const int slices = static_cast<int>(bytes.slice_count());
   if (slices_ + slices > limits::kTcpOutOfOrderSegments) return false;
+  const uint32_t room_bytes = RoomBytes(bytes);
   const bool joins_before = at > 0 && ranges_[at - 1].seq.end == seq;
   const bool joins_after = at < count_ && ranges_[at].seq.begin == end;
   if (joins_before) {
@@ -56,6 +65,7 @@ bool Reassembly::Insert(int at, uint32_t seq, Chain bytes) {
     ranges_[at].bytes = std::move(bytes);
   }
   slices_ += slices;
+  room_bytes_ += room_bytes;
   return true;
 }
 
@@ -67,16 +77,32 @@ void Reassembly::Erase(int at) {
 void Reassembly::TakeInOrder(uint32_t* rcv_nxt, Chain* out) {
   while (count_ > 0 && SeqLessEq(ranges_[0].seq.begin, *rcv_nxt)) {
     Range& first = ranges_[0];
+    slices_ -= static_cast<int>(first.bytes.slice_count());
+    room_bytes_ -= RoomBytes(first.bytes);
     if (SeqLess(*rcv_nxt, first.seq.end)) {
-      slices_ -= static_cast<int>(first.bytes.slice_count());
       first.bytes.RemovePrefix(*rcv_nxt - first.seq.begin);
       out->Append(std::move(first.bytes));
       *rcv_nxt = first.seq.end;
     } else {
-      slices_ -= static_cast<int>(first.bytes.slice_count());
       first.bytes.Clear();
     }
     Erase(0);
+  }
+}
+
+void Reassembly::Join(uint32_t* rcv_nxt, Chain bytes, Chain* out) {
+  uint32_t seq = *rcv_nxt;
+  while (!bytes.empty()) {
+    const size_t old = std::min<size_t>(*rcv_nxt - seq, bytes.size());
+    bytes.RemovePrefix(old);
+    seq += static_cast<uint32_t>(old);
+    if (bytes.empty()) return;
+    size_t gap = bytes.size();
+    if (count_ > 0) gap = std::min<size_t>(gap, ranges_[0].seq.begin - seq);
+    out->Append(bytes.TakePrefix(gap));
+    seq += static_cast<uint32_t>(gap);
+    *rcv_nxt = seq;
+    TakeInOrder(rcv_nxt, out);
   }
 }
 
@@ -104,6 +130,7 @@ void Reassembly::Clear() {
   for (int i = 0; i < count_; ++i) ranges_[i].bytes.Clear();
   count_ = 0;
   slices_ = 0;
+  room_bytes_ = 0;
   recent_seq_ = 0;
 }
 

@@ -17,6 +17,10 @@
 
 namespace meltemi::tcp {
 
+// Of the buffers behind the bytes of `chain`: what they cost. A buffer with two slices counts
+// twice.
+uint32_t RoomBytes(const Chain& chain);
+
 class Reassembly {
  public:
   static constexpr int kRangesMax = 32;
@@ -27,11 +31,16 @@ class Reassembly {
   // What continues at `*rcv_nxt` is appended to `out` and rcv.nxt moves past it; ranges that it has
   // overtaken are forgotten.
   void TakeInOrder(uint32_t* rcv_nxt, Chain* out);
+  // Text at `*rcv_nxt`: appended to `out` with what it joins, and rcv.nxt moves past both. Where it
+  // overlaps what came before it, that stays.
+  void Join(uint32_t* rcv_nxt, Chain bytes, Chain* out);
   // Blocks for the SACK option, the most recently changed first (RFC 2018 4). Returns how many.
   int SackBlocks(std::span<SeqRange> out) const;
 
   bool empty() const { return count_ == 0; }
   uint32_t bytes() const;
+  // Of the buffers behind the bytes: what they cost.
+  uint32_t room_bytes() const { return room_bytes_; }
   void Clear();
 
  private:
@@ -46,6 +55,7 @@ class Reassembly {
   std::array<Range, kRangesMax> ranges_;
   int count_ = 0;
   int slices_ = 0;
+  uint32_t room_bytes_ = 0;
   uint32_t recent_seq_ = 0;  // lies in the most recently changed range
 };
 

@@ -28,6 +28,7 @@ bool Tcp::Impl::Parse(const SegmentIn& in, Segment* segment) {
 void Tcp::Impl::Receive(std::span<const SegmentIn> in, Instant now,
                         std::vector<SegmentIn>* unmatched) {
   staged_.clear();
+  reused_.clear();
   for (uint32_t i = 0; i < in.size(); ++i) {
     Staged staged{.index = i};
     if (!Parse(in[i], &staged.segment)) continue;
@@ -57,10 +58,11 @@ void Tcp::Impl::OnTimeWaitSegment(TimeWait* entry, const SegmentIn& in, Segment&
                                   std::vector<SegmentIn>* unmatched) {
   ++counters_.time_wait_segments;
   if (s.has(kSyn) && !s.has(kAck) && !s.has(kRst)) {
-    const bool newer_time = entry->timestamps && s.options.timestamps &&
-                            SeqLess(entry->ts_recent, s.options.timestamps->value);
-    if (newer_time || SeqLess(entry->rcv_nxt, s.seq)) {
+    std::optional<uint32_t> stamp;
+    if (s.options.timestamps) stamp = s.options.timestamps->value;
+    if (MayReuse(*entry, s.seq, stamp)) {
       ++counters_.time_wait_reused;
+      reused_.push_back({entry->tuple, entry->snd_nxt + kReusedIssGap});
       flows_.Erase(entry->hash, entry);
       time_wait_.Remove(entry);
       unmatched->push_back(in);
@@ -78,8 +80,8 @@ void Tcp::Impl::OnTimeWaitSegment(TimeWait* entry, const SegmentIn& in, Segment&
     }
     Options options;
     if (entry->timestamps) {
-      const auto clock = static_cast<uint32_t>(now.nanos() / 1'000'000) + entry->timestamp_offset;
-      options.timestamps = Timestamps{clock, entry->ts_recent};
+      options.timestamps =
+          Timestamps{TimestampClock(now) + entry->timestamp_offset, entry->ts_recent};
     }
     Reply(entry->tuple, entry->snd_nxt, entry->rcv_nxt, kAck, entry->window, options);
   }
@@ -89,7 +91,7 @@ void Tcp::Impl::OnTimeWaitSegment(TimeWait* entry, const SegmentIn& in, Segment&
 // A packet that belongs to no connection's queues.
 void Tcp::Impl::Reply(const FourTuple& tuple, uint32_t seq, uint32_t ack, uint8_t flags,
                       uint16_t window, const Options& options) {
-  packet::Packet* p = replies_.size() < 4096 ? pool_->Alloc() : nullptr;
+  packet::Packet* p = replies_.size() < limits::kTcpReplyQueueMax ? pool_->Alloc() : nullptr;
   if (p == nullptr) {
     ++counters_.drop_no_memory;
     return;

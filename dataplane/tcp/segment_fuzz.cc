@@ -2,7 +2,8 @@
 // crashes, spins or leaks, what we send is well formed, and a dead connection gives no event.
 //
 // Input: a byte of options (bit 0 IPv6, bit 1 we open, bit 2 super-frames may be sent, bit 3 no
-// handshake first), then records of kind (1 byte), length (1 byte) and bytes.
+// handshake first, bit 4 no SYN queue: cookies, bit 5 memory for 8 KB), then records of kind (1
+// byte), length (1 byte) and bytes.
 //   kind & 7:  0-3 a segment as it lies on the wire; its sequence and acknowledgement numbers count
 //              from the peer's and our first one. 4 we send length * 100 bytes. 5 length * 20 ms
 //              pass. 6 finish, release, abort or open again, by length. 7 ICMP: sequence (4 bytes),
@@ -38,7 +39,8 @@ void Store32(uint32_t v, uint8_t* p) {
 
 class Peer {
  public:
-  explicit Peer(uint8_t options) {
+  explicit Peer(uint8_t options)
+      : tcp_(std::make_unique<Tcp>(OptionsOf(options), &pool_, &timers_, &prng_, now_)) {
     const bool ipv6 = (options & 1) != 0;
     tuple_ = {{*IpAddr::Parse(ipv6 ? "fd00::1" : "10.0.0.1"), 80},
               {*IpAddr::Parse(ipv6 ? "fd00::2" : "10.0.0.2"), 40'000}};
@@ -73,6 +75,13 @@ class Peer {
   }
 
  private:
+  static TcpOptions OptionsOf(uint8_t bits) {
+    TcpOptions o{.conn_count_max = 16, .keepalive_idle = Duration::Seconds(30)};
+    if ((bits & 16) != 0) o.syn_queue_max = 0;
+    if ((bits & 32) != 0) o.memory_bytes_max = 8192;
+    return o;
+  }
+
   void Open() {
     if (tcp_->InUse(tuple_)) return;
     id_ = tcp_->Connect(tuple_, path_, 7, Instant::Never(), now_);
@@ -247,9 +256,7 @@ class Peer {
   TcpId id_;
   bool alive_ = false, finished_ = false;
   uint32_t our_first_ = 0;
-  std::unique_ptr<Tcp> tcp_ = std::make_unique<Tcp>(
-      TcpOptions{.conn_count_max = 16, .keepalive_idle = Duration::Seconds(30)}, &pool_, &timers_,
-      &prng_, now_);
+  std::unique_ptr<Tcp> tcp_;
 };
 
 }  // namespace

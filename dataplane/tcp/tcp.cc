@@ -19,37 +19,12 @@ void Tcp::Receive(std::span<const SegmentIn> segments, Instant now, std::vector<
   impl_->Receive(segments, now, unmatched);
 }
 
-// RFC 9293 3.10.7.2 (LISTEN), for one SYN.
 void Tcp::Accept(const SegmentIn& syn, const Path& path, Instant now) {
   Segment s;
   // It was parsed and checked by Receive; unmatched segments come as they were.
   if (ParseSegment(syn.packet, syn.source, syn.destination, &s) == ParseResult::kBadHeader) return;
-  if (s.has(kRst) || s.has(kAck) || !s.has(kSyn)) {
-    impl_->RejectSegment(s);
-    return impl_->DropPacket(s);
-  }
-  if (impl_->Find(s.tuple, impl_->flows_.Hash(s.tuple)) != nullptr) {
-    ++impl_->counters_.drop_closed;  // the same SYN twice in one burst
-    return impl_->DropPacket(s);
-  }
-  if (impl_->half_open_count_ >= limits::kTcpSynQueueMax) {
-    ++impl_->counters_.syn_queue_evictions;
-    impl_->Destroy(*impl_->half_open_head_);
-  }
-  Conn* c = impl_->NewConn(s.tuple, path, now);
-  if (c == nullptr) return impl_->DropPacket(s);
-  c->passive = true;
-  c->state = State::kSynReceived;
-  c->irs = s.seq;
-  c->rcv_nxt = c->rcv_adv = c->last_ack_sent = s.seq + 1;
-  impl_->LearnSynOptions(*c, s);
-  c->half_open_prev = impl_->half_open_tail_;
-  (c->half_open_prev != nullptr ? c->half_open_prev->half_open_next : impl_->half_open_head_) = c;
-  impl_->half_open_tail_ = c;
-  ++impl_->half_open_count_;
-  c->syn_now = true;
-  impl_->MakeReady(*c);
-  impl_->DropPacket(s);
+  s.ecn = syn.ecn;
+  impl_->Accept(s, path, now);
 }
 
 void Tcp::Reject(const SegmentIn& segment, Instant now) {
@@ -100,9 +75,12 @@ bool Tcp::Send(TcpId id, Chain bytes, Instant now) {
     ++impl_->counters_.send_after_finish;
     return true;
   }
+  impl_->memory_.Charge(bytes.size());
   c->unsent.Append(std::move(bytes));
   impl_->MakeReady(*c);
-  if (c->queued_bytes() <= limits::kTcpSendQueueBytes) return true;
+  const size_t queued = c->queued_bytes();
+  if (queued <= limits::kTcpSendQueueBytesMin) return true;
+  if (queued <= impl_->memory_.SendQueueMax(c->congestion.cwnd)) return true;
   c->send_full = true;
   return false;
 }
@@ -120,7 +98,7 @@ void Tcp::Release(TcpId id, Instant now) {
   if (c == nullptr) return;
   if (c->syn_in_flight()) return Abort(id, now);
   c->detached = true;
-  c->rcv_unread = 0;
+  impl_->RefundUnread(*c, c->rcv_unread);
   c->fin_queued = true;
   if (c->state == State::kFinWait2) c->life_at = now + kFinWait2Max;
   impl_->MakeReady(*c);
@@ -138,7 +116,9 @@ void Tcp::Abort(TcpId id, Instant now) {
 void Tcp::Consumed(TcpId id, uint32_t byte_count, Instant now) {
   Conn* c = impl_->conns_.Find(id);
   if (c == nullptr) return;
-  c->rcv_unread -= std::min(c->rcv_unread, byte_count);
+  byte_count = std::min(c->rcv_unread, byte_count);
+  impl_->RefundUnread(*c, byte_count);
+  impl_->CountDelivery(*c, byte_count, now);
   if (c->receiving()) impl_->MaybeUpdateWindow(*c, now);
 }
 
@@ -153,31 +133,13 @@ void Tcp::OnIcmp(const SockAddr& local, const SockAddr& remote, uint32_t sequenc
     ++impl_->counters_.icmp_ignored;
     return;
   }
-  if (mtu_or_zero != 0) {
-    const uint32_t floor = tuple.remote.ip.v4() ? limits::kMtuMin : 1280;
-    const uint32_t mtu = std::max(mtu_or_zero, floor);
-    if (mtu >= c->path_mtu || c->syn_in_flight()) return;
-    ++impl_->counters_.icmp_too_big;
-    c->path_mtu = static_cast<uint16_t>(mtu);
-    c->mtu_lowered = true;
-    impl_->UpdateMss(*c);
-    if (LossState* loss = impl_->Loss(*c); loss != nullptr) {
-      // Everything in flight was too big; sent again smaller, no sign of congestion (RFC 1191 6.5).
-      loss->mode = LossState::Mode::kRecovery;
-      loss->recover = loss->lost_edge = c->snd_nxt;
-      loss->rtx_nxt = c->snd_una;
-      loss->send_one_now = true;
-    }
-    impl_->MakeReady(*c);
-    return;
-  }
+  if (mtu_or_zero != 0) return impl_->OnTooBig(*c, mtu_or_zero, now);
   if (hard && c->state == State::kSynSent) {
     ++impl_->counters_.icmp_hard_errors;
     return impl_->Fail(*c, TcpError::kUnreachable);
   }
   ++impl_->counters_.icmp_soft_errors;
   c->soft_error = true;
-  (void)now;
 }
 
 void Tcp::AbortAddress(const IpAddr& address, Instant now, std::vector<TcpEvent>* events) {
@@ -224,6 +186,8 @@ bool Tcp::transmit_pending() const {
 }
 
 uint32_t Tcp::conn_count() const { return impl_->conns_.size(); }
+uint32_t Tcp::half_open_count() const { return impl_->half_open_count_; }
+uint64_t Tcp::memory_bytes() const { return impl_->memory_.held(); }
 const TcpCounters& Tcp::counters() const { return impl_->counters_; }
 void Tcp::CheckInvariants() const { impl_->CheckInvariants(); }
 

@@ -14,9 +14,11 @@
 #include <vector>
 
 #include "dataplane/packet/packet_pool.h"
+#include "dataplane/tcp/congestion_algorithm.h"
 #include "dataplane/tcp/counters.h"
 #include "l7/base/handle.h"
 #include "l7/base/ip_addr.h"
+#include "l7/base/limits.h"
 #include "l7/base/prng.h"
 #include "l7/base/slice.h"
 #include "l7/base/time.h"
@@ -24,14 +26,21 @@
 
 namespace meltemi::tcp {
 
+// RFC 3168: kAccept when a peer asks, kAsk on active opens too.
+enum class Ecn : uint8_t { kOff, kAccept, kAsk };
+
 struct TcpOptions {
   uint32_t conn_count_max = 65'536;
-  std::array<uint8_t, 16> isn_key{};  // secret, from the kernel (RFC 6528)
+  uint32_t syn_queue_max = limits::kTcpSynQueueMax;        // half-open ones; SYN cookies above
+  uint64_t memory_bytes_max = limits::kTcpMemoryBytesMax;  // of all queues: memory_budget.h
+  std::array<uint8_t, 16> isn_key{};                       // secret, from the kernel (RFC 6528)
   Duration time_wait = Duration::Seconds(60);
   Duration rto_min = Duration::Millis(200);
   Duration rto_initial = Duration::Seconds(1);
   Duration delayed_ack = Duration::Millis(40);
   Duration keepalive_idle;  // zero: off
+  CongestionAlgorithm congestion = CongestionAlgorithm::kCubic;
+  Ecn ecn = Ecn::kAccept;
 };
 
 // A TCP packet as IP hands it over; data begins at the TCP header. Owned by TCP after Receive
@@ -88,8 +97,10 @@ class Tcp {
   // Reject or forward it.
   void Receive(std::span<const SegmentIn> segments, Instant now, std::vector<TcpEvent>* events,
                std::vector<SegmentIn>* unmatched);
-  // A SYN from `unmatched` to an address we answer as: starts the handshake; kAccepted follows.
-  // A non-SYN is answered as RFC 9293 3.10.7.1 says for CLOSED. Uses up the packet.
+  // A segment from `unmatched` to an address we answer as. A SYN starts the handshake; kAccepted
+  // follows. An ACK may bring back a SYN cookie: its kAccepted, and what came with it, go to the
+  // events of the Receive that it came from. Any other is answered as RFC 9293 3.10.7.1 says for
+  // CLOSED. Uses up the packet.
   void Accept(const SegmentIn& syn, const Path& path, Instant now);
   // RST as for a closed port (3.10.7.1). Uses up the packet.
   void Reject(const SegmentIn& segment, Instant now);
@@ -104,8 +115,9 @@ class Tcp {
   void SetCookie(TcpId id, uint64_t cookie);
   const FourTuple& tuple(TcpId id) const;  // of a dead id: an empty one
 
-  // Queues bytes; returns false when the queue is now above limits::kTcpSendQueueBytes: the caller
-  // stops until kSendSpace (what was given is kept all the same).
+  // Queues bytes; returns false when the queue is now above the connection's send limit (twice its
+  // congestion window, within limits.h and the memory left): the caller stops until kSendSpace
+  // (what was given is kept all the same).
   bool Send(TcpId id, Chain bytes, Instant now);
   void Finish(TcpId id, Instant now);  // FIN after everything queued; receiving goes on
   // FIN after everything queued; what still comes in is thrown away; no more events; the id is
@@ -129,6 +141,8 @@ class Tcp {
   bool transmit_pending() const;
 
   uint32_t conn_count() const;
+  uint32_t half_open_count() const;
+  uint64_t memory_bytes() const;  // in queues, as the budget counts them
   const TcpCounters& counters() const;
   // CHECKs what must hold between any two calls: for simulations and hostile tests.
   void CheckInvariants() const;

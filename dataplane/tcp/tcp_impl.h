@@ -1,21 +1,29 @@
 // Tcp::Impl: what the files of this folder share. One per worker.
 //
+//   accept.cc     a SYN, or the ACK of a SYN cookie, to an address we answer as
 //   receive.cc    burst of packets -> connection, TIME-WAIT or unmatched
 //   input.cc      RFC 9293 3.10.7.4, one function per step, in its order
-//   ack.cc        the ACK step: send window, round trip, loss and recovery
-//   output.cc     what goes out: SYN, lost bytes, new bytes, probes, ACKs
+//   ack.cc        the ACK step: send window, scoreboard, round trip, congestion window
+//   recovery.cc   losses and what is done about them; spurious.cc: and taken back; ecn.cc: marks
+//   output.cc     what goes out: SYN, new text, window probes, ACKs; retransmit.cc: what is lost
 //   timers.cc     retransmission, persist, delayed ACK, lifetime, TIME-WAIT
-//   lifecycle.cc  open, close, abort, and the memory behind a connection
+//   lifecycle.cc  open, close, abort
+//   path_mtu.cc   how large segments may be
+//   memory.cc     received bytes: what they cost, and the receive window's growth
 #ifndef MELTEMI_DATAPLANE_TCP_TCP_IMPL_H_
 #define MELTEMI_DATAPLANE_TCP_TCP_IMPL_H_
 
+#include <algorithm>
 #include <vector>
 
 #include "dataplane/tcp/conn.h"
 #include "dataplane/tcp/flow_table.h"
 #include "dataplane/tcp/isn.h"
+#include "dataplane/tcp/memory_budget.h"
 #include "dataplane/tcp/object_pool.h"
+#include "dataplane/tcp/path_mtu.h"
 #include "dataplane/tcp/segment.h"
+#include "dataplane/tcp/syn_cookie.h"
 #include "dataplane/tcp/tcp.h"
 #include "dataplane/tcp/time_wait.h"
 #include "l7/base/limits.h"
@@ -23,11 +31,23 @@
 
 namespace meltemi::tcp {
 
-inline constexpr uint8_t kRcvWscale = 3;  // 65535 << 3 covers kTcpReceiveWindowBytes
-static_assert((65'535u << kRcvWscale) >= limits::kTcpReceiveWindowBytes);
-inline constexpr uint8_t kQuickAcks = 8;  // segments acknowledged at once at the start
+inline constexpr uint8_t kRcvWscale = 7;  // 65535 << 7 covers kTcpReceiveWindowBytesMax
+static_assert((65'535u << kRcvWscale) >= limits::kTcpReceiveWindowBytesMax);
+inline constexpr uint16_t kCookieWindow = 65'535;  // of a SYN-ACK without a connection
+static_assert(kCookieWindow <= limits::kTcpReceiveWindowBytes);
+// A connection's unread text may cost so many times its window: 1-byte segments cost 2 KB each.
+inline constexpr uint32_t kRoomsPerWindow = 4;
+inline constexpr uint16_t kPeerMssDefault = 536;  // RFC 9293 3.7.1: when the option is absent
+inline constexpr Duration kTsRecentLife = Duration::Seconds(24 * 86'400);  // RFC 7323 5.5
+inline constexpr uint32_t kReusedIssGap = 65'536;  // above the old numbers of a tuple: RFC 6191
+inline constexpr uint8_t kQuickAcks = 8;           // segments acknowledged at once at the start
 inline constexpr Duration kKeepaliveInterval = Duration::Seconds(75);  // RFC 9293 3.8.4
 inline constexpr uint8_t kKeepaliveProbes = 9;
+// Tail loss probes, RFC 8985 7.2: before there is a round trip; when one segment is in flight, the
+// longest that a peer's ACK may be delayed; else what two round trips may take longer.
+inline constexpr Duration kProbeInitial = Duration::Seconds(1);
+inline constexpr Duration kProbeAckDelay = Duration::Millis(200);
+inline constexpr Duration kProbeMargin = Duration::Millis(2);
 inline constexpr Duration kFinWait2Max = Duration::Seconds(60);
 inline constexpr Duration kChallengeInterval =
     Duration::Millis(500);  // RFC 5961 10, per connection
@@ -43,6 +63,12 @@ struct Tcp::Impl {
   Impl(const TcpOptions& options, packet::PacketPool* pool, TimerWheel* timers, Prng* prng);
   ~Impl();
 
+  // accept.cc
+  void Accept(Segment& s, const Path& path, Instant now);
+  void OpenHalf(const Segment& s, const Path& path, Instant now);
+  void SendSynCookie(const Segment& s, const Path& path, Instant now);
+  bool AcceptCookie(Segment& s, const Path& path, Instant now);
+
   // receive.cc
   void Receive(std::span<const SegmentIn> in, Instant now, std::vector<SegmentIn>* unmatched);
   bool Parse(const SegmentIn& in, Segment* segment);
@@ -55,7 +81,7 @@ struct Tcp::Impl {
   // input.cc: each step may use up the packet.
   void Input(Conn& c, Segment& s, Instant now);
   Verdict InSynSent(Conn& c, Segment& s, Instant now);
-  Verdict CheckTimestamp(Conn& c, Segment& s, Instant now);
+  Verdict CheckTimestamp(Conn& c, Segment& s, Duration silence, Instant now);
   void NoteTimestamp(Conn& c, const Segment& s);
   Verdict CheckSequence(Conn& c, Segment& s, Instant now);
   Verdict CheckRst(Conn& c, Segment& s, Instant now);
@@ -66,52 +92,122 @@ struct Tcp::Impl {
   Verdict OnFinReceived(Conn& c, Instant now);
   void DeliverText(Conn& c, Chain bytes);
   void TrimToWindow(Conn& c, Segment* s);
+  bool AnswerInvalid(Conn& c, Instant now);
   void Challenge(Conn& c, Instant now);
   void ScheduleAck(Conn& c, uint32_t text_bytes, Instant now);
   void DropPacket(Segment& s);
-  void LearnSynOptions(Conn& c, const Segment& s);
+  void LearnSynOptions(Conn& c, const Options& o);
 
   // ack.cc
-  void OnNewAck(Conn& c, const Segment& s, Instant now);
-  void OnSameAck(Conn& c, const Segment& s, bool window_changed, Instant now);
-  void TakeSacks(Conn& c, const Segment& s);
   void UpdateWindow(Conn& c, const Segment& s);
-  void EnterRecovery(Conn& c);
-  void AdvanceRecovery(Conn& c, uint32_t acked);
-  void SampleRtt(Conn& c, const Segment& s, Instant now);
-  LossState* Loss(Conn& c);
+  void OnAck(Conn& c, const Segment& s, bool window_changed, Instant now);
+  void OnWholeAck(Conn& c, Instant now);
+  void TellSendSpace(Conn& c);
+  void TakeCumulativeAck(Conn& c, const Segment& s, AckNews* news);
+  void TakeSacks(Conn& c, const Segment& s, AckNews* news);
+  void NoteDelivered(Conn& c, const Segment& s, const SentRange& range, SeqRange part,
+                     AckNews* news);
+  void SampleRtt(Conn& c, const Segment& s, const AckNews& news);
+  void GrowWindow(Conn& c, const AckNews& news);
+  LossState& Loss(Conn& c);
   void DropLoss(Conn& c);
+
+  // recovery.cc; `flight_before`: FlightSize before the ACK
+  void Recover(Conn& c, const Segment& s, uint32_t flight_before, AckNews* news);
+  void EnterRecovery(Conn& c, uint32_t flight_before, const AckNews& news);
+  void LeaveRecovery(Conn& c);
+  void UsePrr(Conn& c, const AckNews& news);
+  Duration ReorderingWindow(const Conn& c) const;
+  void DetectBySack(Conn& c, uint32_t flight_before, AckNews* news);
+  void DetectByDuplicates(Conn& c, uint32_t flight_before, AckNews* news);
+  void OnDsack(Conn& c, const AckNews& news);
+  bool CheckProbe(Conn& c, const Segment& s, uint32_t flight_before, const AckNews& news);
+  void ScheduleProbe(Conn& c, Instant now);
+  void OnAuxTimer(Conn& c, Instant now);
+  void OnReorderingTimer(Conn& c, Instant now);
+  void LoseFlight(Conn& c);
+  void SendAllAgain(Conn& c);
+
+  // spurious.cc
+  void CheckUndo(Conn& c, const Segment& s, const AckNews& news);
+  void TakeBack(Conn& c);
+  void DecideFrto(Conn& c, const AckNews& news);
+
+  // ecn.cc
+  void NegotiateEcn(Conn& c, const Segment& s);
+  bool AsksForEcn(const Conn& c) const;
+  void NoteEcn(Conn& c, const Segment& s);
+  void OnEce(Conn& c, uint32_t flight_before);
 
   // output.cc
   void Output(Conn& c, Instant now, int* room);
   bool SendSyn(Conn& c, Instant now);
-  bool SendLost(Conn& c, Instant now, int* room);
   bool SendNew(Conn& c, Instant now, int* room);
   uint32_t NewBytesAllowed(Conn& c) const;
-  bool SendRange(Conn& c, uint32_t seq, uint32_t bytes, bool fin, Instant now);
+  bool BeginFlight(Conn& c, Instant now);
+  bool SendNewText(Conn& c, uint32_t bytes, Instant now);
+  bool SendText(Conn& c, uint32_t seq, const Chain& from, uint32_t offset, uint32_t bytes,
+                uint8_t flags, uint8_t ecn, Instant now);
   bool SendBare(Conn& c, uint32_t seq, uint8_t flags, Instant now);
   packet::Packet* StartPacket(Conn& c, uint32_t seq, uint8_t flags, uint32_t text_bytes,
                               Instant now);
-  bool FinishPacket(Conn& c, packet::Packet* p);
-  uint32_t WindowWanted(const Conn& c) const;
+  bool FinishPacket(Conn& c, packet::Packet* p, uint8_t ecn = 0);
   uint16_t WindowField(Conn& c);
   void MaybeUpdateWindow(Conn& c, Instant now);
   void MakeReady(Conn& c);
   void Unready(Conn& c);
 
+  // retransmit.cc
+  bool SendLost(Conn& c, Instant now, int* room);
+  bool SendProbe(Conn& c, Instant now, int* room);
+  bool SendAgain(Conn& c, SeqRange part, Instant now);
+
   // timers.cc
   void OnTimer(Timer& timer, Instant now);
   void Arm(Conn& c);
+  Duration Timeout(const Conn& c) const;
   void RestartRetransmit(Conn& c, Instant now);
   bool OnLifeTimer(Conn& c, Instant now);          // false: the connection is gone
   bool OnRetransmitTimeout(Conn& c, Instant now);  // false: the connection is gone
-  void OnPersist(Conn& c, Instant now);
+  bool OnPersist(Conn& c, Instant now);            // false: the connection is gone
+  bool GiveUpOrphan(Conn& c);                      // true: the connection is gone
   uint32_t TimestampNow(const Conn& c, Instant now) const;
+  static uint32_t TimestampClock(Instant now) {
+    return static_cast<uint32_t>(now.nanos() / 1'000'000);
+  }
+
+  // path_mtu.cc
+  void SetPath(Conn& c, const Path& path, Instant now);
+  void UseKnownMtu(Conn& c, Instant now);
+  void UpdateMss(Conn& c);
+  static uint32_t MtuRaiseTime(Instant now);
+  void LowerMtu(Conn& c, uint32_t mtu, Instant now);
+  void OnTooBig(Conn& c, uint32_t mtu, Instant now);
+  void SuspectBlackHole(Conn& c, Instant now);
+  void MaybeRaiseMtu(Conn& c, Instant now);
+
+  // memory.cc
+  void CountDelivery(Conn& c, uint32_t consumed, Instant now) {
+    c.round_bytes += consumed;
+    if (c.round_bytes > c.rcv_limit / 2) EndRound(c, now);
+  }
+  void EndRound(Conn& c, Instant now);
+  void StartRound(Conn& c, Instant now);
+  void ChargeUnread(Conn& c, const Chain& bytes);
+  void RefundUnread(Conn& c, uint32_t bytes);
+  // Bytes that we would take beyond rcv.nxt: the limit less what waits to be used.
+  uint32_t WindowWanted(const Conn& c) const {
+    if (c.reassembly != nullptr || memory_.scarce()) return WindowWantedSlow(c);
+    const uint32_t held = std::max(c.rcv_unread, c.unread_rooms / kRoomsPerWindow);
+    return c.rcv_limit > held ? c.rcv_limit - held : 0;
+  }
+  uint32_t WindowWantedSlow(const Conn& c) const;
+  bool RefuseText(Conn& c);
+  bool RefuseOutOfOrder(Conn& c);
+  void DropReassembly(Conn& c);
 
   // lifecycle.cc
   Conn* NewConn(const FourTuple& tuple, const Path& path, Instant now);
-  void SetPath(Conn& c, const Path& path);
-  void UpdateMss(Conn& c);
   Conn* Find(const FourTuple& tuple, uint32_t hash);
   void Destroy(Conn& c);
   // Tells the owner (unless detached) and frees the connection.
@@ -134,6 +230,18 @@ struct Tcp::Impl {
   SlotMap<Conn, TcpId> conns_;
   ObjectPool<LossState> losses_;
   ObjectPool<Reassembly> reassemblies_;
+  SynCookies cookies_;
+  Instant cookies_until_;  // no cookie of ours is out after this
+  PathMtuCache path_mtus_;
+  MemoryBudget memory_;
+  Instant challenge_second_ends_at_;
+  uint32_t challenges_left_ = 0;
+  // Tuples whose TIME-WAIT has ended in this burst, and what their next numbers must not be below.
+  struct Reused {
+    FourTuple tuple;
+    uint32_t iss_min = 0;
+  };
+  std::vector<Reused> reused_;
   TimeWaitTable time_wait_;
   Timer time_wait_timer_;
 

@@ -8,8 +8,10 @@
 #define MELTEMI_DATAPLANE_TCP_TIME_WAIT_H_
 
 #include <cstdint>
+#include <optional>
 
 #include "dataplane/tcp/object_pool.h"
+#include "dataplane/tcp/seq.h"
 #include "l7/base/ip_addr.h"
 #include "l7/base/time.h"
 
@@ -29,6 +31,15 @@ struct TimeWait {
   uint16_t window = 0;
   bool timestamps = false;
 };
+
+// RFC 6191 2: may a SYN at `seq`, with or without a timestamp, begin the next incarnation? What its
+// timestamp says of its age goes before what its number says.
+inline bool MayReuse(const TimeWait& old, uint32_t seq, std::optional<uint32_t> timestamp) {
+  const bool higher = SeqLess(old.rcv_nxt, seq);
+  if (!old.timestamps) return timestamp.has_value() || higher;
+  if (!timestamp || *timestamp == old.ts_recent) return higher;
+  return SeqLess(old.ts_recent, *timestamp);
+}
 
 class TimeWaitTable {
  public:

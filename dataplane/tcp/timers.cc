@@ -6,19 +6,26 @@
 namespace meltemi::tcp {
 
 uint32_t Tcp::Impl::TimestampNow(const Conn& c, Instant now) const {
-  return static_cast<uint32_t>(now.nanos() / 1'000'000) + c.timestamp_offset;
+  return TimestampClock(now) + c.timestamp_offset;
 }
 
 // Lazy: a pending timer that fires too early finds nothing due and is armed again.
 void Tcp::Impl::Arm(Conn& c) {
-  const Instant earliest = std::min({c.retransmit_at, c.ack_at, c.life_at});
+  const Instant aux_at = c.loss != nullptr ? c.loss->aux_at : Instant::Never();
+  const Instant earliest = std::min({c.retransmit_at, aux_at, c.ack_at, c.life_at});
   if (earliest.never()) return;
   if (!c.timer.pending() || earliest < c.timer.deadline) timers_->Schedule(&c.timer, earliest);
 }
 
-void Tcp::Impl::RestartRetransmit(Conn& c, Instant now) {
-  c.retransmit_at = now + c.rto.Timeout(options_.rto_initial, options_.rto_min, c.backoff);
+Duration Tcp::Impl::Timeout(const Conn& c) const {
+  // RFC 6298 (5.7): the first one was too short for the SYN.
+  const bool syn_was_lost = c.syn_retransmitted && !c.syn_in_flight();
+  const Duration initial =
+      syn_was_lost ? std::max(options_.rto_initial, kRtoAfterSynLoss) : options_.rto_initial;
+  return c.rto.Timeout(initial, options_.rto_min, c.backoff);
 }
+
+void Tcp::Impl::RestartRetransmit(Conn& c, Instant now) { c.retransmit_at = now + Timeout(c); }
 
 void Tcp::Impl::OnTimer(Timer& timer, Instant now) {
   if (&timer == &time_wait_timer_) {
@@ -41,6 +48,8 @@ void Tcp::Impl::OnTimer(Timer& timer, Instant now) {
     ++counters_.delayed_acks;
     MakeReady(*c);
   }
+  // First: a probe takes the place of a timeout that is due with it (RFC 8985 7.3).
+  if (c->loss != nullptr && c->loss->aux_at <= now) OnAuxTimer(*c, now);
   if (c->retransmit_at <= now && !OnRetransmitTimeout(*c, now)) return;
   Arm(*c);
 }
@@ -83,10 +92,11 @@ bool Tcp::Impl::OnRetransmitTimeout(Conn& c, Instant now) {
   c.retransmit_at = Instant::Never();
   if (c.syn_in_flight()) {
     if (++c.retries > limits::kTcpSynRetries) {
-      Fail(c, TcpError::kTimeout);
+      Fail(c, c.soft_error ? TcpError::kUnreachable : TcpError::kTimeout);  // RFC 5461 4.1
       return false;
     }
     ++counters_.syn_retransmits;
+    if (c.state == State::kSynSent && AsksForEcn(c)) ++counters_.ecn_fallbacks;
     ++c.backoff;
     c.syn_retransmitted = true;
     c.syn_now = true;
@@ -100,36 +110,24 @@ bool Tcp::Impl::OnRetransmitTimeout(Conn& c, Instant now) {
     Fail(c, c.soft_error ? TcpError::kUnreachable : TcpError::kTimeout);  // RFC 5461 4
     return false;
   }
-  if (c.flight() == 0) {
-    OnPersist(c, now);
-    return true;
-  }
+  if (c.flight() == 0) return OnPersist(c, now);
+  if (c.retries >= limits::kTcpBlackHoleRetries) SuspectBlackHole(c, now);
+  if (c.snd_wnd == 0 && GiveUpOrphan(c)) return false;
   ++counters_.rto_expirations;
-  ++c.backoff;
-  LossState* loss = Loss(c);
-  if (loss != nullptr) {
-    const bool first = loss->mode != LossState::Mode::kTimeout;
-    c.congestion.OnTimeout(c.flight(), c.smss(), first);
-    // RFC 2018 8: what was selectively acknowledged may have been thrown away.
-    loss->ForgetSacks();
-    loss->reno_sacked = 0;
-    loss->mode = LossState::Mode::kTimeout;
-    loss->recover = loss->lost_edge = c.snd_nxt;
-    loss->rtx_nxt = c.snd_una;
-    loss->send_one_now = true;
-  }
-  c.rtt_timing = false;
+  if (c.backoff < kRtoBackoffMax) ++c.backoff;  // a shut window may keep it here for ever
+  LoseFlight(c);
   RestartRetransmit(c, now);
   MakeReady(c);
   return true;
 }
 
 // The window is shut: probe it, without limit as long as the peer answers (RFC 9293 3.8.6.1).
-void Tcp::Impl::OnPersist(Conn& c, Instant now) {
+bool Tcp::Impl::OnPersist(Conn& c, Instant now) {
   if (c.unsent.empty()) {
     c.retries = 0;
-    return;
+    return true;
   }
+  if (GiveUpOrphan(c)) return false;
   if (c.usable_window() > 0) {
     c.push_window = true;  // a window smaller than a segment: send what fits
   } else {
@@ -139,6 +137,17 @@ void Tcp::Impl::OnPersist(Conn& c, Instant now) {
   }
   RestartRetransmit(c, now);
   MakeReady(c);
+  return true;
+}
+
+// A peer may keep an owner waiting at a shut window as long as the owner likes. When the owner has
+// left, what is still queued does not wait for ever (Linux: tcp_orphan_retries).
+bool Tcp::Impl::GiveUpOrphan(Conn& c) {
+  if (!c.detached || c.backoff < limits::kTcpOrphanProbesMax || c.usable_window() > 0) return false;
+  ++counters_.orphans_given_up;
+  SendRst(c);
+  Destroy(c);
+  return true;
 }
 
 }  // namespace meltemi::tcp

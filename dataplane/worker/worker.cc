@@ -9,9 +9,6 @@
 namespace meltemi::worker {
 namespace {
 
-// Ephemeral source ports, IANA's range (RFC 6335 6).
-constexpr uint32_t kPortFirst = 32'768;
-constexpr uint32_t kPortCount = 65'536 - kPortFirst;
 constexpr int kPortTries = 256;
 // Actions may lead to events and these to actions: bounded within a turn.
 constexpr int kActionRounds = 16;
@@ -55,6 +52,7 @@ Worker::Worker(const WorkerOptions& options, const WorkerLinks& links, Instant n
     : options_(options),
       links_(links),
       prng_(options.seed),
+      source_ports_(options.tcp.isn_key),
       timers_(now),
       ip_(links.pool, &timers_, &prng_),
       tcp_(options.tcp, links.pool, &timers_, &prng_, now),
@@ -328,7 +326,7 @@ void Worker::Run(engine::Action& action, Instant now) {
   }
 }
 
-// RFC 6056 3.3.1 (simple randomisation), among the ports whose replies hash back to this worker.
+// A source port by RFC 6056 3.3.4, among those whose replies hash back to this worker.
 void Worker::Connect(const engine::Action& action, Instant now) {
   const auto egress = ip_.Lookup(action.address.ip);
   if (!egress) {
@@ -337,18 +335,21 @@ void Worker::Connect(const engine::Action& action, Instant now) {
   }
   FourTuple tuple{.local = {egress->source, 0}, .remote = action.address};
   const Instant deadline = now + action.connect_timeout;
-  for (int i = 0; i < kPortTries; ++i) {
-    tuple.local.port = static_cast<uint16_t>(kPortFirst + prng_.Below(kPortCount));
+  const auto usable = [this, &tuple](uint16_t port) {
+    tuple.local.port = port;
     const uint32_t owner = SymmetricHash(tuple.local, tuple.remote) % options_.worker_count;
-    if (owner != static_cast<uint32_t>(options_.index) || tcp_.InUse(tuple)) continue;
-    const TcpId tcp = tcp_.Connect(tuple, PathOf(*egress), action.conn.bits(), deadline, now);
-    if (!tcp.valid()) break;
-    if (action.tls != config::kNoTls) return ConnectTls(action, tcp, now);
-    pipes_.Join(action.conn, tcp);
-    return;
+    return owner == static_cast<uint32_t>(options_.index) && !tcp_.InUse(tuple);
+  };
+  TcpId tcp;
+  if (source_ports_.Choose(egress->source, action.address, kPortTries, &prng_, usable) != 0) {
+    tcp = tcp_.Connect(tuple, PathOf(*egress), action.conn.bits(), deadline, now);
   }
-  ++counters_.connect_no_port;
-  engine_.OnConnectFailed(action.conn, engine::ConnectError::kNoResources, now);
+  if (!tcp.valid()) {
+    ++counters_.connect_no_port;
+    return engine_.OnConnectFailed(action.conn, engine::ConnectError::kNoResources, now);
+  }
+  if (action.tls != config::kNoTls) return ConnectTls(action, tcp, now);
+  pipes_.Join(action.conn, tcp);
 }
 
 void Worker::Transmit(Instant now) {

@@ -24,6 +24,7 @@
 #include "dataplane/worker/mail.h"
 #include "dataplane/worker/pipes.h"
 #include "dataplane/worker/port_set.h"
+#include "dataplane/worker/source_ports.h"
 #include "dataplane/worker/tls_pipes.h"
 #include "l7/base/prng.h"
 #include "l7/base/stage.h"
@@ -150,6 +151,7 @@ class Worker {
   const WorkerOptions options_;
   const WorkerLinks links_;
   Prng prng_;
+  SourcePorts source_ports_;
   TimerWheel timers_;
   ip::Ip ip_;
   tcp::Tcp tcp_;

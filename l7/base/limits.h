@@ -40,14 +40,35 @@ inline constexpr size_t kPortAddressCountMax = 64;       // own and pod addresse
 
 // TCP
 inline constexpr uint32_t kTcpConnCountMax = 65'536;  // per worker, default of the option
-inline constexpr uint32_t kTcpSynQueueMax = 4096;     // half-open connections per worker
-inline constexpr uint32_t kTcpReceiveWindowBytes =
-    256 * 1024;                                             // per connection, upper bound for now
-inline constexpr uint32_t kTcpSendQueueBytes = 512 * 1024;  // above it the writer is paused
-inline constexpr int kTcpOutOfOrderSegments = 256;          // slices held per connection
+inline constexpr uint32_t kTcpSynQueueMax =
+    4096;  // half-open connections per worker; SYN cookies above
+// What a connection may receive ahead of its reader. It begins at Bytes, grows by measured delivery
+// up to BytesMax, and shrinks towards BytesMin when the worker's memory runs out.
+inline constexpr uint32_t kTcpReceiveWindowBytes = 256 * 1024;
+inline constexpr uint32_t kTcpReceiveWindowBytesMin = 16 * 1024;
+inline constexpr uint32_t kTcpReceiveWindowBytesMax = 4 * 1024 * 1024;
+// Above its send limit the writer is paused: twice the congestion window, between these two. Bytes
+// is what the owner gives at once.
+inline constexpr uint32_t kTcpSendQueueBytes = 512 * 1024;
+inline constexpr uint32_t kTcpSendQueueBytesMin = 64 * 1024;
+inline constexpr uint32_t kTcpSendQueueBytesMax = 4 * 1024 * 1024;
+inline constexpr uint64_t kTcpMemoryBytesMax =
+    512 * 1024 * 1024;                              // per worker, default of the option
+inline constexpr int kTcpOutOfOrderSegments = 256;  // slices held per connection
 inline constexpr int kTcpSynRetries = 5;
 inline constexpr int kTcpRetries = 15;  // RFC 1122 4.2.3.5: R2 at least 100 s
 inline constexpr int kTcpSegmentsPerConnPerTurn = 64;
+inline constexpr size_t kTcpReplyQueueMax = 4096;  // packets without a connection, per worker
+inline constexpr uint32_t kTcpChallengeAcksPerSecond =
+    1000;                                       // per worker, RFC 5961 7; half to one and a half
+inline constexpr uint32_t kTcpSendMssMin = 64;  // whatever a peer offers: it costs us a packet each
+inline constexpr uint32_t kTcpPathMtuMinV4 = 552;   // below it ICMP is not believed, as in Linux
+inline constexpr uint32_t kTcpPathMtuMinV6 = 1280;  // RFC 8201 4
+inline constexpr size_t kTcpPathMtuCount = 256;     // destinations with a lowered MTU remembered
+inline constexpr Duration kTcpPathMtuLifetime = Duration::Seconds(600);  // RFC 1191 6.3, 8201 4
+inline constexpr int kTcpBlackHoleRetries =
+    3;  // timeouts of full segments before they are cut shorter
+inline constexpr int kTcpOrphanProbesMax = 8;  // of a shut window, when nobody here waits any more
 
 // TLS
 inline constexpr uint32_t kTlsSessionCountMax = 2 * kTcpConnCountMax;  // per worker

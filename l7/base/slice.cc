@@ -126,8 +126,15 @@ Chain Chain::Share(size_t offset, size_t n) const {
   return copy;
 }
 
-void Chain::Clear() {
-  while (head_ != nullptr) PopFront();
+void Chain::ClearNodes() {
+  for (ChainNode* node = head_; node != nullptr;) {
+    ChainNode* next = node->next;
+    const Slice slice = std::move(node->slice);
+    slice.buffer()->pool->GiveNode(node);
+    node = next;
+  }
+  head_ = tail_ = nullptr;
+  size_ = 0;
 }
 
 size_t Chain::slice_count() const {

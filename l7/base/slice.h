@@ -166,12 +166,17 @@ class Chain {
   Chain TakePrefix(size_t n);   // the first n bytes leave this chain; n <= size()
   // A counted copy of bytes [offset, offset + n).
   Chain Share(size_t offset, size_t n) const;
-  void Clear();
+  // Inline: most chains that end were moved from.
+  void Clear() {
+    if (head_ != nullptr) ClearNodes();
+  }
 
   void CopyTo(size_t offset, size_t n, uint8_t* out) const;  // offset + n <= size()
   std::string ToString() const;                              // tests and dumps
 
  private:
+  void ClearNodes();
+
   ChainNode* head_ = nullptr;
   ChainNode* tail_ = nullptr;
   size_t size_ = 0;

@@ -79,6 +79,38 @@ uint64_t TraceOf(uint64_t seed) {
   return world.TraceHash();
 }
 
+TEST(Sim, HandshakesByCookieAloneServeAsWell) {
+  // No half-open connection is ever kept: RFC 4987 3.6 from end to end.
+  WorldOptions o;
+  o.plane.workers = 2;
+  o.plane.syn_queue_max = 0;
+  o.load.request_count = 600;
+  o.load.requests_per_connection = 3;
+  World world(o);
+  ConfigMaker config;
+  world.plane().Publish(config.Make(OneCluster(world)));
+  ASSERT_TRUE(world.RunUntilClosed(kLimit));
+  ExpectAllAnswered(world);
+  const tcp::TcpCounters tcp = world.plane().TcpTotals();
+  EXPECT_GE(tcp.syn_cookies_in, 400u);
+  EXPECT_EQ(tcp.syn_cookies_in, tcp.accepts);
+  ExpectNothingLeft(world);
+}
+
+TEST(Sim, LittleMemoryIsSlowAndNotWrong) {
+  // Each worker's connections may hold 64 KB together: windows are at their least all the time.
+  WorldOptions o = Lossy(2, 5, 1000);
+  o.plane.tcp_memory_bytes_max = 64 * 1024;
+  World world(o);
+  ConfigMaker config;
+  world.plane().Publish(config.Make(OneCluster(world)));
+  ASSERT_TRUE(world.RunUntilClosed(kLimit));
+  ExpectAllAnswered(world);
+  const tcp::TcpCounters tcp = world.plane().TcpTotals();
+  EXPECT_GT(tcp.drop_memory_full + tcp.drop_out_of_order_memory, 0u);
+  ExpectNothingLeft(world);
+}
+
 TEST(Sim, ASeedIsOneRun) {
   const uint64_t first = TraceOf(7);
   EXPECT_EQ(TraceOf(7), first);

@@ -32,6 +32,8 @@ Plane::Plane(const PlaneOptions& options, Instant now)
         .index = i, .worker_count = n, .seed = options.seed * 1000 + static_cast<uint64_t>(i)};
     worker.tcp.isn_key[0] = static_cast<uint8_t>(options.seed);
     worker.tcp.conn_count_max = options.conn_count_max;
+    worker.tcp.syn_queue_max = options.syn_queue_max;
+    worker.tcp.memory_bytes_max = options.tcp_memory_bytes_max;
     worker.tcp.time_wait = options.time_wait;
     worker.engine = {.conn_count_max = options.l7_conn_count_max,
                      .exchange_count_max = options.conn_count_max,

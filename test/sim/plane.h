@@ -26,6 +26,8 @@ struct PlaneOptions {
   uint64_t seed = 1;
   uint32_t conn_count_max = 4096;
   uint32_t l7_conn_count_max = 8192;
+  uint32_t syn_queue_max = limits::kTcpSynQueueMax;
+  uint64_t tcp_memory_bytes_max = limits::kTcpMemoryBytesMax;
   Duration time_wait = Duration::Seconds(60);
   Duration turn_time = Duration::Micros(2);  // what a turn costs on the virtual clock
   worker::Probe* probe = nullptr;            // around every turn

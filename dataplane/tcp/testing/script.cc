@@ -9,8 +9,8 @@ namespace meltemi::tcp::testing {
 
 std::string Seg::ToString() const {
   std::string s = "[";
-  const std::pair<uint8_t, char> names[] = {{kSyn, 'S'}, {kAck, 'A'}, {kFin, 'F'},
-                                            {kRst, 'R'}, {kPsh, 'P'}, {kUrg, 'U'}};
+  const std::pair<uint8_t, char> names[] = {{kSyn, 'S'}, {kAck, 'A'}, {kFin, 'F'}, {kRst, 'R'},
+                                            {kPsh, 'P'}, {kUrg, 'U'}, {kEce, 'E'}, {kCwr, 'W'}};
   for (const auto& [bit, name] : names) {
     if ((flags & bit) != 0) s += name;
   }
@@ -25,6 +25,7 @@ std::string Seg::ToString() const {
   field("mss", mss);
   field("wscale", window_scale);
   field("segsz", tso_segsz);
+  field("ecn", ecn);
   if (sack_permitted && *sack_permitted) s += " sackOK";
   if (timestamps) {
     s += " ts " + std::to_string(timestamps->value) + "/" + std::to_string(timestamps->echo);
@@ -53,10 +54,10 @@ Script::~Script() {
 }
 
 SegmentIn Script::Build(const Seg& seg) {
-  packet::Packet* p = pool_.Alloc(packet::kLarge);
+  const uint32_t text = seg.text_bytes.value_or(0);
+  packet::Packet* p = pool_.Alloc(text <= 1500 ? packet::kSmall : packet::kLarge);
   CHECK(p != nullptr);
   const uint32_t seq = seg.seq.value_or(peer_nxt_);
-  const uint32_t text = seg.text_bytes.value_or(0);
   uint8_t* header = packet::Append(p, kHeaderBytes + kOptionBytesMax);
   Options o;
   o.mss = seg.mss;
@@ -85,7 +86,10 @@ SegmentIn Script::Build(const Seg& seg) {
   header[17] = static_cast<uint8_t>(sum ^ (seg.bad_checksum ? 1 : 0));
   const uint32_t end = seq + text + ((seg.flags & (kSyn | kFin)) != 0 ? 1 : 0);
   if ((seg.flags & kRst) == 0 && static_cast<int32_t>(end - peer_nxt_) > 0) peer_nxt_ = end;
-  return {.packet = p, .source = tuple_.remote, .destination = tuple_.local};
+  return {.packet = p,
+          .source = tuple_.remote,
+          .destination = tuple_.local,
+          .ecn = seg.ecn.value_or(0)};
 }
 
 void Script::Deliver(std::vector<SegmentIn> segments) {
@@ -186,6 +190,7 @@ void Script::Capture(const SegmentOut& out) {
         {s.options.sack[i].begin - options_.peer_isn, s.options.sack[i].end - options_.peer_isn});
   }
   const bool super = (out.packet->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0;
+  sent.seg.ecn = out.ecn;
   sent.seg.tso_segsz = super ? out.packet->tso_segsz : 0;
   if (!super && !s.has(kSyn)) {
     EXPECT_LE(s.text_bytes + s.text_offset, 1500u - 20);
@@ -213,7 +218,7 @@ void Script::Expect(Seg want) {
                   same(want.window_scale, got.window_scale) &&
                   same(want.timestamps, got.timestamps) &&
                   same(want.sack_permitted, got.sack_permitted) && same(want.sack, got.sack) &&
-                  same(want.tso_segsz, got.tso_segsz);
+                  same(want.tso_segsz, got.tso_segsz) && same(want.ecn, got.ecn);
   if (!ok) ADD_FAILURE() << "expected " << want.ToString() << "\n     got " << got.ToString();
 }
 

@@ -37,6 +37,7 @@ struct Seg {
   std::optional<bool> sack_permitted;
   std::optional<std::vector<SeqRange>> sack;  // relative to the receiver's numbers
   std::optional<uint16_t> tso_segsz;          // Expect only
+  std::optional<uint8_t> ecn;                 // of the IP header
   bool bad_checksum = false;
 
   Seg At(uint32_t v) && {
@@ -82,6 +83,10 @@ struct Seg {
   }
   Seg Segsz(uint16_t v) && {
     tso_segsz = v;
+    return *this;
+  }
+  Seg Ecn(uint8_t v) && {
+    ecn = v;
     return *this;
   }
   Seg BadChecksum() && {

@@ -1,0 +1,105 @@
+// RFC 9293 3.10.7.2 (LISTEN): a SYN opens half a connection or, when those are too many, is
+// answered with a cookie (RFC 4987 3.6); the ACK that brings a cookie back opens a whole one.
+#include <algorithm>
+
+#include "dataplane/tcp/tcp_impl.h"
+
+namespace meltemi::tcp {
+
+void Tcp::Impl::Accept(Segment& s, const Path& path, Instant now) {
+  if (Conn* c = Find(s.tuple, flows_.Hash(s.tuple)); c != nullptr) {
+    // An earlier segment of this burst opened it.
+    if (!s.has(kSyn)) return Input(*c, s, now);
+    ++counters_.drop_closed;
+    return DropPacket(s);
+  }
+  if (s.has(kRst) || s.has(kAck) || !s.has(kSyn)) {
+    const bool bare_ack = s.has(kAck) && !s.has(kRst | kSyn);
+    if (bare_ack && now < cookies_until_ && AcceptCookie(s, path, now)) return;
+    RejectSegment(s);
+    return DropPacket(s);
+  }
+  if (half_open_count_ >= options_.syn_queue_max) {
+    SendSynCookie(s, path, now);
+  } else {
+    OpenHalf(s, path, now);
+  }
+  DropPacket(s);
+}
+
+void Tcp::Impl::OpenHalf(const Segment& s, const Path& path, Instant now) {
+  Conn* c = NewConn(s.tuple, path, now);
+  if (c == nullptr) return;
+  c->passive = true;
+  c->state = State::kSynReceived;
+  c->irs = s.seq;
+  c->rcv_nxt = c->rcv_adv = c->last_ack_sent = s.seq + 1;
+  // RFC 6191: the numbers of a tuple taken over from TIME-WAIT go on above the old ones.
+  for (const Reused& old : reused_) {
+    if (old.tuple == s.tuple && SeqLess(c->iss, old.iss_min)) {
+      c->iss = c->snd_una = c->snd_nxt = old.iss_min;
+    }
+  }
+  LearnSynOptions(*c, s.options);
+  NegotiateEcn(*c, s);
+  c->half_open_prev = half_open_tail_;
+  (c->half_open_prev != nullptr ? c->half_open_prev->half_open_next : half_open_head_) = c;
+  half_open_tail_ = c;
+  ++half_open_count_;
+  c->syn_now = true;
+  MakeReady(*c);
+}
+
+void Tcp::Impl::SendSynCookie(const Segment& s, const Path& path, Instant now) {
+  const uint32_t ip_bytes = s.tuple.remote.ip.v4() ? 20 : 40;
+  Options o;
+  o.mss = static_cast<uint16_t>(path.mtu - ip_bytes - kHeaderBytes);
+  std::optional<uint8_t> bits;
+  if (s.options.timestamps) {
+    bits = SynCookies::PackOptions(s.options, /*ecn=*/false);
+    const uint32_t clock = TimestampClock(now) + SecretsOf(secrets_, s.tuple, now).timestamp_offset;
+    o.timestamps = Timestamps{SynCookies::Stamp(clock, *bits), s.options.timestamps->value};
+    o.sack_permitted = s.options.sack_permitted;
+    if (s.options.window_scale) o.window_scale = kRcvWscale;
+  }
+  const uint32_t isn =
+      cookies_.Isn(s.tuple, s.seq, s.options.mss.value_or(kPeerMssDefault), bits, now);
+  ++counters_.syn_cookies_out;
+  cookies_until_ = now + SynCookies::kLifeMax;
+  Reply(s.tuple, isn, s.seq + 1, kSyn | kAck, kCookieWindow, o);
+}
+
+// The third segment of a handshake that only its cookie remembers. False: it is none.
+bool Tcp::Impl::AcceptCookie(Segment& s, const Path& path, Instant now) {
+  std::optional<uint8_t> bits;
+  if (s.options.timestamps) bits = static_cast<uint8_t>(s.options.timestamps->echo & 0x3f);
+  const auto mss = cookies_.Check(s.tuple, s.seq - 1, s.ack - 1, bits, now);
+  if (!mss) {
+    ++counters_.syn_cookies_invalid;
+    return false;
+  }
+  Conn* c = NewConn(s.tuple, path, now);
+  if (c == nullptr) {  // the table is full: the peer's next segment asks again
+    DropPacket(s);
+    return true;
+  }
+  ++counters_.syn_cookies_in;
+  Options syn;
+  syn.mss = *mss;
+  syn.timestamps = s.options.timestamps;
+  if (bits) SynCookies::UnpackOptions(*bits, &syn);
+  c->passive = true;
+  c->state = State::kSynReceived;
+  c->irs = s.seq - 1;
+  c->rcv_nxt = c->last_ack_sent = s.seq;
+  c->rcv_adv = s.seq + kCookieWindow;
+  c->iss = c->snd_una = s.ack - 1;
+  c->snd_nxt = s.ack;
+  c->rtt_sent_at = Instant::Never();  // nobody knows when the SYN-ACK left
+  LearnSynOptions(*c, syn);
+  CHECK(events_ != nullptr);
+  Input(*c, s, now);
+  return true;
+}
+
+}  // namespace meltemi::tcp
