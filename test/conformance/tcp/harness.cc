@@ -144,8 +144,9 @@ SegmentIn Exchange::Build(const Packet& said) {
     CHECK(option_bytes % 4 == 0 && option_bytes <= kOptionBytesMax);
   }
   packet::TrimTo(p, static_cast<uint32_t>(kHeaderBytes + option_bytes));
+  const uint32_t text_at = *s.seq + ((s.flags & kSyn) != 0 ? 1 : 0);
   for (uint32_t i = 0; i < s.text_bytes; ++i) {
-    *packet::Append(p, 1) = static_cast<uint8_t>(ByteAt(*s.seq - 1 + i));
+    *packet::Append(p, 1) = static_cast<uint8_t>(ByteAt(text_at - 1 + i));
   }
   WriteHeader({.tuple = {tuple_.remote, tuple_.local},
                .seq = *s.seq + setup_.peer_isn,

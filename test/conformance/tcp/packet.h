@@ -79,7 +79,10 @@ struct Packet {
   }
   Packet BadChecksum() && { return std::move(*this).Set(&Packet::bad_checksum, true); }
 
-  uint32_t length() const { return text_bytes + ((flags & (kSyn | kFin)) != 0 ? 1 : 0); }
+  // SEG.LEN: SYN and FIN count.
+  uint32_t length() const {
+    return text_bytes + ((flags & kSyn) != 0 ? 1 : 0) + ((flags & kFin) != 0 ? 1 : 0);
+  }
   std::string ToString() const;  // one line, like tcpdump
 
  private:
