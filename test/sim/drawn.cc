@@ -48,12 +48,9 @@ void DrawTopology(Prng* prng, WorldOptions* o) {
   o->plane.l7_conn_count_max = 512;
   o->plane.check_turns = true;
   o->plane.record_slots = 64;
-<<<<<<< HEAD
-=======
   if (prng->Chance(1, 4)) {
     o->plane.tcp_memory_bytes_max = static_cast<uint64_t>(DrawScale(prng, 64 * 1024, 4'000'000));
   }
->>>>>>> w-proofs
   o->clients = DrawInt(prng, 1, 2);
   o->stream_clients = DrawInt(prng, 0, 2);
   o->stream_servers = o->stream_clients > 0 ? DrawInt(prng, 1, 2) : 0;
@@ -209,10 +206,7 @@ std::string Describe(const Drawn& drawn) {
              link->corrupt_per_mille, ", reorder ", link->reorder_per_mille, " of 1000, ",
              link->delay.micros(), " us, ", link->bytes_per_second, " B/s");
   }
-<<<<<<< HEAD
-=======
   AppendTo(&text, "\n    TCP memory ", w.plane.tcp_memory_bytes_max);
->>>>>>> w-proofs
   AppendTo(&text, "\n    rings ", w.rx_ring_frames, "/", w.tx_ring_frames, ", fault ", drawn.fault,
            " at ", drawn.fault_at.micros(), " us, swaps every ", drawn.swap_every.micros(), " us");
   for (const Stall& stall : drawn.stalls) {

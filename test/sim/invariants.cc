@@ -52,17 +52,6 @@ void CheckTurn(const worker::Worker& worker) {
 int64_t PacketsMax(Node& node, uint32_t segment_bytes) {
   Plane& plane = node.plane();
   const int64_t connections = plane.tcp_connections();
-<<<<<<< HEAD
-  // What TCP has queued to send (the last write may pass the limit by a receive window), what it
-  // has received and nobody has read, and what came out of order.
-  const int64_t bytes = limits::kTcpSendQueueBytes + 2 * limits::kTcpReceiveWindowBytes;
-  const int64_t per_connection =
-      bytes / segment_bytes + limits::kTcpOutOfOrderSegments + limits::kTcpSegmentsPerConnPerTurn;
-  const int64_t workers = plane.workers();
-  const int64_t mailboxes = workers * (workers - 1) * static_cast<int64_t>(limits::kMailboxSlots);
-  const auto ports = static_cast<int64_t>(node.port_count());
-  return connections * per_connection + mailboxes +
-=======
   // TCP's queues have one bound, but each connection its least window and send queue, what L7 wrote
   // before it was told to stop, and what is on its way in a turn.
   const int64_t least = limits::kTcpReceiveWindowBytesMin + 2 * limits::kTcpSendQueueBytesMin;
@@ -73,7 +62,6 @@ int64_t PacketsMax(Node& node, uint32_t segment_bytes) {
   const int64_t mailboxes = workers * (workers - 1) * static_cast<int64_t>(limits::kMailboxSlots);
   const auto ports = static_cast<int64_t>(node.port_count());
   return workers * memory / segment_bytes + connections * per_connection + mailboxes +
->>>>>>> w-proofs
          workers * ports * static_cast<int64_t>(limits::kPortTxQueuePackets) +
          workers * limits::kNeighbourPendingPackets * 4;
 }

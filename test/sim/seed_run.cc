@@ -131,10 +131,6 @@ void Run::CheckHttp() {
       served += static_cast<uint64_t>(times);
     }
   }
-<<<<<<< HEAD
-  if (served > asked) Wrong("servers got ", served, " requests of ", asked);
-=======
->>>>>>> w-proofs
   if (HttpMustSucceed() && served != asked) Wrong("servers got ", served, " of ", asked);
 }
 
@@ -146,14 +142,11 @@ void Run::CheckRecords() {
       ++(record.tcp ? tcp : http);
       // What another node said has its reason there.
       const bool ours = record.response_code_details.view() != "via_upstream";
-<<<<<<< HEAD
-=======
       if (HttpMustSucceed() && !record.tcp && record.response_flags != 0) {
         Wrong("node ", i, ": a record has status ", record.response_code, ", flags ",
               record.response_flags, ": ", record.response_code_details.view(), " ",
               record.upstream_failure_reason.view(), " from ", record.upstream_host.ToString());
       }
->>>>>>> w-proofs
       if (!record.tcp && ours && record.response_code != 200 && record.response_flags == 0) {
         Wrong("node ", i, ": status ", record.response_code,
               " without a reason: ", record.response_code_details.view());
@@ -193,11 +186,7 @@ void Run::CheckPackets() {
       "drop_neighbour_queue_full drop_arp_ignored drop_nd_ignored drop_out_of_window drop_paws "
       "drop_closed drop_ack_unacceptable drop_rst_sequence drop_rst_out_of_window "
       "drop_syn_in_window drop_detached_bytes drop_text_after_fin drop_out_of_order_full "
-<<<<<<< HEAD
-      "drop_no_ack drop_syn_sent";
-=======
       "drop_no_ack drop_syn_sent drop_memory_full drop_out_of_order_memory";
->>>>>>> w-proofs
   const bool damage =
       drawn_.world.pod_link.corrupt_per_mille + drawn_.world.uplink.corrupt_per_mille > 0;
   for (int i = 0; i < world_.node_count(); ++i) {

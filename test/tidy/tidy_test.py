@@ -13,6 +13,7 @@ import bans
 import functions
 import layers
 import source
+import tcp_readme
 
 FUNCTION_LINES_MAX = 70
 FILE_LINES_MAX = 500
@@ -164,6 +165,22 @@ class Documents(unittest.TestCase):
 
     def test_readme_is_short(self):
         self.assertLessEqual(source.read("README.md").count("\n"), README_LINES_MAX)
+
+    def test_the_tcp_readme_and_the_tests_agree(self):
+        text = source.read(tcp_readme.README)
+        scripts = tcp_readme.scripts()
+        self.assertGreater(len(list(tcp_readme.rows(text))), 50)
+        self.assertGreaterEqual(len(scripts), 150)
+        found = tcp_readme.problems(text, scripts, tcp_readme.unit_tests())
+        self.assertEqual([], found, "\n" + "\n".join(found))
+
+    def test_finds_what_the_tcp_readme_says_wrongly(self):
+        text = ("| a | done | none |\n| b | done | `rfc1/gone` |\n| c | maybe | `rfc1/here` |\n"
+                "| d | done | `Tcp.Gone`, `Tcp.Here`, `rfc1/here*` |\n")
+        found = tcp_readme.problems(text, ["rfc1/here", "rfc1/unnamed"], {"Tcp.Here"})
+        self.assertEqual(["1: done, and no test named", "2: no such test: rfc1/gone",
+                          "3: state 'maybe'", "4: no such test: Tcp.Gone",
+                          " does not name rfc1/unnamed"], [f.split(":", 1)[1] for f in found])
 
     def test_headers_have_guards_named_by_path(self):
         found = []

@@ -1,0 +1,20 @@
+// RFC 9937 6.2 (6937 3): once the pipe is down to ssthresh, each segment delivered lets one out.
+#include "test/conformance/tcp/harness.h"
+
+namespace meltemi::tcp::conformance {
+
+TEST(Rfc9937, RecoverySendsOneForOne) {
+  Exchange t;
+  t.Accept(Syn().Mss(1000).SackOk(), 20_ms);
+  t.Send(20'000);
+  t.Forget().At(40_ms).Peer(Ack(1).Sack({{1001, 4001}}));
+  t.Expect(Data(1, 1000));
+  t.ExpectNothing();
+  for (uint32_t i = 0; i < 6; ++i) {
+    t.Peer(Ack(1).Sack({{1001, 5001 + i * 1000}}));
+    t.Expect(Data(10'001 + i * 1000, 1000));
+    t.ExpectNothing();
+  }
+}
+
+}  // namespace meltemi::tcp::conformance
