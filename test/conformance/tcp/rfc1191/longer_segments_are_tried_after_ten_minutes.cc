@@ -1,4 +1,4 @@
-// RFC 1191 6.3: "a PMTU estimate ... that has not been decreased for 10 minutes" may be raised.
+// RFC 1191 6.3: a PMTU estimate ... that has not been decreased for 10 minutes may be raised.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

@@ -1,5 +1,5 @@
-// RFC 1191 6.3: "a host MUST NOT increase its estimate of the Path MTU in response to the contents
-// of a Datagram Too Big message."
+// RFC 1191 6.3: a host MUST NOT increase its estimate of the Path MTU in response to the contents
+// of a Datagram Too Big message.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

@@ -1,4 +1,4 @@
-// RFC 1191 6.4 and RFC 9293 3.7.2: "fragmentation needed" lowers the size of segments and what was
+// RFC 1191 6.4 and RFC 9293 3.7.2: fragmentation needed lowers the size of segments and what was
 // too big is sent again smaller.
 #include "test/conformance/tcp/harness.h"
 

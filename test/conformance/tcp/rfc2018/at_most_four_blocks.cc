@@ -1,4 +1,4 @@
-// RFC 2018 3: "up to 4 blocks" fit into 40 bytes of options.
+// RFC 2018 3: up to 4 blocks fit into 40 bytes of options.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

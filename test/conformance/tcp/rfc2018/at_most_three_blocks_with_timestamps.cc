@@ -1,5 +1,5 @@
-// RFC 2018 3: "If ... used in conjunction with the Timestamp option ... a maximum of 3 SACK
-// blocks".
+// RFC 2018 3: If ... used in conjunction with the Timestamp option ... a maximum of 3 SACK
+// blocks.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

@@ -1,5 +1,5 @@
-// RFC 2018 4: "the SACK option ... data blocks ... contiguous sequence space of data that has been
-// received and queued".
+// RFC 2018 4: the SACK option ... data blocks ... contiguous sequence space of data that has been
+// received and queued.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

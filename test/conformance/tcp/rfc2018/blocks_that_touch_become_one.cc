@@ -1,4 +1,4 @@
-// RFC 2018 3: "Left Edge of Block ... Right Edge": neighbours are one contiguous block.
+// RFC 2018 3: Left Edge of Block ... Right Edge: neighbours are one contiguous block.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

@@ -1,5 +1,5 @@
-// RFC 2018 4: "The first SACK block ... MUST specify the contiguous block of data containing the
-// segment which triggered this ACK".
+// RFC 2018 4: The first SACK block ... MUST specify the contiguous block of data containing the
+// segment which triggered this ACK.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

@@ -1,4 +1,4 @@
-// RFC 2018 8: "the data sender MUST NOT discard data ... until acknowledged"; after a timeout
+// RFC 2018 8: the data sender MUST NOT discard data ... until acknowledged; after a timeout
 // SACKed text is sent again if the peer threw it away.
 #include "test/conformance/tcp/harness.h"
 

@@ -1,4 +1,4 @@
-// RFC 3042 2: only if "the receiver's advertised window allows the transmission of the segment".
+// RFC 3042 2: only if the receiver's advertised window allows the transmission of the segment.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

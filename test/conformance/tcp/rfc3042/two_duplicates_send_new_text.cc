@@ -1,4 +1,4 @@
-// RFC 3042 2: "upon the arrival of the first two consecutive duplicate ACKs" new text is sent, cwnd
+// RFC 3042 2: upon the arrival of the first two consecutive duplicate ACKs new text is sent, cwnd
 // unchanged.
 #include "test/conformance/tcp/harness.h"
 

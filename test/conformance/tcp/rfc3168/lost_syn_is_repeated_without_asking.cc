@@ -1,4 +1,4 @@
-// RFC 3168 6.1.1.1: "the host may send ... a SYN without ECN" when the first was lost.
+// RFC 3168 6.1.1.1: the host may send ... a SYN without ECN when the first was lost.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

@@ -1,5 +1,5 @@
-// RFC 3168 6.1.3: "the TCP receiver sends the ECN-Echo flag in ... all subsequent ACK packets until
-// it receives a CWR packet".
+// RFC 3168 6.1.3: the TCP receiver sends the ECN-Echo flag in ... all subsequent ACK packets until
+// it receives a CWR packet.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

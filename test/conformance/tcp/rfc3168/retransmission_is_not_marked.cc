@@ -1,5 +1,5 @@
-// RFC 3168 6.1.5: "ECN-capable transport codepoint ... MUST NOT be set on retransmitted data
-// packets".
+// RFC 3168 6.1.5: ECN-capable transport codepoint ... MUST NOT be set on retransmitted data
+// packets.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

@@ -1,4 +1,4 @@
-// RFC 3522 3.2 (5): "If the value of the timestamp ... is smaller than RetransmitTS": the timeout
+// RFC 3522 3.2 (5): If the value of the timestamp ... is smaller than RetransmitTS: the timeout
 // was spurious; RFC 4015 gives the window back.
 #include "test/conformance/tcp/harness.h"
 

@@ -1,4 +1,4 @@
-// RFC 5461 4.1: "treat all ICMP hard errors as soft errors" on a synchronized connection.
+// RFC 5461 4.1: treat all ICMP hard errors as soft errors on a synchronized connection.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

@@ -1,5 +1,5 @@
-// RFC 5681 3.2 (2): "When the third duplicate ACK is received ... the lost segment ... MUST be
-// retransmitted".
+// RFC 5681 3.2 (2): When the third duplicate ACK is received ... the lost segment ... MUST be
+// retransmitted.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

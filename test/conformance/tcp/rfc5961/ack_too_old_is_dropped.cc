@@ -1,5 +1,5 @@
-// RFC 5961 5.2: "all incoming segments whose ACK value doesn't satisfy ((SND.UNA - MAX.SND.WND) <=
-// SEG.ACK <= SND.NXT) MUST be discarded and an ACK sent back."
+// RFC 5961 5.2: all incoming segments whose ACK value doesn't satisfy ((SND.UNA - MAX.SND.WND) <=
+// SEG.ACK <= SND.NXT) MUST be discarded and an ACK sent back.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

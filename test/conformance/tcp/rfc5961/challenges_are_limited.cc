@@ -1,4 +1,4 @@
-// RFC 5961 7: "an ACK throttling mechanism": a second challenge within half a second is not sent.
+// RFC 5961 7: an ACK throttling mechanism: a second challenge within half a second is not sent.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

@@ -1,5 +1,5 @@
-// RFC 6582 3.2 (3): a full acknowledgment "acknowledges all of the data up to and including
-// recover": nothing is sent again.
+// RFC 6582 3.2 (3): a full acknowledgment acknowledges all of the data up to and including
+// recover: nothing is sent again.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

@@ -1,4 +1,4 @@
-// RFC 6582 3.2 (3): "Partial acknowledgments ... retransmit the first unacknowledged segment".
+// RFC 6582 3.2 (3): Partial acknowledgments ... retransmit the first unacknowledged segment.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

@@ -1,5 +1,5 @@
-// RFC 6675 5 (A): "An incoming cumulative ACK for a sequence number greater than or equal to
-// RecoveryPoint signals the end of loss recovery".
+// RFC 6675 5 (A): An incoming cumulative ACK for a sequence number greater than or equal to
+// RecoveryPoint signals the end of loss recovery.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

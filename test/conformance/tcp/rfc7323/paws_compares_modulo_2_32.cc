@@ -1,4 +1,4 @@
-// RFC 7323 5.2: "TSval ... compared using unsigned 32-bit modular arithmetic": the peer's clock
+// RFC 7323 5.2: TSval ... compared using unsigned 32-bit modular arithmetic: the peer's clock
 // wraps.
 #include "test/conformance/tcp/harness.h"
 

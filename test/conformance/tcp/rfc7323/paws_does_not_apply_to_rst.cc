@@ -1,4 +1,4 @@
-// RFC 7323 5.2: "RST segments ... PAWS SHOULD NOT" be applied: an old timestamp in a RST does not
+// RFC 7323 5.2: RST segments ... PAWS SHOULD NOT be applied: an old timestamp in a RST does not
 // save the connection.
 #include "test/conformance/tcp/harness.h"
 

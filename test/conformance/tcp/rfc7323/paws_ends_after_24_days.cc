@@ -1,4 +1,4 @@
-// RFC 7323 5.5: "the timestamp clock ... could wrap its sign bit": TS.Recent is invalid after 24
+// RFC 7323 5.5: the timestamp clock ... could wrap its sign bit: TS.Recent is invalid after 24
 // days of silence.
 #include "test/conformance/tcp/harness.h"
 

@@ -1,5 +1,5 @@
-// RFC 7323 5.3 R1: SEG.TSval < TS.Recent: "Treat the arriving segment as not acceptable and drop
-// it, send an acknowledgment".
+// RFC 7323 5.3 R1: SEG.TSval < TS.Recent: Treat the arriving segment as not acceptable and drop
+// it, send an acknowledgment.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

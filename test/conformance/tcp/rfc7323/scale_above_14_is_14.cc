@@ -1,5 +1,5 @@
-// RFC 7323 2.3: "If a Window Scale option is received with a shift.cnt value larger than 14, the
-// TCP SHOULD log the error but MUST use 14".
+// RFC 7323 2.3: If a Window Scale option is received with a shift.cnt value larger than 14, the
+// TCP SHOULD log the error but MUST use 14.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

@@ -1,4 +1,4 @@
-// RFC 7323 2.3: "SEG.WND = RCV.WND >> Rcv.Wind.Shift": what is said is not shifted in the SYN-ACK,
+// RFC 7323 2.3: SEG.WND = RCV.WND >> Rcv.Wind.Shift: what is said is not shifted in the SYN-ACK,
 // and is afterwards.
 #include "test/conformance/tcp/harness.h"
 

@@ -1,4 +1,4 @@
-// RFC 7323 2.2: "The window field in a segment where the SYN bit is set ... MUST NOT be scaled."
+// RFC 7323 2.2: The window field in a segment where the SYN bit is set ... MUST NOT be scaled.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

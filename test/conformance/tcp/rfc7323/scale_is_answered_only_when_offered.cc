@@ -1,4 +1,4 @@
-// RFC 7323 2.2: "it MUST NOT send a Window Scale option in the <SYN,ACK>" unless the SYN had one.
+// RFC 7323 2.2: it MUST NOT send a Window Scale option in the <SYN,ACK> unless the SYN had one.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

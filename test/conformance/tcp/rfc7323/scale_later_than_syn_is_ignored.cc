@@ -1,4 +1,4 @@
-// RFC 7323 2.2: "If a Window Scale option is received in a segment without SYN it MUST be ignored".
+// RFC 7323 2.2: If a Window Scale option is received in a segment without SYN it MUST be ignored.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

@@ -1,4 +1,4 @@
-// RFC 7323 2.3: "SND.WND = SEG.WND << Snd.Wind.Shift".
+// RFC 7323 2.3: SND.WND = SEG.WND << Snd.Wind.Shift.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

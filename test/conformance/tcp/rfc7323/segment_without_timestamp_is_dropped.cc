@@ -1,5 +1,5 @@
-// RFC 7323 3.2: "If a non-<RST> segment is received without a TSopt, a TCP SHOULD silently drop the
-// segment."
+// RFC 7323 3.2: If a non-<RST> segment is received without a TSopt, a TCP SHOULD silently drop the
+// segment.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

@@ -1,4 +1,4 @@
-// RFC 7323 5.4, 7.1: "generate a random offset per connection": two tuples read different clocks.
+// RFC 7323 5.4, 7.1: generate a random offset per connection: two tuples read different clocks.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

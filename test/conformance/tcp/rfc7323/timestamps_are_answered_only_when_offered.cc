@@ -1,4 +1,4 @@
-// RFC 7323 3.2: "MAY send TSopt in <SYN,ACK> only if it received a TSopt in the initial <SYN>".
+// RFC 7323 3.2: MAY send TSopt in <SYN,ACK> only if it received a TSopt in the initial <SYN>.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

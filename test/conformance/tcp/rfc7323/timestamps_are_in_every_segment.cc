@@ -1,5 +1,5 @@
-// RFC 7323 3.2: "once TSopt has been successfully negotiated ... the TSopt MUST be sent in every
-// non-<RST> segment for the duration of the connection".
+// RFC 7323 3.2: once TSopt has been successfully negotiated ... the TSopt MUST be sent in every
+// non-<RST> segment for the duration of the connection.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

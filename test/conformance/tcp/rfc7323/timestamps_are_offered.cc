@@ -1,4 +1,4 @@
-// RFC 7323 3.2: "TSopt in an initial <SYN>": TSecr is zero.
+// RFC 7323 3.2: TSopt in an initial <SYN>: TSecr is zero.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

@@ -1,5 +1,5 @@
-// RFC 8201 4: "a node MUST NOT reduce its estimate of the Path MTU below the IPv6 minimum link
-// MTU": 1280, so 1220 bytes of text.
+// RFC 8201 4: a node MUST NOT reduce its estimate of the Path MTU below the IPv6 minimum link
+// MTU: 1280, so 1220 bytes of text.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

@@ -1,4 +1,4 @@
-// RFC 8985 7.1: "TLP ... requires SACK": without it the RTO does.
+// RFC 8985 7.1: TLP ... requires SACK: without it the RTO does.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

@@ -1,4 +1,4 @@
-// RFC 8985 7.3: "If there is unsent data ... transmit the first unsent segment".
+// RFC 8985 7.3: If there is unsent data ... transmit the first unsent segment.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

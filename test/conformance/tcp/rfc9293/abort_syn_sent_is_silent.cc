@@ -1,5 +1,5 @@
-// RFC 9293 3.10.5, SYN-SENT: "all queued SENDs and RECEIVEs should be given 'connection reset'
-// notification. Delete the TCB": nothing is sent.
+// RFC 9293 3.10.5, SYN-SENT: all queued SENDs and RECEIVEs should be given 'connection reset'
+// notification. Delete the TCB: nothing is sent.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

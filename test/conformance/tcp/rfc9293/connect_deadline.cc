@@ -1,4 +1,4 @@
-// RFC 9293 3.9.1.1: OPEN's timeout: "the local user ... will be notified" when it has passed.
+// RFC 9293 3.9.1.1: OPEN's timeout: the local user ... will be notified when it has passed.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

@@ -1,4 +1,4 @@
-// RFC 9293 3.10.7.4, first: "the segment ... trimmed to the idealized": bytes already had are cut.
+// RFC 9293 3.10.7.4, first: the segment ... trimmed to the idealized: bytes already had are cut.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

@@ -1,5 +1,5 @@
-// RFC 9293 3.8.6.1 (MUST-36, SHLD-29): "the first zero-window probe SHOULD be sent when a zero
-// window has existed for the retransmission timeout period".
+// RFC 9293 3.8.6.1 (MUST-36, SHLD-29): the first zero-window probe SHOULD be sent when a zero
+// window has existed for the retransmission timeout period.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

@@ -1,4 +1,4 @@
-// RFC 9293 3.9.1.2 (MUST-61): "PSH bit in the last buffered segment".
+// RFC 9293 3.9.1.2 (MUST-61): PSH bit in the last buffered segment.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

@@ -1,4 +1,4 @@
-// RFC 9293 3.1: control bits that are not implemented "MUST be ignored in received segments"
+// RFC 9293 3.1: control bits that are not implemented MUST be ignored in received segments
 // (MUST-4 of the reserved bits).
 #include "test/conformance/tcp/harness.h"
 

@@ -1,4 +1,4 @@
-// RFC 9293 3.8.6.2.1, (3): "if at least a fraction Fs of the maximum window can be sent", Fs = 1/2.
+// RFC 9293 3.8.6.2.1, (3): if at least a fraction Fs of the maximum window can be sent, Fs = 1/2.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

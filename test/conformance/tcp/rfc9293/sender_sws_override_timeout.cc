@@ -1,4 +1,4 @@
-// RFC 9293 3.8.6.2.1, (4): "if the override timeout occurs", what fits is sent.
+// RFC 9293 3.8.6.2.1, (4): if the override timeout occurs, what fits is sent.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

@@ -1,4 +1,4 @@
-// RFC 9293 3.10.7.4, fifth: SND.WL1 and SND.WL2 "prevent using old segments to update the window".
+// RFC 9293 3.10.7.4, fifth: SND.WL1 and SND.WL2 prevent using old segments to update the window.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

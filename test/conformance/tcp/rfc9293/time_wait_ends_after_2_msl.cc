@@ -1,4 +1,4 @@
-// RFC 9293 3.6.1 (MUST-13): "it MUST linger in TIME-WAIT state for a time 2xMSL"; ours is 60 s.
+// RFC 9293 3.6.1 (MUST-13): it MUST linger in TIME-WAIT state for a time 2xMSL; ours is 60 s.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

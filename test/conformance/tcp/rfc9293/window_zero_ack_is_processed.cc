@@ -1,4 +1,4 @@
-// RFC 9293 3.10.7.4, first: "special allowance should be made to accept valid ACKs" when RCV.WND is
+// RFC 9293 3.10.7.4, first: special allowance should be made to accept valid ACKs when RCV.WND is
 // zero.
 #include "test/conformance/tcp/harness.h"
 

@@ -1,4 +1,4 @@
-// RFC 9293 3.10.7.4, first: "... and RSTs" with a shut window.
+// RFC 9293 3.10.7.4, first: ... and RSTs with a shut window.
 #include "test/conformance/tcp/harness.h"
 
 namespace meltemi::tcp::conformance {

@@ -1,4 +1,4 @@
-// RFC 9937 6.2: "On recovery end, cwnd = ssthresh": seven of ten segments, six of which are in
+// RFC 9937 6.2: On recovery end, cwnd = ssthresh: seven of ten segments, six of which are in
 // flight.
 #include "test/conformance/tcp/harness.h"
 
