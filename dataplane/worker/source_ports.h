@@ -28,7 +28,8 @@ class SourcePorts {
   // `secret`: the worker's, not a listener's to know.
   explicit SourcePorts(const std::array<uint8_t, 16>& secret) : hash_(secret) {}
 
-  // Tries at most `tries` ports with `usable(port)`; 0 when none is.
+  // Tries at most `tries` ports with `usable(port)`; 0 when none is. The second half of them is
+  // drawn at random: the next ones in turn may all be in TIME-WAIT still.
   template <typename Usable>
   uint16_t Choose(const IpAddr& local, const SockAddr& remote, int tries, Prng* prng,
                   Usable&& usable) {
@@ -44,7 +45,9 @@ class SourcePorts {
     uint32_t& counter = counters_[(f >> 32) % kCounters];
     if (prng->Chance(1, 16)) counter += 1 + static_cast<uint32_t>(prng->Below(kStepMax));
     for (int i = 0; i < tries; ++i) {
-      const auto port = static_cast<uint16_t>(kFirst + (offset + counter++) % kCount);
+      const uint32_t next = i <= tries / 2 ? (offset + counter++) % kCount
+                                           : static_cast<uint32_t>(prng->Below(kCount));
+      const auto port = static_cast<uint16_t>(kFirst + next);
       if (usable(port)) return port;
     }
     return 0;

@@ -57,5 +57,19 @@ TEST(SourcePorts, TriesAreBoundedAndUnusablePortsPassedOver) {
   EXPECT_EQ(asked, 2);
 }
 
+TEST(SourcePorts, ALongRunOfUsedPortsIsJumpedOver) {
+  SourcePorts ports({1});
+  Prng prng(5);
+  // Used: half of all ports, from the next one on.
+  const uint32_t first = ports.Choose(kLocal, Remote(0), 1, &prng, Any) - SourcePorts::kFirst;
+  const auto usable = [first](uint16_t port) {
+    const uint32_t after = (port - SourcePorts::kFirst + SourcePorts::kCount - first);
+    return after % SourcePorts::kCount > SourcePorts::kCount / 2;
+  };
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_NE(ports.Choose(kLocal, Remote(0), 256, &prng, usable), 0) << i;
+  }
+}
+
 }  // namespace
 }  // namespace meltemi::worker

@@ -18,8 +18,8 @@
 // The peer's packets name what they mean; a seq or ack not named is what a peer that has received
 // everything would say, a window not named 65535.
 //
-// A script is one behaviour: FOLDER/behaviour.cc, FOLDER the RFC, its first line the clause and what
-// it says; verbatim only in quotation marks.
+// A script is one behaviour: FOLDER/behaviour.cc, FOLDER the RFC, its first line the clause and
+// what it says; verbatim only in quotation marks.
 #ifndef MELTEMI_TEST_CONFORMANCE_TCP_HARNESS_H_
 #define MELTEMI_TEST_CONFORMANCE_TCP_HARNESS_H_
 
