@@ -178,7 +178,7 @@ def _machine(data):
             "stand-in for a NIC's queues: only meltemi-node can use it. CPU: the CPU was not "
             "idle (soft interrupts included). busy: by the plane's own count, the turns that did "
             "something, their system calls included. Medians of rounds; in brackets the "
-            "quartiles.\n")
+            "quartiles, of fewer than five rounds the extremes.\n")
 
 
 def _latency_rows(figures, rate):
@@ -324,7 +324,7 @@ def agreement(ours, theirs):
         overlap = three[0] <= other[2] and other[0] <= three[2]
         apart = f"{100 * abs(three[1] / other[1] - 1):.0f} %" if other[1] else "-"
         rows.append([what, now, then[what][2], apart, "yes" if overlap else "no"])
-    return ["what", "this run", "that run", "medians apart", "quartiles overlap"], rows
+    return ["what", "this run", "that run", "medians apart", "spreads overlap"], rows
 
 
 def _added_ratio(figures):

@@ -3,12 +3,13 @@ import statistics
 
 
 def quartiles(values):
-    """(lower quartile, median, upper quartile)."""
+    """(lower quartile, median, upper quartile); of fewer than five values, which have no quartiles
+    worth the name, the extremes and the median."""
     values = list(values)
     if not values:
         return None
-    if len(values) == 1:
-        return values[0], values[0], values[0]
+    if len(values) < 5:
+        return min(values), statistics.median(values), max(values)
     return tuple(statistics.quantiles(values, n=4, method="inclusive"))
 
 
