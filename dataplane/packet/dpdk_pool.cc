@@ -24,15 +24,7 @@ struct InitContext {
   PacketPool* pool;
 };
 
-rte_mempool* CreateMempool(const std::string& name, SizeClass size, uint32_t count,
-                           PacketPool* pool, const char* ops) {
-  // No mempool cache: it is per EAL thread, and PacketPool has one of its own.
-  // A stack: what was freed last is received into next and still in the cache. DPDK's default, a
-  // ring, would walk over all of the pool's memory.
-  rte_mempool* mempool =
-      rte_pktmbuf_pool_create_by_ops((name + kShapes[size].suffix).c_str(), count, 0, kMetaBytes,
-                                     kShapes[size].room, SOCKET_ID_ANY, ops);
-  if (mempool == nullptr) return nullptr;
+void InitSegments(rte_mempool* mempool, SizeClass size, PacketPool* pool) {
   InitContext context{.size = size, .pool = pool};
   rte_mempool_obj_iter(
       mempool,
@@ -43,15 +35,46 @@ rte_mempool* CreateMempool(const std::string& name, SizeClass size, uint32_t cou
                     kShapes[init->size].room, init->pool);
       },
       &context);
+}
+
+rte_mempool* CreateMempool(const std::string& name, SizeClass size, uint32_t count,
+                           PacketPool* pool) {
+  // No mempool cache: it is per EAL thread, and PacketPool has one of its own.
+  // A stack: what was freed last is received into next and still in the cache. DPDK's default, a
+  // ring, would walk over all of the pool's memory.
+  rte_mempool* mempool =
+      rte_pktmbuf_pool_create_by_ops((name + kShapes[size].suffix).c_str(), count, 0, kMetaBytes,
+                                     kShapes[size].room, SOCKET_ID_ANY, "stack");
+  if (mempool != nullptr) InitSegments(mempool, size, pool);
   return mempool;
 }
 
 }  // namespace
 
 // AF_XDP's driver keeps whole rings of it and gives them back in another order than it took them:
-// out of a stack its fill queue starves (af_xdp_netns_test).
+// out of a stack its fill queue starves. It tells the kernel that segments lie one behind the
+// other: without NO_IOVA_CONTIG they would not, where pages are small, and the kernel would drop
+// what lies beyond (af_xdp_netns_test).
 rte_mempool* CreateSmallMempool(const std::string& name, uint32_t count) {
-  return CreateMempool(name, kSmall, count, nullptr, "ring_mp_mc");
+  constexpr uint16_t kRoom = kShapes[kSmall].room;
+  rte_mempool* mempool = rte_mempool_create_empty(
+      name.c_str(), count, sizeof(rte_mbuf) + kMetaBytes + kRoom, 0,
+      sizeof(rte_pktmbuf_pool_private), SOCKET_ID_ANY, RTE_MEMPOOL_F_NO_IOVA_CONTIG);
+  if (mempool == nullptr) return nullptr;
+  rte_pktmbuf_pool_private sizes = {
+      .mbuf_data_room_size = kRoom, .mbuf_priv_size = kMetaBytes, .flags = 0};
+  if (rte_mempool_set_ops_byname(mempool, "ring_mp_mc", nullptr) != 0) {
+    rte_mempool_free(mempool);
+    return nullptr;
+  }
+  rte_pktmbuf_pool_init(mempool, &sizes);
+  if (rte_mempool_populate_default(mempool) < 0) {
+    rte_mempool_free(mempool);
+    return nullptr;
+  }
+  rte_mempool_obj_iter(mempool, rte_pktmbuf_init, nullptr);
+  InitSegments(mempool, kSmall, nullptr);
+  return mempool;
 }
 
 DpdkPacketPool::Options DpdkPacketPool::Sized(const std::string& name, int megabytes) {
@@ -69,8 +92,8 @@ absl::StatusOr<std::unique_ptr<DpdkPacketPool>> DpdkPacketPool::Create(const Opt
   const std::array<uint32_t, kSizeClasses> counts = {options.small_count, options.large_count,
                                                      options.header_count};
   for (int size = 0; size < kSizeClasses; ++size) {
-    pool->mempools_[size] = CreateMempool(options.name, static_cast<SizeClass>(size), counts[size],
-                                          pool.get(), "stack");
+    pool->mempools_[size] =
+        CreateMempool(options.name, static_cast<SizeClass>(size), counts[size], pool.get());
     if (pool->mempools_[size] == nullptr) {
       return absl::ResourceExhaustedError(
           Abs(Cat("packet pool ", options.name, ": ", counts[size], " segments of ",
