@@ -61,6 +61,8 @@ void EchoMany(Port& port, DpdkPacketPool& pool, int peer, const std::string& fra
 
 TEST(AfXdp, CarriesFramesAndSeesItsNetdevGo) {
   ASSERT_EQ(unshare(CLONE_NEWNET), 0);
+  // Without IPv6 nobody else speaks on the link: no multicast report may come between two checks.
+  ASSERT_EQ(std::system("sysctl -q -w net.ipv6.conf.default.disable_ipv6=1"), 0);
   ASSERT_EQ(
       std::system("ip link add xdp0 numrxqueues 1 numtxqueues 1 type veth peer name peer "
                   "numrxqueues 1 numtxqueues 1 && ip link set xdp0 up && ip link set peer up"),
@@ -94,12 +96,7 @@ TEST(AfXdp, CarriesFramesAndSeesItsNetdevGo) {
   }
   EXPECT_TRUE(found);
   EXPECT_FALSE(port.caps().armed_wake);
-  int waiting = 1;  // others may speak on the link too: until it is silent
-  for (int i = 0; i < kPollsMax && waiting == 1; ++i) {
-    for (int n = port.RxBurst(0, **pool, burst); n > 0; --n) (*pool)->Free(burst[n - 1]);
-    waiting = poll(&arrival, 1, 0);
-  }
-  EXPECT_EQ(waiting, 0);
+  EXPECT_EQ(poll(&arrival, 1, 0), 0);
 
   Packet* answer = (*pool)->Alloc();
   frame.replace(14, 5, "reply");
