@@ -5,12 +5,14 @@
 //   icmp_in.cc     echo, errors about TCP, Neighbour Discovery
 //   icmp_out.cc    errors we send and when not
 //   forward.cc     routing between ports, TCP of our own
+//   fragment.cc    packets beyond the egress MTU cut into fragments
 //   resolve.cc     neighbour states, ARP requests, Neighbour Solicitations, packets that wait
 //   transmit.cc    link header, checksum and segmentation for the egress port
 // Private to dataplane/ip. Thread and bounds: see ip.h.
 #ifndef MELTEMI_DATAPLANE_IP_IMPL_H_
 #define MELTEMI_DATAPLANE_IP_IMPL_H_
 
+#include <array>
 #include <memory>
 #include <vector>
 
@@ -20,6 +22,7 @@
 #include "dataplane/wire/ethernet.h"
 #include "dataplane/wire/icmp.h"
 #include "dataplane/wire/ip.h"
+#include "l7/base/limits.h"
 
 namespace meltemi::ip {
 
@@ -150,12 +153,25 @@ class Ip::Impl {
   // A packet of ours (IP header done, hop limit not touched) to where its destination is routed;
   // link local destinations go out of `port`.
   void SendOwn(packet::Packet* packet, const IpAddr& destination, PortState* port, Instant now);
-  bool FitsMtu(const Inbound& in, const PortState& egress, Instant now);
+  enum class Fit : uint8_t { kFits, kFragment, kDropped };
+  Fit FitMtu(const Inbound& in, const PortState& egress, Instant now);
   bool PrepareSuperFrame(Inbound& in);
   void ToTransmitFlags(const Inbound& in);
   void TellTooBig(packet::Packet* packet, const IpAddr& source, const IpAddr& destination,
                   uint16_t mtu);
   const IpAddr* OwnAddress(const PortState& port, const IpAddr& towards) const;
+
+  // fragment.cc
+  // `packet` as it would go out, its IP header of `l3_bytes` in one piece: all fragments go, or
+  // none. IPv6 only for packets of ours, without extension headers: routers do not fragment them.
+  void Fragment(packet::Packet* packet, uint16_t l3_bytes, PortState& egress,
+                const IpAddr& next_hop, PortId ingress, Instant now);
+  struct FragmentList {
+    std::array<packet::Packet*, limits::kFragmentsMadeMax> packets;
+    size_t count = 0;
+  };
+  Counter CutFragments(const packet::Packet* packet, uint16_t l3_bytes, uint32_t mtu,
+                       FragmentList* parts);
 
   // resolve.cc
   void Output(packet::Packet* packet, PortState& port, const IpAddr& next_hop, PortId ingress,
