@@ -2,6 +2,7 @@
 //   ip.cc          ports, routes, the public door
 //   receive.cc     Ethernet, ARP
 //   receive_v4.cc  receive_v6.cc   header validation in the RFCs' order, then Dispatch
+//   reassemble.cc  fragments for the plane, made whole
 //   icmp_in.cc     echo, errors about TCP, Neighbour Discovery
 //   icmp_out.cc    errors we send and when not
 //   forward.cc     routing between ports, TCP of our own
@@ -18,6 +19,7 @@
 
 #include "dataplane/ip/ip.h"
 #include "dataplane/ip/neighbours.h"
+#include "dataplane/ip/reassembly.h"
 #include "dataplane/ip/route_table.h"
 #include "dataplane/wire/ethernet.h"
 #include "dataplane/wire/icmp.h"
@@ -47,6 +49,7 @@ struct Inbound {
   bool dont_fragment = true;
   bool fragment = false;
   bool first_fragment = false;
+  bool reassembled = false;       // came in fragments
   uint16_t l3_bytes = 0;          // IP header with options and extension headers
   uint16_t protocol_name_at = 0;  // IPv6: offset of the field that names `protocol`
   IpAddr source, destination;
@@ -93,6 +96,7 @@ class Ip::Impl {
   IpCounters counters;
   uint32_t pending_packets = 0;
   uint32_t neighbour_count() const { return neighbours_.size(); }
+  const Reassembly& reassembly() const { return reassembly_; }
 
  private:
   void Drop(packet::Packet* packet, Counter reason);
@@ -126,6 +130,17 @@ class Ip::Impl {
   // Local or to be routed, TCP or not.
   void Dispatch(Inbound& in, bool local, Instant now, std::vector<Segment>* segments);
   void ToSegment(const Inbound& in, bool local, std::vector<Segment>* segments);
+
+  // reassemble.cc
+  void Reassemble(Inbound& in, Instant now, std::vector<Segment>* segments);
+  Datagram* BeginDatagram(const DatagramKey& key, const Inbound& in, Instant now);
+  bool MakeRoom(const Datagram& datagram, uint32_t bytes);
+  void DropFragments(Datagram& datagram, Counter reason);
+  void RefuseDatagram(Datagram& datagram, Counter reason);
+  void ForgetDatagram(Datagram& datagram, Counter reason);
+  void ExpireDatagram(Datagram& datagram, Instant now);
+  void FinishDatagram(Datagram& datagram, const Inbound& last, Instant now,
+                      std::vector<Segment>* segments);
 
   // icmp_in.cc
   void LocalIcmpV4(Inbound& in, Instant now);
@@ -204,6 +219,7 @@ class Ip::Impl {
   std::vector<Route> configured_routes_;
   mutable RouteTable routes_;  // the cache inside changes by looking
   Neighbours neighbours_;
+  Reassembly reassembly_;
   uint16_t ipv4_id_;
   uint32_t flow_seed_;
   Instant tokens_at_;
