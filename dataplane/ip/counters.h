@@ -1,8 +1,9 @@
 // IpCounters: what happened to every packet of the network layer, by name.
 //
 // Every packet that comes in ends in exactly one way, so at any moment between calls
-//   rx_packets + segments_returned + tcp_out + originated
-//     = segments + transmitted + consumed + (sum of drop_*) + packets waiting for a neighbour.
+//   rx_packets + segments_returned + tcp_out + originated + fragments_made + reassembled
+//     = segments + transmitted + consumed + fragmented + fragments_joined + (sum of drop_*)
+//       + packets waiting for a neighbour + fragments waiting for the rest.
 // The other counters tell more about the same packets.
 #ifndef MELTEMI_DATAPLANE_IP_COUNTERS_H_
 #define MELTEMI_DATAPLANE_IP_COUNTERS_H_
@@ -17,6 +18,11 @@
   C(segments, "packets", "TCP packets handed on")                                                  \
   C(transmitted, "packets", "packets queued at a port (a super-frame is one, cut or not)")         \
   C(consumed, "packets", "ARP, ND and ICMP packets understood and used up")                        \
+  C(fragmented, "packets", "packets cut into fragments, being beyond a port's MTU")                \
+  C(fragments_made, "packets", "fragments they were cut into")                                     \
+  C(fragments_joined, "packets", "fragments that became part of a whole datagram")                 \
+  C(reassembled, "packets", "datagrams made whole from fragments")                                 \
+  C(datagrams_refused, "datagrams", "datagrams refused while fragments of them were held")         \
   C(forwarded, "packets", "packets routed from port to port")                                      \
   C(arp_requests_out, "packets", "ARP requests sent")                                              \
   C(arp_replies_out, "packets", "ARP replies sent for addresses of the plane or proxied")          \
@@ -58,7 +64,17 @@
   C(drop_link_local, "packets", "dropped: link-local addresses are not forwarded")                 \
   C(drop_extension_header, "packets", "dropped: IPv6 extension headers damaged or refused")        \
   C(drop_fragment_tcp, "packets", "dropped: fragments of TCP are not supported")                   \
-  C(drop_fragment_local, "packets", "dropped: fragments for the plane itself")                     \
+  C(drop_fragment_local, "packets",                                                                \
+    "dropped: fragments for the plane, a protocol it does not serve")                              \
+  C(drop_fragment_duplicate, "packets", "dropped: fragment that is here already")                  \
+  C(drop_fragment_overlap, "packets", "dropped: fragments that overlap or contradict (RFC 5722)")  \
+  C(drop_fragment_too_many, "packets", "dropped: more fragments than a datagram may have")         \
+  C(drop_fragment_memory, "packets", "dropped: datagram beyond what its source may hold")          \
+  C(drop_fragment_refused, "packets", "dropped: fragment of a datagram refused before")            \
+  C(drop_fragment_evicted, "packets", "dropped: fragments held longest, to make room")             \
+  C(drop_fragment_timeout, "packets", "dropped: the rest of the datagram did not come")            \
+  C(drop_fragment_ecn, "packets", "dropped: fragments marked and not ECN capable (RFC 3168 5.3)")  \
+  C(drop_fragment_invalid, "packets", "dropped: fragment whose length or place cannot be")         \
   C(drop_icmp_malformed, "packets", "dropped: ICMP message shorter than it must be")               \
   C(drop_icmp_checksum, "packets", "dropped: wrong ICMP checksum")                                 \
   C(drop_icmp_ignored, "packets", "dropped: ICMP of a kind the plane does not act on")             \
@@ -70,7 +86,7 @@
   C(drop_no_route, "packets", "dropped: no route to the destination")                              \
   C(drop_host_unreachable, "packets", "dropped: on a pod subnet, but no such pod")                 \
   C(drop_too_big, "packets", "dropped: beyond the MTU and must not be fragmented")                 \
-  C(drop_needs_fragmentation, "packets", "dropped: beyond the MTU; the plane does not fragment")   \
+  C(drop_needs_fragmentation, "packets", "dropped: beyond the MTU, and too much to be fragmented") \
   C(drop_super_frame, "packets", "dropped: super-frame that cannot be cut as it claims")           \
   C(drop_no_memory, "packets", "dropped: the packet pool was exhausted")                           \
   C(drop_neighbour_failed, "packets", "dropped: the next hop does not answer ARP or ND")           \

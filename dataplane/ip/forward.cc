@@ -107,11 +107,16 @@ void Ip::Impl::RoutePacket(Inbound& in, Instant now) {
   PortState& egress = *FindPort(route.port);
   if (SuperFrame(in.packet) && !PrepareSuperFrame(in))
     return Drop(in.packet, &IpCounters::drop_super_frame);
-  if (!FitsMtu(in, egress, now)) return;
+  const Fit fit = FitMtu(in, egress, now);
+  if (fit == Fit::kDropped) return;
   ToTransmitFlags(in);
   DecrementHopLimit(packet::Data(in.packet), in.v4);
   ++counters.forwarded;
-  Output(in.packet, egress, route.has_via ? route.via : in.destination, in.port->id, now);
+  const IpAddr& next_hop = route.has_via ? route.via : in.destination;
+  if (fit == Fit::kFragment) {
+    return Fragment(in.packet, in.l3_bytes, egress, next_hop, in.port->id, now);
+  }
+  Output(in.packet, egress, next_hop, in.port->id, now);
 }
 
 // Sets l4_len. What fits one segment is no super-frame any more: its LRO flag goes. False: it
@@ -136,24 +141,24 @@ bool Ip::Impl::PrepareSuperFrame(Inbound& in) {
   return count <= limits::kSuperFrameSegmentsMax;
 }
 
-// False: the packet was dropped.
-bool Ip::Impl::FitsMtu(const Inbound& in, const PortState& egress, Instant now) {
+Ip::Impl::Fit Ip::Impl::FitMtu(const Inbound& in, const PortState& egress, Instant now) {
   const packet::Packet* p = in.packet;
+  const bool super = SuperFrame(p);
   const uint32_t bytes =
-      SuperFrame(p) ? static_cast<uint32_t>(in.l3_bytes + p->l4_len + p->tso_segsz) : p->pkt_len;
+      super ? static_cast<uint32_t>(in.l3_bytes + p->l4_len + p->tso_segsz) : p->pkt_len;
   const uint16_t mtu = egress.options.mtu;
-  if (bytes <= mtu) return true;
+  if (bytes <= mtu) return Fit::kFits;
   if (in.v4 && !in.dont_fragment) {
-    // We do not fragment; the sender that allowed it is told nothing, as RFC 792 has no word for
-    // it.
+    if (!super) return Fit::kFragment;
+    // Its parts would have to be cut once more. Its sender knows our MTU by its port.
     Drop(in.packet, &IpCounters::drop_needs_fragmentation);
-    return false;
+    return Fit::kDropped;
   }
   SendError(in,
             {.type = wire::kIcmpUnreachable, .code = wire::kIcmpFragmentationNeeded, .rest = mtu},
             {.type = wire::kIcmpv6PacketTooBig, .rest = mtu, .even_multicast = true}, now);
   Drop(in.packet, &IpCounters::drop_too_big);
-  return false;
+  return Fit::kDropped;
 }
 
 // What the port said on receive becomes what we ask for on transmit. A trusted checksum may be
@@ -183,10 +188,19 @@ void Ip::Impl::ToTransmitFlags(const Inbound& in) {
 void Ip::Impl::SendOwn(packet::Packet* packet, const IpAddr& destination, PortState* port,
                        Instant now) {
   packet->ol_flags &= kKeepFlags;
-  if (destination.link_local()) return Output(packet, *port, destination, kNoPort, now);
-  const RouteEntry route = routes_.Find(destination);
-  if (route.kind != RouteEntry::Kind::kForward) return Drop(packet, &IpCounters::drop_no_route);
-  Output(packet, *FindPort(route.port), route.has_via ? route.via : destination, kNoPort, now);
+  PortState* egress = port;
+  IpAddr next_hop = destination;
+  if (!destination.link_local()) {
+    const RouteEntry route = routes_.Find(destination);
+    if (route.kind != RouteEntry::Kind::kForward) return Drop(packet, &IpCounters::drop_no_route);
+    egress = FindPort(route.port);
+    if (route.has_via) next_hop = route.via;
+  }
+  if (packet->pkt_len <= egress->options.mtu) {
+    return Output(packet, *egress, next_hop, kNoPort, now);
+  }
+  const uint16_t l3_bytes = destination.v4() ? wire::kIpv4Bytes : wire::kIpv6Bytes;
+  Fragment(packet, l3_bytes, *egress, next_hop, kNoPort, now);
 }
 
 // Our own packet does not fit (the port's MTU has become smaller): TCP hears of it as from a

@@ -22,9 +22,8 @@ const Family kV4{Addr("10.1.0.11"), Addr("10.1.0.12"),  Addr("10.2.0.5"),
 const Family kV6{Addr("fd00:1::11"), Addr("fd00:1::12"), Addr("fd00:2::5"),
                  Addr("fd00:1::1"),  Addr("fd00:f::1"),  40};
 
-std::string UdpPacket(const IpAddr& from, const IpAddr& to, uint8_t ttl, size_t bytes = 100,
-                      bool dont_fragment = true) {
-  return wire::Ip({.source = from, .destination = to, .ttl = ttl, .dont_fragment = dont_fragment},
+std::string UdpPacket(const IpAddr& from, const IpAddr& to, uint8_t ttl, size_t bytes = 100) {
+  return wire::Ip({.source = from, .destination = to, .ttl = ttl},
                   Udp({.payload = std::string(bytes, 'u')}));
 }
 
@@ -292,15 +291,6 @@ TEST(Forward, KeepsToTheMtu) {
       ExpectClean(node);
     }
   }
-}
-
-TEST(Forward, DropsWhatWouldHaveToBeFragmented) {
-  TestNode node({.uplink_mtu = 1400});
-  node.Warm();
-  node.Send(kPodA, UdpPacket(kV4.a, kV4.far, 64, 1400, /*dont_fragment=*/false));
-  EXPECT_EQ(node.Drops(), "drop_needs_fragmentation=1");
-  EXPECT_TRUE(node.TakeIp(kPodA).empty());
-  ExpectClean(node);
 }
 
 TEST(Forward, JudgesSuperFramesByTheirParts) {

@@ -133,6 +133,7 @@ void Ip::Impl::LocalIcmpV6(Inbound& in, Instant now) {
   if (p == nullptr) return Drop(in.packet, &IpCounters::drop_icmp_malformed);
   const uint8_t type = p[in.l3_bytes];
   if (type == wire::kIcmpv6NeighbourSolicitation || type == wire::kIcmpv6NeighbourAdvertisement) {
+    if (in.reassembled) return Drop(in.packet, &IpCounters::drop_nd_invalid);  // RFC 6980 5
     return ReceiveNd(in, now);
   }
   if (!IcmpChecksumCorrect(in)) return Drop(in.packet, &IpCounters::drop_icmp_checksum);

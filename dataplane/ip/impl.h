@@ -2,24 +2,29 @@
 //   ip.cc          ports, routes, the public door
 //   receive.cc     Ethernet, ARP
 //   receive_v4.cc  receive_v6.cc   header validation in the RFCs' order, then Dispatch
+//   reassemble.cc  fragments for the plane, made whole
 //   icmp_in.cc     echo, errors about TCP, Neighbour Discovery
 //   icmp_out.cc    errors we send and when not
 //   forward.cc     routing between ports, TCP of our own
+//   fragment.cc    packets beyond the egress MTU cut into fragments
 //   resolve.cc     neighbour states, ARP requests, Neighbour Solicitations, packets that wait
 //   transmit.cc    link header, checksum and segmentation for the egress port
 // Private to dataplane/ip. Thread and bounds: see ip.h.
 #ifndef MELTEMI_DATAPLANE_IP_IMPL_H_
 #define MELTEMI_DATAPLANE_IP_IMPL_H_
 
+#include <array>
 #include <memory>
 #include <vector>
 
 #include "dataplane/ip/ip.h"
 #include "dataplane/ip/neighbours.h"
+#include "dataplane/ip/reassembly.h"
 #include "dataplane/ip/route_table.h"
 #include "dataplane/wire/ethernet.h"
 #include "dataplane/wire/icmp.h"
 #include "dataplane/wire/ip.h"
+#include "l7/base/limits.h"
 
 namespace meltemi::ip {
 
@@ -44,6 +49,7 @@ struct Inbound {
   bool dont_fragment = true;
   bool fragment = false;
   bool first_fragment = false;
+  bool reassembled = false;       // came in fragments
   uint16_t l3_bytes = 0;          // IP header with options and extension headers
   uint16_t protocol_name_at = 0;  // IPv6: offset of the field that names `protocol`
   IpAddr source, destination;
@@ -90,6 +96,7 @@ class Ip::Impl {
   IpCounters counters;
   uint32_t pending_packets = 0;
   uint32_t neighbour_count() const { return neighbours_.size(); }
+  const Reassembly& reassembly() const { return reassembly_; }
 
  private:
   void Drop(packet::Packet* packet, Counter reason);
@@ -124,6 +131,17 @@ class Ip::Impl {
   void Dispatch(Inbound& in, bool local, Instant now, std::vector<Segment>* segments);
   void ToSegment(const Inbound& in, bool local, std::vector<Segment>* segments);
 
+  // reassemble.cc
+  void Reassemble(Inbound& in, Instant now, std::vector<Segment>* segments);
+  Datagram* BeginDatagram(const DatagramKey& key, const Inbound& in, Instant now);
+  bool MakeRoom(const Datagram& datagram, uint32_t bytes);
+  void DropFragments(Datagram& datagram, Counter reason);
+  void RefuseDatagram(Datagram& datagram, Counter reason);
+  void ForgetDatagram(Datagram& datagram, Counter reason);
+  void ExpireDatagram(Datagram& datagram, Instant now);
+  void FinishDatagram(Datagram& datagram, const Inbound& last, Instant now,
+                      std::vector<Segment>* segments);
+
   // icmp_in.cc
   void LocalIcmpV4(Inbound& in, Instant now);
   void LocalIcmpV6(Inbound& in, Instant now);
@@ -150,12 +168,25 @@ class Ip::Impl {
   // A packet of ours (IP header done, hop limit not touched) to where its destination is routed;
   // link local destinations go out of `port`.
   void SendOwn(packet::Packet* packet, const IpAddr& destination, PortState* port, Instant now);
-  bool FitsMtu(const Inbound& in, const PortState& egress, Instant now);
+  enum class Fit : uint8_t { kFits, kFragment, kDropped };
+  Fit FitMtu(const Inbound& in, const PortState& egress, Instant now);
   bool PrepareSuperFrame(Inbound& in);
   void ToTransmitFlags(const Inbound& in);
   void TellTooBig(packet::Packet* packet, const IpAddr& source, const IpAddr& destination,
                   uint16_t mtu);
   const IpAddr* OwnAddress(const PortState& port, const IpAddr& towards) const;
+
+  // fragment.cc
+  // `packet` as it would go out, its IP header of `l3_bytes` in one piece: all fragments go, or
+  // none. IPv6 only for packets of ours, without extension headers: routers do not fragment them.
+  void Fragment(packet::Packet* packet, uint16_t l3_bytes, PortState& egress,
+                const IpAddr& next_hop, PortId ingress, Instant now);
+  struct FragmentList {
+    std::array<packet::Packet*, limits::kFragmentsMadeMax> packets;
+    size_t count = 0;
+  };
+  Counter CutFragments(const packet::Packet* packet, uint16_t l3_bytes, uint32_t mtu,
+                       FragmentList* parts);
 
   // resolve.cc
   void Output(packet::Packet* packet, PortState& port, const IpAddr& next_hop, PortId ingress,
@@ -188,6 +219,7 @@ class Ip::Impl {
   std::vector<Route> configured_routes_;
   mutable RouteTable routes_;  // the cache inside changes by looking
   Neighbours neighbours_;
+  Reassembly reassembly_;
   uint16_t ipv4_id_;
   uint32_t flow_seed_;
   Instant tokens_at_;

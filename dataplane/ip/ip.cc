@@ -14,6 +14,7 @@ Ip::Impl::Impl(packet::PacketPool* pool, TimerWheel* timers, Prng* prng)
       timers_(timers),
       prng_(prng),
       neighbours_(timers),
+      reassembly_(timers),
       ipv4_id_(static_cast<uint16_t>(prng->Next())),
       flow_seed_(static_cast<uint32_t>(prng->Next())),
       error_tokens_(limits::kIcmpErrorsPerSecond) {
@@ -64,6 +65,9 @@ void Ip::Impl::RemovePort(PortId id) {
   for (NeighbourEntry* neighbour : neighbours_.OfPort(id)) {
     DropPending(*neighbour, &IpCounters::drop_port_gone);
     neighbours_.Erase(neighbour);
+  }
+  for (Datagram* datagram : reassembly_.OfPort(id)) {
+    ForgetDatagram(*datagram, &IpCounters::drop_port_gone);
   }
   // These were counted as transmitted; the port took them with it.
   for (packet::Packet* packet : port->tx) pool_->Free(packet);
@@ -202,5 +206,8 @@ void Ip::LearnNeighbour(const Neighbour& update, Instant now) {
 const IpCounters& Ip::counters() const { return impl_->counters; }
 uint32_t Ip::pending_packets() const { return impl_->pending_packets; }
 uint32_t Ip::neighbour_count() const { return impl_->neighbour_count(); }
+uint32_t Ip::held_fragments() const { return impl_->reassembly().fragment_count(); }
+uint32_t Ip::held_datagrams() const { return impl_->reassembly().datagram_count(); }
+uint32_t Ip::reassembly_bytes() const { return impl_->reassembly().charged_bytes(); }
 
 }  // namespace meltemi::ip

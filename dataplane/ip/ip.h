@@ -102,7 +102,8 @@ class Ip {
   void RemovePort(PortId port);               // forgets its neighbours and queued packets
   void SetRoutes(std::vector<Route> routes);  // all of them; longest prefix wins
 
-  // Answers ARP, ND, echo; forwards what is not TCP; appends TCP packets to `segments`, undecided.
+  // Answers ARP, ND, echo, whole or in fragments; forwards what is not TCP; appends TCP packets to
+  // `segments`, undecided.
   void Receive(std::span<const RxPacket> packets, Instant now, std::vector<Segment>* segments);
   // A segment that nobody here terminates: routed as it came (TTL one less).
   void Forward(Segment segment, Instant now);
@@ -131,6 +132,9 @@ class Ip {
   const IpCounters& counters() const;
   uint32_t pending_packets() const;  // that wait for a neighbour
   uint32_t neighbour_count() const;
+  uint32_t held_fragments() const;    // that wait for the rest of their datagrams
+  uint32_t held_datagrams() const;    // whose fragments wait, or are refused
+  uint32_t reassembly_bytes() const;  // charged for both
 
  private:
   class Impl;

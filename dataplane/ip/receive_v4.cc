@@ -121,9 +121,12 @@ void Ip::Impl::Dispatch(Inbound& in, bool local, Instant now, std::vector<Segmen
     if (in.protocol == icmp && !in.fragment && IcmpChecksumCorrect(in)) TellTcp(in);
     return RoutePacket(in, now);
   }
-  if (in.fragment) return Drop(in.packet, &IpCounters::drop_fragment_local);
-  if (in.v4 && in.protocol == wire::kProtoIcmp) return LocalIcmpV4(in, now);
-  if (!in.v4 && in.protocol == wire::kProtoIcmpv6) return LocalIcmpV6(in, now);
+  const bool icmp = in.protocol == (in.v4 ? wire::kProtoIcmp : wire::kProtoIcmpv6);
+  if (in.fragment) {
+    if (icmp || in.protocol == wire::kProtoUdp) return Reassemble(in, now, segments);
+    return Drop(in.packet, &IpCounters::drop_fragment_local);
+  }
+  if (icmp) return in.v4 ? LocalIcmpV4(in, now) : LocalIcmpV6(in, now);
   if (in.protocol == wire::kProtoUdp) {
     SendError(in, {.type = wire::kIcmpUnreachable, .code = wire::kIcmpPortUnreachable},
               {.type = wire::kIcmpv6Unreachable, .code = wire::kIcmpv6PortUnreachable}, now);

@@ -187,6 +187,11 @@ void Ip::Impl::FailNeighbour(NeighbourEntry& neighbour, Instant now) {
 }
 
 void Ip::Impl::OnTimer(Timer& timer, Instant now) {
+  if (timer.kind == kReassemblyTimer) {
+    Datagram* datagram = reassembly_.FromTimer(timer);
+    if (datagram != nullptr) ExpireDatagram(*datagram, now);
+    return;
+  }
   NeighbourEntry* neighbour = neighbours_.FromTimer(timer);
   if (neighbour == nullptr) return;
   switch (neighbour->state) {

@@ -2,6 +2,7 @@
 // itself: checksums, and cutting super-frames.
 #include <algorithm>
 
+#include "dataplane/ip/chain_reader.h"
 #include "dataplane/ip/impl.h"
 #include "dataplane/wire/bytes.h"
 #include "dataplane/wire/checksum.h"
@@ -10,36 +11,6 @@
 
 namespace meltemi::ip {
 namespace {
-
-// Reads a chain from front to back.
-class Reader {
- public:
-  explicit Reader(const packet::Packet* packet) : segment_(packet) {}
-
-  void Skip(uint32_t n) { Move(nullptr, n); }
-  void Copy(uint8_t* to, uint32_t n) { Move(to, n); }
-
- private:
-  void Move(uint8_t* to, uint32_t n) {
-    while (n > 0) {
-      CHECK(segment_ != nullptr);
-      const uint32_t here = std::min<uint32_t>(segment_->data_len - at_, n);
-      if (to != nullptr) {
-        std::memcpy(to, packet::Data(segment_) + at_, here);
-        to += here;
-      }
-      at_ += here;
-      n -= here;
-      if (at_ == segment_->data_len) {
-        segment_ = segment_->next;
-        at_ = 0;
-      }
-    }
-  }
-
-  const packet::Packet* segment_;
-  uint32_t at_ = 0;
-};
 
 constexpr uint64_t kSegment = RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG;
 
@@ -126,7 +97,7 @@ void Ip::Impl::Cut(packet::Packet* frame, PortState& port) {
   }
   if (!TxRoom(frame, port, count)) return;
   const size_t before = port.tx.size();
-  Reader reader(frame);
+  ChainReader reader(frame);
   reader.Skip(header_bytes);
   uint32_t offset = 0;
   for (uint32_t index = 0; index < count; ++index) {

@@ -57,6 +57,7 @@ std::string Ip6(const IpFields& f, uint8_t protocol, const std::string& payload)
     fragment[0] = static_cast<char>(next);
     Store16(Bytes(&fragment) + 2,
             static_cast<uint16_t>(f.fragment_offset | (f.more_fragments ? 1 : 0)));
+    Store32(Bytes(&fragment) + 4, f.id);
     extensions = fragment + extensions;
     next = kProtoFragment;
   }

@@ -25,7 +25,7 @@ struct IpFields {
   IpAddr source, destination;
   uint8_t ttl = 64;
   uint8_t ecn = 0;
-  uint16_t id = 0;               // IPv4
+  uint16_t id = 0;               // IPv4; IPv6: of the Fragment header
   bool dont_fragment = true;     // IPv4
   bool more_fragments = false;   // IPv4; IPv6: with fragment_offset adds a Fragment header
   uint16_t fragment_offset = 0;  // bytes

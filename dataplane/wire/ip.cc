@@ -69,6 +69,7 @@ Step WalkOne(const uint8_t* p, size_t n, WalkFor reader, Ipv6Walk* walk) {
     Problem(walk, Ipv6Walk::Result::kBadRouting, 0, at + 2u);
     return Step::kDone;
   }
+  if (type == kProtoFragment) walk->fragment_named_at = walk->name_offset;
   walk->protocol = h[0];
   walk->offset = static_cast<uint16_t>(at + bytes);
   walk->name_offset = at;

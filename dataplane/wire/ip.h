@@ -87,8 +87,9 @@ struct Ipv6Walk {
   uint16_t name_offset = 6;  // of the Next Header field that named `protocol`
   uint16_t fragment_offset = 0;
   bool more_fragments = false;
-  uint32_t problem_offset = 0;  // kBadOption, kBadRouting, kBadOrder: for Parameter Problem
-  uint8_t problem_code = 0;     // 0 erroneous field, 1 unknown next header, 2 unknown option
+  uint16_t fragment_named_at = 0;  // of the Next Header field that named the Fragment header
+  uint32_t problem_offset = 0;     // kBadOption, kBadRouting, kBadOrder: for Parameter Problem
+  uint8_t problem_code = 0;        // 0 erroneous field, 1 unknown next header, 2 unknown option
   bool problem_even_multicast =
       false;                    // option type 10xxxxxx: answer also for a multicast destination
   bool problem_silent = false;  // option type 01xxxxxx: discard without an answer

@@ -32,8 +32,14 @@ inline constexpr uint32_t kNeighbourCountMax = 4096;
 inline constexpr int kNeighbourPendingPackets = 101;
 inline constexpr int kIcmpErrorsPerSecond = 100;  // per worker, RFC 1812 4.3.2.8
 inline constexpr uint32_t kRouteCountMax = 65'536;
-inline constexpr size_t kPortTxQueuePackets = 4096;      // waiting for a port, then dropped
-inline constexpr int kSuperFrameSegmentsMax = 256;       // packets one super-frame may be cut into
+inline constexpr size_t kPortTxQueuePackets = 4096;  // waiting for a port, then dropped
+inline constexpr int kSuperFrameSegmentsMax = 256;   // packets one super-frame may be cut into
+inline constexpr int kFragmentsMadeMax = 64;         // one packet is cut into; 1472 x 64 > 64 KB
+// Fragments for the plane that wait for the rest, per worker; bytes are of packet memory.
+inline constexpr uint32_t kReassemblyDatagramsMax = 512;
+inline constexpr int kReassemblyFragmentsMax = 64;  // of one datagram; 1232 x 64 > 64 KB
+inline constexpr uint32_t kReassemblyBytesMax = 4 * 1024 * 1024;
+inline constexpr uint32_t kReassemblyBytesPerSource = 512 * 1024;
 inline constexpr size_t kIcmpErrorsToldPerTurn = 256;    // ICMP errors handed to TCP
 inline constexpr size_t kNeighbourUpdatesPerTurn = 256;  // told to the other workers
 inline constexpr size_t kPortAddressCountMax = 64;       // own and pod addresses of a port, each

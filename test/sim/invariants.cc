@@ -45,8 +45,10 @@ void AppendDrops(const Counters& counters, const std::string& expected, std::str
 void CheckTurn(const worker::Worker& worker) {
   worker.tcp().CheckInvariants();
   const ip::IpCounters& c = worker.ip().counters();
-  CHECK(c.rx_packets + c.segments_returned + c.tcp_out + c.originated ==
-        c.segments + c.transmitted + c.consumed + worker.ip().pending_packets() + SumOfDrops(c));
+  CHECK(c.rx_packets + c.segments_returned + c.tcp_out + c.originated + c.fragments_made +
+            c.reassembled ==
+        c.segments + c.transmitted + c.consumed + c.fragmented + c.fragments_joined +
+            worker.ip().pending_packets() + worker.ip().held_fragments() + SumOfDrops(c));
 }
 
 int64_t PacketsMax(Node& node, uint32_t segment_bytes) {

@@ -143,11 +143,14 @@ void TestNode::Warm() {
 
 bool TestNode::Balanced() const {
   const IpCounters& c = ip.counters();
-  uint64_t out = c.segments + c.transmitted + c.consumed + ip.pending_packets();
+  uint64_t out = c.segments + c.transmitted + c.consumed + c.fragmented + c.fragments_joined +
+                 ip.pending_packets() + ip.held_fragments();
   for (size_t i = 0; i < IpCounters::kTable.size(); ++i) {
     if (IpCounters::kTable[i].name.starts_with("drop_")) out += c.Values()[i];
   }
-  return c.rx_packets + c.segments_returned + c.tcp_out + c.originated == out;
+  return c.rx_packets + c.segments_returned + c.tcp_out + c.originated + c.fragments_made +
+             c.reassembled ==
+         out;
 }
 
 std::string TestNode::Drops() const {
