@@ -212,11 +212,20 @@ def ping_across_nodes(mesh):
                                        size, address])
 
 
+def ping_beyond_the_mtu(mesh):
+    """Fragments: the gateway makes its own whole and answers in fragments; others' are routed."""
+    pod = mesh.topology.pod("ratings-v1")
+    gateways = mesh.topology.pod("client").node.gateways
+    for address in (*gateways, pod.v4, pod.v6):
+        mesh.run_in_pod("client", ["ping", "-q", "-c", "3", "-i", "0.05", "-W", "2", "-M", "dont",
+                                   "-s", "9000", address])
+
+
 TESTS = (admin_pages_answer, proxy_config_shows_what_runs, refused_rule_names_the_field,
-         unknown_host_is_passed_through, ping_across_nodes, rules_change_under_load,
-         static_resources_without_pilot, backend_killed, no_healthy_upstream_says_why, pilot_away,
-         veth_of_remote_pod_removed_in_use, veth_of_local_pod_removed_in_use,
-         veth_of_client_removed_in_use)
+         unknown_host_is_passed_through, ping_across_nodes, ping_beyond_the_mtu,
+         rules_change_under_load, static_resources_without_pilot, backend_killed,
+         no_healthy_upstream_says_why, pilot_away, veth_of_remote_pod_removed_in_use,
+         veth_of_local_pod_removed_in_use, veth_of_client_removed_in_use)
 
 
 def _with_rules_reset(test):
