@@ -73,6 +73,7 @@ struct alignas(64) ConnHot {
   bool ecn_echo : 1 = false;        // a CE mark came: ECE on all ACKs until the peer's CWR
   bool ecn_cwr : 1 = false;     // the window was reduced for ECE: CWR goes with the next new text
   bool reordering : 1 = false;  // RACK.reordering_seen
+  bool interactive : 1 = true;  // our text follows the peer's at once: it takes the ACK along
 
   uint16_t mss = 536;  // payload of a full segment without options in it: bound by peer and path
   RackWindow rack_window;

@@ -236,7 +236,7 @@ Verdict Tcp::Impl::TakeText(Conn& c, Segment& s, Instant now) {
     }
     DeliverText(c, std::move(bytes));
     if (filled) c.ack_now = true;  // RFC 5681 4.2: at once when a hole is filled
-    ScheduleAck(c, s.text_bytes, now);
+    ScheduleAck(c, s, now);
     return Verdict::kContinue;
   }
   ++counters_.out_of_order_in;
@@ -269,10 +269,13 @@ void Tcp::Impl::DeliverText(Conn& c, Chain bytes) {
   events_->push_back(std::move(event));
 }
 
-// RFC 1122 4.2.3.2, RFC 5681 4.2: at least every second full segment, and within delayed_ack.
-void Tcp::Impl::ScheduleAck(Conn& c, uint32_t text_bytes, Instant now) {
-  c.rcv_unacked += text_bytes;
-  if (c.quick_acks > 0 || c.rcv_unacked >= 2u * c.rcv_mss) {
+// RFC 1122 4.2.3.2, RFC 5681 4.2: at least every second full segment, and within delayed_ack. At
+// once when the peer has pushed and no text of ours is to be expected: it may have no window left
+// to send a second segment, and would wait for the timer (Linux since 6.7 does the same).
+void Tcp::Impl::ScheduleAck(Conn& c, const Segment& s, Instant now) {
+  c.rcv_unacked += s.text_bytes;
+  const bool pushed = s.has(kPsh) && !c.interactive;
+  if (c.quick_acks > 0 || pushed || c.rcv_unacked >= 2u * c.rcv_mss) {
     if (c.quick_acks > 0) --c.quick_acks;
     c.ack_now = true;
   } else if (c.ack_at.never()) {

@@ -169,7 +169,7 @@ bool Tcp::Impl::SendNewText(Conn& c, uint32_t bytes, Instant now) {
     if (c.state == State::kEstablished) c.state = State::kFinWait1;
     if (c.state == State::kCloseWait) c.state = State::kLastAck;
   }
-  if (bytes > 0 && c.unsent.empty()) flags |= kPsh;
+  if (bytes > 0 && (c.unsent.empty() || c.loss->tlp_open)) flags |= kPsh;
   if (bytes > 0 && c.ecn_cwr) flags |= kCwr;
   const uint8_t ecn = c.ecn && bytes > 0 ? kEcnEct0 : 0;
   const bool sent = SendText(c, seq, text, 0, bytes, flags, ecn, now);
@@ -195,6 +195,7 @@ bool Tcp::Impl::SendText(Conn& c, uint32_t seq, const Chain& from, uint32_t offs
     pool_->Free(p);
     return false;
   }
+  if (bytes > 0 && now - c.last_heard_at <= options_.delayed_ack) c.interactive = true;
   if (bytes > c.smss()) {
     p->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
     p->tso_segsz = static_cast<uint16_t>(c.smss());

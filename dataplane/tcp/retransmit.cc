@@ -12,9 +12,13 @@ bool Tcp::Impl::SendLost(Conn& c, Instant now, int* room) {
   if (loss.frto == LossState::Frto::kNewText) return true;  // RFC 5682 2.1 (2b)
   while (*room > 0 && loss.ranges.lost_bytes() > 0) {
     SeqRange part = loss.ranges.NextLost();
-    part.end = SeqMin(part.end, part.begin + c.smss());
+    const uint32_t smss = c.smss();
     const uint32_t pipe = c.pipe();
-    if (pipe > 0 && pipe + part.size() > c.congestion.cwnd) return true;
+    const uint32_t cwnd = c.congestion.cwnd > pipe ? c.congestion.cwnd - pipe : 0;
+    if (pipe > 0 && cwnd < std::min(part.size(), smss)) return true;
+    // As many whole segments as one packet and the window take.
+    const uint32_t bytes = std::min(cwnd, c.super_frame_bytes_max) / smss * smss;
+    part.end = SeqMin(part.end, part.begin + std::max(bytes, smss));
     if (!SendAgain(c, part, now)) return false;
     --*room;
   }
@@ -53,7 +57,7 @@ bool Tcp::Impl::SendProbe(Conn& c, Instant now, int* room) {
   return SendAgain(c, {begin, c.snd_nxt}, now);
 }
 
-// At most a segment of what is in flight, and the FIN if it is part of it.
+// A part of what is in flight, no more than a packet takes, and the FIN if it is part of it.
 bool Tcp::Impl::SendAgain(Conn& c, SeqRange part, Instant now) {
   LossState& loss = *c.loss;
   const uint32_t text_end = c.snd_una + static_cast<uint32_t>(c.sent.size());

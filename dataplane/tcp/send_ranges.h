@@ -44,8 +44,8 @@ class SendRanges {
   void Reset(uint32_t una);
   // New text or the FIN, from the end of the list up to `end`.
   void Sent(uint32_t end, Instant now);
-  // At most a segment, sent again. When there is no range left to tell it apart, the whole range is
-  // taken as sent again: the retransmission timer finds what was not.
+  // A part of a lost range, sent again. When there is no range left to tell it apart, the whole
+  // range is taken as sent again: the retransmission timer finds what was not.
   void Resent(SeqRange part, Instant now);
 
   // Cumulative ACK up to `una`. f(range, part) for each part that was not SACKed before.

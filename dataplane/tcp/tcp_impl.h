@@ -94,7 +94,7 @@ struct Tcp::Impl {
   void TrimToWindow(Conn& c, Segment* s);
   bool AnswerInvalid(Conn& c, Instant now);
   void Challenge(Conn& c, Instant now);
-  void ScheduleAck(Conn& c, uint32_t text_bytes, Instant now);
+  void ScheduleAck(Conn& c, const Segment& s, Instant now);
   void DropPacket(Segment& s);
   void LearnSynOptions(Conn& c, const Options& o);
 

@@ -44,6 +44,7 @@ void Tcp::Impl::OnTimer(Timer& timer, Instant now) {
   if (c->life_at <= now && !OnLifeTimer(*c, now)) return;
   if (c->ack_at <= now) {
     c->ack_at = Instant::Never();
+    c->interactive = false;
     c->ack_now = true;
     ++counters_.delayed_acks;
     MakeReady(*c);
