@@ -1,6 +1,4 @@
-"""The Envoy API protos we compile: the import closure of what the node and Pilot speak.
-
-Regenerate with proto/closure.py after adding a root there."""
+"""The Envoy API protos we compile: the import closure of what the node and Pilot speak."""
 ENVOY_PROTOS = [
     "envoy-api/envoy/annotations/deprecation.proto",
     "envoy-api/envoy/annotations/resource.proto",
@@ -42,6 +40,7 @@ ENVOY_PROTOS = [
     "envoy-api/envoy/extensions/filters/http/router/v3/router.proto",
     "envoy-api/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto",
     "envoy-api/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto",
+    "envoy-api/envoy/extensions/filters/udp/udp_proxy/v3/udp_proxy.proto",
     "envoy-api/envoy/extensions/transport_sockets/tls/v3/common.proto",
     "envoy-api/envoy/extensions/transport_sockets/tls/v3/secret.proto",
     "envoy-api/envoy/extensions/transport_sockets/tls/v3/tls.proto",

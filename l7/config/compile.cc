@@ -128,8 +128,32 @@ absl::Status CheckAddresses(const Snapshot& snapshot, const Listener& listener,
   return absl::OkStatus();
 }
 
+absl::Status AddUdpListener(CompileContext* context,
+                            const envoy::config::listener::v3::Listener& from,
+                            absl::flat_hash_set<std::string>* names) {
+  Snapshot& snapshot = *context->snapshot;
+  absl::StatusOr<UdpListener> listener = CompileUdpListener(context, from);
+  if (!listener.ok()) return listener.status();
+  if (names->contains(listener->name)) return Invalid("name", "is given twice");
+  const auto index = static_cast<uint32_t>(snapshot.udp_listeners.size());
+  if (index >= limits::kConfigListenersMax) {
+    return Invalid("", Cat("more than ", limits::kConfigListenersMax, " listeners"));
+  }
+  for (const SockAddr& address : listener->addresses) {
+    const auto found = snapshot.udp.find(address);
+    if (found == snapshot.udp.end()) continue;
+    return Invalid("address", Cat(address.ToString(), " is the address of Listener \"",
+                                  snapshot.udp_listeners[found->second].name, "\""));
+  }
+  for (const SockAddr& address : listener->addresses) snapshot.udp.emplace(address, index);
+  names->insert(listener->name);
+  snapshot.udp_listeners.push_back(*std::move(listener));
+  return absl::OkStatus();
+}
+
 absl::Status AddListener(CompileContext* context, const envoy::config::listener::v3::Listener& from,
                          absl::flat_hash_set<std::string>* names) {
+  if (IsUdp(from)) return AddUdpListener(context, from, names);
   Snapshot& snapshot = *context->snapshot;
   absl::StatusOr<std::vector<Listener>> compiled = CompileListener(context, from);
   if (!compiled.ok()) return compiled.status();

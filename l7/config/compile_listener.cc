@@ -25,21 +25,6 @@ absl::StatusOr<Direction> CompileDirection(const FromListener& from) {
   }
 }
 
-absl::StatusOr<std::vector<SockAddr>> CompileAddresses(const FromListener& from) {
-  std::vector<SockAddr> to;
-  ASSIGN_OR_RETURN_AT(to.emplace_back(), "address", CompileAddress(from.address()));
-  for (int i = 0; i < from.additional_addresses_size(); ++i) {
-    ASSIGN_OR_RETURN_AT(const SockAddr address, Cat(Indexed("additional_addresses", i), ".address"),
-                        CompileAddress(from.additional_addresses(i).address()));
-    if (std::find(to.begin(), to.end(), address) != to.end()) {
-      return Invalid(Cat(Indexed("additional_addresses", i), ".address"),
-                     Cat(address.ToString(), " is given twice"));
-    }
-    to.push_back(address);
-  }
-  return to;
-}
-
 // The original destination is what interception gives anyway, and first bytes are looked at where
 // filter chains ask for it; no other listener filter is known.
 absl::Status CheckListenerFilters(const FromListener& from) {
@@ -165,6 +150,22 @@ absl::Status CompileChains(CompileContext* context, const FromListener& from,
 
 }  // namespace
 
+absl::StatusOr<std::vector<SockAddr>> CompileAddresses(
+    const FromListener& from, envoy::config::core::v3::SocketAddress::Protocol wanted) {
+  std::vector<SockAddr> to;
+  ASSIGN_OR_RETURN_AT(to.emplace_back(), "address", CompileAddress(from.address(), wanted));
+  for (int i = 0; i < from.additional_addresses_size(); ++i) {
+    ASSIGN_OR_RETURN_AT(const SockAddr address, Cat(Indexed("additional_addresses", i), ".address"),
+                        CompileAddress(from.additional_addresses(i).address(), wanted));
+    if (std::find(to.begin(), to.end(), address) != to.end()) {
+      return Invalid(Cat(Indexed("additional_addresses", i), ".address"),
+                     Cat(address.ToString(), " is given twice"));
+    }
+    to.push_back(address);
+  }
+  return to;
+}
+
 absl::StatusOr<std::vector<Listener>> CompileListener(CompileContext* context,
                                                       const FromListener& from) {
   RETURN_IF_ERROR(context->fields.Check(from));
@@ -173,7 +174,7 @@ absl::StatusOr<std::vector<Listener>> CompileListener(CompileContext* context,
   auto direction = CompileDirection(from);
   if (!direction.ok()) return direction.status();
   to.direction = *direction;
-  auto addresses = CompileAddresses(from);
+  auto addresses = CompileAddresses(from, envoy::config::core::v3::SocketAddress::TCP);
   if (!addresses.ok()) return addresses.status();
   to.addresses = *std::move(addresses);
   to.name = from.name().empty() ? to.addresses[0].ToString() : from.name();

@@ -54,7 +54,9 @@ absl::StatusOr<Duration> CompileDuration(const google::protobuf::Duration& from)
 // A zero numerator is absence: it never happens.
 absl::StatusOr<std::optional<Fraction>> CompileFraction(
     const envoy::type::v3::FractionalPercent& from);
-absl::StatusOr<SockAddr> CompileAddress(const envoy::config::core::v3::Address& from);
+absl::StatusOr<SockAddr> CompileAddress(const envoy::config::core::v3::Address& from,
+                                        envoy::config::core::v3::SocketAddress::Protocol wanted =
+                                            envoy::config::core::v3::SocketAddress::TCP);
 absl::StatusOr<std::unique_ptr<const RE2>> CompileRegex(
     const envoy::type::matcher::v3::RegexMatcher& from);
 absl::StatusOr<StringMatch> CompileString(const envoy::type::matcher::v3::StringMatcher& from);
@@ -112,6 +114,13 @@ absl::StatusOr<std::vector<AccessLog>> CompileAccessLogs(const CompileContext& c
 // of its `chains`, whose indices are the caller's to set.
 absl::StatusOr<std::vector<Listener>> CompileListener(
     CompileContext* context, const envoy::config::listener::v3::Listener& from);
+// compile_udp_listener.cc: listeners whose address is UDP's.
+bool IsUdp(const envoy::config::listener::v3::Listener& from);
+absl::StatusOr<UdpListener> CompileUdpListener(CompileContext* context,
+                                               const envoy::config::listener::v3::Listener& from);
+absl::StatusOr<std::vector<SockAddr>> CompileAddresses(
+    const envoy::config::listener::v3::Listener& from,
+    envoy::config::core::v3::SocketAddress::Protocol wanted);
 absl::StatusOr<HttpManager> CompileHttpManager(CompileContext* context,
                                                const google::protobuf::Any& from);
 absl::StatusOr<TcpProxy> CompileTcpProxy(CompileContext* context,

@@ -49,11 +49,14 @@ absl::StatusOr<std::optional<Fraction>> CompileFraction(
   return std::optional<Fraction>(fraction);
 }
 
-absl::StatusOr<SockAddr> CompileAddress(const envoy::config::core::v3::Address& from) {
+absl::StatusOr<SockAddr> CompileAddress(const envoy::config::core::v3::Address& from,
+                                        envoy::config::core::v3::SocketAddress::Protocol wanted) {
   if (!from.has_socket_address()) return Invalid("socket_address", "must be set");
   const auto& socket = from.socket_address();
-  if (socket.protocol() != envoy::config::core::v3::SocketAddress::TCP) {
-    return Invalid("socket_address.protocol", "only TCP is supported");
+  if (socket.protocol() != wanted) {
+    return Invalid("socket_address.protocol",
+                   wanted == envoy::config::core::v3::SocketAddress::TCP ? "must be TCP here"
+                                                                         : "must be UDP here");
   }
   const std::optional<IpAddr> ip = IpAddr::Parse(socket.address());
   if (!ip.has_value()) {

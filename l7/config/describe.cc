@@ -137,6 +137,17 @@ void DescribeListener(const Listener& l, const Snapshot& snapshot, DescribeWrite
   to->Out();
 }
 
+void DescribeUdpListener(const UdpListener& l, DescribeWriter* to) {
+  const UdpListener fallback;
+  to->Line("udp_listener \"", l.name, "\"");
+  to->In();
+  for (const SockAddr& address : l.addresses) to->Line("address ", address.ToString());
+  to->Line("udp \"", l.stat_prefix, "\" cluster \"", l.cluster_name, "\"",
+           l.cluster == kNoIndex ? " (not there)" : "");
+  to->IfNot(fallback.idle_timeout, "idle_timeout", l.idle_timeout);
+  to->Out();
+}
+
 }  // namespace
 
 std::string DescribeWriter::ToText(Duration d) {
@@ -151,6 +162,7 @@ std::string Describe(const Snapshot& snapshot) {
   for (const Cluster& c : snapshot.clusters) DescribeCluster(c, &to);
   for (const RouteTable& t : snapshot.route_tables) DescribeRouteTable(t, snapshot, &to);
   for (const Listener& l : snapshot.listeners) DescribeListener(l, snapshot, &to);
+  for (const UdpListener& l : snapshot.udp_listeners) DescribeUdpListener(l, &to);
   for (const TlsSettings& s : snapshot.tls) DescribeTls(s, &to);
   return to.Take();
 }

@@ -4,6 +4,7 @@
 
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
+#include "envoy/extensions/filters/udp/udp_proxy/v3/udp_proxy.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 #include "l7/base/ip_addr.h"
 
@@ -125,6 +126,10 @@ void AddClusters(const Listener& listener, std::set<std::string>* names) {
         if (!p.cluster().empty()) names->insert(p.cluster());
         for (const auto& w : p.weighted_clusters().clusters()) names->insert(w.name());
       });
+  for (const auto& filter : listener.listener_filters()) {
+    envoy::extensions::filters::udp::udp_proxy::v3::UdpProxyConfig udp;
+    if (filter.typed_config().UnpackTo(&udp)) names->insert(udp.cluster());
+  }
 }
 
 }  // namespace meltemi::config

@@ -17,6 +17,17 @@ size_t NameRank(const std::vector<std::string>& names, std::string_view sni) {
   return best;
 }
 
+// Exact before wildcard.
+uint32_t FindAddress(const absl::flat_hash_map<SockAddr, uint32_t>& table,
+                     const SockAddr& destination) {
+  const auto exact = table.find(destination);
+  if (exact != table.end()) return exact->second;
+  const SockAddr wildcard{destination.ip.v4() ? IpAddr::V4(uint32_t{0}) : IpAddr(),
+                          destination.port};
+  const auto any = table.find(wildcard);
+  return any == table.end() ? kNoIndex : any->second;
+}
+
 }  // namespace
 
 uint32_t ChooseChain(const Listener& listener, uint32_t index, Transport transport,
@@ -41,13 +52,11 @@ uint32_t ChooseChain(const Listener& listener, uint32_t index, Transport transpo
 }
 
 uint32_t Snapshot::FindListener(Direction direction, const SockAddr& destination) const {
-  const auto& table = direction == Direction::kInbound ? inbound : outbound;
-  const auto exact = table.find(destination);
-  if (exact != table.end()) return exact->second;
-  const SockAddr wildcard{destination.ip.v4() ? IpAddr::V4(uint32_t{0}) : IpAddr(),
-                          destination.port};
-  const auto any = table.find(wildcard);
-  return any == table.end() ? kNoIndex : any->second;
+  return FindAddress(direction == Direction::kInbound ? inbound : outbound, destination);
+}
+
+uint32_t Snapshot::FindUdpListener(const SockAddr& destination) const {
+  return FindAddress(udp, destination);
 }
 
 }  // namespace meltemi::config

@@ -302,6 +302,16 @@ struct Listener {
   std::vector<ListenerChain> chains;
 };
 
+// A listener for datagrams. envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig
+struct UdpListener {
+  std::string name;
+  std::vector<SockAddr> addresses;  // the address and its additional_addresses
+  std::string stat_prefix;
+  uint32_t cluster = kNoIndex;  // kNoIndex: named but unknown
+  std::string cluster_name;
+  Duration idle_timeout = Duration::Seconds(60);  // of a session
+};
+
 // The listener whose chain takes such a client (Envoy's order: the most specific server name
 // decides, then the transport); kNoIndex: none does. `sni` is in lower case; empty: none. Without
 // chains: the listener itself, `index`.
@@ -367,6 +377,7 @@ struct Snapshot {
   uint64_t sequence = 0;     // grows by one with each snapshot of this process
   std::string version_text;  // "cds=... eds=... lds=... rds=..." for dumps
   std::vector<Listener> listeners;
+  std::vector<UdpListener> udp_listeners;
   std::vector<RouteTable> route_tables;
   std::vector<Cluster> clusters;
   std::vector<TlsSettings> tls;  // ascending stable ids
@@ -376,8 +387,11 @@ struct Snapshot {
   absl::flat_hash_map<SockAddr, uint32_t> outbound;  // kOutbound and kUnspecified listeners
   absl::flat_hash_map<SockAddr, uint32_t> inbound;   // kInbound and kUnspecified listeners
 
+  absl::flat_hash_map<SockAddr, uint32_t> udp;       // -> index in udp_listeners
+
   // The listener for a connection to `destination`, exact before wildcard; kNoIndex: none.
   uint32_t FindListener(Direction direction, const SockAddr& destination) const;
+  uint32_t FindUdpListener(const SockAddr& destination) const;
 };
 
 }  // namespace meltemi::config

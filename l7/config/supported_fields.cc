@@ -34,6 +34,13 @@ constexpr IgnoredField kListenerIgnored[] = {
     {"ignore_global_conn_limit", "there is no global connection limit"},
     {"bypass_overload_manager", "there is no overload manager"},
 };
+constexpr IgnoredField kUdpListenerIgnored[] = {
+    {"downstream_socket_config", kNoSocket},
+    {"udp_packet_packet_writer_config", kNoSocket},
+};
+constexpr IgnoredField kUdpProxyIgnored[] = {
+    {"upstream_socket_config", kNoSocket},
+};
 constexpr IgnoredField kFilterChainIgnored[] = {
     {"metadata", kForDisplay},
     {"name", kForDisplay},
@@ -162,7 +169,7 @@ constexpr MessageFields kTable[] = {
     // Listeners
     {"envoy.config.listener.v3.Listener",
      "name address additional_addresses filter_chains default_filter_chain listener_filters "
-     "traffic_direction",
+     "traffic_direction udp_listener_config",
      kListenerIgnored},
     {"envoy.config.listener.v3.AdditionalAddress", "address", {}},
     {"envoy.config.listener.v3.ListenerFilter", "name typed_config", {}},
@@ -240,6 +247,10 @@ constexpr MessageFields kTable[] = {
     {"envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight",
      "name weight",
      {}},
+    // UDP
+    {"envoy.config.listener.v3.UdpListenerConfig", "", kUdpListenerIgnored},
+    {"envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig",
+     "stat_prefix cluster idle_timeout", kUdpProxyIgnored},
     // Routes
     {"envoy.config.route.v3.RouteConfiguration",
      "name virtual_hosts request_headers_to_add request_headers_to_remove "
