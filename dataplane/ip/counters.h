@@ -23,6 +23,8 @@
   C(fragments_joined, "packets", "fragments that became part of a whole datagram")                 \
   C(reassembled, "packets", "datagrams made whole from fragments")                                 \
   C(datagrams_refused, "datagrams", "datagrams refused while fragments of them were held")         \
+  C(datagrams_translated, "packets", "datagrams of UDP services sent on between other ends")       \
+  C(icmp_errors_translated, "packets", "ICMP errors about translated datagrams passed on")         \
   C(forwarded, "packets", "packets routed from port to port")                                      \
   C(arp_requests_out, "packets", "ARP requests sent")                                              \
   C(arp_replies_out, "packets", "ARP replies sent for addresses of the plane or proxied")          \
@@ -75,6 +77,8 @@
   C(drop_fragment_timeout, "packets", "dropped: the rest of the datagram did not come")            \
   C(drop_fragment_ecn, "packets", "dropped: fragments marked and not ECN capable (RFC 3168 5.3)")  \
   C(drop_fragment_invalid, "packets", "dropped: fragment whose length or place cannot be")         \
+  C(drop_udp_length, "packets", "dropped: datagram whose length cannot be")                        \
+  C(drop_udp_refused, "packets", "dropped: datagram to a service or port where nobody is")         \
   C(drop_icmp_malformed, "packets", "dropped: ICMP message shorter than it must be")               \
   C(drop_icmp_checksum, "packets", "dropped: wrong ICMP checksum")                                 \
   C(drop_icmp_ignored, "packets", "dropped: ICMP of a kind the plane does not act on")             \

@@ -10,7 +10,7 @@
 namespace meltemi::ip {
 namespace {
 
-constexpr uint16_t kQuotedTcpBytes = 8;    // ports and sequence number: RFC 792 promises no more
+constexpr uint16_t kQuotedBytes = 8;       // of TCP, UDP: RFC 792 promises no more
 constexpr uint16_t kErrorBytesMax = 1280;  // of an error message that are looked at
 constexpr uint16_t kNdBytesMax = 1024;
 constexpr uint32_t kIpv4MtuMin = 68;  // RFC 791
@@ -46,14 +46,15 @@ bool ErrorV4(uint8_t type) {
          type == wire::kIcmpTimeExceeded || type == wire::kIcmpParameterProblem;
 }
 
-// Reads the quoted packet of `n` bytes. False: not TCP, or too little of it.
+// Reads the quoted packet of `n` bytes. False: not TCP or UDP, or too little of it.
 bool ParseQuoted(const uint8_t* p, size_t n, bool v4, IcmpError* error, uint16_t* quoted_bytes) {
-  size_t tcp = 0;
+  size_t l4 = 0;
+  uint8_t protocol = 0;
   if (v4) {
     const auto header = wire::Ipv4Header::Parse(p, n);
-    if (!header || header->protocol != wire::kProtoTcp || header->fragment_offset != 0)
-      return false;
-    tcp = header->header_bytes;
+    if (!header || header->fragment_offset != 0) return false;
+    protocol = header->protocol;
+    l4 = header->header_bytes;
     *quoted_bytes = header->total_bytes;
     error->local.ip = header->source;
     error->remote.ip = header->destination;
@@ -61,17 +62,21 @@ bool ParseQuoted(const uint8_t* p, size_t n, bool v4, IcmpError* error, uint16_t
     const auto header = wire::Ipv6Header::Parse(p, n);
     if (!header || header->source.v4() || header->destination.v4()) return false;
     const auto walk = wire::WalkIpv6(p, n, wire::WalkFor::kRouter);
-    if (walk.result != wire::Ipv6Walk::Result::kUpperLayer || walk.protocol != wire::kProtoTcp) {
-      return false;
-    }
-    tcp = walk.offset;
+    // A first fragment names its ports too.
+    const bool first = walk.result == wire::Ipv6Walk::Result::kFragment;
+    if (walk.result != wire::Ipv6Walk::Result::kUpperLayer && !first) return false;
+    if (walk.fragment_offset != 0) return false;
+    protocol = walk.protocol;
+    l4 = walk.offset;
     error->local.ip = header->source;
     error->remote.ip = header->destination;
   }
-  if (tcp + kQuotedTcpBytes > n) return false;
-  error->local.port = wire::Load16(p + tcp);
-  error->remote.port = wire::Load16(p + tcp + 2);
-  error->sequence = wire::Load32(p + tcp + 4);
+  error->udp = protocol == wire::kProtoUdp;
+  if (!error->udp && protocol != wire::kProtoTcp) return false;
+  if (l4 + kQuotedBytes > n) return false;
+  error->local.port = wire::Load16(p + l4);
+  error->remote.port = wire::Load16(p + l4 + 2);
+  if (!error->udp) error->sequence = wire::Load32(p + l4 + 4);
   return true;
 }
 
@@ -88,7 +93,7 @@ bool Ip::Impl::IcmpChecksumCorrect(const Inbound& in) {
 }
 
 // Validated by lengths here; TCP checks that the sequence number is one it has in flight (RFC
-// 5927).
+// 5927). Of datagrams only those that services get are of interest.
 bool Ip::Impl::TellTcp(const Inbound& in) {
   const auto n = static_cast<uint16_t>(std::min<uint32_t>(in.packet->pkt_len, kErrorBytesMax));
   if (n < in.l3_bytes + wire::kIcmpBytes) return false;
@@ -96,10 +101,11 @@ bool Ip::Impl::TellTcp(const Inbound& in) {
   if (p == nullptr) return false;
   const auto icmp = *wire::IcmpHeader::Parse(p + in.l3_bytes, wire::kIcmpBytes);
   if (in.v4 ? !ErrorV4(icmp.type) : icmp.type > wire::kIcmpv6ErrorMax) return false;
-  IcmpError error;
+  IcmpError error{.code = icmp.code};
   uint16_t quoted_bytes = 0;
   const size_t quoted = in.l3_bytes + wire::kIcmpBytes;
   if (!ParseQuoted(p + quoted, n - quoted, in.v4, &error, &quoted_bytes)) return false;
+  if (error.udp && udp_services.empty()) return false;
   if (in.v4)
     KindV4(icmp, quoted_bytes, &error);
   else

@@ -3,6 +3,7 @@
 //   receive.cc     Ethernet, ARP
 //   receive_v4.cc  receive_v6.cc   header validation in the RFCs' order, then Dispatch
 //   reassemble.cc  fragments for the plane, made whole
+//   translate.cc   datagrams for services: up to the worker, and on between other ends
 //   icmp_in.cc     echo, errors about TCP, Neighbour Discovery
 //   icmp_out.cc    errors we send and when not
 //   forward.cc     routing between ports, TCP of our own
@@ -81,6 +82,11 @@ class Ip::Impl {
   void Receive(const RxPacket& rx, Instant now, std::vector<Segment>* segments);
   void Forward(const Segment& segment, Instant now);
   std::optional<Egress> Lookup(const IpAddr& destination) const;
+  void Translate(const Segment& datagram, const SockAddr& source, const SockAddr& destination,
+                 Instant now);
+  void Reject(const Segment& datagram, Instant now);
+  void TellSender(const SockAddr& sender, const SockAddr& destination, const IcmpError& error,
+                  Instant now);
   void SendTcp(packet::Packet* packet, const IpAddr& source, const IpAddr& destination, uint8_t ecn,
                Instant now);
   void OnTimer(Timer& timer, Instant now);
@@ -94,6 +100,8 @@ class Ip::Impl {
   std::vector<IcmpError> icmp_errors;
   std::vector<Neighbour> learned;
   IpCounters counters;
+  std::vector<Segment> datagrams;
+  absl::flat_hash_set<IpAddr> udp_services;
   uint32_t pending_packets = 0;
   uint32_t neighbour_count() const { return neighbours_.size(); }
   const Reassembly& reassembly() const { return reassembly_; }
@@ -141,6 +149,16 @@ class Ip::Impl {
   void ExpireDatagram(Datagram& datagram, Instant now);
   void FinishDatagram(Datagram& datagram, const Inbound& last, Instant now,
                       std::vector<Segment>* segments);
+
+  // translate.cc
+  // Whether a datagram to this address is the worker's.
+  bool TakesUdp(const IpAddr& destination, bool local) const {
+    return !udp_services.empty() && (local || udp_services.contains(destination));
+  }
+  void ToDatagram(Inbound& in);
+  struct Onward;
+  bool FitTranslated(const Segment& datagram, const Onward& onward, Instant now);
+  void RewriteUdp(const Segment& datagram, const SockAddr& source, const SockAddr& destination);
 
   // icmp_in.cc
   void LocalIcmpV4(Inbound& in, Instant now);

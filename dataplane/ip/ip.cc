@@ -203,6 +203,19 @@ std::vector<Neighbour>& Ip::learned() { return impl_->learned; }
 void Ip::LearnNeighbour(const Neighbour& update, Instant now) {
   impl_->LearnNeighbour(update, now);
 }
+void Ip::SetUdpServices(absl::flat_hash_set<IpAddr> services) {
+  impl_->udp_services = std::move(services);
+}
+std::vector<Segment>& Ip::datagrams() { return impl_->datagrams; }
+void Ip::Translate(const Segment& datagram, const SockAddr& source, const SockAddr& destination,
+                   Instant now) {
+  impl_->Translate(datagram, source, destination, now);
+}
+void Ip::Reject(const Segment& datagram, Instant now) { impl_->Reject(datagram, now); }
+void Ip::TellSender(const SockAddr& sender, const SockAddr& destination, const IcmpError& error,
+                    Instant now) {
+  impl_->TellSender(sender, destination, error, now);
+}
 const IpCounters& Ip::counters() const { return impl_->counters; }
 uint32_t Ip::pending_packets() const { return impl_->pending_packets; }
 uint32_t Ip::neighbour_count() const { return impl_->neighbour_count(); }

@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "dataplane/ip/counters.h"
 #include "dataplane/packet/packet_pool.h"
 #include "l7/base/ip_addr.h"
@@ -44,22 +45,25 @@ struct PortOptions {
   uint32_t super_frame_bytes_max = 0;  // with the Ethernet header
 };
 
-// A TCP packet, its IP header checked. The packet's data begins at the TCP header; `packet` is
-// owned by whoever holds the Segment.
+// A TCP packet or a datagram, its IP header checked. The packet's data begins at the TCP or UDP
+// header; `packet` is owned by whoever holds the Segment.
 struct Segment {
   packet::Packet* packet = nullptr;
   SockAddr source, destination;
   PortId port = kNoPort;          // where it came in
   uint16_t ip_header_bytes = 0;   // how far the IP header lies before the data: Forward needs it
   uint8_t ecn = 0;                // the IP ECN field, RFC 3168
-  bool checksum_trusted = false;  // the port vouches for the TCP checksum
+  bool checksum_trusted = false;  // the port vouches for the checksum: it is right, or partial
   bool for_us = false;            // the destination is an address of the plane itself
 };
 
-// An ICMP error about a TCP connection (RFC 5461): the quoted packet's addresses, as we sent it.
+// An ICMP error about a TCP connection (RFC 5461) or a datagram: the quoted packet's addresses, as
+// we sent it.
 struct IcmpError {
   enum class Kind : uint8_t { kUnreachable, kTooBig, kTimeExceeded, kOther };
   Kind kind = Kind::kOther;
+  bool udp = false;
+  uint8_t code = 0;        // of the message
   SockAddr local, remote;  // the quoted packet's source (us) and destination
   uint32_t sequence = 0;   // the quoted TCP sequence number
   uint32_t mtu = 0;        // kTooBig
@@ -102,11 +106,29 @@ class Ip {
   void RemovePort(PortId port);               // forgets its neighbours and queued packets
   void SetRoutes(std::vector<Route> routes);  // all of them; longest prefix wins
 
+  // Datagrams to these are for the worker, in fragments or not, and with them what comes to the
+  // plane's own addresses. Empty: UDP is routed, and refused at the plane's own.
+  void SetUdpServices(absl::flat_hash_set<IpAddr> services);
+
   // Answers ARP, ND, echo, whole or in fragments; forwards what is not TCP; appends TCP packets to
-  // `segments`, undecided.
+  // `segments`, undecided, and datagrams for services to datagrams().
   void Receive(std::span<const RxPacket> packets, Instant now, std::vector<Segment>* segments);
   // A segment that nobody here terminates: routed as it came (TTL one less).
   void Forward(Segment segment, Instant now);
+
+  // Datagrams since the last call, undecided; the worker takes them out and gives each to one of
+  // Translate, Reject and Forward.
+  std::vector<Segment>& datagrams();
+  // Sends the datagram on between other ends, of the same family or not: a packet of the plane's
+  // own, in fragments when it must. The checksum follows (RFC 1624).
+  void Translate(const Segment& datagram, const SockAddr& source, const SockAddr& destination,
+                 Instant now);
+  // Nobody is there: its source hears of it (port unreachable).
+  void Reject(const Segment& datagram, Instant now);
+  // Tells `sender` what a translated datagram from it to `destination` met further on, as if
+  // `destination` told it. kOther and kTimeExceeded are not passed on.
+  void TellSender(const SockAddr& sender, const SockAddr& destination, const IcmpError& error,
+                  Instant now);
 
   std::optional<Egress> Lookup(const IpAddr& destination) const;
 
@@ -126,7 +148,7 @@ class Ip {
 
   // What waits for each port, in order; the worker takes from the front what the port accepts.
   std::vector<packet::Packet*>& tx(PortId port);
-  // ICMP errors for TCP since the last call; the worker gives them to TCP.
+  // ICMP errors about TCP and datagrams since the last call, for the worker.
   std::vector<IcmpError>& icmp_errors();
 
   const IpCounters& counters() const;

@@ -114,6 +114,9 @@ void Ip::Impl::Dispatch(Inbound& in, bool local, Instant now, std::vector<Segmen
     if (in.fragment) return Drop(in.packet, &IpCounters::drop_fragment_tcp);
     return ToSegment(in, local, segments);
   }
+  if (in.protocol == wire::kProtoUdp && TakesUdp(in.destination, local)) {
+    return in.fragment ? Reassemble(in, now, segments) : ToDatagram(in);
+  }
   if (!local) {
     // An error about a connection that we answer for as a service address is for us to know, though
     // it is not addressed to us; it is routed as well, for it may be about somebody else's.

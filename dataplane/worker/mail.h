@@ -83,9 +83,9 @@ struct MailOut {
 
 // From one worker to another: packets that the other owns, and what IP has learnt for everybody.
 struct PeerMail {
-  enum class Kind : uint8_t { kSegment, kNeighbour, kIcmpError };
+  enum class Kind : uint8_t { kSegment, kDatagram, kNeighbour, kIcmpError };
   Kind kind = Kind::kSegment;
-  ip::Segment segment;  // owned
+  ip::Segment segment;  // kSegment, kDatagram: owned
   ip::Neighbour neighbour;
   ip::IcmpError icmp;
 };

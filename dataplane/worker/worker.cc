@@ -57,6 +57,7 @@ Worker::Worker(const WorkerOptions& options, const WorkerLinks& links, Instant n
       ip_(links.pool, &timers_, &prng_),
       tcp_(options.tcp, links.pool, &timers_, &prng_, now),
       tls_(MakeTls(options, links, &timers_, now)),
+      udp_(limits::kUdpSessionCountMax, &timers_),
       engine_(options.engine, links.pool, &timers_, &prng_) {
   CHECK(options.worker_count > 0 && options.index < options.worker_count);
   CHECK(links.peers.size() == static_cast<size_t>(options.worker_count));
@@ -82,6 +83,7 @@ Instant Worker::Turn(Instant now) {
   EnterStage(Stage::kTcpIn);
   tcp_.Receive(tcp_in_, now, &events_, &unmatched_);
   DecideUnmatched(now);
+  if (!ip_.datagrams().empty()) TakeDatagrams(now);
   TakeIcmpErrors(now);
   EnterStage(Stage::kTls);
   PollTls(now);
@@ -114,6 +116,7 @@ void Worker::TakeSnapshot(Instant now) {
   ++counters_.snapshots_taken;
   busy_ = true;
   engine_.UseSnapshot(current, now);
+  UseUdpListeners();
 }
 
 void Worker::DecideUnmatched(Instant now) {
@@ -150,6 +153,10 @@ void Worker::TakeIcmpErrors(Instant now) {
     if (owner != options_.index) {
       PeerMail mail{.kind = PeerMail::Kind::kIcmpError, .icmp = error};
       links_.peers[owner]->mail.Push(std::move(mail));  // lost when full: ICMP is only a hint
+      continue;
+    }
+    if (error.udp) {
+      OnUdpError(error, now);
       continue;
     }
     const bool hard = error.kind == ip::IcmpError::Kind::kUnreachable;
@@ -271,6 +278,9 @@ Instant Worker::FireTimers(Instant now) {
         break;
       case TimerOwner::kL7:
         engine_.OnTimer(timer, now);
+        break;
+      case TimerOwner::kUdp:
+        udp_.OnTimer(timer, now);
         break;
       case TimerOwner::kTls:
         tls_->OnTimer(timer, now, &tls_events_);

@@ -1,11 +1,11 @@
 // Worker: one poll-mode core of the node plane. Turn() is the data plane on one screen.
 //
-// Owns: Ip, Tcp, Tls, the L7 engine, the timer wheel, and the pipes that join one TCP connection to
-// one L7 connection, with TLS between them or without. Borrows: ports (closed by the control thread
-// after every worker has let go), the packet pool, mailboxes, the snapshot slot. Must not know:
-// clocks, sockets, threads. `now` is given; the same function runs in the simulator. Thread: its
-// own. Other threads reach it by mail only (dataplane/shared). Bounds: limits.h "Worker"; a full
-// mailbox or port queue is counted and drops the packet.
+// Owns: Ip, Tcp, Tls, UDP sessions, the L7 engine, the timer wheel, and the pipes that join one TCP
+// connection to one L7 connection, with TLS between them or without. Borrows: ports (closed by the
+// control thread after every worker has let go), the packet pool, mailboxes, the snapshot slot.
+// Must not know: clocks, sockets, threads. `now` is given; the same function runs in the simulator.
+// Thread: its own. Other threads reach it by mail only (dataplane/shared). Bounds: limits.h
+// "Worker"; a full mailbox or port queue is counted and drops the packet.
 #ifndef MELTEMI_DATAPLANE_WORKER_WORKER_H_
 #define MELTEMI_DATAPLANE_WORKER_WORKER_H_
 
@@ -20,6 +20,7 @@
 #include "dataplane/tcp/tcp.h"
 #include "dataplane/tls/context_table.h"
 #include "dataplane/tls/tls.h"
+#include "dataplane/udp/sessions.h"
 #include "dataplane/worker/counters.h"
 #include "dataplane/worker/mail.h"
 #include "dataplane/worker/pipes.h"
@@ -85,6 +86,7 @@ class Worker {
   const ip::Ip& ip() const { return ip_; }
   const tcp::Tcp& tcp() const { return tcp_; }
   const engine::Engine& engine() const { return engine_; }
+  const udp::Sessions& udp() const { return udp_; }
   const tls::Tls* tls() const { return tls_.get(); }  // null: links.handshakes was
 
  private:
@@ -124,6 +126,17 @@ class Worker {
   void EndSniff(SniffId id, config::Transport transport, std::string_view sni, Instant now);
   Chain ForgetSniff(SniffId id);
 
+  // worker_udp.cc
+  void UseUdpListeners();
+  void TakeDatagrams(Instant now);
+  void HandOverDatagrams();
+  void OnDatagram(const ip::Segment& datagram, Instant now);
+  void FromClient(const ip::Segment& datagram, const config::UdpListener& listener, Instant now);
+  udp::Session* OpenSession(const ip::Segment& datagram, const config::UdpListener& listener,
+                            Instant now);
+  bool StillServed(const udp::Session& session);
+  void OnUdpError(const ip::IcmpError& error, Instant now);
+
   // worker_tls.cc
   void TakeTlsContexts();
   void PollTls(Instant now);
@@ -156,6 +169,7 @@ class Worker {
   ip::Ip ip_;
   tcp::Tcp tcp_;
   std::unique_ptr<tls::Tls> tls_;  // null: links_.handshakes is
+  udp::Sessions udp_;
   engine::Engine engine_;
   StageTotals stages_;  // stays empty but in binaries for bench/profile
   PortSet ports_;

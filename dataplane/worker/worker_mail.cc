@@ -71,6 +71,7 @@ void Worker::Steer(Instant now) {
   (void)now;
   if (options_.worker_count > 1) {
     HandOverSegments();
+    if (!ip_.datagrams().empty()) HandOverDatagrams();
     TakePeerMail(now);
   }
   tcp_in_.clear();
@@ -114,6 +115,9 @@ void Worker::TakePeerMail(Instant now) {
       switch (mail.kind) {
         case PeerMail::Kind::kSegment:
           segments_.push_back(mail.segment);
+          break;
+        case PeerMail::Kind::kDatagram:
+          ip_.datagrams().push_back(mail.segment);
           break;
         case PeerMail::Kind::kNeighbour:
           ip_.LearnNeighbour(mail.neighbour, now);
@@ -166,6 +170,7 @@ void Worker::FillReport(StatsReport* report) {
   AddTable(counters_, report);
   AddTable(ip_.counters(), report);
   AddTable(tcp_.counters(), report);
+  AddTable(udp_.counters(), report);
   if (tls_ != nullptr) AddTable(tls_->counters(), report);
   AddTable(engine_.counters(), report);
   AddTable(links_.pool->counters(), report);
@@ -184,6 +189,7 @@ void Worker::FillReport(StatsReport* report) {
     report->ports.push_back(counters);
   }
   engine_.AppendSamples(&report->samples);
+  udp_.AppendSamples(&report->samples);
   if (kProfile) AppendStages(&report->samples);
   engine_.AppendClusters(&report->clusters_text);
 }

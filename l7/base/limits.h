@@ -40,6 +40,7 @@ inline constexpr uint32_t kReassemblyDatagramsMax = 512;
 inline constexpr int kReassemblyFragmentsMax = 64;  // of one datagram; 1232 x 64 > 64 KB
 inline constexpr uint32_t kReassemblyBytesMax = 4 * 1024 * 1024;
 inline constexpr uint32_t kReassemblyBytesPerSource = 512 * 1024;
+inline constexpr uint32_t kUdpSessionCountMax = 65'536;  // per worker
 inline constexpr size_t kIcmpErrorsToldPerTurn = 256;    // ICMP errors handed to TCP
 inline constexpr size_t kNeighbourUpdatesPerTurn = 256;  // told to the other workers
 inline constexpr size_t kPortAddressCountMax = 64;       // own and pod addresses of a port, each

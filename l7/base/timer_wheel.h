@@ -17,7 +17,7 @@
 
 namespace meltemi {
 
-enum class TimerOwner : uint8_t { kIp, kTcp, kTls, kL7, kWorker };
+enum class TimerOwner : uint8_t { kIp, kTcp, kUdp, kTls, kL7, kWorker };
 
 struct TimerLink {
   TimerLink* prev = nullptr;

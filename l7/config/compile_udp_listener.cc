@@ -38,6 +38,11 @@ absl::StatusOr<UdpListener> CompileUdpListener(CompileContext* context, const Fr
   auto addresses = CompileAddresses(from, SocketAddress::UDP);
   if (!addresses.ok()) return addresses.status();
   to.addresses = *std::move(addresses);
+  for (const SockAddr& address : to.addresses) {
+    if (address.ip == IpAddr() || address.ip == IpAddr::V4(uint32_t{0})) {
+      return Invalid("address", "must be one address: a wildcard is not supported for UDP");
+    }
+  }
   to.name = from.name().empty() ? Cat(to.addresses[0].ToString(), "_udp") : from.name();
   if (!from.filter_chains().empty() || from.has_default_filter_chain()) {
     return Invalid("filter_chains", "must be empty: the address is UDP's");

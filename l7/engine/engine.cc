@@ -36,6 +36,9 @@ void Engine::UseSnapshot(const config::Snapshot* s, Instant now) {
   impl_->UseSnapshot(s);
   impl_->Settle(now);
 }
+Engine::Pick Engine::PickEndpoint(uint32_t cluster, SockAddr* endpoint) {
+  return impl_->PickEndpoint(cluster, endpoint);
+}
 uint64_t Engine::oldest_snapshot() const { return impl_->oldest_snapshot(); }
 ConnId Engine::OnAccept(const Accepted& a, Instant now) {
   const ConnId id = impl_->OnAccept(a, now);
@@ -195,6 +198,20 @@ uint64_t Engine::Impl::oldest_snapshot() const {
 }
 
 // Snapshots.
+
+Engine::Pick Engine::Impl::PickEndpoint(uint32_t cluster_id, SockAddr* endpoint) {
+  cluster::Cluster* cluster = clusters_.Find(cluster_id);
+  if (cluster == nullptr || cluster->removed()) return Pick::kNoCluster;
+  cluster::Host* host = cluster->Pick({}, *prng_);
+  if (host == nullptr) {
+    ++cluster->stats.cx_none_healthy;
+    return Pick::kNoHealthy;
+  }
+  ++cluster->stats.cx_total;
+  ++host->stats.cx_total;
+  *endpoint = host->address;
+  return Pick::kOk;
+}
 
 void Engine::Impl::UseSnapshot(const config::Snapshot* snapshot) {
   if (snapshot == snapshot_) return;

@@ -101,6 +101,10 @@ class Engine {
   void CountDownstreamTls(uint32_t listener, const telemetry::TlsOutcome& outcome);
   void CountUpstreamTls(ConnId conn, const telemetry::TlsOutcome& outcome);
 
+  // Datagrams: the endpoint for a new session, by the balancer of the cluster with this stable id.
+  enum class Pick : uint8_t { kOk, kNoCluster, kNoHealthy };
+  Pick PickEndpoint(uint32_t cluster, SockAddr* endpoint);
+
   void OnTimer(Timer& timer, Instant now);
 
   // SIGTERM or operator drain: finish what is under way, answer with Connection: close.

@@ -43,6 +43,7 @@ class Engine::Impl {
   void OnTimer(Timer& timer, Instant now);  // timers.cc
   void Drain();
   void Settle(Instant now);  // what pipelined requests wait for, after each event
+  Pick PickEndpoint(uint32_t cluster, SockAddr* endpoint);
   uint32_t conn_count() const { return conns_.size(); }
   uint32_t exchange_count() const { return exchanges_.size(); }
   // stats.cc

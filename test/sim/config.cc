@@ -82,6 +82,19 @@ config::Listener MakeTcpListener(const TcpSpec& spec, const ConfigSpec& config,
   return listener;
 }
 
+void AddUdpListener(const UdpSpec& spec, config::Snapshot* snapshot) {
+  const auto index = static_cast<uint32_t>(snapshot->udp_listeners.size());
+  const auto cluster = snapshot->cluster_by_name.find(spec.cluster);
+  for (const SockAddr& address : spec.addresses) snapshot->udp[address] = index;
+  snapshot->udp_listeners.push_back(
+      {.name = "udp_" + std::to_string(index),
+       .addresses = spec.addresses,
+       .stat_prefix = spec.cluster,
+       .cluster = cluster == snapshot->cluster_by_name.end() ? config::kNoIndex : cluster->second,
+       .cluster_name = spec.cluster,
+       .idle_timeout = spec.idle_timeout});
+}
+
 }  // namespace
 
 config::Cluster ConfigMaker::MakeCluster(const ClusterSpec& spec) {
@@ -145,6 +158,7 @@ std::unique_ptr<config::Snapshot> ConfigMaker::Make(const ConfigSpec& spec) {
   for (const TcpSpec& tcp : spec.tcp) {
     AddListener(MakeTcpListener(tcp, spec, *snapshot), snapshot.get());
   }
+  for (const UdpSpec& udp : spec.udp) AddUdpListener(udp, snapshot.get());
   return snapshot;
 }
 

@@ -43,6 +43,13 @@ struct TcpSpec {
   uint32_t connect_attempt_count_max = 1;
 };
 
+// A listener for datagrams.
+struct UdpSpec {
+  std::vector<SockAddr> addresses;
+  std::string cluster;
+  Duration idle_timeout = Duration::Seconds(60);
+};
+
 struct ConfigSpec {
   std::vector<ClusterSpec> clusters;
   std::vector<RouteSpec> routes;  // first match wins
@@ -53,6 +60,7 @@ struct ConfigSpec {
   uint16_t http_port = 80;
   Duration http_idle_timeout = Duration::Seconds(3600);
   std::vector<TcpSpec> tcp;
+  std::vector<UdpSpec> udp;
 };
 
 // Gives the snapshots their growing sequence, and names their stable ids.

@@ -26,6 +26,7 @@ ARROWS = {
     "dataplane/nic": ("dataplane/packet", "dataplane/wire", "dataplane/shared"),
     "dataplane/ip": ("dataplane/packet", "dataplane/wire", "dataplane/nic"),
     "dataplane/tcp": ("dataplane/packet", "dataplane/wire"),
+    "dataplane/udp": ("l7/telemetry",),
     "dataplane/tls": ("dataplane/packet", "dataplane/shared"),
     "dataplane/worker": ("dataplane", "l7"),
     "dataplane/agent": ("dataplane/shared", "dataplane/agent", "dataplane/worker", "dataplane/nic",

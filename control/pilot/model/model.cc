@@ -115,10 +115,10 @@ void ModelBuilder::AddServices() {
     out.vips = service.cluster_ips;
     for (size_t i = 0; i < service.ports.size(); ++i) {
       const ServicePort& port = service.ports[i];
-      if (port.protocol == Protocol::kUdp) continue;  // routed by the plane as packets
-      out.ports.push_back({port.name, port.number, port.protocol,
-                           ServiceEndpoints(service, port, objects_),
-                           absl::StrCat("spec.ports[", i, "]")});
+      auto& ports = port.protocol == Protocol::kUdp ? out.udp_ports : out.ports;
+      ports.push_back({port.name, port.number, port.protocol,
+                       ServiceEndpoints(service, port, objects_),
+                       absl::StrCat("spec.ports[", i, "]")});
     }
     AddService(std::move(out), "metadata.name");
   }
@@ -159,18 +159,21 @@ void ModelBuilder::IndexServices() {
 
 // Two services answering on one address and port could not be told apart.
 void ModelBuilder::CheckAddresses() {
-  std::map<std::pair<std::string, uint32_t>, const MeshService*> owners;
+  std::map<std::tuple<std::string, uint32_t, bool>, const MeshService*> owners;
   for (const MeshService& service : model_.services_) {
     for (const std::string& vip : service.vips) {
-      for (const MeshPort& port : service.ports) {
-        const auto [it, inserted] = owners.emplace(std::pair(vip, port.number), &service);
+      const auto check = [&](const MeshPort& port, bool udp) {
+        const auto [it, inserted] = owners.emplace(std::tuple(vip, port.number, udp), &service);
         const bool one_entry = it->second->meta.Object() == service.meta.Object();
         // Hosts of HTTP services may share an address: the Host header tells them apart.
-        if (inserted || (one_entry && IsHttp(port.protocol))) continue;
-        problems_->push_back({service.meta.file, service.meta.Object(), "",
-                              absl::StrCat("address ", vip, " port ", port.number,
-                                           " is already used by ", it->second->meta.Object())});
-      }
+        if (inserted || (one_entry && IsHttp(port.protocol))) return;
+        problems_->push_back(
+            {service.meta.file, service.meta.Object(), "",
+             absl::StrCat("address ", vip, udp ? " UDP" : "", " port ", port.number,
+                          " is already used by ", it->second->meta.Object())});
+      };
+      for (const MeshPort& port : service.ports) check(port, false);
+      for (const MeshPort& port : service.udp_ports) check(port, true);
     }
   }
 }

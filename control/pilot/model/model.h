@@ -41,6 +41,7 @@ struct MeshService {
   Resolution resolution = Resolution::kStatic;
   std::vector<std::string> vips;
   std::vector<MeshPort> ports;  // TCP only, in the order given
+  std::vector<MeshPort> udp_ports;
 
   const MeshPort* Port(uint32_t number) const;
 };

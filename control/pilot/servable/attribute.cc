@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
+#include "envoy/extensions/filters/udp/udp_proxy/v3/udp_proxy.pb.h"
 
 namespace meltemi::control::pilot::servable {
 namespace {
@@ -38,7 +39,13 @@ ClusterOrigin OriginOf(const model::Model& model, const std::string& cluster) {
   if (parts.size() != 4) return origin;
   origin.service = model.FindService(parts[3]);
   if (origin.service == nullptr) return origin;
-  origin.port = origin.service->Port(Number(parts[1]));
+  if (parts[0] == "outbound_udp") {
+    for (const model::MeshPort& port : origin.service->udp_ports) {
+      if (port.number == Number(parts[1])) origin.port = &port;
+    }
+  } else {
+    origin.port = origin.service->Port(Number(parts[1]));
+  }
   origin.rule = model.DestinationRuleFor(parts[3]);
   if (origin.rule == nullptr) return origin;
   for (const model::Subset& subset : origin.rule->subsets) {
@@ -163,6 +170,14 @@ Problem ListenerProblem(const model::Model& model,
       return Of(origin.service->meta, origin.port == nullptr ? "" : origin.port->path,
                 absl::StrCat(why, " (", name, ")"));
     }
+  }
+  envoy::extensions::filters::udp::udp_proxy::v3::UdpProxyConfig udp;
+  for (const auto& filter : listener.listener_filters()) {
+    if (!filter.typed_config().UnpackTo(&udp)) continue;
+    const ClusterOrigin origin = OriginOf(model, udp.stat_prefix());
+    if (origin.service == nullptr) break;
+    return Of(origin.service->meta, origin.port == nullptr ? "" : origin.port->path,
+              absl::StrCat(why, " (", name, ")"));
   }
   return OfNobody(name, why);
 }

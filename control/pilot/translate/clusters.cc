@@ -271,6 +271,17 @@ void AddCluster(const model::MeshService& service, const model::MeshPort& port,
   out->clusters.push_back(std::move(cluster));
 }
 
+// Of a traffic policy the balancer holds for datagrams; there is nothing to pool or to encrypt.
+void AddUdpCluster(const model::MeshService& service, const model::MeshPort& port,
+                   const TrafficBlocks& blocks, const model::MeshConfig& mesh, Resources* out) {
+  Cluster cluster;
+  cluster.set_name(UdpClusterName(port.number, service.hostname));
+  SetDuration(mesh.connect_timeout, cluster.mutable_connect_timeout());
+  SetBalancer(blocks, &cluster);
+  SetDiscovery(service, port, {}, &cluster, out);
+  out->clusters.push_back(std::move(cluster));
+}
+
 void AddFixedClusters(const model::MeshConfig& mesh, Resources* out) {
   Cluster black_hole;
   black_hole.set_name(kBlackHoleCluster);
@@ -307,6 +318,10 @@ void AddClusters(const model::Model& model, const model::MeshConfig& mesh, Resou
         AddCluster(service, port, subset.name, subset.labels, BlocksFor(rule, &subset, port.number),
                    mesh, out);
       }
+    }
+    if (service.vips.empty()) continue;  // nothing listens for datagrams: AddUdpListener
+    for (const model::MeshPort& port : service.udp_ports) {
+      AddUdpCluster(service, port, BlocksFor(rule, nullptr, port.number), mesh, out);
     }
   }
 }

@@ -10,6 +10,7 @@
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
+#include "envoy/extensions/filters/udp/udp_proxy/v3/udp_proxy.pb.h"
 
 namespace meltemi::control::pilot::translate {
 namespace {
@@ -35,6 +36,11 @@ Listener NewListener(const std::string& name, const std::string& ip, uint32_t po
   listener.mutable_bind_to_port()->set_value(false);
   listener.set_traffic_direction(envoy::config::core::v3::OUTBOUND);
   return listener;
+}
+
+void SetUdpAddress(const std::string& ip, uint32_t port, envoy::config::core::v3::Address* to) {
+  SetAddress(ip, port, to);
+  to->mutable_socket_address()->set_protocol(envoy::config::core::v3::SocketAddress::UDP);
 }
 
 void AddWildcardIpv6(uint32_t port, Listener* listener) {
@@ -143,6 +149,29 @@ void AddTcpListeners(const model::Model& model, const model::MeshService& servic
   }
 }
 
+// One for all addresses of the service. A headless one needs none: its names are its endpoints',
+// to which datagrams are routed as they are.
+void AddUdpListener(const model::MeshService& service, const model::MeshPort& port,
+                    Resources* out) {
+  if (service.vips.empty()) return;
+  Listener listener;
+  listener.set_name(absl::StrCat(service.vips[0], "_", port.number, "_udp"));
+  listener.set_traffic_direction(envoy::config::core::v3::OUTBOUND);
+  listener.mutable_udp_listener_config();
+  SetUdpAddress(service.vips[0], port.number, listener.mutable_address());
+  for (size_t i = 1; i < service.vips.size(); ++i) {
+    SetUdpAddress(service.vips[i], port.number,
+                  listener.add_additional_addresses()->mutable_address());
+  }
+  envoy::extensions::filters::udp::udp_proxy::v3::UdpProxyConfig proxy;
+  proxy.set_cluster(UdpClusterName(port.number, service.hostname));
+  proxy.set_stat_prefix(proxy.cluster());
+  auto* filter = listener.add_listener_filters();
+  filter->set_name("envoy.filters.udp_listener.udp_proxy");
+  *filter->mutable_typed_config() = Pack(proxy);
+  out->listeners.push_back(std::move(listener));
+}
+
 }  // namespace
 
 void AddListeners(const model::Model& model, const model::MeshConfig& mesh, Resources* out) {
@@ -161,6 +190,7 @@ void AddListeners(const model::Model& model, const model::MeshConfig& mesh, Reso
     for (const model::MeshPort& port : service.ports) {
       if (!model::IsHttp(port.protocol)) AddTcpListeners(model, service, port, mesh, &names, out);
     }
+    for (const model::MeshPort& port : service.udp_ports) AddUdpListener(service, port, out);
   }
 }
 

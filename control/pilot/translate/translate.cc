@@ -8,6 +8,10 @@ std::string ClusterName(uint32_t port, const std::string& subset, const std::str
   return absl::StrCat("outbound|", port, "|", subset, "|", host);
 }
 
+std::string UdpClusterName(uint32_t port, const std::string& host) {
+  return absl::StrCat("outbound_udp|", port, "||", host);
+}
+
 std::string DestinationCluster(const model::Model& model, const model::Meta& rule,
                                const model::Destination& destination, uint32_t listener_port) {
   const std::string host = model.Resolve(destination.host, rule.ns);

@@ -49,6 +49,8 @@ model::TrafficBlocks BlocksFor(const model::DestinationRule* rule, const model::
 
 // "outbound|9080|v1|reviews.default.svc.cluster.local"
 std::string ClusterName(uint32_t port, const std::string& subset, const std::string& host);
+// "outbound_udp|53||dns.default.svc.cluster.local": a service may have both on one port.
+std::string UdpClusterName(uint32_t port, const std::string& host);
 inline constexpr char kPassthroughCluster[] = "PassthroughCluster";
 inline constexpr char kBlackHoleCluster[] = "BlackHoleCluster";
 

@@ -161,6 +161,13 @@ class Mesh:
         elif pod.app == "echo":
             argv = ["/usr/bin/python3", f"{ROOT}/test/integration/echo_server.py",
                     "--port", str(pod.port)]
+        elif pod.app == "dns":  # answers with the pod's own address
+            argv = ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv",
+                    "--no-hosts", "--user=root", "--pid-file", "--log-facility=-",
+                    f"--port={pod.port}", f"--address=/who.test/{pod.v4}"]
+        elif pod.app == "udp-echo":
+            argv = ["/usr/bin/python3", "-B", f"{ROOT}/test/integration/udp_peer.py", "serve",
+                    str(pod.port)]
         elif pod.app == "tcp-peer":
             argv = ["/usr/bin/python3", "-B", f"{ROOT}/test/integration/tcp_server.py",
                     str(pod.port)]

@@ -65,6 +65,7 @@ class Service:
     port_name: str = "http"
     family: str = "dual"  # "IPv6": its endpoints are the IPv6 addresses of `app`'s pods
     app: str = ""
+    protocol: str = "TCP"
 
     @property
     def v4(self):
@@ -141,7 +142,8 @@ def service_documents(service, topology):
     spec = {
         "clusterIP": service.v4,
         "clusterIPs": [service.v4, service.v6],
-        "ports": [{"name": service.port_name, "port": service.port}],
+        "ports": [{"name": service.port_name, "port": service.port,
+                   "protocol": service.protocol}],
     }
     document = {"apiVersion": "v1", "kind": "Service",
                 "metadata": {"name": service.name, "namespace": "default"}, "spec": spec}
