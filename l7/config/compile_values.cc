@@ -54,9 +54,9 @@ absl::StatusOr<SockAddr> CompileAddress(const envoy::config::core::v3::Address& 
   if (!from.has_socket_address()) return Invalid("socket_address", "must be set");
   const auto& socket = from.socket_address();
   if (socket.protocol() != wanted) {
-    return Invalid("socket_address.protocol",
-                   wanted == envoy::config::core::v3::SocketAddress::TCP ? "must be TCP here"
-                                                                         : "must be UDP here");
+    return Invalid("socket_address.protocol", wanted == envoy::config::core::v3::SocketAddress::TCP
+                                                  ? "must be TCP here"
+                                                  : "must be UDP here");
   }
   const std::optional<IpAddr> ip = IpAddr::Parse(socket.address());
   if (!ip.has_value()) {

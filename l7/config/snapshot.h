@@ -387,7 +387,7 @@ struct Snapshot {
   absl::flat_hash_map<SockAddr, uint32_t> outbound;  // kOutbound and kUnspecified listeners
   absl::flat_hash_map<SockAddr, uint32_t> inbound;   // kInbound and kUnspecified listeners
 
-  absl::flat_hash_map<SockAddr, uint32_t> udp;       // -> index in udp_listeners
+  absl::flat_hash_map<SockAddr, uint32_t> udp;  // -> index in udp_listeners
 
   // The listener for a connection to `destination`, exact before wildcard; kNoIndex: none.
   uint32_t FindListener(Direction direction, const SockAddr& destination) const;

@@ -249,8 +249,8 @@ constexpr MessageFields kTable[] = {
      {}},
     // UDP
     {"envoy.config.listener.v3.UdpListenerConfig", "", kUdpListenerIgnored},
-    {"envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig",
-     "stat_prefix cluster idle_timeout", kUdpProxyIgnored},
+    {"envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig", "stat_prefix cluster idle_timeout",
+     kUdpProxyIgnored},
     // Routes
     {"envoy.config.route.v3.RouteConfiguration",
      "name virtual_hosts request_headers_to_add request_headers_to_remove "
