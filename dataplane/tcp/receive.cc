@@ -38,17 +38,14 @@ void Tcp::Impl::Receive(std::span<const SegmentIn> in, Instant now,
   }
   for (Staged& staged : staged_) {
     Segment& s = staged.segment;
-    const FlowTable::Entry* entry = flows_.Find(staged.hash, [&s](const FlowTable::Entry& e) {
-      return (e.kind == FlowTable::Kind::kConn ? static_cast<Conn*>(e.value)->tuple
-                                               : static_cast<TimeWait*>(e.value)->tuple) == s.tuple;
-    });
-    if (entry == nullptr) {
+    const FlowTable::Entry entry = Lookup(s.tuple, staged.hash);
+    if (entry.value == nullptr) {
       ++counters_.unmatched;
       unmatched->push_back(in[staged.index]);
-    } else if (entry->kind == FlowTable::Kind::kTimeWait) {
-      OnTimeWaitSegment(static_cast<TimeWait*>(entry->value), in[staged.index], s, now, unmatched);
+    } else if (entry.kind == FlowTable::Kind::kTimeWait) {
+      OnTimeWaitSegment(static_cast<TimeWait*>(entry.value), in[staged.index], s, now, unmatched);
     } else {
-      Input(*static_cast<Conn*>(entry->value), s, now);
+      Input(*static_cast<Conn*>(entry.value), s, now);
     }
   }
 }

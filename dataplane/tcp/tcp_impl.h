@@ -208,6 +208,7 @@ struct Tcp::Impl {
 
   // lifecycle.cc
   Conn* NewConn(const FourTuple& tuple, const Path& path, Instant now);
+  FlowTable::Entry Lookup(const FourTuple& tuple, uint32_t hash) const;
   Conn* Find(const FourTuple& tuple, uint32_t hash);
   void Destroy(Conn& c);
   // Tells the owner (unless detached) and frees the connection.
