@@ -1,5 +1,5 @@
-// What TCP costs with many connections, taken in turn so that none is in the cache when its segment
-// comes: a request and its reply on each, in bursts.
+// What TCP costs with many connections, taken in turn, in a shuffled order, so that neither caches
+// nor hardware know the next: a request and its reply on each, in bursts.
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -33,14 +33,16 @@ class Crowd {
       now_ = now_ + Duration::Micros(1);
     }
     CHECK(tcp_->conn_count() == count);
+    for (uint32_t i = 0; i < count; ++i) order_.push_back(i);
+    for (uint32_t i = count; i > 1; --i) std::swap(order_[i - 1], order_[prng_.Below(i)]);
   }
   ~Crowd() { tcp_.reset(); }
 
   // The next `count` peers in turn send a request each; their replies come out.
   void Burst(uint32_t count) {
     for (uint32_t i = 0; i < count; ++i) {
-      in_.push_back(Build(next_, tcp::kAck | tcp::kPsh, kTextBytes));
-      next_ = (next_ + 1) % peers_.size();
+      in_.push_back(Build(order_[next_], tcp::kAck | tcp::kPsh, kTextBytes));
+      next_ = (next_ + 1) % order_.size();
     }
     now_ = now_ + Duration::Micros(count);
     Turn();
@@ -96,7 +98,8 @@ class Crowd {
   TimerWheel timers_{now_};
   std::unique_ptr<tcp::Tcp> tcp_;
   std::vector<Peer> peers_;
-  uint32_t next_ = 0;
+  std::vector<uint32_t> order_;  // of all, shuffled: no hardware foresees which is next
+  size_t next_ = 0;
   std::vector<tcp::TcpEvent> events_;
   std::vector<tcp::SegmentIn> in_, unmatched_;
   std::vector<tcp::SegmentOut> out_;

@@ -78,7 +78,7 @@ void FlowLookupStaged(benchmark::State& state) {
       hashes[i] = flows.table().Hash(wanted[i]);
       flows.table().Prefetch(hashes[i]);
     }
-    for (const uint32_t hash : hashes) __builtin_prefetch(flows.table().Peek(hash));
+    for (const uint32_t hash : hashes) __builtin_prefetch(flows.table().Peek(hash).value);
     for (int i = 0; i < kBurst; ++i) flows.Find(wanted[i], hashes[i]);
   }
   state.SetItemsProcessed(state.iterations() * kBurst);

@@ -49,10 +49,10 @@ class FlowTable {
   void Prefetch(uint32_t hash) const { __builtin_prefetch(&Home(hash)); }
 
   // What Find will most probably be asked to look at first: to prefetch it. Touches no pointee.
-  const void* Peek(uint32_t hash) const {
+  Entry Peek(uint32_t hash) const {
     const Bucket& b = Home(hash);
     const uint32_t same = SlotsOf(b, hash);
-    return same == 0 ? nullptr : Decode(b.values[std::countr_zero(same)]).value;
+    return same == 0 ? Entry{} : Decode(b.values[std::countr_zero(same)]);
   }
 
   // The entry for `hash` that `match(const Entry&)` accepts (it compares the tuple).

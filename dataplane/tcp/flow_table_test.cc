@@ -149,12 +149,12 @@ TEST(FlowTable, AnotherKeyIsAnotherOrder) {
 TEST(FlowTable, PeekTellsWhatFindWillLookAt) {
   FlowTable table = MakeTable(4);
   Flow flow{.hash = 42, .kind = Kind::kTimeWait};
-  EXPECT_EQ(table.Peek(42), nullptr);
-  EXPECT_EQ(table.Peek(0), nullptr);
+  EXPECT_EQ(table.Peek(42).value, nullptr);
+  EXPECT_EQ(table.Peek(0).value, nullptr);
   table.Insert(42, flow.kind, &flow);
-  EXPECT_EQ(table.Peek(42), &flow);
+  EXPECT_EQ(table.Peek(42).value, &flow);
   table.Erase(42, &flow);
-  EXPECT_EQ(table.Peek(42), nullptr);
+  EXPECT_EQ(table.Peek(42).value, nullptr);
 }
 
 }  // namespace
