@@ -20,10 +20,9 @@ namespace {
 constexpr size_t kGroup = 16;
 constexpr size_t kStagedMin = 4;
 
-template <typename T>
-void PrefetchAll(const T* object) {
-  const auto* bytes = reinterpret_cast<const char*>(object);
-  for (size_t at = 0; at < sizeof(T); at += 64) __builtin_prefetch(bytes + at, 1);
+void PrefetchLines(const Conn* c) {
+  const auto* line = reinterpret_cast<const char*>(c);
+  for (int i = 0; i < kConnLines; ++i) __builtin_prefetch(line + 64 * i, 1);
 }
 
 }  // namespace
@@ -86,7 +85,7 @@ void Tcp::Impl::FetchAhead(std::span<const Staged> group) {
     const FlowTable::Entry entry = flows_.Peek(staged.hash);
     if (entry.value == nullptr || entry.kind != FlowTable::Kind::kConn) continue;
     conns[count] = static_cast<const Conn*>(entry.value);
-    PrefetchAll(conns[count++]);
+    PrefetchLines(conns[count++]);
   }
   for (size_t i = 0; i < count; ++i) {
     const LossState* loss = conns[i]->loss;
