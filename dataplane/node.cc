@@ -124,8 +124,9 @@ void Node::CreateWorkers() {
     options.tcp.isn_key = isn_key;
     options.tcp.conn_count_max =
         bootstrap_.connections_max == 0 ? limits::kTcpConnCountMax : bootstrap_.connections_max;
-    // Of this worker's packets: what is on its way through needs the rest.
-    options.tcp.memory_bytes_max = (uint64_t{bootstrap_.memory_mb} << 20) / n / 4 * 3;
+    // As much as this worker has in large segments (packet::SplitMemory), and less than in small
+    // ones: TCP makes its windows smaller before either are used up, whatever the text came in.
+    options.tcp.memory_bytes_max = (uint64_t{bootstrap_.memory_mb} << 20) / n / 5 * 2;
     options.engine = {.conn_count_max = limits::kL7ConnCountMax,
                       .exchange_count_max = limits::kExchangeCountMax,
                       .wall_clock = ReadWallClock()};

@@ -41,12 +41,10 @@ absl::StatusOr<std::unique_ptr<PacketPools>> PacketPools::Create(
 }
 
 void PacketPools::CreateHeap(const PacketPoolsOptions& options) {
-  // Half of the memory for small segments, the rest for large ones, shared out among the workers.
-  const uint64_t bytes = static_cast<uint64_t>(options.memory_mb) << 20;
-  const auto segments = static_cast<uint32_t>(bytes / 2 / packet::kSmallRoom /
-                                              static_cast<uint64_t>(options.workers));
+  const packet::SegmentCounts counts = packet::SplitMemory(
+      (static_cast<uint64_t>(options.memory_mb) << 20) / static_cast<uint64_t>(options.workers));
   for (int i = 0; i < options.workers; ++i) {
-    pools_.push_back(std::make_unique<packet::HeapPacketPool>(segments, &store_));
+    pools_.push_back(std::make_unique<packet::HeapPacketPool>(counts, &store_));
   }
 }
 

@@ -17,6 +17,35 @@ TEST(PacketPools, AreOnTheHeapForKernelPorts) {
   (*pools)->pool(1).Free(p);
 }
 
+// Goal: memory_mb bounds all workers' packets together. Method: every segment of every class that
+// the pools give is taken, and what they are made of is counted.
+TEST(PacketPools, OnTheHeapTakeNoMoreThanWasAllowed) {
+  struct Row {
+    int workers, memory_mb;
+  };
+  for (const Row row : {Row{1, 16}, Row{2, 16}, Row{1, 128}, Row{3, 64}, Row{8, 17}}) {
+    const std::string devices[] = {"veth:a"};
+    const auto pools =
+        PacketPools::Create(devices, {.workers = row.workers, .memory_mb = row.memory_mb});
+    ASSERT_TRUE(pools.ok()) << pools.status();
+    uint64_t bytes = 0;
+    std::vector<std::pair<packet::PacketPool*, packet::Packet*>> all;
+    for (int worker = 0; worker < row.workers; ++worker) {
+      packet::PacketPool& pool = (*pools)->pool(worker);
+      for (const auto size : {packet::kSmall, packet::kLarge, packet::kHeaderOnly}) {
+        while (packet::Packet* p = pool.Alloc(size)) {
+          bytes += sizeof(packet::Packet) + packet::kMetaBytes + p->buf_len;
+          all.emplace_back(&pool, p);
+        }
+      }
+    }
+    const uint64_t allowed = static_cast<uint64_t>(row.memory_mb) << 20;
+    EXPECT_LE(bytes, allowed) << row.workers << " workers, " << row.memory_mb << " MB";
+    EXPECT_GT(bytes, allowed / 10 * 8);
+    for (auto& [pool, p] : all) pool->Free(p);
+  }
+}
+
 // EAL starts once in a process: the one test that does. With more than the default of 128 MB.
 TEST(PacketPools, AreDpdkMemoryWhenADriverNeedsIt) {
   const std::string devices[] = {"veth:a", "null:", "nonsense"};

@@ -78,13 +78,11 @@ rte_mempool* CreateSmallMempool(const std::string& name, uint32_t count) {
 }
 
 DpdkPacketPool::Options DpdkPacketPool::Sized(const std::string& name, int megabytes) {
-  const uint64_t bytes = static_cast<uint64_t>(megabytes) << 20;
-  constexpr uint32_t kOverhead = sizeof(Packet) + kMetaBytes + 64;  // mempool's own header
-  Options options{.name = name};
-  options.small_count = static_cast<uint32_t>(bytes / 2 / (kSmallRoom + kOverhead));
-  options.large_count = static_cast<uint32_t>(bytes * 2 / 5 / (kLargeRoom + kOverhead));
-  options.header_count = static_cast<uint32_t>(bytes / 10 / kOverhead);
-  return options;
+  const SegmentCounts counts = SplitMemory(static_cast<uint64_t>(megabytes) << 20);
+  return {.name = name,
+          .small_count = counts[kSmall],
+          .large_count = counts[kLarge],
+          .header_count = counts[kHeaderOnly]};
 }
 
 absl::StatusOr<std::unique_ptr<DpdkPacketPool>> DpdkPacketPool::Create(const Options& options) {

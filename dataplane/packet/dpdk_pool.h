@@ -26,7 +26,7 @@ class DpdkPacketPool final : public PacketPool {
     uint32_t large_count = 0;   // parts of super-frames
     uint32_t header_count = 0;  // header-only segments
   };
-  // Splits a worker's share of the packet memory: a half small, the rest large, headers on top.
+  // A worker's share of the packet memory, by SplitMemory.
   static Options Sized(const std::string& name, int megabytes);
 
   static absl::StatusOr<std::unique_ptr<DpdkPacketPool>> Create(const Options& options);

@@ -20,7 +20,7 @@ constexpr uint16_t RoomBytes(SizeClass size) {
 
 }  // namespace
 
-HeapPacketPool::HeapPacketPool(uint32_t segment_count_max, HeapPacketStore* store)
+HeapPacketPool::HeapPacketPool(const SegmentCounts& segment_count_max, HeapPacketStore* store)
     : segment_count_max_(segment_count_max), store_(store) {}
 
 HeapPacketPool::~HeapPacketPool() {
@@ -47,7 +47,9 @@ int HeapPacketPool::Refill(SizeClass size, Packet** out, int count) {
   }
   if (given == 0 && store_ != nullptr) given = store_->free[size].PopUpTo(out, count);
   // New ones a few at a time: an exact small bound is usable to its last segment.
-  for (; given < count && c.made < segment_count_max_; ++given, ++c.made) out[given] = Make(size);
+  for (; given < count && c.made < segment_count_max_[size]; ++given, ++c.made) {
+    out[given] = Make(size);
+  }
   return given;
 }
 

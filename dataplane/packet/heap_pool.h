@@ -1,6 +1,6 @@
 // HeapPacketPool: a PacketPool on the heap: tests, simulations, and nodes without an ethdev port
-// (the kernel copies to and from pod ports anyway, so no DMA memory is needed there). Bound:
-// `segment_count_max` segments of each class. Memory is taken when first needed and kept.
+// (the kernel copies to and from pod ports anyway, so no DMA memory is needed there). Bound: so
+// many segments of each class as given. Memory is taken when first needed and kept.
 #ifndef MELTEMI_DATAPLANE_PACKET_HEAP_POOL_H_
 #define MELTEMI_DATAPLANE_PACKET_HEAP_POOL_H_
 
@@ -21,8 +21,10 @@ struct HeapPacketStore {
 
 class HeapPacketPool final : public PacketPool {
  public:
-  explicit HeapPacketPool(uint32_t segment_count_max = UINT32_MAX,
-                          HeapPacketStore* store = nullptr);
+  explicit HeapPacketPool(uint32_t segment_count_max = UINT32_MAX,  // of each class
+                          HeapPacketStore* store = nullptr)
+      : HeapPacketPool({segment_count_max, segment_count_max, segment_count_max}, store) {}
+  HeapPacketPool(const SegmentCounts& segment_count_max, HeapPacketStore* store);
   ~HeapPacketPool() override;
 
  protected:
@@ -36,7 +38,7 @@ class HeapPacketPool final : public PacketPool {
   };
   Packet* Make(SizeClass size);
 
-  const uint32_t segment_count_max_;
+  const SegmentCounts segment_count_max_;
   HeapPacketStore* const store_;
   std::array<Class, kSizeClasses> classes_;
   std::vector<void*> memory_;  // every segment ever made, freed at the end

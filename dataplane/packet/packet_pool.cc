@@ -43,6 +43,20 @@ void InitSegment(Packet* segment, SizeClass size, uint8_t* room, uint16_t room_b
   meta.size_class = size;
 }
 
+uint32_t SegmentBytes(SizeClass size) {
+  // Of a mempool its header, of the heap its own and the alignment.
+  constexpr uint32_t kOverhead = sizeof(Packet) + kMetaBytes + 64;
+  constexpr std::array<uint32_t, kSizeClasses> kRooms = {kSmallRoom, kLargeRoom, 0};
+  return kOverhead + kRooms[size];
+}
+
+SegmentCounts SplitMemory(uint64_t bytes) {
+  const auto count = [](uint64_t part, SizeClass size) {
+    return static_cast<uint32_t>(part / SegmentBytes(size));
+  };
+  return {count(bytes / 2, kSmall), count(bytes / 5 * 2, kLarge), count(bytes / 10, kHeaderOnly)};
+}
+
 Packet* PacketPool::Alloc(SizeClass size) {
   Cache& cache = caches_[size];
   if (cache.count == 0) {

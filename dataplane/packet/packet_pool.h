@@ -24,6 +24,14 @@ inline constexpr uint16_t kLargeRoom = 16'384 + kHeadroom;
 enum SizeClass : uint8_t { kSmall = 0, kLarge = 1, kHeaderOnly = 2 };
 inline constexpr int kSizeClasses = 3;
 
+using SegmentCounts = std::array<uint32_t, kSizeClasses>;
+// What a worker's share of the packet memory is split into: a half small segments, two fifths large
+// ones, the rest headers. All of them together, with what the implementations need beside each,
+// take no more than `bytes`.
+SegmentCounts SplitMemory(uint64_t bytes);
+// What one segment takes: struct, private area, room, and what an allocator adds at most.
+uint32_t SegmentBytes(SizeClass size);
+
 #define MELTEMI_PACKET_POOL_COUNTERS(C)                                              \
   C(alloc_failures, "packets", "allocations refused because the pool was exhausted") \
   C(refills, "calls", "times the worker's cache was filled from the shared pool")    \

@@ -87,6 +87,28 @@ TEST(PacketPool, RefusesAtItsBoundAndCounts) {
   EXPECT_EQ(pool.outstanding(), 0);
 }
 
+// Goal: the whole of a split never takes more than what was split. Method: every segment there may
+// be is taken and its bytes counted; the bounds of classes hold each for itself.
+TEST(PacketPool, ASplitTakesNoMoreThanItsMemory) {
+  for (const uint64_t bytes : {0ul, 2'367ul, 1ul << 20, 3ul << 20, (17ul << 20) + 12'345}) {
+    const SegmentCounts counts = SplitMemory(bytes);
+    HeapPacketPool pool(counts, nullptr);
+    std::vector<Packet*> all;
+    uint64_t taken = 0;
+    for (const SizeClass size : {kLarge, kSmall, kHeaderOnly}) {
+      uint32_t count = 0;
+      for (Packet* p = pool.Alloc(size); p != nullptr; p = pool.Alloc(size), ++count) {
+        all.push_back(p);
+        taken += sizeof(Packet) + kMetaBytes + p->buf_len;
+      }
+      EXPECT_EQ(count, counts[size]) << bytes << " class " << int{size};
+    }
+    EXPECT_LE(taken, bytes);
+    if (bytes >= 1 << 20) EXPECT_GT(taken, bytes / 10 * 8);  // and most of it is used
+    for (Packet* p : all) pool.Free(p);
+  }
+}
+
 TEST(Packet, TrimAndPullKeepTheBytes) {
   HeapPacketPool pool;
   Packet* p = pool.Alloc();

@@ -235,5 +235,33 @@ TEST(TcpAttack, OneByteSegmentsForASlowReaderHoldFourWindows) {
   EXPECT_EQ(crowd.received(), taken + 1);
 }
 
+// What is fetched ahead for a burst is a guess: a connection may end before its segment's turn.
+// Method: bursts around the size of a group; each even connection is reset before its text comes.
+TEST(TcpBurst, SegmentsBehindAResetOfTheSameBurstFindNothing) {
+  for (const uint32_t count : {1u, 3u, 4u, 5u, 15u, 16u, 17u, 40u}) {
+    Crowd crowd({.conn_count_max = 64});
+    std::vector<Link> links;
+    for (uint32_t i = 0; i < count; ++i) {
+      const auto link = crowd.Open(Crowd::Peer(i), 1000 * i);
+      ASSERT_TRUE(link.has_value());
+      links.push_back(*link);
+    }
+    std::vector<std::pair<SockAddr, Say>> burst;
+    uint64_t text = 0;
+    for (uint32_t i = 0; i < count; ++i) {
+      const Link& l = links[i];
+      if (i % 2 == 0) burst.push_back({l.peer, {.flags = kRst, .seq = l.seq}});
+      burst.push_back({l.peer, {.flags = kAck, .seq = l.seq, .ack = l.ack, .text_bytes = 7}});
+      if (i % 2 != 0) text += 7;
+    }
+    const uint64_t unmatched = crowd.counters().unmatched;
+    crowd.FromAll(burst);
+    EXPECT_EQ(crowd.received(), text) << count;
+    EXPECT_EQ(crowd.closed(), (count + 1) / 2);
+    EXPECT_EQ(crowd.counters().unmatched - unmatched, (count + 1) / 2);
+    crowd.tcp().CheckInvariants();
+  }
+}
+
 }  // namespace
 }  // namespace meltemi::tcp::testing

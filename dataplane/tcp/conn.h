@@ -1,5 +1,7 @@
 // Conn: one connection's state, by the names of RFC 9293 3.3.1. Only what outlives a segment; what
-// a segment needs is in Segment (segment.h). Owned by Tcp; hot part first, two cache lines.
+// a segment needs is in Segment (segment.h). Owned by Tcp. Laid out by cache lines: to find it,
+// judge a segment and move both windows takes the first two; its timers and queues the next three,
+// sending the sixth; the last is rare.
 //
 // Send sequence space, and where its bytes are:
 //
@@ -15,6 +17,7 @@
 #ifndef MELTEMI_DATAPLANE_TCP_CONN_H_
 #define MELTEMI_DATAPLANE_TCP_CONN_H_
 
+#include <cstddef>
 #include <cstdint>
 
 #include "dataplane/tcp/congestion.h"
@@ -99,47 +102,53 @@ struct alignas(64) ConnHot {
 };
 static_assert(sizeof(ConnHot) == 128, "the hot part of a connection is two cache lines");
 
+// Line by line: those that hold no comment "rare" are touched by most segments, and fetched ahead
+// for a burst (receive.cc).
 struct Conn : ConnHot {
   Conn() : timer(TimerOwner::kTcp, 0) {}
 
-  // Sending.
-  Chain sent;    // from snd.una
-  Chain unsent;  // from snd.nxt
-  Conn* ready_prev = nullptr;
-  Conn* ready_next = nullptr;
-  Congestion congestion;
-  Rto rto;
-  Instant rtt_sent_at;   // the SYN
-  Instant last_sent_at;  // text or FIN
-  uint32_t timestamp_offset = 0;
-
-  // Timers: one wheel entry, armed for the earliest.
-  Timer timer;
+  // Line 2: every segment in. When the peer was heard, what is due, whose it is.
+  Instant last_heard_at;
   Instant retransmit_at = Instant::Never();  // also SYN, persist
   Instant ack_at = Instant::Never();
   Instant life_at = Instant::Never();  // connect deadline, FIN-WAIT-2, keepalive
-
-  // Rare.
   uint64_t cookie = 0;
-  uint32_t hash = 0;  // of the tuple, for the flow table
-  uint32_t iss = 0;
-  uint32_t irs = 0;
-  uint32_t fin_seq = 0;
+  uint32_t timestamp_offset = 0;
+  uint32_t unread_rooms = 0;  // behind rcv_unread: what it costs
+  uint32_t round_stamp = 0;   // our timestamp when the round began: memory.cc
+  uint32_t hash = 0;          // of the tuple, for the flow table
+  uint16_t rcv_mss = 536;     // the largest segment the peer has sent, for ACK every second one
+  uint16_t peer_mss = 536;    // RFC 9293 3.7.1: when the option is absent
+  uint8_t retries = 0;        // timeouts in a row without an answer
+  uint8_t backoff = 0;        // RFC 6298 (5.5)
+  uint8_t keepalive_probes = 0;
+
+  // Line 3: an ACK of what was sent.
+  Chain sent;  // from snd.una
+  Rto rto;
+  Instant last_sent_at;  // text or FIN
+  Conn* ready_prev = nullptr;
+  Conn* ready_next = nullptr;
+
+  // Line 4: what is to be sent, and the one entry of the wheel, armed for the earliest of line 2.
+  Timer timer;
+  Chain unsent;  // from snd.nxt
+
+  // Line 5: sending.
+  Congestion congestion;
   uint32_t super_frame_bytes_max = 0;
-  uint32_t unread_rooms = 0;      // behind rcv_unread: what it costs
   uint32_t round_bytes = 0;       // used up by the owner in this round: memory.cc
   uint32_t round_started_us = 0;  // low bits of the clock
-  uint32_t round_stamp = 0;       // our timestamp then
   uint32_t mtu_raise_at = 0;      // seconds of the clock
   uint16_t link_mtu = 0;
   uint16_t path_mtu = 0;
-  uint16_t peer_mss = 536;  // RFC 9293 3.7.1: when the option is absent
-  uint16_t rcv_mss = 536;   // the largest segment the peer has sent, for ACK every second one
-  uint8_t retries = 0;      // timeouts in a row without an answer
-  uint8_t backoff = 0;      // RFC 6298 (5.5)
-  uint8_t keepalive_probes = 0;
+  uint32_t iss = 0;
+
+  // Line 6, rare.
+  uint32_t irs = 0;
+  uint32_t fin_seq = 0;
+  Instant rtt_sent_at;  // the SYN
   Instant challenge_allowed_at;
-  Instant last_heard_at;
   Conn* half_open_prev = nullptr;  // the SYN queue, oldest first
   Conn* half_open_next = nullptr;
 
@@ -162,6 +171,21 @@ struct Conn : ConnHot {
   uint32_t smss() const { return timestamps ? mss - kTimestampBytes : mss; }
   static constexpr uint32_t kTimestampBytes = 12;
 };
+
+inline constexpr int kConnLines = 6;  // of 64 bytes; the rare one comes after them
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Winvalid-offsetof"  // of a base without virtual functions: known
+// What must be known to find a connection, to judge a segment and to move both windows.
+static_assert(offsetof(Conn, tuple) == 0 && offsetof(Conn, state) < 64 &&
+              offsetof(Conn, snd_una) < 64);
+static_assert(offsetof(Conn, rcv_nxt) + sizeof(uint32_t) <= 128 && offsetof(Conn, id) == 120);
+static_assert(offsetof(Conn, last_heard_at) == 2 * 64);
+static_assert(offsetof(Conn, sent) == 3 * 64);
+static_assert(offsetof(Conn, timer) == 4 * 64);
+static_assert(offsetof(Conn, congestion) == 5 * 64);
+static_assert(offsetof(Conn, irs) == kConnLines * 64);
+static_assert(sizeof(Conn) == 7 * 64, "an idle connection pays for each of its lines");
+#pragma GCC diagnostic pop
 
 }  // namespace meltemi::tcp
 

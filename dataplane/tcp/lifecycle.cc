@@ -27,11 +27,16 @@ Tcp::Impl::~Impl() {
   conns_.ForEach([this](TcpId, Conn& c) { Destroy(c); });
 }
 
-Conn* Tcp::Impl::Find(const FourTuple& tuple, uint32_t hash) {
-  const FlowTable::Entry* entry = flows_.Find(hash, [&tuple](const FlowTable::Entry& e) {
-    return e.kind == FlowTable::Kind::kConn && static_cast<Conn*>(e.value)->tuple == tuple;
+FlowTable::Entry Tcp::Impl::Lookup(const FourTuple& tuple, uint32_t hash) const {
+  return flows_.Find(hash, [&tuple](const FlowTable::Entry& e) {
+    return (e.kind == FlowTable::Kind::kConn ? static_cast<Conn*>(e.value)->tuple
+                                             : static_cast<TimeWait*>(e.value)->tuple) == tuple;
   });
-  return entry == nullptr ? nullptr : static_cast<Conn*>(entry->value);
+}
+
+Conn* Tcp::Impl::Find(const FourTuple& tuple, uint32_t hash) {
+  const FlowTable::Entry entry = Lookup(tuple, hash);
+  return entry.kind == FlowTable::Kind::kConn ? static_cast<Conn*>(entry.value) : nullptr;
 }
 
 Conn* Tcp::Impl::NewConn(const FourTuple& tuple, const Path& path, Instant now) {

@@ -1,11 +1,8 @@
-// The pure parts: options, segment checksums, reassembly, RTO, congestion, flow table, hash.
+// The pure parts: options, segment checksums, reassembly, RTO, congestion, hash.
 #include <gtest/gtest.h>
-
-#include <map>
 
 #include "dataplane/packet/heap_pool.h"
 #include "dataplane/tcp/congestion.h"
-#include "dataplane/tcp/flow_table.h"
 #include "dataplane/tcp/isn.h"
 #include "dataplane/tcp/options.h"
 #include "dataplane/tcp/reassembly.h"
@@ -231,30 +228,6 @@ TEST(Congestion, CubicReturnsToWMaxAroundK) {
   }
   EXPECT_GT(c.cwnd, 97'000u);
   EXPECT_LT(c.cwnd, 106'000u);
-}
-
-TEST(FlowTable, AgreesWithAMapUnderInsertsAndErases) {
-  const std::array<uint8_t, 16> key{7};
-  FlowTable table(64, key);
-  std::map<uintptr_t, uint32_t> model;
-  Prng prng(5);
-  for (int step = 0; step < 20'000; ++step) {
-    const uintptr_t value = 1 + prng.Below(100);
-    const auto hash = static_cast<uint32_t>(value % 7);  // collisions on purpose
-    const bool present = model.count(value) > 0;
-    const auto match = [value](const FlowTable::Entry& e) {
-      return reinterpret_cast<uintptr_t>(e.value) == value;
-    };
-    ASSERT_EQ(table.Find(hash, match) != nullptr, present);
-    if (present) {
-      table.Erase(hash, reinterpret_cast<void*>(value));
-      model.erase(value);
-    } else if (model.size() < 64) {
-      table.Insert(hash, FlowTable::Kind::kConn, reinterpret_cast<void*>(value));
-      model[value] = hash;
-    }
-    ASSERT_EQ(table.size(), model.size());
-  }
 }
 
 }  // namespace

@@ -52,10 +52,7 @@ TcpId Tcp::Connect(const FourTuple& tuple, const Path& path, uint64_t cookie, In
 }
 
 bool Tcp::InUse(const FourTuple& tuple) const {
-  return impl_->flows_.Find(impl_->flows_.Hash(tuple), [&tuple](const FlowTable::Entry& e) {
-    return (e.kind == FlowTable::Kind::kConn ? static_cast<Conn*>(e.value)->tuple
-                                             : static_cast<TimeWait*>(e.value)->tuple) == tuple;
-  }) != nullptr;
+  return impl_->Lookup(tuple, impl_->flows_.Hash(tuple)).value != nullptr;
 }
 
 // The caller may still hold events of a connection that died later in the same burst.

@@ -70,6 +70,13 @@ struct Tcp::Impl {
   bool AcceptCookie(Segment& s, const Path& path, Instant now);
 
   // receive.cc
+  // Scratch of one segment of a burst.
+  struct Staged {
+    Segment segment;
+    uint32_t hash = 0;
+    uint32_t index = 0;
+  };
+  void FetchAhead(std::span<const Staged> group);
   void Receive(std::span<const SegmentIn> in, Instant now, std::vector<SegmentIn>* unmatched);
   bool Parse(const SegmentIn& in, Segment* segment);
   void OnTimeWaitSegment(TimeWait* entry, const SegmentIn& in, Segment& s, Instant now,
@@ -208,6 +215,7 @@ struct Tcp::Impl {
 
   // lifecycle.cc
   Conn* NewConn(const FourTuple& tuple, const Path& path, Instant now);
+  FlowTable::Entry Lookup(const FourTuple& tuple, uint32_t hash) const;
   Conn* Find(const FourTuple& tuple, uint32_t hash);
   void Destroy(Conn& c);
   // Tells the owner (unless detached) and frees the connection.
@@ -257,13 +265,7 @@ struct Tcp::Impl {
   std::vector<SegmentOut> replies_;          // packets without a connection, or of one that is gone
   std::vector<SegmentOut>* out_ = nullptr;   // of the Transmit under way
 
-  // Scratch of one burst.
-  struct Staged {
-    Segment segment;
-    uint32_t hash = 0;
-    uint32_t index = 0;
-  };
-  std::vector<Staged> staged_;
+  std::vector<Staged> staged_;  // of the burst under way
 };
 
 }  // namespace meltemi::tcp

@@ -5,6 +5,7 @@
 #ifndef MELTEMI_L7_BASE_SLOT_MAP_H_
 #define MELTEMI_L7_BASE_SLOT_MAP_H_
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <new>
@@ -32,7 +33,7 @@ class SlotMap {
     Slot& s = At(slot);
     free_head_ = s.next_free;
     s.generation |= 1;  // odd: in use
-    ::new (static_cast<void*>(&s.storage)) T(std::forward<Args>(args)...);
+    ::new (static_cast<void*>(ValueAt(slot))) T(std::forward<Args>(args)...);
     ++size_;
     return H{slot, s.generation};
   }
@@ -41,7 +42,7 @@ class SlotMap {
   T* Find(H handle) {
     if (handle.slot >= grown_) return nullptr;
     Slot& s = At(handle.slot);
-    return s.generation == handle.generation && (s.generation & 1) ? s.value() : nullptr;
+    return s.generation == handle.generation && (s.generation & 1) ? ValueAt(handle.slot) : nullptr;
   }
   const T* Find(H handle) const { return const_cast<SlotMap*>(this)->Find(handle); }
 
@@ -68,7 +69,7 @@ class SlotMap {
   void ForEach(F&& f) {
     for (uint32_t slot = 0; slot < grown_; ++slot) {
       Slot& s = At(slot);
-      if (s.generation & 1) f(H{slot, s.generation}, *s.value());
+      if (s.generation & 1) f(H{slot, s.generation}, *ValueAt(slot));
     }
   }
 
@@ -81,15 +82,22 @@ class SlotMap {
   struct Slot {
     uint32_t generation = 0;
     uint32_t next_free = kNone;
-    alignas(T) unsigned char storage[sizeof(T)];
-    T* value() { return std::launder(reinterpret_cast<T*>(&storage)); }
+  };
+  // Slots lie apart from values: beside a value that is aligned to a cache line each would take
+  // one.
+  struct Chunk {
+    std::array<Slot, kChunk> slots;
+    alignas(T) std::array<unsigned char[sizeof(T)], kChunk> storage;
   };
 
-  Slot& At(uint32_t slot) { return chunks_[slot / kChunk][slot % kChunk]; }
+  Slot& At(uint32_t slot) { return chunks_[slot / kChunk]->slots[slot % kChunk]; }
+  T* ValueAt(uint32_t slot) {
+    return std::launder(reinterpret_cast<T*>(&chunks_[slot / kChunk]->storage[slot % kChunk]));
+  }
 
   bool Grow() {
     if (grown_ >= capacity_) return false;
-    chunks_.push_back(std::make_unique<Slot[]>(kChunk));
+    chunks_.push_back(std::make_unique<Chunk>());
     const uint32_t end = grown_ + kChunk < capacity_ ? grown_ + kChunk : capacity_;
     for (uint32_t slot = end; slot > grown_; --slot) {
       At(slot - 1).next_free = free_head_;
@@ -107,7 +115,7 @@ class SlotMap {
   uint32_t grown_ = 0;
   uint32_t size_ = 0;
   uint32_t free_head_ = kNone;
-  std::vector<std::unique_ptr<Slot[]>> chunks_;
+  std::vector<std::unique_ptr<Chunk>> chunks_;
 };
 
 }  // namespace meltemi
