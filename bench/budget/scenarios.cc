@@ -90,6 +90,9 @@ std::vector<Scenario> Scenarios() {
     const sim::Plan post{.post = true, .request_bytes = bytes, .reply_bytes = 200};
     all.push_back({large ? "reply_1m" : "reply_64k", Base(1, 1, reply), 12, 8});
     all.push_back({large ? "post_1m" : "post_64k", Base(1, 1, post), 12, 8});
+    // Turns as long as 30 packets of the NIC: bursts form.
+    all.push_back({large ? "burst_1m" : "burst_64k", Base(1, 1, reply), 12, 8});
+    all.back().world.plane.turn_time = Duration::Micros(40);
   }
   return all;
 }

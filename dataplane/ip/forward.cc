@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "dataplane/ip/impl.h"
+#include "dataplane/ip/merge.h"
 #include "dataplane/wire/bytes.h"
 #include "dataplane/wire/checksum.h"
 #include "dataplane/wire/transport.h"
@@ -31,6 +32,11 @@ uint32_t FlowLabel(const IpAddr& source, const IpAddr& destination, const uint8_
   const uint32_t hash =
       SymmetricHash({source, wire::Load16(tcp)}, {destination, wire::Load16(tcp + 2)}) ^ seed;
   return (hash * 0x9e3779b1u) >> 12;
+}
+
+// Of a TCP packet that begins at its TCP header.
+uint32_t TextBytes(const packet::Packet* p) {
+  return p->pkt_len - uint32_t{packet::Data(p)[12]} / 16 * 4;
 }
 
 }  // namespace
@@ -67,14 +73,32 @@ bool Ip::Impl::Describe(packet::Packet* packet, PortState* port, Inbound* in) {
 }
 
 void Ip::Impl::Forward(const Segment& segment, Instant now) {
+  if (segment.parts > 1 && !TakesWhole(segment)) {
+    unmerged_.clear();
+    Unmerge(segment, &unmerged_);
+    for (const Segment& part : unmerged_) Forward(part, now);
+    return;
+  }
   ++counters.segments_returned;
   packet::Packet* packet = segment.packet;
   packet::Prepend(packet, segment.ip_header_bytes);
+  if (segment.parts > 1) MarkSuperFrame(packet, segment.part_bytes);
   PortState* port = FindPort(segment.port);
   if (port == nullptr) return Drop(packet, &IpCounters::drop_port_gone);
   Inbound in;
   if (!Describe(packet, port, &in)) return Drop(packet, &IpCounters::drop_ip_header_length);
   RoutePacket(in, now);
+}
+
+// Whether the port it leaves by takes the merged packet as a super-frame.
+bool Ip::Impl::TakesWhole(const Segment& segment) {
+  const RouteEntry route = routes_.Find(segment.destination.ip);
+  if (route.kind != RouteEntry::Kind::kForward) return false;
+  const PortOptions& o = FindPort(route.port)->options;
+  const uint32_t ip_bytes = segment.ip_header_bytes + segment.packet->pkt_len;
+  const uint32_t headers = ip_bytes - TextBytes(segment.packet);
+  return o.tx_checksum && o.tx_segmentation && headers + segment.part_bytes <= o.mtu &&
+         wire::kEthernetBytes + ip_bytes <= o.super_frame_bytes_max;
 }
 
 // RFC 1812 5.2.1.2 and RFC 4443: route, hop limit, MTU, then out.

@@ -188,6 +188,7 @@ class Ip::Impl {
   void SendOwn(packet::Packet* packet, const IpAddr& destination, PortState* port, Instant now);
   enum class Fit : uint8_t { kFits, kFragment, kDropped };
   Fit FitMtu(const Inbound& in, const PortState& egress, Instant now);
+  bool TakesWhole(const Segment& segment);
   bool PrepareSuperFrame(Inbound& in);
   void ToTransmitFlags(const Inbound& in);
   void TellTooBig(packet::Packet* packet, const IpAddr& source, const IpAddr& destination,
@@ -237,6 +238,7 @@ class Ip::Impl {
   std::vector<Route> configured_routes_;
   mutable RouteTable routes_;  // the cache inside changes by looking
   Neighbours neighbours_;
+  std::vector<Segment> unmerged_;  // scratch of Forward
   Reassembly reassembly_;
   uint16_t ipv4_id_;
   uint32_t flow_seed_;

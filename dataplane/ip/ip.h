@@ -55,6 +55,11 @@ struct Segment {
   uint8_t ecn = 0;                // the IP ECN field, RFC 3168
   bool checksum_trusted = false;  // the port vouches for the checksum: it is right, or partial
   bool for_us = false;            // the destination is an address of the plane itself
+  // Of several packets' worth: how many merge.h made it of, the text of each but the last (a port's
+  // super-frame has that too), and how many pieces of the chain are the first's.
+  uint16_t parts = 1;
+  uint16_t part_bytes = 0;
+  uint16_t first_pieces = 0;
 };
 
 // An ICMP error about a TCP connection (RFC 5461) or a datagram: the quoted packet's addresses, as

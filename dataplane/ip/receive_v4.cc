@@ -35,6 +35,9 @@ bool HasSourceRoute(const uint8_t* options, size_t n) {
   return false;
 }
 
+// Of a super-frame.
+uint16_t PartBytes(const packet::Packet* p) { return SuperFrame(p) ? p->tso_segsz : 0; }
+
 }  // namespace
 
 void Ip::Impl::ReceiveV4(Inbound& in, Instant now, std::vector<Segment>* segments) {
@@ -158,7 +161,8 @@ void Ip::Impl::ToSegment(const Inbound& in, bool local, std::vector<Segment>* se
               .ip_header_bytes = in.l3_bytes,
               .ecn = in.ecn,
               .checksum_trusted = checksum == RTE_MBUF_F_RX_L4_CKSUM_GOOD,
-              .for_us = local});
+              .for_us = local,
+              .part_bytes = PartBytes(in.packet)});
 }
 
 }  // namespace meltemi::ip

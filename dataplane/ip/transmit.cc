@@ -1,9 +1,7 @@
 // The last steps before a port's queue: the link header, and in software what the port cannot do
 // itself: checksums, and cutting super-frames.
-#include <algorithm>
-
-#include "dataplane/ip/chain_reader.h"
 #include "dataplane/ip/impl.h"
+#include "dataplane/ip/segmenter.h"
 #include "dataplane/wire/bytes.h"
 #include "dataplane/wire/checksum.h"
 #include "dataplane/wire/transport.h"
@@ -13,40 +11,6 @@ namespace meltemi::ip {
 namespace {
 
 constexpr uint64_t kSegment = RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG;
-
-// With the addresses in the IP header at `ip`.
-uint16_t PseudoSum(const uint8_t* ip, uint8_t protocol, uint32_t l4_bytes) {
-  const bool v4 = ip[0] >> 4 == 4;
-  const IpAddr source = v4 ? IpAddr::V4(ip + 12) : IpAddr::V6(ip + 8);
-  const IpAddr destination = v4 ? IpAddr::V4(ip + 16) : IpAddr::V6(ip + 24);
-  return wire::PseudoHeaderSum(source, destination, protocol, l4_bytes);
-}
-
-// Makes the copied headers of a super-frame those of its part `index`, with `n` payload bytes at
-// `offset` of it. The L4 checksum field gets the pseudo-header sum.
-void FixHeaders(uint8_t* frame, const packet::Packet* super, uint32_t index, uint32_t offset,
-                uint32_t n, bool last) {
-  uint8_t* ip = frame + super->l2_len;
-  uint8_t* l4 = ip + super->l3_len;
-  const uint32_t l4_bytes = super->l4_len + n;
-  if (ip[0] >> 4 == 4) {
-    wire::Store16(ip + 2, static_cast<uint16_t>(super->l3_len + l4_bytes));
-    wire::Store16(ip + 4, static_cast<uint16_t>(wire::Load16(ip + 4) + index));
-    wire::Store16(ip + 10, 0);
-    wire::Store16(ip + 10, static_cast<uint16_t>(~wire::SumBytes(ip, super->l3_len)));
-  } else {
-    wire::Store16(ip + 4, static_cast<uint16_t>(super->l3_len - wire::kIpv6Bytes + l4_bytes));
-  }
-  if ((super->ol_flags & RTE_MBUF_F_TX_UDP_SEG) != 0) {
-    wire::Store16(l4 + 4, static_cast<uint16_t>(l4_bytes));
-    wire::Store16(l4 + wire::kUdpChecksumOffset, PseudoSum(ip, wire::kProtoUdp, l4_bytes));
-    return;
-  }
-  wire::Store32(l4 + 4, wire::Load32(l4 + 4) + offset);
-  if (index > 0) l4[13] &= static_cast<uint8_t>(~wire::kTcpCwr);  // RFC 3168 6.1.2: once
-  if (!last) l4[13] &= static_cast<uint8_t>(~(wire::kTcpFin | wire::kTcpPsh));
-  wire::Store16(l4 + wire::kTcpChecksumOffset, PseudoSum(ip, wire::kProtoTcp, l4_bytes));
-}
 
 }  // namespace
 
@@ -85,42 +49,21 @@ void Ip::Impl::TransmitSuperFrame(packet::Packet* frame, PortState& port) {
   port.tx.push_back(frame);
 }
 
-// Software GSO: every part is a linear copy. All parts go, or none.
+// Software GSO. All parts go, or none.
 void Ip::Impl::Cut(packet::Packet* frame, PortState& port) {
-  const auto header_bytes = static_cast<uint32_t>(frame->l2_len + frame->l3_len + frame->l4_len);
-  CHECK(frame->tso_segsz != 0 && frame->data_len >= header_bytes);
-  const uint32_t payload = frame->pkt_len - header_bytes;
-  const uint32_t size = frame->tso_segsz;
-  const uint32_t count = std::max(1u, (payload + size - 1) / size);
-  if (header_bytes + size > packet::kLargeRoom - packet::kHeadroom) {
-    return Drop(frame, &IpCounters::drop_super_frame);
-  }
-  if (!TxRoom(frame, port, count)) return;
+  Segmenter segmenter(frame, pool_);
+  if (segmenter.count() == 0) return Drop(frame, &IpCounters::drop_super_frame);
+  if (!TxRoom(frame, port, segmenter.count())) return;
   const size_t before = port.tx.size();
-  ChainReader reader(frame);
-  reader.Skip(header_bytes);
-  uint32_t offset = 0;
-  for (uint32_t index = 0; index < count; ++index) {
-    const uint32_t n = std::min(size, payload - offset);
-    const bool small = header_bytes + n <= packet::kSmallRoom - packet::kHeadroom;
-    packet::Packet* part = pool_->Alloc(small ? packet::kSmall : packet::kLarge);
+  for (uint32_t i = 0; i < segmenter.count(); ++i) {
+    packet::Packet* part = segmenter.Next();
     if (part == nullptr) {
-      for (size_t i = before; i < port.tx.size(); ++i) pool_->Free(port.tx[i]);
+      for (size_t k = before; k < port.tx.size(); ++k) pool_->Free(port.tx[k]);
       port.tx.resize(before);
       return Drop(frame, &IpCounters::drop_no_memory);
     }
-    uint8_t* p = packet::Append(part, static_cast<uint16_t>(header_bytes + n));
-    std::memcpy(p, packet::Data(frame), header_bytes);
-    reader.Copy(p + header_bytes, n);
-    FixHeaders(p, frame, index, offset, n, index + 1 == count);
-    part->l2_len = frame->l2_len;
-    part->l3_len = frame->l3_len;
-    part->l4_len = frame->l4_len;
-    part->ol_flags |=
-        frame->ol_flags & (RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6 | RTE_MBUF_F_TX_L4_MASK);
     if (!port.options.tx_checksum) CompleteChecksum(part);
     port.tx.push_back(part);
-    offset += n;
   }
   ++counters.transmitted;
   ++counters.super_frames_cut;

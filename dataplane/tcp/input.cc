@@ -213,8 +213,8 @@ Verdict Tcp::Impl::TakeText(Conn& c, Segment& s, Instant now) {
   }
   if (c.ecn) NoteEcn(c, s);
   if (RefuseText(c)) return Verdict::kDone;
-  c.rcv_mss =
-      std::max<uint16_t>(c.rcv_mss, static_cast<uint16_t>(std::min<uint32_t>(s.text_bytes, c.mss)));
+  const uint32_t full = s.part_bytes != 0 ? s.part_bytes : s.text_bytes;
+  c.rcv_mss = std::max<uint16_t>(c.rcv_mss, static_cast<uint16_t>(std::min<uint32_t>(full, c.mss)));
   Chain bytes;
   pool_->TakePayload(s.packet, s.text_offset, s.text_bytes, &bytes);
   s.packet = nullptr;

@@ -28,7 +28,7 @@ void PrefetchLines(const Conn* c) {
 }  // namespace
 
 bool Tcp::Impl::Parse(const SegmentIn& in, Segment* segment) {
-  ++counters_.segments_in;
+  counters_.segments_in += in.parts;
   switch (ParseSegment(in.packet, in.source, in.destination, segment)) {
     case ParseResult::kBadHeader:
       ++counters_.drop_header;
@@ -41,6 +41,7 @@ bool Tcp::Impl::Parse(const SegmentIn& in, Segment* segment) {
       break;
   }
   segment->ecn = in.ecn;
+  segment->part_bytes = in.part_bytes;
   if (!in.checksum_trusted && !ChecksumOk(in.packet, in.source.ip, in.destination.ip)) {
     ++counters_.drop_checksum;
     pool_->Free(in.packet);

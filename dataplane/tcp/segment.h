@@ -34,6 +34,7 @@ struct Segment {
   uint8_t ecn = 0;
   uint32_t text_offset = 0;  // of the payload in the packet
   uint32_t text_bytes = 0;
+  uint16_t part_bytes = 0;  // SegmentIn's
   Options options;
 
   bool has(uint8_t flag) const { return (flags & flag) != 0; }

@@ -50,7 +50,9 @@ struct SegmentIn {
   SockAddr source, destination;
   uint8_t ecn = 0;
   bool checksum_trusted = false;
-  uint32_t tag = 0;  // the caller's, given back with unmatched segments
+  uint16_t parts = 1;       // packets it came in, as far as they were counted
+  uint16_t part_bytes = 0;  // text of each but the last when it was more than one; 0: one
+  uint32_t tag = 0;         // the caller's, given back with unmatched segments
 };
 
 // The path a connection takes, as IP told the caller.

@@ -1,6 +1,7 @@
 // The worker's mail: from the control thread, and between workers.
 #include <utility>
 
+#include "dataplane/ip/merge.h"
 #include "dataplane/worker/worker.h"
 #include "l7/base/limits.h"
 
@@ -74,6 +75,7 @@ void Worker::Steer(Instant now) {
     if (!ip_.datagrams().empty()) HandOverDatagrams();
     TakePeerMail(now);
   }
+  counters_.segments_merged += ip::Merge(&segments_);
   tcp_in_.clear();
   for (uint32_t i = 0; i < segments_.size(); ++i) {
     const ip::Segment& s = segments_[i];
@@ -82,6 +84,8 @@ void Worker::Steer(Instant now) {
                        .destination = s.destination,
                        .ecn = s.ecn,
                        .checksum_trusted = s.checksum_trusted,
+                       .parts = s.parts,
+                       .part_bytes = s.part_bytes,
                        .tag = i});
   }
 }

@@ -34,6 +34,9 @@ inline constexpr int kIcmpErrorsPerSecond = 100;  // per worker, RFC 1812 4.3.2.
 inline constexpr uint32_t kRouteCountMax = 65'536;
 inline constexpr size_t kPortTxQueuePackets = 4096;  // waiting for a port, then dropped
 inline constexpr int kSuperFrameSegmentsMax = 256;   // packets one super-frame may be cut into
+inline constexpr int kMergeRunsMax = 8;              // connections merged at a time, in one burst
+inline constexpr uint32_t kMergeBytesMin = 256;      // TCP packets below it only end a run
+inline constexpr int kMergePiecesMax = 40;           // of a merged packet: ixgbe sends no more
 inline constexpr int kFragmentsMadeMax = 64;         // one packet is cut into; 1472 x 64 > 64 KB
 // Fragments for the plane that wait for the rest, per worker; bytes are of packet memory.
 inline constexpr uint32_t kReassemblyDatagramsMax = 512;

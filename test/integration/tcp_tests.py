@@ -2,6 +2,7 @@
 short ones. Losses are dropped by nftables at the client's device, both ways, and the
 kernel's routing is measured beside the plane's."""
 import contextlib
+import dataclasses
 import json
 import os
 import re
@@ -26,6 +27,8 @@ TOPOLOGY = topo.Topology(
               topo.Service("iperf", 21, port=5201, port_name="tcp-iperf")),
     workers=2,
 )
+# The same with a link that has no offloads between the nodes.
+PLAIN_LINK = dataclasses.replace(TOPOLOGY, uplink_socket=f"/run/meltemi-dev/{PREFIX}uplink.sock")
 NODE = topo.NODE_A  # the one that ends the clients' connections
 
 
@@ -121,8 +124,9 @@ def iperf(mesh, family, streams, direction, seconds):
     return report["end"]["sum_received"]["bits_per_second"] / 1e6
 
 
-def transfer(mesh, family, direction, size):
-    with Client(mesh, "transfer", address("tcp-peer", family), PORT, direction, size) as client:
+def transfer(mesh, family, direction, size, to=None):
+    to = to or address("tcp-peer", family)
+    with Client(mesh, "transfer", to, PORT, direction, size) as client:
         heard = client.hear()
     expect(heard["whole"], f"{size} bytes {direction}: not what was sent")
     return heard
@@ -228,6 +232,50 @@ def hundred_thousand_short_connections(mesh):
     return f"{SHORT / seconds:.0f}/s, {more} KB more afterwards"
 
 
+def _counter(mesh, name):
+    """Of both planes together."""
+    return sum(measure.prometheus(mesh.admin(node, "/stats/prometheus")).get(name, 0)
+               for node in mesh.topology.nodes)
+
+
+def super_frames_over_a_plain_link(mesh):
+    """Pods send 64 KB at once, the link takes packets of its MTU: cut on one side, merged on the
+    other. TCP to a service, which the planes end, and to a pod, which they route; UDP."""
+    wait_for_peers(mesh)
+    pod = mesh.topology.pod("peer-0")
+    for family, to in (("4", pod.v4), ("6", pod.v6)):
+        for direction in ("up", "down"):
+            transfer(mesh, family, direction, 20_000_000)
+            before = [_counter(mesh, f"meltemi_ip_{name}_total")
+                      for name in ("super_frames_cut", "forwarded")]
+            transfer(mesh, family, direction, 20_000_000, to)
+            cut, forwarded = (_counter(mesh, f"meltemi_ip_{name}_total") - value
+                              for name, value in zip(("super_frames_cut", "forwarded"), before))
+            expect(forwarded > 300, f"to {to}: {forwarded:.0f} packets were routed")
+            expect(cut > 100, f"to {to} {direction}: {cut:.0f} super-frames were cut")
+        _datagrams(mesh, pod, to)
+    merged = _counter(mesh, "meltemi_worker_segments_merged_total")
+    expect(merged > 1000, f"{merged:.0f} packets were merged")
+    return f"{merged:.0f} packets merged"
+
+
+def _datagrams(mesh, pod, to, count=1000):
+    before = _counter(mesh, "meltemi_ip_super_frames_cut_total")
+    program = ["/usr/bin/python3", "-B", f"{HERE}/datagrams.py"]
+    receiver = subprocess.Popen(
+        mesh.in_pod(pod.name, [*program, "receive", to, "9999", str(count)]),
+        stdout=subprocess.PIPE, text=True)
+    try:
+        expect_equal("ready\n", receiver.stdout.readline(), "the receiver's first word")
+        mesh.run_in_pod("client", [*program, "send", to, "9999", str(count)])
+        expect_equal(f"{count}\n", receiver.stdout.readline(), f"datagrams that came whole to {to}")
+    finally:
+        receiver.kill()
+        receiver.communicate()
+    cut = _counter(mesh, "meltemi_ip_super_frames_cut_total") - before
+    expect(cut >= count / 10, f"{cut:.0f} super-frames of UDP were cut")
+
+
 def matrix(mesh):
     """Lines of the whole table: every family, direction, loss and number of streams."""
     wait_for_peers(mesh)
@@ -262,4 +310,6 @@ TESTS = (iperf3_streams_and_losses, losses_never_silence_longer_than_the_kernel,
 
 def tests():
     """[(name, function of mesh, topology)]"""
-    return [(f"opaque_{test.__name__}", test, TOPOLOGY) for test in TESTS]
+    return ([(f"opaque_{test.__name__}", test, TOPOLOGY) for test in TESTS] +
+            [(super_frames_over_a_plain_link.__name__, super_frames_over_a_plain_link,
+              PLAIN_LINK)])

@@ -70,6 +70,24 @@ TEST(Sim, EveryRequestIsAnsweredOnceWithTheRightBytes) {
   ExpectEverySegmentCameHome(world);
 }
 
+// The uplink is a NIC without offloads; turns take as long as 30 of its packets, so these come in
+// bursts. What is damaged, lost or overtaken is merged no more than it must be.
+TEST(Sim, BurstsOfAPlainNicAreMergedAndNothingIsWrong) {
+  WorldOptions o = Lossy(2, 1, 300);
+  o.plane.turn_time = Duration::Micros(40);
+  o.load.shape.fixed = Plan{.reply_bytes = 100'000};
+  World world(o);
+  ConfigMaker config;
+  world.plane().Publish(config.Make(OneCluster(world)));
+  ASSERT_TRUE(world.RunUntilClosed(kLimit));
+  ExpectAllAnswered(world);
+  EXPECT_GT(world.wire().counters().corrupted, 20u);
+  EXPECT_GT(world.plane().TcpTotals().drop_checksum, 20u);
+  EXPECT_GT(world.plane().WorkerTotals().segments_merged, 1000u);
+  ExpectNothingLeft(world);
+  ExpectEverySegmentCameHome(world);
+}
+
 uint64_t TraceOf(uint64_t seed) {
   World world(Lossy(2, seed, 1000));
   ConfigMaker config;
