@@ -286,6 +286,7 @@ ConnId Engine::Impl::OnAccept(const Accepted& accepted, Instant now) {
   conn.secure = accepted.secure;
   if (accepted.source != nullptr) {
     conn.source.Set(accepted.source->name + "." + accepted.source->ns);
+    conn.identity = IdentityOf(*accepted.source);
   }
   if (http) {
     const config::HttpManager& manager = ManagerOf(conn);
@@ -415,6 +416,7 @@ void Engine::Impl::OnConnectFailed(ConnId id, ConnectError error, Instant now) {
   const Conn::Kind kind = up->kind;
   const ConnId peer = up->peer;
   const ExchangeId exchange = up->exchange;
+  const uint32_t owner = up->identity;
   cluster::Cluster* cluster = up->cluster;
   cluster::Host* host = up->host;
   ForgetConn(*up);
@@ -423,7 +425,7 @@ void Engine::Impl::OnConnectFailed(ConnId id, ConnectError error, Instant now) {
     return TcpConnectFailed(peer, error, now);
   }
   if (kind == Conn::Kind::kHttp2Up) {
-    CarrierFailed(host, FailureOf(error), now);
+    CarrierFailed(host, owner, FailureOf(error), now);
     return ServeWaiter(cluster, host, now);
   }
   if (Exchange* x = exchanges_.Find(exchange)) {
