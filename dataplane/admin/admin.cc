@@ -71,9 +71,10 @@ void AddTables(const worker::StatsReport& report, std::vector<Sample>* out) {
 void AddTlsContexts(const std::vector<agent::TlsContextStatus>& contexts,
                     std::vector<Sample>* out) {
   for (const agent::TlsContextStatus& c : contexts) {
-    const std::string labels =
+    std::string labels =
         Cat(telemetry::Label("id", Cat(c.id)), ",",
             telemetry::Label("role", c.role == config::TlsRole::kServer ? "server" : "client"));
+    if (!c.source.empty()) AppendTo(&labels, ",", telemetry::Label("identity", c.source));
     const auto add = [&](const char* name, double value) {
       out->push_back({.name = name,
                       .labels = labels,

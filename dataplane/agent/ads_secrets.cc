@@ -8,7 +8,7 @@ namespace meltemi::agent {
 using envoy::extensions::transport_sockets::tls::v3::Secret;
 
 bool IsOwnSecret(const std::string& name) {
-  return name.starts_with("spiffe://") || name == kOwnRoots;
+  return name.starts_with("spiffe://") || name == kOwnRoots || name == config::kSourceSecret;
 }
 
 absl::Status AdsState::CheckSecret(const Secret& secret) const {

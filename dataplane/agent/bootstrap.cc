@@ -308,6 +308,10 @@ void FillMetadata(Bootstrap* b) {
   }
 }
 
+std::string IdentityOf(const config::Workload& workload, const CaConfig& ca) {
+  return Cat("spiffe://", ca.trust_domain, "/ns/", workload.ns, "/sa/", workload.service_account);
+}
+
 }  // namespace
 
 std::string NodeIdentity(const CaConfig& ca) {
@@ -319,8 +323,7 @@ std::string NodeIdentity(const CaConfig& ca) {
 std::set<std::string> LocalIdentities(const Bootstrap& bootstrap, const CaConfig& ca) {
   std::set<std::string> out;
   for (const WorkloadConfig& w : bootstrap.workloads) {
-    out.insert(Cat("spiffe://", ca.trust_domain, "/ns/", w.workload.ns, "/sa/",
-                   w.workload.service_account));
+    out.insert(IdentityOf(w.workload, ca));
   }
   return out;
 }
@@ -365,6 +368,9 @@ absl::StatusOr<Bootstrap> ParseBootstrap(std::string_view text, std::string_view
   if (error.ok()) error = CheckBounds(b);
   if (!error.ok()) return absl::InvalidArgumentError(Cat(file, ": ", error.message()));
   FillMetadata(&b);
+  if (b.ca.has_value()) {
+    for (WorkloadConfig& w : b.workloads) w.workload.identity = IdentityOf(w.workload, *b.ca);
+  }
   b.json = YamlToRedactedJson(root);
   return b;
 }

@@ -92,16 +92,31 @@ bool TlsContexts::Material::operator==(const Material& other) const {
                     other.certificates.end(), SameCertificate);
 }
 
-void TlsContexts::SetSettings(const std::vector<TlsSettings>& settings) {
-  std::map<uint32_t, Entry> next;
-  for (const TlsSettings& s : settings) {
-    const auto known = entries_.find(s.stable_id);
+void TlsContexts::SetSettings(const std::vector<TlsSettings>& settings) { settings_ = settings; }
+
+// Settings and identities come and go; what stays keeps its context.
+void TlsContexts::ChooseEntries() {
+  std::vector<std::string> identities;
+  for (const auto& [name, secret] : secrets_) {
+    if (name.starts_with("spiffe://") && secret.certificate.has_value()) identities.push_back(name);
+  }
+  std::map<std::pair<uint32_t, std::string>, Entry> next;
+  const auto take = [&](const TlsSettings& s, const std::string& source) {
+    const auto known = entries_.find({s.stable_id, source});
+    Entry& entry = next[{s.stable_id, source}];
     if (known != entries_.end()) {
-      next.emplace(s.stable_id, std::move(known->second));
-    } else {
-      next[s.stable_id].settings = s;
-      changed_ = true;
+      entry = std::move(known->second);
+      return;
     }
+    entry.settings = s;
+    if (!source.empty()) entry.settings.certificate_secrets = {source};
+    changed_ = true;
+  };
+  for (const TlsSettings& s : settings_) {
+    // Without identities the entry says what it waits for.
+    if (!s.by_source() || identities.empty()) take(s, "");
+    if (!s.by_source()) continue;
+    for (const std::string& identity : identities) take(s, identity);
   }
   changed_ |= next.size() != entries_.size();
   entries_ = std::move(next);
@@ -189,12 +204,14 @@ bool TlsContexts::UpdateEntry(Entry* entry) {
 }
 
 tls::ContextTableRef TlsContexts::Update() {
-  for (auto& [id, entry] : entries_) changed_ |= UpdateEntry(&entry);
+  ChooseEntries();
+  for (auto& [key, entry] : entries_) changed_ |= UpdateEntry(&entry);
   if (!std::exchange(changed_, false)) return nullptr;
   std::vector<tls::ContextEntry> ready;
-  for (const auto& [id, entry] : entries_) {
+  for (const auto& [key, entry] : entries_) {
     if (entry.context == nullptr) continue;
-    ready.push_back({.id = id,
+    ready.push_back({.id = key.first,
+                     .source = key.second,
                      .context = entry.context,
                      .sni = entry.settings.sni,
                      .alpn = !entry.settings.alpn.empty()});
@@ -204,8 +221,11 @@ tls::ContextTableRef TlsContexts::Update() {
 
 std::vector<TlsContextStatus> TlsContexts::Status() const {
   std::vector<TlsContextStatus> all;
-  for (const auto& [id, entry] : entries_) {
-    TlsContextStatus s{.id = id, .role = entry.settings.role, .ready = entry.context != nullptr};
+  for (const auto& [key, entry] : entries_) {
+    TlsContextStatus s{.id = key.first,
+                       .source = key.second,
+                       .role = entry.settings.role,
+                       .ready = entry.context != nullptr};
     if (s.ready) s.not_after = tls::NotAfter(*entry.context);
     for (const std::string& name : entry.settings.certificate_secrets) {
       AppendTo(&s.secrets, s.secrets.empty() ? "" : " ", name);

@@ -3,6 +3,9 @@
 // its listeners and clusters wait for it; one that changes for the worse (a broken certificate, a
 // key that does not fit, a file that is gone) leaves the old context in force and says why.
 //
+// Settings that leave the certificate to the connection (TlsSettings::by_source) have one context
+// for each identity among the secrets: "spiffe://...".
+//
 // Owns: settings, secrets and contexts. Must not know: ADS, threads, files' watching. Thread: the
 // agent's. Bounds: the configuration's own; files are at most kSecretFileBytesMax.
 #ifndef MELTEMI_DATAPLANE_AGENT_TLS_CONTEXTS_H_
@@ -12,6 +15,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -26,6 +30,7 @@ using TlsSecrets = std::map<std::string, config::TlsSecret>;
 
 struct TlsContextStatus {
   uint32_t id = 0;
+  std::string source;  // as in tls::ContextEntry
   config::TlsRole role = config::TlsRole::kServer;
   bool ready = false;
   int64_t not_after = 0;  // seconds since 1970, of its own certificates; 0: has none
@@ -71,10 +76,12 @@ class TlsContexts {
   absl::StatusOr<tls::Certificate> CertificateOf(const config::TlsCertificateSource& source) const;
   absl::StatusOr<Material> Gather(const config::TlsSettings& settings) const;
   bool UpdateEntry(Entry* entry);
+  void ChooseEntries();
   void Fail(const absl::Status& why, Entry* entry);
 
   const ReadFile read_;
-  std::map<uint32_t, Entry> entries_;
+  std::vector<config::TlsSettings> settings_;
+  std::map<std::pair<uint32_t, std::string>, Entry> entries_;  // by id and source
   TlsSecrets secrets_;
   bool changed_ = true;  // the first table is one even if it is empty
   uint64_t failures_ = 0;

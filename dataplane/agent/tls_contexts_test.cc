@@ -124,6 +124,38 @@ TEST_F(TlsContextsTest, SettingsThatAreGoneAreForgotten) {
   EXPECT_TRUE(contexts_.Status().empty());
 }
 
+// Goal: settings that leave the certificate to the connection have a context per identity of this
+// node, which come and go with the identities. Method: secrets in the test's hands.
+TEST_F(TlsContextsTest, EachIdentityHasItsContext) {
+  TlsSettings s = ClientWithSecrets();
+  s.certificate_secrets = {"source"};
+  contexts_.SetSettings({s});
+  EXPECT_EQ(contexts_.Update()->size(), 0u);
+  EXPECT_EQ(contexts_.Status().front().error, "secret \"source\" has not come");
+  TlsSecrets secrets;
+  secrets["roots"].trusted_ca.text = root_.pem();
+  const auto add = [&](const std::string& name) {
+    const tls::Certificate leaf = root_.IssueSpiffe(name);
+    secrets["spiffe://mesh/" + name].certificate = {.chain = {.text = leaf.chain_pem},
+                                                    .key = {.text = leaf.key_pem}};
+    contexts_.SetSecrets(secrets);
+  };
+  add("a");
+  const tls::ContextTableRef one = contexts_.Update();
+  ASSERT_NE(one, nullptr);
+  EXPECT_EQ(one->Find(2), nullptr);
+  ASSERT_NE(one->Find(2, "spiffe://mesh/a"), nullptr);
+  add("b");
+  const tls::ContextTableRef two = contexts_.Update();
+  ASSERT_NE(two, nullptr);
+  ASSERT_NE(two->Find(2, "spiffe://mesh/b"), nullptr);
+  EXPECT_EQ(two->Find(2, "spiffe://mesh/a")->context, one->Find(2, "spiffe://mesh/a")->context);
+  EXPECT_EQ(two->Find(2, "spiffe://mesh/c"), nullptr);
+  secrets.erase("spiffe://mesh/a");
+  contexts_.SetSecrets(secrets);
+  EXPECT_EQ(contexts_.Update()->Find(2, "spiffe://mesh/a"), nullptr);
+}
+
 // Goal: what is inline and unusable is an error of the configuration, with the place.
 TEST(CheckInlineTls, RefusesWhatNoContextCanBeMadeOf) {
   TlsSettings s;

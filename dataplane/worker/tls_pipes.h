@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <deque>
+#include <string_view>
 
 #include "dataplane/tls/tls.h"
 #include "dataplane/worker/pipes.h"
@@ -36,6 +37,14 @@ struct Sniff {
   Chain bytes;
 };
 
+// Two bytes where a pipe has room for no more: two protocols of one tag are one to a connection
+// whose configuration changes during its handshake.
+inline uint16_t ProtocolTag(std::string_view protocol) {
+  uint32_t hash = 2166136261u;  // FNV-1a
+  for (const char c : protocol) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
+  return static_cast<uint16_t>((hash >> 16) | 1);
+}
+
 struct TlsPipe {
   tls::TlsId tls;
   TcpId tcp;
@@ -43,6 +52,8 @@ struct TlsPipe {
   uint32_t settings = 0;     // config::TlsSettings::stable_id that it began with
   bool established = false;  // the handshake is done
   bool tcp_connected = false;
+  // ProtocolTag of its ALPN: what its filter chain was chosen by, else the first. 0: it had none.
+  uint16_t protocol = 0;
   Chain early;            // to be sent when TCP is connected
   Chain plain;            // of L7, to be sealed in this turn
   uint64_t unopened = 0;  // ciphertext that TCP's window still counts

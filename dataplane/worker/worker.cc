@@ -358,7 +358,12 @@ void Worker::Connect(const engine::Action& action, Instant now) {
     ++counters_.connect_no_port;
     return engine_.OnConnectFailed(action.conn, engine::ConnectError::kNoResources, now);
   }
-  if (action.tls != config::kNoTls) return ConnectTls(action, tcp, now);
+  // The mesh's own, to a pod of this node: its port is its identity, and nothing leaves the
+  // process.
+  const bool local =
+      !action.source.empty() && ports_.FindByPodAddress(action.address.ip) != nullptr;
+  counters_.tls_local += local;
+  if (action.tls != config::kNoTls && !local) return ConnectTls(action, tcp, now);
   pipes_.Join(action.conn, tcp);
 }
 

@@ -123,7 +123,7 @@ class Worker {
   uint64_t BeginSniff(TcpId tcp, Instant now);
   void OnSniffTcpEvent(tcp::TcpEvent& event, Instant now);
   void OnSniffTimer(Timer& timer, Instant now);
-  void EndSniff(SniffId id, config::Transport transport, std::string_view sni, Instant now);
+  void EndSniff(SniffId id, const config::Heard& heard, Instant now);
   Chain ForgetSniff(SniffId id);
 
   // worker_udp.cc
@@ -140,7 +140,7 @@ class Worker {
   // worker_tls.cc
   void TakeTlsContexts();
   void PollTls(Instant now);
-  const tls::ContextEntry* ContextOf(uint32_t settings) const;
+  const tls::ContextEntry* ContextOf(uint32_t settings, std::string_view source) const;
   uint64_t AcceptTls(TcpId tcp, uint32_t settings, Instant now);
   void ConnectTls(const engine::Action& action, TcpId tcp, Instant now);
   void OnTlsTcpEvent(tcp::TcpEvent& event, Instant now);

@@ -32,10 +32,12 @@ void Worker::OnSniffTcpEvent(tcp::TcpEvent& event, Instant now) {
         case tls::Peek::kNeedMore:
           return;
         case tls::Peek::kNotTls:
-          return EndSniff(id, config::Transport::kPlain, "", now);
+          return EndSniff(id, {.transport = config::Transport::kPlain}, now);
         case tls::Peek::kClientHello:
         case tls::Peek::kMalformed:
-          return EndSniff(id, config::Transport::kTls, hello.sni, now);
+          return EndSniff(
+              id, {.transport = config::Transport::kTls, .sni = hello.sni, .protocols = hello.alpn},
+              now);
       }
       return;
     }
@@ -63,13 +65,18 @@ void Worker::OnSniffTimer(Timer& timer, Instant now) {
   tcp_.Abort(tcp, now);
 }
 
-void Worker::EndSniff(SniffId id, config::Transport transport, std::string_view sni, Instant now) {
+void Worker::EndSniff(SniffId id, const config::Heard& heard, Instant now) {
   const TcpId tcp = sniffs_[id].tcp;
   Chain bytes = ForgetSniff(id);
   engine::Accepted accepted = AcceptedOf(tcp);
+  std::string_view protocol;
   if (accepted.listener != config::kNoIndex) {  // it may have gone since
-    accepted.listener = config::ChooseChain(snapshot_->listeners[accepted.listener],
-                                            accepted.listener, transport, sni);
+    const config::ChainChoice choice =
+        config::ChooseChain(snapshot_->listeners[accepted.listener], accepted.listener, heard);
+    accepted.listener = choice.listener;
+    // When the handshake is done the configuration may tell chains by it that did not before.
+    protocol = choice.protocol.empty() && !heard.protocols.empty() ? heard.protocols.front()
+                                                                   : choice.protocol;
   }
   if (accepted.listener == config::kNoIndex) {
     ++counters_.no_filter_chain;
@@ -78,6 +85,9 @@ void Worker::EndSniff(SniffId id, config::Transport transport, std::string_view 
   }
   const uint64_t cookie = Begin(tcp, accepted, now);
   if (cookie == 0) return;
+  if (!protocol.empty() && (cookie & kTlsCookie) != 0) {
+    tls_pipes_.Find(tls::TlsId::FromBits(cookie & ~kTlsCookie))->protocol = ProtocolTag(protocol);
+  }
   SetTcpCookie(tcp, cookie);
   RunActions(now);
   tcp::TcpEvent event;

@@ -60,7 +60,7 @@ engine::ConnectError ConnectErrorOf(telemetry::TlsResult result) {
 
 // L7 hears of a client when its handshake is done.
 uint64_t Worker::AcceptTls(TcpId tcp, uint32_t settings, Instant now) {
-  const tls::ContextEntry* entry = ContextOf(settings);
+  const tls::ContextEntry* entry = ContextOf(settings, "");
   if (entry == nullptr) {
     ++counters_.tls_not_ready;
     tcp_.Abort(tcp, now);
@@ -76,7 +76,7 @@ uint64_t Worker::AcceptTls(TcpId tcp, uint32_t settings, Instant now) {
 
 // The ClientHello is made while the SYN is on its way.
 void Worker::ConnectTls(const engine::Action& action, TcpId tcp, Instant now) {
-  const tls::ContextEntry* entry = ContextOf(action.tls);
+  const tls::ContextEntry* entry = ContextOf(action.tls, action.source);
   tls::TlsId id;
   if (entry != nullptr) {
     tls::ConnectRequest request{.sni = entry->sni,
@@ -99,8 +99,9 @@ void Worker::ConnectTls(const engine::Action& action, TcpId tcp, Instant now) {
   tcp_.SetCookie(tcp, id.bits() | kTlsCookie);
 }
 
-const tls::ContextEntry* Worker::ContextOf(uint32_t settings) const {
-  return tls_ == nullptr || tls_contexts_ == nullptr ? nullptr : tls_contexts_->Find(settings);
+const tls::ContextEntry* Worker::ContextOf(uint32_t settings, std::string_view source) const {
+  return tls_ == nullptr || tls_contexts_ == nullptr ? nullptr
+                                                     : tls_contexts_->Find(settings, source);
 }
 
 void Worker::TakeTlsContexts() {
@@ -212,9 +213,19 @@ void Worker::OnHandshakeDone(const tls::TlsEvent& event, Instant now) {
 ConnId Worker::AdmitTls(const TlsPipe& pipe, const tls::HandshakeInfo& info, Instant now) {
   engine::Accepted accepted = AcceptedOf(pipe.tcp);
   if (accepted.listener == config::kNoIndex) return {};
+  const std::string sni = absl::AsciiStrToLower(info.sni);
+  const config::Listener& heard_by = snapshot_->listeners[accepted.listener];
+  std::span<const std::string> protocols;
+  for (const config::ListenerChain& chain : heard_by.chains) {
+    for (const std::string& p : chain.match.protocols) {
+      if (ProtocolTag(p) == pipe.protocol) protocols = {&p, 1};
+    }
+  }
   accepted.listener =
-      config::ChooseChain(snapshot_->listeners[accepted.listener], accepted.listener,
-                          config::Transport::kTls, absl::AsciiStrToLower(info.sni));
+      config::ChooseChain(
+          snapshot_->listeners[accepted.listener], accepted.listener,
+          {.transport = config::Transport::kTls, .sni = sni, .protocols = protocols})
+          .listener;
   if (accepted.listener == config::kNoIndex ||
       snapshot_->listeners[accepted.listener].tls != pipe.settings) {
     ++counters_.tls_settings_changed;

@@ -34,6 +34,7 @@ Cluster::Settings SettingsOf(const config::Cluster& config) {
           .requests_per_connection_max = config.requests_per_connection_max,
           .http2 = config.http2,
           .tls = config.tls,
+          .mesh_tls = config.mesh_tls,
           .breaker = config.breaker,
           .outlier = config.outlier};
 }
@@ -42,7 +43,7 @@ Cluster::Settings SettingsOf(const config::Cluster& config) {
 
 void Cluster::Update(const config::Cluster& config, Prng& prng, std::vector<ConnId>* closing) {
   // What waits for requests would carry them past the new settings.
-  if (settings_.tls != config.tls) {
+  if (settings_.tls != config.tls || settings_.mesh_tls != config.mesh_tls) {
     for (const std::unique_ptr<Host>& host : hosts_) CloseIdle(*host, closing);
   }
   settings_ = SettingsOf(config);
@@ -71,6 +72,8 @@ void Cluster::Update(const config::Cluster& config, Prng& prng, std::vector<Conn
       slot = std::make_unique<Host>();
       changed = true;
     }
+    if (slot->mesh != endpoint.mesh) CloseIdle(*slot, closing);
+    slot->mesh = endpoint.mesh;
     slot->address = endpoint.address;
     slot->weight = std::max(endpoint.weight, 1u);
     slot->priority = endpoint.priority;

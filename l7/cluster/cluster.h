@@ -43,6 +43,7 @@ struct Host {
   config::Health health = config::Health::kHealthy;  // as configured
   HostOutlier outlier;                               // an ejected host counts as unhealthy
   std::string locality, workload;
+  bool mesh = false;             // of connections: Settings::mesh_tls where there is one
   bool removed = false;          // no longer in the configuration: drained, then freed
   uint32_t rq_active = 0;        // requests under way: the load that least-request compares
   uint32_t cx_active = 0;        // connections, those being opened included
@@ -78,7 +79,8 @@ class Cluster {
     Duration connect_timeout, idle_timeout;
     uint32_t requests_per_connection_max = 0;
     std::optional<config::Http2Options> http2;
-    uint32_t tls = config::kNoTls;
+    config::ClusterTls tls;
+    std::optional<config::ClusterTls> mesh_tls;  // of hosts in the mesh
     config::CircuitBreaker breaker;
     std::optional<config::OutlierDetection> outlier;
   };
@@ -108,6 +110,9 @@ class Cluster {
   bool Sweep();
 
   const Settings& settings() const { return settings_; }
+  const config::ClusterTls& TlsOf(const Host& host) const {
+    return host.mesh && settings_.mesh_tls.has_value() ? *settings_.mesh_tls : settings_.tls;
+  }
   bool removed() const { return removed_; }
   bool in_panic() const { return in_panic_; }
   const std::vector<std::unique_ptr<Host>>& hosts() const { return hosts_; }

@@ -44,19 +44,42 @@ TEST(ChooseChain, TakesTheMostSpecific) {
   };
   const Listener gateway = Gateway();
   for (const auto& row : kRows) {
-    EXPECT_EQ(ChooseChain(gateway, 0, row.transport, row.sni), row.want) << row.name;
+    EXPECT_EQ(ChooseChain(gateway, 0, {row.transport, row.sni, {}}).listener, row.want) << row.name;
   }
 }
 
 TEST(ChooseChain, FallsBackToTheDefaultChain) {
   Listener l = Gateway();
   l.chains.push_back({{.fallback = true}, 7});
-  EXPECT_EQ(ChooseChain(l, 0, Transport::kPlain, "only-tls.org"), 7u);
-  EXPECT_EQ(ChooseChain(l, 0, Transport::kTls, "a.example.com"), 2u);
+  EXPECT_EQ(ChooseChain(l, 0, {Transport::kPlain, "only-tls.org", {}}).listener, 7u);
+  EXPECT_EQ(ChooseChain(l, 0, {Transport::kTls, "a.example.com", {}}).listener, 2u);
 }
 
 TEST(ChooseChain, IsTheListenerItselfWithoutChains) {
-  EXPECT_EQ(ChooseChain(Listener{}, 9, Transport::kTls, "a"), 9u);
+  EXPECT_EQ(ChooseChain(Listener{}, 9, {Transport::kTls, "a", {}}).listener, 9u);
+}
+
+// Goal: a port that takes both tells the mesh's TLS by its ALPN; the workload's own TLS and plain
+// bytes go to other chains. Method: chains as of PERMISSIVE, a table of clients.
+TEST(ChooseChain, TellsTheMeshByItsProtocols) {
+  Listener l;
+  l.chains = {{{.transport = Transport::kTls, .protocols = {"istio", "istio-h2"}}, 1},
+              {{.transport = Transport::kTls}, 2},
+              {{.transport = Transport::kPlain}, 3}};
+  using Names = std::vector<std::string>;
+  const auto choose = [&l](Transport transport, const Names& protocols) {
+    return ChooseChain(l, 0, {transport, "", protocols});
+  };
+  EXPECT_EQ(choose(Transport::kTls, {"istio"}).listener, 1u);
+  const ChainChoice second = choose(Transport::kTls, {"h2", "istio-h2"});
+  EXPECT_EQ(second.listener, 1u);
+  EXPECT_EQ(second.protocol, "istio-h2");
+  EXPECT_EQ(choose(Transport::kTls, {"h2"}).listener, 2u);
+  EXPECT_EQ(choose(Transport::kTls, {}).listener, 2u);
+  EXPECT_EQ(choose(Transport::kTls, {}).protocol, "");
+  EXPECT_EQ(choose(Transport::kPlain, {}).listener, 3u);
+  l.chains.pop_back();  // STRICT
+  EXPECT_EQ(choose(Transport::kPlain, {}).listener, kNoIndex);
 }
 
 }  // namespace

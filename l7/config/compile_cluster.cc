@@ -233,6 +233,44 @@ absl::Status CompileHttpOptions(const CompileContext& context, const FromCluster
   return absl::OkStatus();
 }
 
+absl::StatusOr<ClusterTls> CompileClusterTls(CompileContext* context,
+                                             const envoy::config::core::v3::TransportSocket& from) {
+  ClusterTls to;
+  const auto id = CompileClientTls(context, from);
+  if (!id.ok()) return id.status();
+  to.settings = *id;
+  for (const TlsSettings& settings : context->snapshot->tls) {
+    if (settings.stable_id == to.settings) to.by_source = settings.by_source();
+  }
+  return to;
+}
+
+// As Istio writes them: one socket for endpoints with tlsMode "istio", and one for all others.
+absl::Status CompileSocketMatches(CompileContext* context, const FromCluster& from, Cluster* to) {
+  bool rest = false;
+  for (int i = 0; i < from.transport_socket_matches_size(); ++i) {
+    const auto& match = from.transport_socket_matches(i);
+    const std::string step = Indexed("transport_socket_matches", i);
+    const auto& fields = match.match().fields();
+    const auto mode = fields.find("tlsMode");
+    const bool mesh = fields.size() == 1 && mode != fields.end() &&
+                      mode->second.string_value() == "istio" && !to->mesh_tls.has_value();
+    if (rest || (!mesh && !fields.empty())) {
+      return Invalid(Cat(step, ".match"),
+                     "only {tlsMode: istio} is supported, and then {} for the rest, once each");
+    }
+    ASSIGN_OR_RETURN_AT(const ClusterTls tls, Cat(step, ".transport_socket"),
+                        CompileClusterTls(context, match.transport_socket()));
+    rest = !mesh;
+    if (mesh) {
+      to->mesh_tls = tls;
+    } else {
+      to->tls = tls;
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<Cluster> CompileCluster(CompileContext* context, const FromCluster& from) {
@@ -243,8 +281,9 @@ absl::StatusOr<Cluster> CompileCluster(CompileContext* context, const FromCluste
   to.stable_id = context->ids->Cluster(from.name());
   if (from.has_transport_socket()) {
     ASSIGN_OR_RETURN_AT(to.tls, "transport_socket",
-                        CompileClientTls(context, from.transport_socket()));
+                        CompileClusterTls(context, from.transport_socket()));
   }
+  RETURN_IF_ERROR(CompileSocketMatches(context, from, &to));
   RETURN_IF_ERROR(CompileDiscovery(from, &to));
   RETURN_IF_ERROR(CompileLbPolicy(from, &to));
   if (from.has_connect_timeout()) {

@@ -38,6 +38,13 @@ std::string WorkloadOf(const envoy::config::core::v3::Metadata& from) {
   return workload == istio->second.fields().end() ? "" : workload->second.string_value();
 }
 
+bool InMesh(const envoy::config::core::v3::Metadata& from) {
+  const auto match = from.filter_metadata().find("envoy.transport_socket_match");
+  if (match == from.filter_metadata().end()) return false;
+  const auto mode = match->second.fields().find("tlsMode");
+  return mode != match->second.fields().end() && mode->second.string_value() == "istio";
+}
+
 absl::Status CheckHost(const IpAddr& ip) {
   if (!ip.unspecified() && !ip.multicast()) return absl::OkStatus();
   return Invalid("endpoint.address.socket_address.address",
@@ -56,6 +63,7 @@ absl::StatusOr<Endpoint> CompileEndpoint(const FromEndpoint& from) {
   if (!health.ok()) return health.status();
   to.health = *health;
   to.workload = WorkloadOf(from.metadata());
+  to.mesh = InMesh(from.metadata());
   return to;
 }
 

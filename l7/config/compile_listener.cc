@@ -82,18 +82,31 @@ absl::StatusOr<ChainMatch> CompileMatch(const envoy::config::listener::v3::Filte
   } else if (!from.transport_protocol().empty()) {
     return Invalid("transport_protocol", "must be \"tls\" or \"raw_buffer\"");
   }
+  for (int i = 0; i < from.application_protocols_size(); ++i) {
+    const std::string& protocol = from.application_protocols(i);
+    if (protocol.empty() || protocol.size() > 255) {
+      return Invalid(Indexed("application_protocols", i), "must have 1 to 255 bytes");
+    }
+    to.protocols.push_back(protocol);
+  }
+  if (!to.protocols.empty() && to.transport != Transport::kTls) {
+    return Invalid("application_protocols", "only where transport_protocol is \"tls\"");
+  }
   return to;
+}
+
+// Both have one of the other's, or neither has any.
+bool Overlap(const std::vector<std::string>& a, const std::vector<std::string>& b) {
+  if (a.empty() || b.empty()) return a.empty() == b.empty();
+  return std::any_of(a.begin(), a.end(), [&b](const std::string& name) {
+    return std::find(b.begin(), b.end(), name) != b.end();
+  });
 }
 
 // Two chains that the same client could take with equal right.
 bool Clash(const ChainMatch& a, const ChainMatch& b) {
-  if (a.fallback != b.fallback || a.transport != b.transport) return false;
-  if (a.server_names.empty() || b.server_names.empty()) {
-    return a.server_names.empty() == b.server_names.empty();
-  }
-  return std::any_of(a.server_names.begin(), a.server_names.end(), [&b](const std::string& name) {
-    return std::find(b.server_names.begin(), b.server_names.end(), name) != b.server_names.end();
-  });
+  return a.fallback == b.fallback && a.transport == b.transport &&
+         Overlap(a.server_names, b.server_names) && Overlap(a.protocols, b.protocols);
 }
 
 // A name that the chain keeps when others come and go.
@@ -101,8 +114,9 @@ std::string NameOfChain(const FromChain& from, const ChainMatch& match) {
   if (match.fallback) return "default";
   if (!from.name().empty()) return from.name();
   std::string name(from.filter_chain_match().transport_protocol());
-  for (const std::string& server : match.server_names)
-    AppendTo(&name, name.empty() ? "" : ",", server);
+  for (const auto* names : {&match.server_names, &match.protocols}) {
+    for (const std::string& part : *names) AppendTo(&name, name.empty() ? "" : ",", part);
+  }
   return name;
 }
 

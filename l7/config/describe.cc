@@ -26,6 +26,7 @@ void DescribeEndpoint(const Endpoint& e, DescribeWriter* to) {
   if (e.priority != 0) AppendTo(&line, " priority ", e.priority);
   if (!e.locality.empty()) AppendTo(&line, " locality ", e.locality);
   if (!e.workload.empty()) AppendTo(&line, " workload ", e.workload);
+  if (e.mesh) line += " in the mesh";
   to->Line("endpoint ", line);
 }
 
@@ -67,7 +68,8 @@ void DescribeCluster(const Cluster& c, DescribeWriter* to) {
     to->Line("http2");
     DescribeHttp2(*c.http2, to);
   }
-  if (c.tls != kNoTls) to->Line("tls ", c.tls);
+  if (c.tls.settings != kNoTls) to->Line("tls ", c.tls.settings);
+  if (c.mesh_tls.has_value()) to->Line("tls in the mesh ", c.mesh_tls->settings);
   to->IfNot(fallback.breaker.connections_max, "connections_max", c.breaker.connections_max);
   to->IfNot(fallback.breaker.pending_max, "pending_max", c.breaker.pending_max);
   to->IfNot(fallback.breaker.requests_max, "requests_max", c.breaker.requests_max);
@@ -125,6 +127,7 @@ void DescribeListener(const Listener& l, const Snapshot& snapshot, DescribeWrite
   for (const ListenerChain& chain : l.chains) {
     std::string match;
     for (const std::string& name : chain.match.server_names) AppendTo(&match, " ", name);
+    for (const std::string& name : chain.match.protocols) AppendTo(&match, " ", name);
     if (chain.match.transport == Transport::kTls) match += " (tls)";
     if (chain.match.transport == Transport::kPlain) match += " (plain)";
     if (chain.match.fallback) match += " (nothing else)";

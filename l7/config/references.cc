@@ -55,10 +55,12 @@ void AddSecretNames(const envoy::extensions::transport_sockets::tls::v3::CommonT
 
 void AddSecretNames(const envoy::config::cluster::v3::Cluster& cluster,
                     std::set<std::string>* names) {
-  envoy::extensions::transport_sockets::tls::v3::UpstreamTlsContext tls;
-  if (cluster.transport_socket().typed_config().UnpackTo(&tls)) {
-    AddSecretNames(tls.common_tls_context(), names);
-  }
+  const auto add = [&](const envoy::config::core::v3::TransportSocket& socket) {
+    envoy::extensions::transport_sockets::tls::v3::UpstreamTlsContext tls;
+    if (socket.typed_config().UnpackTo(&tls)) AddSecretNames(tls.common_tls_context(), names);
+  };
+  add(cluster.transport_socket());
+  for (const auto& match : cluster.transport_socket_matches()) add(match.transport_socket());
 }
 
 void AddSecretNames(const Listener& listener, std::set<std::string>* names) {

@@ -30,25 +30,35 @@ uint32_t FindAddress(const absl::flat_hash_map<SockAddr, uint32_t>& table,
 
 }  // namespace
 
-uint32_t ChooseChain(const Listener& listener, uint32_t index, Transport transport,
-                     std::string_view sni) {
-  if (listener.chains.empty()) return index;
+ChainChoice ChooseChain(const Listener& listener, uint32_t index, const Heard& heard) {
+  if (listener.chains.empty()) return {.listener = index};
   size_t best = 1;
   uint32_t fallback = kNoIndex;
   for (const ListenerChain& chain : listener.chains) {
     if (chain.match.fallback) {
       fallback = chain.listener;
     } else {
-      best = std::max(best, NameRank(chain.match.server_names, sni));
+      best = std::max(best, NameRank(chain.match.server_names, heard.sni));
     }
   }
-  uint32_t any = kNoIndex;
+  const auto fits = [&](const ListenerChain& chain) {
+    return !chain.match.fallback && NameRank(chain.match.server_names, heard.sni) == best;
+  };
+  // Some chain names the transport: those for any are not looked at (Envoy's maps of maps).
+  Transport transport = Transport::kAny;
   for (const ListenerChain& chain : listener.chains) {
-    if (chain.match.fallback || NameRank(chain.match.server_names, sni) != best) continue;
-    if (chain.match.transport == transport) return chain.listener;
-    if (chain.match.transport == Transport::kAny) any = chain.listener;
+    if (fits(chain) && chain.match.transport == heard.transport) transport = heard.transport;
   }
-  return any != kNoIndex ? any : fallback;
+  ChainChoice any{.listener = fallback};
+  for (const ListenerChain& chain : listener.chains) {
+    if (!fits(chain) || chain.match.transport != transport) continue;
+    if (chain.match.protocols.empty()) any.listener = chain.listener;
+    for (const std::string& protocol : chain.match.protocols) {
+      const auto at = std::find(heard.protocols.begin(), heard.protocols.end(), protocol);
+      if (at != heard.protocols.end()) return {.listener = chain.listener, .protocol = protocol};
+    }
+  }
+  return any;
 }
 
 uint32_t Snapshot::FindListener(Direction direction, const SockAddr& destination) const {

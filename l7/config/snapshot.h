@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -232,6 +233,8 @@ struct TcpProxy {
 // TLS. The snapshot says what a context is made of, dataplane/tls makes it: listeners and clusters
 // name it by its stable id, and secrets change without a new snapshot.
 inline constexpr uint32_t kNoTls = 0;
+// The secret that means: the certificate of the workload whose connection or request it is.
+inline constexpr std::string_view kSourceSecret = "source";
 
 // envoy.config.core.v3.DataSource: a text, or the file that has it (the node reads it again).
 struct DataSource {
@@ -274,6 +277,11 @@ struct TlsSettings {
   Duration session_lifetime;  // kServer; zero: the default
 
   bool verifies() const { return !trusted_ca.empty() || !trust_secret.empty(); }
+  // kClient: it has one context per identity of this node. Such connections are the mesh's own,
+  // and one to a pod of this node needs no TLS: its packets never leave the process.
+  bool by_source() const {
+    return certificate_secrets.size() == 1 && certificate_secrets.front() == kSourceSecret;
+  }
 };
 
 enum class Direction : uint8_t { kUnspecified, kInbound, kOutbound };
@@ -283,7 +291,8 @@ enum class Transport : uint8_t { kAny, kPlain, kTls };
 struct ChainMatch {
   std::vector<std::string> server_names;  // lower case; "*.x": any name that ends with .x
   Transport transport = Transport::kAny;
-  bool fallback = false;  // default_filter_chain: when nothing else matches
+  std::vector<std::string> protocols;  // application_protocols: one of them is offered by ALPN
+  bool fallback = false;               // default_filter_chain: when nothing else matches
   bool operator==(const ChainMatch&) const = default;
 };
 struct ListenerChain {
@@ -312,11 +321,19 @@ struct UdpListener {
   Duration idle_timeout = Duration::Seconds(60);  // of a session
 };
 
+// What a client's first bytes have said.
+struct Heard {
+  Transport transport = Transport::kPlain;
+  std::string_view sni;                    // in lower case; empty: none
+  std::span<const std::string> protocols;  // offered by ALPN
+};
+struct ChainChoice {
+  uint32_t listener = kNoIndex;  // kNoIndex: no chain takes it
+  std::string_view protocol;     // that it was chosen by, in the snapshot; empty: by none
+};
 // The listener whose chain takes such a client (Envoy's order: the most specific server name
-// decides, then the transport); kNoIndex: none does. `sni` is in lower case; empty: none. Without
-// chains: the listener itself, `index`.
-uint32_t ChooseChain(const Listener& listener, uint32_t index, Transport transport,
-                     std::string_view sni);
+// decides, then the transport, then the protocols). Without chains: the listener itself, `index`.
+ChainChoice ChooseChain(const Listener& listener, uint32_t index, const Heard& heard);
 
 enum class Health : uint8_t { kHealthy, kDegraded, kUnhealthy, kDraining };
 
@@ -328,6 +345,7 @@ struct Endpoint {
   uint32_t stable_id = 0;  // of (cluster, address)
   std::string locality;    // "region/zone/sub_zone"
   std::string workload;    // metadata "istio".workload, or ""
+  bool mesh = false;       // metadata "envoy.transport_socket_match".tlsMode is "istio"
 };
 
 enum class LbPolicy : uint8_t { kRoundRobin, kLeastRequest, kRandom, kClusterProvided };
@@ -349,6 +367,13 @@ struct OutlierDetection {                             // consecutive errors only
   bool always_eject_one = false;
 };
 
+// How connections to endpoints are secured.
+struct ClusterTls {
+  uint32_t settings = kNoTls;  // TlsSettings::stable_id
+  bool by_source = false;      // TlsSettings::by_source
+  bool operator==(const ClusterTls&) const = default;
+};
+
 struct Cluster {
   std::string name;
   uint32_t stable_id = 0;  // of the name
@@ -360,7 +385,8 @@ struct Cluster {
   Duration idle_timeout = Duration::Seconds(3600);  // of pooled connections
   uint32_t requests_per_connection_max = 0;         // 0: no limit
   std::optional<Http2Options> http2;                // to its endpoints; else HTTP/1.1
-  uint32_t tls = kNoTls;                            // TlsSettings::stable_id
+  ClusterTls tls;                                   // transport_socket
+  std::optional<ClusterTls> mesh_tls;               // transport_socket_matches: of `mesh` endpoints
   CircuitBreaker breaker;
   std::optional<OutlierDetection> outlier;
   std::vector<Endpoint> endpoints;  // all of them, in the order of the configuration
@@ -369,6 +395,7 @@ struct Cluster {
 // A workload of this node, from the bootstrap: the source identity of its port.
 struct Workload {
   std::string name, ns, service_account;
+  std::string identity;  // "spiffe://..."; empty: the node has no CA
   std::vector<IpAddr> addresses;
   std::vector<std::pair<std::string, std::string>> labels;
 };

@@ -175,7 +175,9 @@ constexpr MessageFields kTable[] = {
     {"envoy.config.listener.v3.ListenerFilter", "name typed_config", {}},
     {"envoy.config.listener.v3.FilterChain", "filter_chain_match filters transport_socket",
      kFilterChainIgnored},
-    {"envoy.config.listener.v3.FilterChainMatch", "server_names transport_protocol", {}},
+    {"envoy.config.listener.v3.FilterChainMatch",
+     "server_names transport_protocol application_protocols",
+     {}},
     {"envoy.config.listener.v3.Filter", "name typed_config", {}},
     {"envoy.config.core.v3.Address", "socket_address", {}},
     {"envoy.config.core.v3.SocketAddress", "protocol address port_value", kSocketAddressIgnored},
@@ -314,8 +316,10 @@ constexpr MessageFields kTable[] = {
      "max_requests_per_connection circuit_breakers common_http_protocol_options "
      "http_protocol_options http2_protocol_options typed_extension_protocol_options "
      "least_request_lb_config round_robin_lb_config original_dst_lb_config common_lb_config "
-     "transport_socket outlier_detection dns_refresh_rate dns_lookup_family",
+     "transport_socket transport_socket_matches outlier_detection dns_refresh_rate "
+     "dns_lookup_family",
      kClusterIgnored},
+    {"envoy.config.cluster.v3.Cluster.TransportSocketMatch", "name match transport_socket", {}},
     {"envoy.config.cluster.v3.Cluster.EdsClusterConfig", "eds_config service_name", {}},
     {"envoy.config.cluster.v3.Cluster.LeastRequestLbConfig", "choice_count", {}},
     {"envoy.config.cluster.v3.Cluster.RoundRobinLbConfig", "", {}},

@@ -34,6 +34,7 @@ struct Action {
   Duration connect_timeout;
   uint32_t tls = config::kNoTls;  // kConnect: config::TlsSettings::stable_id
   std::string_view alpn;          // kConnect: offered when the settings name none; a literal
+  std::string_view source;        // kConnect: whose certificate to show; lives with the engine
   uint32_t byte_count = 0;
 };
 

@@ -19,6 +19,7 @@ namespace meltemi::engine {
   C(upstream_protocol_errors, "responses", "Responses refused by the parser or validation")     \
   C(upstream_surprises, "connections",                                                          \
     "Idle upstream connections closed: bytes without a request")                                \
+  C(identities_refused, "connections", "Clients whose identity had no place in the table")      \
   C(retries, "requests", "Attempts repeated by a retry policy")                                 \
   C(reuse_races, "requests", "Attempts repeated: the pooled connection was closing")            \
   C(faults_delayed, "requests", "Requests delayed by fault injection")                          \

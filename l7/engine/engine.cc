@@ -303,6 +303,7 @@ ConnId Engine::Impl::OnAccept(const Accepted& accepted, Instant now) {
   conn.secure = accepted.secure;
   if (accepted.source != nullptr) {
     conn.source.Set(accepted.source->name + "." + accepted.source->ns);
+    conn.identity = IdentityOf(*accepted.source);
   }
   if (http) {
     const config::HttpManager& manager = ManagerOf(conn);
@@ -432,6 +433,7 @@ void Engine::Impl::OnConnectFailed(ConnId id, ConnectError error, Instant now) {
   const Conn::Kind kind = up->kind;
   const ConnId peer = up->peer;
   const ExchangeId exchange = up->exchange;
+  const uint32_t owner = up->identity;
   cluster::Cluster* cluster = up->cluster;
   cluster::Host* host = up->host;
   ForgetConn(*up);
@@ -440,7 +442,7 @@ void Engine::Impl::OnConnectFailed(ConnId id, ConnectError error, Instant now) {
     return TcpConnectFailed(peer, error, now);
   }
   if (kind == Conn::Kind::kHttp2Up) {
-    CarrierFailed(host, FailureOf(error), now);
+    CarrierFailed(host, owner, FailureOf(error), now);
     return ServeWaiter(cluster, host, now);
   }
   if (Exchange* x = exchanges_.Find(exchange)) {

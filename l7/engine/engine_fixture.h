@@ -31,6 +31,7 @@ class EngineTest : public ::testing::Test {
     Duration timeout;     // upstream
     uint32_t tls = 0;     // upstream
     std::string alpn;     // upstream
+    std::string source;   // upstream: whose certificate
     std::string written;  // not yet taken by the test
     uint64_t consumed = 0;
     bool finished = false, aborted = false, released = false;
@@ -166,6 +167,7 @@ class EngineTest : public ::testing::Test {
           conn.address = action.address;
           conn.timeout = action.connect_timeout;
           conn.tls = action.tls;
+          conn.source = action.source;
           conn.alpn = action.alpn;
           connecting_.push_back(action.conn);
           break;

@@ -232,6 +232,7 @@ void Engine::Impl::BeginStream(Conn& carrier, Instant now) {
   stream->snapshot = from.snapshot;
   stream->listener_name = from.listener_name;
   stream->source = from.source;
+  stream->identity = from.identity;
   stream->secure = from.secure;
   stream->stream = number;
   stream->part.emplace<RequestReader>();
@@ -359,24 +360,36 @@ void Engine::Impl::RemoveCarrier(Conn& carrier) {
 }
 
 // A connection with room for one more stream; null: none.
-Conn* Engine::Impl::FindCarrier(cluster::Host* host) {
+Conn* Engine::Impl::FindCarrier(cluster::Host* host, uint32_t owner) {
   for (const ConnId id : host->http2) {
     Conn& carrier = conns_[id];
-    if (carrier.http2 != nullptr && carrier.http2->session.can_open()) return &carrier;
+    if (carrier.identity != owner || carrier.http2 == nullptr) continue;
+    if (carrier.http2->session.can_open()) return &carrier;
   }
   return nullptr;
 }
 
-// One connection at a time is opened for those who wait. False: no slot is left.
-bool Engine::Impl::WantCarrier(cluster::Cluster* cluster, cluster::Host* host, Instant now) {
+bool Engine::Impl::HasCarrier(const cluster::Host& host, uint32_t owner) {
+  return std::any_of(host.http2.begin(), host.http2.end(),
+                     [&](ConnId id) { return conns_[id].identity == owner; });
+}
+
+// One connection at a time is opened for those of one owner who wait. False: no slot is left.
+bool Engine::Impl::WantCarrier(cluster::Cluster* cluster, cluster::Host* host, uint32_t owner,
+                               Instant now) {
+  Conn* resting = nullptr;  // somebody else's, without streams
   for (const ConnId id : host->http2) {
-    if (!conns_[id].connected) return true;
+    Conn& carrier = conns_[id];
+    if (carrier.identity == owner && !carrier.connected) return true;
+    if (carrier.identity == owner || carrier.http2 == nullptr) continue;
+    if (carrier.http2->streams.empty()) resting = &carrier;
   }
   if (cluster->cx_active >= cluster->settings().breaker.connections_max && host->cx_active > 0) {
     ++cluster->stats.cx_overflow;
+    if (resting != nullptr) DrainCarrier(*resting);  // its end serves those who wait
     return true;
   }
-  const ConnId id = OpenUpstream(cluster, host, Conn::Kind::kHttp2Up, now);
+  const ConnId id = OpenUpstream(cluster, host, Conn::Kind::kHttp2Up, owner, now);
   if (!id.valid()) return false;
   host->http2.push_back(id);
   return true;
@@ -445,10 +458,11 @@ void Engine::Impl::ServeHttp2(cluster::Cluster* cluster, cluster::Host* host, In
       host->waiting.pop_front();
       continue;
     }
-    Conn* const carrier = FindCarrier(host);
+    const uint32_t owner = OwnerOf(*cluster, *host, conns_[x->down]);
+    Conn* const carrier = FindCarrier(host, owner);
     if (carrier == nullptr) {
       // Out of slots: those who wait go on waiting, and their timeouts end it.
-      WantCarrier(cluster, host, now);
+      WantCarrier(cluster, host, owner, now);
       return;
     }
     host->waiting.pop_front();
@@ -463,11 +477,13 @@ void Engine::Impl::ServeHttp2(cluster::Cluster* cluster, cluster::Host* host, In
 }
 
 // No connection could be opened: those who waited for it fail with it, unless there is another.
-void Engine::Impl::CarrierFailed(cluster::Host* host, AttemptFailure how, Instant now) {
-  if (!host->http2.empty()) return;
+void Engine::Impl::CarrierFailed(cluster::Host* host, uint32_t owner, AttemptFailure how,
+                                 Instant now) {
+  if (HasCarrier(*host, owner)) return;
   const std::vector<cluster::WaiterId> waiting(host->waiting.begin(), host->waiting.end());
   for (const cluster::WaiterId id : waiting) {
-    if (Exchange* const x = exchanges_.Find(ExchangeId::FromBits(id))) {
+    Exchange* const x = exchanges_.Find(ExchangeId::FromBits(id));
+    if (x != nullptr && OwnerOf(*x->cluster, *host, conns_[x->down]) == owner) {
       AttemptFailed(*x, how, now);
     }
   }

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/node_hash_map.h"
 #include "l7/base/slot_map.h"
 #include "l7/cluster/cluster.h"
 #include "l7/engine/engine.h"
@@ -107,7 +108,14 @@ class Engine::Impl {
   // upstream.cc
   bool AttachUpstream(Exchange& x, Instant now);
   void BindUpstream(Exchange& x, Conn& up);
-  ConnId OpenUpstream(cluster::Cluster* cluster, cluster::Host* host, Conn::Kind kind, Instant now);
+  // `owner`: OwnerOf the client.
+  ConnId OpenUpstream(cluster::Cluster* cluster, cluster::Host* host, Conn::Kind kind,
+                      uint32_t owner, Instant now);
+  uint32_t IdentityOf(const config::Workload& source);
+  // Whose connection to the host it must be; 0: anybody's.
+  static uint32_t OwnerOf(const cluster::Cluster& cluster, const cluster::Host& host,
+                          const Conn& down);
+  Conn* FindIdle(const cluster::Host& host, uint32_t owner);
   void UpstreamConnected(Conn& up, Instant now);
   void PumpUpstream(ConnId id, Instant now);
   bool StepUpstream(Conn& up, Exchange& x, Instant now);  // true: call again
@@ -138,14 +146,15 @@ class Engine::Impl {
   bool EndStreamBody(Conn& stream, std::string_view trailers);
   bool WriteStreamHead(Conn& stream, uint16_t status, const http::HeaderBlock& headers, bool end);
   void RemoveCarrier(Conn& carrier);
-  Conn* FindCarrier(cluster::Host* host);
+  Conn* FindCarrier(cluster::Host* host, uint32_t owner);
+  bool HasCarrier(const cluster::Host& host, uint32_t owner);
   Conn* NewStream(Conn::Kind kind, const Conn& carrier, Instant now);
-  bool WantCarrier(cluster::Cluster* cluster, cluster::Host* host, Instant now);
+  bool WantCarrier(cluster::Cluster* cluster, cluster::Host* host, uint32_t owner, Instant now);
   void CarrierConnected(Conn& carrier, Instant now);
   bool OpenStream(Exchange& x, Conn& carrier, Instant now);
   bool WriteStreamRequest(const Exchange& x, Conn& stream, Instant now);
   void ServeHttp2(cluster::Cluster* cluster, cluster::Host* host, Instant now);
-  void CarrierFailed(cluster::Host* host, AttemptFailure how, Instant now);
+  void CarrierFailed(cluster::Host* host, uint32_t owner, AttemptFailure how, Instant now);
 
   // attempt.cc
   void Report(cluster::Cluster* cluster, cluster::Host* host, cluster::Outcome outcome,
@@ -212,6 +221,9 @@ class Engine::Impl {
   std::string date_;             // of date_second_, RFC 9110 5.6.7
   int64_t date_second_ = -1;
   RequestStats stats_;
+  // Identities of clients, each once, never forgotten; at most limits::kLocalIdentitiesMax.
+  absl::node_hash_map<std::string, uint32_t> identity_ids_;
+  std::vector<const std::string*> identities_;               // by id, minus 1
   std::map<std::string, telemetry::TlsStats> listener_tls_;  // by address
 };
 

@@ -111,6 +111,9 @@ struct Conn {
   bool listener_gone = false;
   std::string listener_name;
   telemetry::FixedText<64> source;
+  // In Impl::identities_; 0: none. Downstream: the client's. Upstream: whose certificate it shows,
+  // so that nobody else's requests may use it.
+  uint32_t identity = 0;
 
   // Upstream.
   cluster::Cluster* cluster = nullptr;

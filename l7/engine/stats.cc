@@ -71,10 +71,12 @@ std::string SeriesLabels(std::string_view source, std::string_view cluster, uint
   }
   std::string flag_text;
   telemetry::AppendResponseFlags(flags, &flag_text);
-  return Cat(Label("reporter", "source"), ",", Label("source_workload", workload), ",",
-             Label("source_workload_namespace", ns), ",", Label("destination_service", service),
-             ",", Label("destination_service_name", name), ",",
-             Label("destination_service_namespace", service_ns), ",",
+  // Pilot's names of clusters: what comes in is told by the server's node.
+  const bool inbound = cluster.starts_with("inbound|");
+  return Cat(Label("reporter", inbound ? "destination" : "source"), ",",
+             Label("source_workload", workload), ",", Label("source_workload_namespace", ns), ",",
+             Label("destination_service", service), ",", Label("destination_service_name", name),
+             ",", Label("destination_service_namespace", service_ns), ",",
              Label("request_protocol", "http"), ",", Label("response_code", Cat(status)), ",",
              Label("response_flags", flag_text), ",",
              Label("connection_security_policy", "unknown"));
@@ -165,7 +167,10 @@ static void AppendCluster(const cluster::Cluster& cluster, std::vector<Sample>* 
                     Sample::Kind::kCounter,
                     {}});
   }
-  if (cluster.settings().tls != config::kNoTls) s.ssl.AppendSamples("envoy_cluster", label, out);
+  if (cluster.settings().tls.settings != config::kNoTls ||
+      cluster.settings().mesh_tls.has_value()) {
+    s.ssl.AppendSamples("envoy_cluster", label, out);
+  }
   add("upstream_cx_active", cluster.cx_active, Sample::Kind::kGauge);
   add("upstream_rq_active", cluster.rq_active, Sample::Kind::kGauge);
   add("upstream_rq_pending_active", cluster.rq_pending, Sample::Kind::kGauge);

@@ -43,7 +43,8 @@ void Engine::Impl::ConnectTcp(ConnId id, Instant now) {
   }
   ++down.tcp()->attempt_count;
   down.tcp()->upstream_remote = host->address;
-  const ConnId up = OpenUpstream(cluster, host, Conn::Kind::kTcpUp, now);
+  const ConnId up =
+      OpenUpstream(cluster, host, Conn::Kind::kTcpUp, OwnerOf(*cluster, *host, down), now);
   if (!up.valid()) {
     return FailTcp(down, telemetry::kUpstreamOverflow, "upstream_overflow", now);
   }

@@ -8,7 +8,7 @@ namespace {
 using TlsTest = EngineTest;
 
 TEST_F(TlsTest, UpstreamConnectionsHaveTheirClustersSettings) {
-  cluster().tls = 5;
+  cluster().tls = {.settings = 5};
   const ConnId down = Accept();
   Send(down, Get());
   const ConnId up = Connect();
@@ -17,7 +17,7 @@ TEST_F(TlsTest, UpstreamConnectionsHaveTheirClustersSettings) {
 }
 
 TEST_F(TlsTest, Http2UpstreamsOfferH2AndOpaqueOnesNothing) {
-  cluster().tls = 5;
+  cluster().tls = {.settings = 5};
   cluster().http2.emplace();
   const ConnId http = Accept();
   Send(http, Get());
@@ -98,7 +98,7 @@ TEST_F(TlsTest, ConnectionsOfOtherSettingsAreNotUsedAgain) {
   const ConnId second = Connect();
   Send(second, Ok("2"));  // idle now
   auto next = MakeSnapshot(2, 1);
-  next->clusters[0].tls = 9;
+  next->clusters[0].tls = {.settings = 9};
   Use(next.get());
   EXPECT_TRUE(At(second).dead());
   std::vector<ConnId> in_use;
@@ -117,8 +117,85 @@ TEST_F(TlsTest, ConnectionsOfOtherSettingsAreNotUsedAgain) {
   snapshot_ = std::move(next);
 }
 
+// Goal: a connection that shows one workload's certificate carries nobody else's requests. Method:
+// two workloads of different identities and a third of the first's, HTTP/1.1, idle connections.
+TEST_F(TlsTest, ConnectionsThatShowACertificateAreTheirOwners) {
+  cluster().tls = {.settings = 5, .by_source = true};
+  workload_.identity = "spiffe://mesh/ns/default/sa/a";
+  const ConnId a = Accept();
+  workload_.identity = "spiffe://mesh/ns/default/sa/b";
+  const ConnId b = Accept();
+  workload_.identity = "spiffe://mesh/ns/default/sa/a";
+  const ConnId also_a = Accept();
+  Send(a, Get());
+  const ConnId of_a = Connect();
+  EXPECT_EQ(At(of_a).source, "spiffe://mesh/ns/default/sa/a");
+  Send(of_a, Ok("1"));
+  Send(b, Get());
+  const ConnId of_b = Connect();
+  EXPECT_EQ(At(of_b).source, "spiffe://mesh/ns/default/sa/b");
+  Send(of_b, Ok("2"));
+  Take(of_a);
+  Send(also_a, Get());
+  EXPECT_TRUE(connecting_.empty());
+  EXPECT_NE(Take(of_a), "");
+  Send(of_a, Ok("3"));
+  EXPECT_EQ(StatusOf(Take(also_a)), 200);
+}
+
+// Goal: where the breaker allows no connection more, one at rest of another owner makes room.
+TEST_F(TlsTest, AnothersConnectionAtRestMakesRoom) {
+  cluster().tls = {.settings = 5, .by_source = true};
+  cluster().breaker.connections_max = 1;
+  workload_.identity = "spiffe://mesh/ns/default/sa/a";
+  const ConnId a = Accept();
+  workload_.identity = "spiffe://mesh/ns/default/sa/b";
+  const ConnId b = Accept();
+  RoundTrip(a, Get(), Ok("1"));
+  Send(b, Get());
+  const ConnId of_b = Connect();
+  EXPECT_EQ(At(of_b).source, "spiffe://mesh/ns/default/sa/b");
+  Send(of_b, Ok("2"));
+  EXPECT_EQ(StatusOf(Take(b)), 200);
+}
+
+TEST_F(TlsTest, Http2ConnectionsToo) {
+  cluster().tls = {.settings = 5, .by_source = true};
+  cluster().http2.emplace();
+  workload_.identity = "spiffe://mesh/ns/default/sa/a";
+  Send(Accept(), Get());
+  workload_.identity = "spiffe://mesh/ns/default/sa/b";
+  Send(Accept(), Get());
+  EXPECT_EQ(At(TakeConnect()).source, "spiffe://mesh/ns/default/sa/a");
+  EXPECT_EQ(At(TakeConnect()).source, "spiffe://mesh/ns/default/sa/b");
+}
+
+// Goal: the socket of the mesh is for its endpoints only, and a change of theirs closes what waits.
+TEST_F(TlsTest, EndpointsInTheMeshHaveTheirOwnSettings) {
+  cluster().mesh_tls = {.settings = 6, .by_source = true};
+  workload_.identity = "spiffe://mesh/ns/default/sa/a";
+  const ConnId down = Accept();
+  Send(down, Get());
+  const ConnId plain = Connect();
+  EXPECT_EQ(At(plain).tls, 0u);
+  EXPECT_EQ(At(plain).source, "");
+  Send(plain, Ok("1"));
+  auto next = MakeSnapshot(2, 1);
+  next->clusters[0].mesh_tls = {.settings = 6, .by_source = true};
+  for (config::Endpoint& endpoint : next->clusters[0].endpoints) endpoint.mesh = true;
+  Use(next.get());
+  EXPECT_TRUE(At(plain).dead());
+  Send(down, Get());
+  const ConnId secured = Connect();
+  EXPECT_EQ(At(secured).tls, 6u);
+  EXPECT_EQ(At(secured).source, "spiffe://mesh/ns/default/sa/a");
+  Send(secured, Ok("2"));
+  CloseAll();
+  snapshot_ = std::move(next);
+}
+
 TEST_F(TlsTest, HandshakesAreCountedByListenerAndCluster) {
-  cluster().tls = 5;
+  cluster().tls = {.settings = 5};
   snapshot_->listeners[0].addresses = {Address(1, 443)};
   const ConnId down = AcceptTls("");
   engine().CountDownstreamTls(0, {.result = telemetry::TlsResult::kDone});

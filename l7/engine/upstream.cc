@@ -35,13 +35,12 @@ bool Engine::Impl::AttachUpstream(Exchange& x, Instant now) {
   cluster::Host* host = x.host;
   cluster::Cluster* cluster = x.cluster;
   const bool http2 = cluster->settings().http2.has_value();
+  const uint32_t owner = OwnerOf(*cluster, *host, conns_[x.down]);
   if (http2) {
-    if (Conn* const carrier = FindCarrier(host)) return OpenStream(x, *carrier, now);
-  } else if (!host->idle.empty() && !x.raced) {
-    const ConnId id = host->idle.back();
-    Conn& up = conns_[id];
-    RemoveIdle(up);
-    BindUpstream(x, up);
+    if (Conn* const carrier = FindCarrier(host, owner)) return OpenStream(x, *carrier, now);
+  } else if (Conn* const up = x.raced ? nullptr : FindIdle(*host, owner)) {
+    RemoveIdle(*up);
+    BindUpstream(x, *up);
     WriteRequest(x, now);
     return true;
   }
@@ -52,7 +51,9 @@ bool Engine::Impl::AttachUpstream(Exchange& x, Instant now) {
   }
   bool queued = http2;  // until a stream of the connection asked for can be opened
   if (http2) {
-    if (!WantCarrier(cluster, host, now)) return false;
+    if (!WantCarrier(cluster, host, owner, now)) return false;
+  } else if (owner != 0 && cluster->cx_active >= breaker.connections_max && !host->idle.empty()) {
+    EndConn(conns_[host->idle.front()], Action::Kind::kRelease);  // another's, or raced
   } else if (cluster->cx_active >= breaker.connections_max && host->cx_active > 0) {
     ++cluster->stats.cx_overflow;
     queued = true;
@@ -61,7 +62,7 @@ bool Engine::Impl::AttachUpstream(Exchange& x, Instant now) {
     x.state = Exchange::State::kQueued;
     host->waiting.push_back(x.id.bits());
   } else {
-    const ConnId id = OpenUpstream(cluster, host, Conn::Kind::kHttpUp, now);
+    const ConnId id = OpenUpstream(cluster, host, Conn::Kind::kHttpUp, owner, now);
     if (!id.valid()) return false;
     BindUpstream(x, conns_[id]);
     x.state = Exchange::State::kConnecting;
@@ -78,8 +79,35 @@ void Engine::Impl::BindUpstream(Exchange& x, Conn& up) {
   up.exchange = x.id;
 }
 
+// The id of the identity; 0: it has none, or the table is full.
+uint32_t Engine::Impl::IdentityOf(const config::Workload& source) {
+  if (source.identity.empty()) return 0;
+  const auto found = identity_ids_.find(source.identity);
+  if (found != identity_ids_.end()) return found->second;
+  if (identities_.size() >= limits::kLocalIdentitiesMax) {
+    ++counters_.identities_refused;
+    return 0;
+  }
+  const auto added = identity_ids_.emplace(source.identity, identities_.size() + 1).first;
+  identities_.push_back(&added->first);
+  return added->second;
+}
+
+uint32_t Engine::Impl::OwnerOf(const cluster::Cluster& cluster, const cluster::Host& host,
+                               const Conn& down) {
+  return cluster.TlsOf(host).by_source ? down.identity : 0;
+}
+
+// The most recently used; null: none of the owner's. Without owners, the last is the first tried.
+Conn* Engine::Impl::FindIdle(const cluster::Host& host, uint32_t owner) {
+  for (auto id = host.idle.rbegin(); id != host.idle.rend(); ++id) {
+    if (conns_[*id].identity == owner) return &conns_[*id];
+  }
+  return nullptr;
+}
+
 ConnId Engine::Impl::OpenUpstream(cluster::Cluster* cluster, cluster::Host* host, Conn::Kind kind,
-                                  Instant now) {
+                                  uint32_t owner, Instant now) {
   const ConnId id = conns_.Emplace(kind, now);
   if (!id.valid()) {
     ++counters_.upstream_refused;
@@ -103,7 +131,9 @@ ConnId Engine::Impl::OpenUpstream(cluster::Cluster* cluster, cluster::Host* host
   action.conn = id;
   action.address = host->address;
   action.connect_timeout = cluster->settings().connect_timeout;
-  action.tls = up.tls = cluster->settings().tls;
+  action.tls = up.tls = cluster->TlsOf(*host).settings;
+  up.identity = owner;
+  if (owner != 0) action.source = *identities_[owner - 1];
   action.alpn = AlpnOf(kind);
   engine_->actions_.push_back(std::move(action));
   return id;
@@ -218,8 +248,8 @@ void Engine::Impl::RecycleUpstream(Conn& up, Instant now) {
   const bool worn = settings.requests_per_connection_max != 0 &&
                     up.request_count >= settings.requests_per_connection_max;
   if (worn) ++cluster->stats.cx_max_requests;
-  if (worn || up.tls != settings.tls || up.eof || up.gone || host->removed || !up.in.empty() ||
-      host->idle.size() >= limits::kIdleUpstreamPerHostMax) {
+  if (worn || up.tls != cluster->TlsOf(*host).settings || up.eof || up.gone || host->removed ||
+      !up.in.empty() || host->idle.size() >= limits::kIdleUpstreamPerHostMax) {
     EndConn(up, Action::Kind::kRelease);
     return ServeWaiter(cluster, host, now);
   }

@@ -22,6 +22,7 @@ Event AdsSession::OnRequest(const Request& request) {
   if (!type) return Event::kUnknownType;
   if (request.resource_names_size() > kNamesMax) return Event::kTooManyNames;
   TypeState& state = of(*type);
+  ReadNode(request);
   // What the node has of one type decides what it may have of the others.
   for (TypeState& each : types_) each.considered.clear();
   if (!state.status.subscribed) {
@@ -50,6 +51,21 @@ Event AdsSession::OnRequest(const Request& request) {
   Ack(*type, &state);
   RetryRefused(&state);
   return Event::kAcked;
+}
+
+// A stream's first request has the node; at most kNamesMax addresses of it are kept.
+void AdsSession::ReadNode(const Request& request) {
+  const auto& fields = request.node().metadata().fields();
+  const auto workloads = fields.find("WORKLOADS");
+  if (workloads == fields.end()) return;
+  workloads_.clear();
+  for (const auto& workload : workloads->second.list_value().values()) {
+    const auto addresses = workload.struct_value().fields().find("addresses");
+    if (addresses == workload.struct_value().fields().end()) continue;
+    for (const auto& address : addresses->second.list_value().values()) {
+      if (workloads_.size() < kNamesMax) workloads_.insert(address.string_value());
+    }
+  }
 }
 
 void AdsSession::Subscribe(const Request& request, Type type, TypeState* state) {
@@ -154,13 +170,17 @@ void AdsSession::KeepUsed(Resources* wanted) const {
   }
 }
 
-Resources AdsSession::Wanted(const TypeState& state, const TypeSnapshot& snapshot) {
-  if (state.wildcard) return snapshot.resources;
+Resources AdsSession::Wanted(const TypeState& state, const TypeSnapshot& snapshot) const {
   Resources out;
+  if (state.wildcard) out = snapshot.resources;
   for (const std::string& name : state.names) {
     const auto it = snapshot.resources.find(name);
     if (it != snapshot.resources.end()) out.insert(*it);
   }
+  std::erase_if(out, [&](const auto& entry) {
+    const std::string& workload = entry.second->workload;
+    return !workload.empty() && !workloads_.contains(workload);
+  });
   return out;
 }
 

@@ -84,6 +84,7 @@ class AdsSession {
 
   TypeState& of(Type type) { return types_[static_cast<size_t>(type)]; }
   const TypeState& of(Type type) const { return types_[static_cast<size_t>(type)]; }
+  void ReadNode(const Request& request);
   void Subscribe(const Request& request, Type type, TypeState* state);
   static void ForgetUnnamed(const Request& request, TypeState* state);
   void Ack(Type type, TypeState* state);
@@ -91,7 +92,8 @@ class AdsSession {
   std::optional<Response> NextOf(Type type, const Snapshot& snapshot);
   // Fills the response with what differs from what was sent; false: nothing needs to be said.
   bool Compare(Type type, const Resources& wanted, TypeState* state, Response* response) const;
-  static Resources Wanted(const TypeState& state, const TypeSnapshot& snapshot);
+  // What the node is to have of a type: what it has subscribed to, without other nodes' listeners.
+  Resources Wanted(const TypeState& state, const TypeSnapshot& snapshot) const;
   // Adds the clusters that are gone but in use.
   void KeepUsed(Resources* wanted) const;
   // Puts what the node has in the place of what it cannot have; false: to be tried again later.
@@ -99,6 +101,7 @@ class AdsSession {
   Readiness ReadinessOf(const std::string& cluster, const Snapshot& snapshot) const;
 
   std::array<TypeState, kTypeCount> types_;
+  std::set<std::string> workloads_;  // addresses of its workloads: Node.metadata.WORKLOADS
   uint64_t nonce_count_ = 0;
 };
 

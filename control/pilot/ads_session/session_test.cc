@@ -296,5 +296,51 @@ TEST(Snapshot, EqualContentHasEqualVersions) {
   EXPECT_EQ(Fingerprint("a"), "af63dc4c8601ec8c");  // the published FNV-1a test vector
 }
 
+// Goal: what comes in to a workload is its own node's business. Method: two nodes and a client that
+// says nothing of workloads, one snapshot.
+TEST(AdsSession, InboundListenersGoToTheWorkloadsNode) {
+  translate::Resources resources;
+  for (const char* address : {"10.1.0.1", "10.2.0.1", "0.0.0.0"}) {
+    auto& listener = resources.listeners.emplace_back();
+    listener.set_name(address);
+    listener.mutable_address()->mutable_socket_address()->set_address(address);
+    listener.set_traffic_direction(std::string(address) == "0.0.0.0"
+                                       ? envoy::config::core::v3::OUTBOUND
+                                       : envoy::config::core::v3::INBOUND);
+  }
+  const auto snapshot = MakeSnapshot(resources);
+  const auto listeners_of = [&](const char* address) {
+    AdsSession session;
+    Request request = Ask(Type::kListener);
+    if (address != nullptr) {
+      auto& fields = *request.mutable_node()->mutable_metadata()->mutable_fields();
+      (*fields["WORKLOADS"]
+            .mutable_list_value()
+            ->add_values()
+            ->mutable_struct_value()
+            ->mutable_fields())["addresses"]
+          .mutable_list_value()
+          ->add_values()
+          ->set_string_value(address);
+    }
+    session.OnRequest(request);
+    const auto response = session.Next(*snapshot);
+    Names names;
+    for (const auto& any : response->resources()) {
+      envoy::config::listener::v3::Listener listener;
+      EXPECT_TRUE(any.UnpackTo(&listener));
+      names.push_back(listener.name());
+    }
+    session.OnRequest(Answer(*response));
+    EXPECT_TRUE(session.InSync(Type::kListener, *snapshot));
+    EXPECT_FALSE(session.Next(*snapshot));
+    return names;
+  };
+  EXPECT_EQ(listeners_of("10.1.0.1"), (Names{"0.0.0.0", "10.1.0.1"}));
+  EXPECT_EQ(listeners_of("10.2.0.1"), (Names{"0.0.0.0", "10.2.0.1"}));
+  EXPECT_EQ(listeners_of("10.3.0.1"), (Names{"0.0.0.0"}));
+  EXPECT_EQ(listeners_of(nullptr), (Names{"0.0.0.0"}));
+}
+
 }  // namespace
 }  // namespace meltemi::control::pilot::ads_session

@@ -23,6 +23,14 @@ std::shared_ptr<Resource> MakeReferring(const Message& message) {
   return resource;
 }
 
+std::shared_ptr<Resource> MakeListener(const envoy::config::listener::v3::Listener& listener) {
+  std::shared_ptr<Resource> resource = MakeReferring(listener);
+  if (listener.traffic_direction() == envoy::config::core::v3::INBOUND) {
+    resource->workload = listener.address().socket_address().address();
+  }
+  return resource;
+}
+
 std::shared_ptr<Resource> MakeCluster(const envoy::config::cluster::v3::Cluster& cluster) {
   std::shared_ptr<Resource> resource = Make(cluster);
   std::set<std::string> names;
@@ -92,7 +100,7 @@ std::shared_ptr<const Snapshot> MakeSnapshot(const translate::Resources& resourc
   };
   for (const auto& m : resources.clusters) of(Type::kCluster)[m.name()] = MakeCluster(m);
   for (const auto& m : resources.endpoints) of(Type::kEndpoint)[m.cluster_name()] = Make(m);
-  for (const auto& m : resources.listeners) of(Type::kListener)[m.name()] = MakeReferring(m);
+  for (const auto& m : resources.listeners) of(Type::kListener)[m.name()] = MakeListener(m);
   for (const auto& m : resources.routes) of(Type::kRoute)[m.name()] = MakeReferring(m);
   std::string all;
   for (TypeSnapshot& t : snapshot->types) {

@@ -39,6 +39,7 @@ class ModelBuilder {
   void CheckAddresses();
   void AddVirtualServices();
   void AddDestinationRules();
+  void AddPeerAuthentications();
 
   const Objects& objects_;
   Problems* problems_;

@@ -33,6 +33,7 @@ const Pod* FindPod(const Objects& objects, const std::string& ns, const std::str
 }
 
 void DescribeWith(const Pod& pod, Endpoint* endpoint) {
+  endpoint->ips = pod.ips;
   endpoint->labels = pod.meta.labels;
   endpoint->workload = pod.workload;
   endpoint->service_account = pod.service_account;

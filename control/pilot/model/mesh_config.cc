@@ -18,6 +18,9 @@ MeshConfig ParseMeshConfig(const std::string& file, const std::string& text, Pro
     });
     config.connect_timeout =
         root.Duration("connectTimeout", absl::Milliseconds(1)).value_or(config.connect_timeout);
+    config.auto_mtls = root.Bool("enableAutoMtls").value_or(config.auto_mtls);
+    config.trust_domain = root.StringOr("trustDomain", config.trust_domain);
+    config.root_namespace = root.StringOr("rootNamespace", config.root_namespace);
   } catch (const YAML::Exception& e) {
     report.Add("", "not valid YAML: " + e.msg);
   }

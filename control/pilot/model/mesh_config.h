@@ -16,6 +16,10 @@ struct MeshConfig {
   enum class Outbound { kAllowAny, kRegistryOnly } outbound = Outbound::kAllowAny;
   // connectTimeout of clusters whose DestinationRule says nothing.
   absl::Duration connect_timeout = absl::Seconds(10);
+  // enableAutoMtls: mutual TLS to endpoints that take it, whatever no DestinationRule forbids.
+  bool auto_mtls = true;
+  std::string trust_domain = "cluster.local";   // trustDomain: of the identities of workloads
+  std::string root_namespace = "istio-system";  // rootNamespace: whose policies are the mesh's
 };
 
 // Reads a MeshConfig document; problems name `file`.

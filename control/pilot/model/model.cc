@@ -219,6 +219,7 @@ std::optional<Model> ModelBuilder::Build() {
   CheckAddresses();
   AddVirtualServices();
   AddDestinationRules();
+  AddPeerAuthentications();
   if (problems_->size() == before) CheckReferences(model_, problems_);
   if (problems_->size() != before) return std::nullopt;
   return std::move(model_);

@@ -15,7 +15,8 @@
 namespace meltemi::control::pilot::model {
 
 struct Endpoint {
-  std::string address;  // an IP, or a name when the service's resolution is DNS
+  std::string address;           // an IP, or a name when the service's resolution is DNS
+  std::vector<std::string> ips;  // a pod's, `address` among them
   uint32_t port = 0;
   Labels labels;
   std::string workload;
@@ -24,6 +25,10 @@ struct Endpoint {
   std::string locality;  // "region/zone/subzone", parts may be missing
   uint32_t weight = 1;
 };
+
+// Its port takes mutual TLS of the mesh: Istio's label "security.istio.io/tlsMode: istio", which
+// whoever attaches the workload to a node with identities gives it.
+bool InMesh(const Endpoint& endpoint);
 
 struct MeshPort {
   std::string name;
@@ -56,6 +61,8 @@ class Model {
   // The rule whose host is `hostname`, else the one with the most specific wildcard; or null.
   const VirtualService* VirtualServiceFor(const std::string& hostname) const;
   const DestinationRule* DestinationRuleFor(const std::string& hostname) const;
+  // What its PeerAuthentications say; kUnset: nothing, Istio's default is PERMISSIVE.
+  PeerMode PeerModeFor(const Endpoint& endpoint, const std::string& root_namespace) const;
   // The host a name written in an object of namespace `ns` stands for: short names are completed.
   std::string Resolve(const std::string& host, const std::string& ns) const;
   // The port of `service` a destination means when the request came in on `listener_port`.
@@ -71,8 +78,9 @@ class Model {
   std::string domain_;
   std::vector<MeshService> services_;
   std::map<std::string, size_t> service_by_host_;
-  std::vector<VirtualService> virtual_services_;    // sorted by namespace and name
-  std::vector<DestinationRule> destination_rules_;  // sorted by namespace and name
+  std::vector<VirtualService> virtual_services_;          // sorted by namespace and name
+  std::vector<DestinationRule> destination_rules_;        // sorted by namespace and name
+  std::vector<PeerAuthentication> peer_authentications_;  // the oldest first
   std::map<std::string, size_t> virtual_service_by_host_;
   std::map<std::string, size_t> destination_rule_by_host_;
 };

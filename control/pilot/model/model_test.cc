@@ -274,7 +274,12 @@ TEST(DestinationRule, RefusesTlsPoliciesThatContradictThemselves) {
       {"mode: SIMPLE, sni: a.example.com, caCertificates: /roots, subjectAltNames: [b]", ""},
       {"mode: SIMPLE, insecureSkipVerify: true", ""},
       {"mode: MUTUAL, clientCertificate: /c, privateKey: /k", ""},
-      {"mode: ISTIO_MUTUAL", ".mode: ISTIO_MUTUAL is not supported yet"},
+      {"mode: ISTIO_MUTUAL", ""},
+      {"mode: ISTIO_MUTUAL, sni: a.b, subjectAltNames: [c]", ""},
+      {"mode: ISTIO_MUTUAL, caCertificates: /c",
+       ".mode: ISTIO_MUTUAL has the mesh's own certificates and trust: none may be named"},
+      {"mode: ISTIO_MUTUAL, insecureSkipVerify: true",
+       ".insecureSkipVerify: contradicts ISTIO_MUTUAL"},
       {"mode: simple", ".mode: must be one of DISABLE, SIMPLE, MUTUAL, ISTIO_MUTUAL"},
       {"mode: MUTUAL, clientCertificate: /c", ".privateKey: required where the mode is MUTUAL"},
       {"mode: MUTUAL, privateKey: /k", ".clientCertificate: required where the mode is MUTUAL"},
@@ -311,6 +316,59 @@ TEST(MeshConfig, ReadsWhatItKnowsAndRefusesTheRest) {
   ParseMeshConfig("m", "{ingressClass: x}", &problems);
   ASSERT_EQ(problems.size(), 1u);
   EXPECT_EQ(ToString(problems[0]), "m: MeshConfig: ingressClass: unknown field");
+}
+
+// Goal: workload before namespace before mesh, the older of two, UNSET asks above. Method: policies
+// one by one beside each other, a table of endpoints.
+TEST(PeerAuthentication, TheNearestPolicyThatSaysSomethingCounts) {
+  const auto policy = [](const char* name, const char* ns, const char* created, const char* spec) {
+    return absl::StrCat(
+        "---\napiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {",
+        "name: ", name, ", namespace: ", ns, ", creationTimestamp: \"", created,
+        "\"}\nspec: ", spec, "\n");
+  };
+  const Built built =
+      Build(absl::StrCat(policy("mesh", "istio-system", "", "{mtls: {mode: STRICT}}"),
+                         policy("ns", "one", "", "{mtls: {mode: DISABLE}}"),
+                         policy("young", "one", "2026-02-02T00:00:00Z",
+                                "{selector: {matchLabels: {app: a}}, mtls: {mode: DISABLE}}"),
+                         policy("old", "one", "2026-01-01T00:00:00Z",
+                                "{selector: {matchLabels: {app: a}}, mtls: {mode: PERMISSIVE}, "
+                                "portLevelMtls: {80: {mode: STRICT}, 81: {mode: UNSET}}}"),
+                         policy("unset", "one", "", "{selector: {matchLabels: {app: b}}}"),
+                         policy("other", "two", "", "{mtls: {mode: UNSET}}")));
+  ASSERT_THAT(built.problems, IsEmpty());
+  const auto mode = [&](const char* ns, const char* app, uint32_t port) {
+    const Endpoint endpoint{.port = port, .labels = {{"app", app}}, .ns = ns};
+    return built.model->PeerModeFor(endpoint, "istio-system");
+  };
+  EXPECT_EQ(mode("one", "a", 80), PeerMode::kStrict);
+  EXPECT_EQ(mode("one", "a", 81), PeerMode::kPermissive);
+  EXPECT_EQ(mode("one", "b", 80), PeerMode::kDisable);
+  EXPECT_EQ(mode("one", "c", 80), PeerMode::kDisable);
+  EXPECT_EQ(mode("two", "a", 80), PeerMode::kStrict);
+  EXPECT_EQ(mode("three", "a", 80), PeerMode::kStrict);
+  EXPECT_EQ(Build("").model->PeerModeFor({}, "istio-system"), PeerMode::kUnset);
+}
+
+TEST(PeerAuthentication, RefusesWhatItDoesNotUnderstand) {
+  const struct {
+    const char *spec, *problem;
+  } kRows[] = {
+      {"{mtls: {mode: strict}}",
+       "spec.mtls.mode: must be one of UNSET, DISABLE, PERMISSIVE, STRICT"},
+      {"{portLevelMtls: {80: {mode: STRICT}}}", "spec.portLevelMtls: needs a selector"},
+      {"{selector: {matchLabels: {a: b}}, portLevelMtls: {http: {mode: STRICT}}}",
+       "spec.portLevelMtls.http: must be a port, 1 to 65535"},
+      {"{mtls: {mod: STRICT}}", "spec.mtls.mod: unknown field"},
+  };
+  for (const auto& row : kRows) {
+    const Built built = Build(absl::StrCat(
+        "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: x}\nspec: ",
+        row.spec, "\n"));
+    EXPECT_THAT(built.problems,
+                ElementsAre(absl::StrCat("f.yaml: PeerAuthentication default/x: ", row.problem)));
+  }
 }
 
 }  // namespace

@@ -30,7 +30,7 @@ constexpr Kind kKinds[] = {
     {"networking.istio.io", "EnvoyFilter", nullptr},
     {"networking.istio.io", "WorkloadGroup", nullptr},
     {"networking.istio.io", "ProxyConfig", nullptr},
-    {"security.istio.io", "PeerAuthentication", nullptr},
+    {"security.istio.io", "PeerAuthentication", ParsePeerAuthentication},
     {"security.istio.io", "RequestAuthentication", nullptr},
     {"security.istio.io", "AuthorizationPolicy", nullptr},
     {"telemetry.istio.io", "Telemetry", nullptr},
@@ -58,8 +58,9 @@ void ReadMeta(MapReader& root, Meta* meta) {
     meta->name = map.StringOr("name", "");
     meta->ns = map.StringOr("namespace", "default");
     meta->labels = map.StringMap("labels");
-    map.Accept({"annotations", "creationTimestamp", "generateName", "uid", "resourceVersion",
-                "generation", "managedFields", "ownerReferences", "finalizers", "deletionTimestamp",
+    meta->created = map.StringOr("creationTimestamp", "");
+    map.Accept({"annotations", "generateName", "uid", "resourceVersion", "generation",
+                "managedFields", "ownerReferences", "finalizers", "deletionTimestamp",
                 "deletionGracePeriodSeconds", "selfLink"});
   });
 }

@@ -28,6 +28,7 @@ void ParseWorkloadEntry(MapReader& root, const Meta& meta, Objects* objects);
 void ParseServiceEntry(MapReader& root, const Meta& meta, Objects* objects);
 void ParseVirtualService(MapReader& root, const Meta& meta, Objects* objects);
 void ParseDestinationRule(MapReader& root, const Meta& meta, Objects* objects);
+void ParsePeerAuthentication(MapReader& root, const Meta& meta, Objects* objects);
 
 // Istio's protocol selection: appProtocol, else the port's name "<protocol>[-suffix]"; else TCP.
 Protocol SelectProtocol(const std::string& app_protocol, const std::string& name, bool udp);

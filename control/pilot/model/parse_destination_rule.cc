@@ -69,11 +69,7 @@ OutlierDetection ReadOutlier(MapReader& map) {
 ClientTls ReadTls(MapReader& map) {
   ClientTls out;
   const auto mode = map.Enum("mode", {"DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL"});
-  if (mode == 3) {
-    map.Problem("mode", "ISTIO_MUTUAL is not supported yet");
-  } else if (mode) {
-    out.mode = static_cast<TlsMode>(*mode);
-  }
+  if (mode) out.mode = static_cast<TlsMode>(*mode);
   out.client_certificate = map.StringOr("clientCertificate", "");
   out.private_key = map.StringOr("privateKey", "");
   out.ca_certificates = map.StringOr("caCertificates", "");
@@ -91,6 +87,14 @@ ClientTls ReadTls(MapReader& map) {
     } else if (mode == 1 && !field.path.empty()) {
       map.Problem(field.name, "must not be set where the mode is SIMPLE");
     }
+  }
+  if (out.mode == TlsMode::kIstioMutual &&
+      !(out.client_certificate + out.private_key + out.ca_certificates).empty()) {
+    map.Problem("mode",
+                "ISTIO_MUTUAL has the mesh's own certificates and trust: none may be named");
+  }
+  if (out.mode == TlsMode::kIstioMutual && out.insecure_skip_verify) {
+    map.Problem("insecureSkipVerify", "contradicts ISTIO_MUTUAL");
   }
   if (out.insecure_skip_verify &&
       (!out.ca_certificates.empty() || !out.subject_alt_names.empty())) {

@@ -24,6 +24,7 @@ struct Meta {
   std::string ns;
   std::string name;
   Labels labels;
+  std::string created;  // creationTimestamp; empty: from a file
 
   std::string Object() const { return absl::StrCat(kind, " ", ns, "/", name); }
 };
@@ -244,8 +245,8 @@ struct OutlierDetection {
   uint32_t min_health_percent = 0;
 };
 
-// How to speak to the destination. ISTIO_MUTUAL needs the mesh's own identities.
-enum class TlsMode { kDisable, kSimple, kMutual };
+// How to speak to the destination. ISTIO_MUTUAL: with the mesh's own identities.
+enum class TlsMode { kDisable, kSimple, kMutual, kIstioMutual };
 struct ClientTls {
   TlsMode mode = TlsMode::kDisable;
   // Files of the node. Without ca_certificates the system's authorities are trusted.
@@ -282,6 +283,15 @@ struct DestinationRule {
   std::vector<Subset> subsets;
 };
 
+// What a workload takes from its peers.
+enum class PeerMode { kUnset, kDisable, kPermissive, kStrict };
+struct PeerAuthentication {
+  Meta meta;
+  Labels selector;  // empty: of the namespace, or of the mesh where that is the root namespace
+  PeerMode mode = PeerMode::kUnset;    // kUnset: what stands above it says
+  std::map<uint32_t, PeerMode> ports;  // portLevelMtls, by the workload's port
+};
+
 // One object as it was written, to show, to compare and to write back.
 struct Document {
   Meta meta;
@@ -299,6 +309,7 @@ struct Objects {
   std::vector<ServiceEntry> service_entries;
   std::vector<VirtualService> virtual_services;
   std::vector<DestinationRule> destination_rules;
+  std::vector<PeerAuthentication> peer_authentications;
 };
 
 }  // namespace meltemi::control::pilot::model

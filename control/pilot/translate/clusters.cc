@@ -1,9 +1,12 @@
 // CDS and EDS.
+#include <algorithm>
 #include <map>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "control/pilot/translate/listener_parts.h"
+#include "control/pilot/translate/mesh_tls.h"
 #include "control/pilot/translate/proto_util.h"
 #include "control/pilot/translate/translate.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
@@ -14,6 +17,7 @@ namespace {
 
 using envoy::config::cluster::v3::Cluster;
 using envoy::config::cluster::v3::OutlierDetection;
+using envoy::config::core::v3::TransportSocket;
 using envoy::config::endpoint::v3::ClusterLoadAssignment;
 using model::Balancer;
 using model::TrafficBlocks;
@@ -68,51 +72,6 @@ void SetBalancer(const TrafficBlocks& blocks, Cluster* cluster) {
   }
 }
 
-// As Istio: no limit is ever implied. Envoy's own defaults (3 retries, 1024 requests) would turn a
-// rollout into 503s.
-void SetPool(const TrafficBlocks& blocks, Cluster* cluster) {
-  const model::ConnectionPool pool = blocks.pool.value_or(model::ConnectionPool{});
-  auto* thresholds = cluster->mutable_circuit_breakers()->add_thresholds();
-  thresholds->mutable_max_connections()->set_value(pool.max_connections.value_or(kUnlimited));
-  thresholds->mutable_max_pending_requests()->set_value(
-      pool.max_pending_requests.value_or(kUnlimited));
-  thresholds->mutable_max_requests()->set_value(pool.max_requests.value_or(kUnlimited));
-  thresholds->mutable_max_retries()->set_value(pool.max_retries.value_or(kUnlimited));
-  thresholds->set_track_remaining(true);
-  if (pool.connect_timeout) SetDuration(*pool.connect_timeout, cluster->mutable_connect_timeout());
-  if (!pool.keepalive) return;
-  auto* keepalive = cluster->mutable_upstream_connection_options()->mutable_tcp_keepalive();
-  if (pool.keepalive->probes) {
-    keepalive->mutable_keepalive_probes()->set_value(*pool.keepalive->probes);
-  }
-  if (pool.keepalive->time) {
-    keepalive->mutable_keepalive_time()->set_value(absl::ToInt64Seconds(*pool.keepalive->time));
-  }
-  if (pool.keepalive->interval) {
-    keepalive->mutable_keepalive_interval()->set_value(
-        absl::ToInt64Seconds(*pool.keepalive->interval));
-  }
-}
-
-void SetHttp(const TrafficBlocks& blocks, model::Protocol protocol, Cluster* cluster) {
-  if (!model::IsHttp(protocol)) return;
-  const model::ConnectionPool pool = blocks.pool.value_or(model::ConnectionPool{});
-  const bool http2 = protocol != model::Protocol::kHttp;
-  const uint32_t per_connection = pool.max_requests_per_connection.value_or(0);
-  if (!http2 && per_connection == 0 && !pool.http_idle_timeout) return;
-  envoy::extensions::upstreams::http::v3::HttpProtocolOptions options;
-  auto* common = options.mutable_common_http_protocol_options();
-  if (per_connection != 0) common->mutable_max_requests_per_connection()->set_value(per_connection);
-  if (pool.http_idle_timeout) SetDuration(*pool.http_idle_timeout, common->mutable_idle_timeout());
-  if (http2) {
-    options.mutable_explicit_http_config()->mutable_http2_protocol_options();
-  } else {
-    options.mutable_explicit_http_config()->mutable_http_protocol_options();
-  }
-  (*cluster->mutable_typed_extension_protocol_options())
-      ["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"] = Pack(options);
-}
-
 void SetOutlier(const TrafficBlocks& blocks, Cluster* cluster) {
   if (!blocks.outlier) return;
   const model::OutlierDetection& from = *blocks.outlier;
@@ -165,8 +124,39 @@ void SetTrust(const model::ClientTls& tls, const std::string& server_name,
   }
 }
 
+bool TakesMeshTls(const model::Model& model, const model::Endpoint& endpoint,
+                  const model::MeshConfig& mesh) {
+  return model::InMesh(endpoint) && PeerTlsOf(model, endpoint, mesh).has_value();
+}
+
+TransportSocket TlsSocket(const UpstreamTlsContext& context) {
+  TransportSocket socket;
+  socket.set_name("envoy.transport_sockets.tls");
+  *socket.mutable_typed_config() = Pack(context);
+  return socket;
+}
+
+// Unless a rule says otherwise: mutual TLS with the endpoints that take it, none with the others.
+void SetAutoTls(const model::Model& model, const UpstreamTlsContext& context,
+                const model::MeshPort& port, const model::MeshConfig& mesh, Cluster* cluster) {
+  if (cluster->type() == Cluster::ORIGINAL_DST || !mesh.auto_mtls) return;
+  const bool any = std::any_of(port.endpoints.begin(), port.endpoints.end(),
+                               [&](const auto& e) { return TakesMeshTls(model, e, mesh); });
+  if (!any) return;
+  auto* in_mesh = cluster->add_transport_socket_matches();
+  in_mesh->set_name("tlsMode-istio");
+  (*in_mesh->mutable_match()->mutable_fields())["tlsMode"].set_string_value("istio");
+  *in_mesh->mutable_transport_socket() = TlsSocket(context);
+  auto* rest = cluster->add_transport_socket_matches();
+  rest->set_name("tlsMode-disabled");
+  rest->mutable_match();
+  rest->mutable_transport_socket()->set_name("envoy.transport_sockets.raw_buffer");
+  rest->mutable_transport_socket()->mutable_typed_config()->set_type_url(
+      "type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer");
+}
+
 void SetTls(const TrafficBlocks& blocks, const std::string& hostname, Cluster* cluster) {
-  if (!blocks.tls || blocks.tls->mode == model::TlsMode::kDisable) return;
+  if (blocks.tls->mode == model::TlsMode::kDisable) return;
   const model::ClientTls& tls = *blocks.tls;
   UpstreamTlsContext context;
   const bool named = hostname.empty() || hostname[0] != '*';  // a wildcard is nobody's name
@@ -179,8 +169,7 @@ void SetTls(const TrafficBlocks& blocks, const std::string& hostname, Cluster* c
     SetFile(tls.private_key, certificate->mutable_private_key());
   }
   SetTrust(tls, server_name, common->mutable_validation_context());
-  cluster->mutable_transport_socket()->set_name("envoy.transport_sockets.tls");
-  *cluster->mutable_transport_socket()->mutable_typed_config() = Pack(context);
+  *cluster->mutable_transport_socket() = TlsSocket(context);
 }
 
 // Istio's endpoint metadata: "workload;namespace;app;version;cluster".
@@ -193,8 +182,9 @@ std::string WorkloadText(const model::Endpoint& endpoint) {
                       ";Kubernetes");
 }
 
-ClusterLoadAssignment Assignment(const std::string& name, const model::MeshPort& port,
-                                 const model::Labels& labels) {
+ClusterLoadAssignment Assignment(const model::Model& model, const std::string& name,
+                                 const model::MeshPort& port, const model::Labels& labels,
+                                 const model::MeshConfig& mesh) {
   ClusterLoadAssignment out;
   out.set_cluster_name(name);
   std::map<std::string, std::vector<const model::Endpoint*>> localities;
@@ -223,6 +213,11 @@ ClusterLoadAssignment Assignment(const std::string& name, const model::MeshPort&
       auto& fields =
           *(*lb->mutable_metadata()->mutable_filter_metadata())["istio"].mutable_fields();
       fields["workload"].set_string_value(WorkloadText(*endpoint));
+      if (TakesMeshTls(model, *endpoint, mesh)) {
+        auto& match =
+            (*lb->mutable_metadata()->mutable_filter_metadata())["envoy.transport_socket_match"];
+        (*match.mutable_fields())["tlsMode"].set_string_value("istio");
+      }
       weight += endpoint->weight;
     }
     group->mutable_load_balancing_weight()->set_value(weight);
@@ -230,15 +225,16 @@ ClusterLoadAssignment Assignment(const std::string& name, const model::MeshPort&
   return out;
 }
 
-void SetDiscovery(const model::MeshService& service, const model::MeshPort& port,
-                  const model::Labels& labels, Cluster* cluster, Resources* out) {
+void SetDiscovery(const model::Model& model, const model::MeshService& service,
+                  const model::MeshPort& port, const model::Labels& labels,
+                  const model::MeshConfig& mesh, Cluster* cluster, Resources* out) {
   if (cluster->type() == Cluster::ORIGINAL_DST) return;
   switch (service.resolution) {
     case model::Resolution::kStatic:
       cluster->set_type(Cluster::EDS);
       SetAds(cluster->mutable_eds_cluster_config()->mutable_eds_config());
       cluster->mutable_eds_cluster_config()->set_service_name(cluster->name());
-      out->endpoints.push_back(Assignment(cluster->name(), port, labels));
+      out->endpoints.push_back(Assignment(model, cluster->name(), port, labels, mesh));
       return;
     case model::Resolution::kDns:
     case model::Resolution::kDnsRoundRobin:
@@ -247,7 +243,7 @@ void SetDiscovery(const model::MeshService& service, const model::MeshPort& port
       SetDuration(absl::Seconds(60), cluster->mutable_dns_refresh_rate());
       // Envoy's default would take IPv6 whenever a name has it, reachable or not.
       cluster->set_dns_lookup_family(Cluster::V4_PREFERRED);
-      *cluster->mutable_load_assignment() = Assignment(cluster->name(), port, labels);
+      *cluster->mutable_load_assignment() = Assignment(model, cluster->name(), port, labels, mesh);
       return;
     case model::Resolution::kNone:
       cluster->set_type(Cluster::ORIGINAL_DST);
@@ -256,9 +252,9 @@ void SetDiscovery(const model::MeshService& service, const model::MeshPort& port
   }
 }
 
-void AddCluster(const model::MeshService& service, const model::MeshPort& port,
-                const std::string& subset, const model::Labels& labels, const TrafficBlocks& blocks,
-                const model::MeshConfig& mesh, Resources* out) {
+void AddCluster(const model::Model& model, const model::MeshService& service,
+                const model::MeshPort& port, const std::string& subset, const model::Labels& labels,
+                const TrafficBlocks& blocks, const model::MeshConfig& mesh, Resources* out) {
   Cluster cluster;
   cluster.set_name(ClusterName(port.number, subset, service.hostname));
   SetDuration(mesh.connect_timeout, cluster.mutable_connect_timeout());
@@ -266,8 +262,19 @@ void AddCluster(const model::MeshService& service, const model::MeshPort& port,
   SetPool(blocks, &cluster);
   SetHttp(blocks, port.protocol, &cluster);
   SetOutlier(blocks, &cluster);
-  SetTls(blocks, service.hostname, &cluster);
-  SetDiscovery(service, port, labels, &cluster, out);
+  const bool mesh_rule = blocks.tls && blocks.tls->mode == model::TlsMode::kIstioMutual;
+  if (mesh_rule || !blocks.tls) {
+    const UpstreamTlsContext context =
+        OutboundTls(service, port, subset, blocks.tls.value_or(model::ClientTls{}), mesh);
+    if (mesh_rule) {
+      *cluster.mutable_transport_socket() = TlsSocket(context);
+    } else if (service.resolution == model::Resolution::kStatic) {
+      SetAutoTls(model, context, port, mesh, &cluster);
+    }
+  } else {
+    SetTls(blocks, service.hostname, &cluster);
+  }
+  SetDiscovery(model, service, port, labels, mesh, &cluster, out);
   out->clusters.push_back(std::move(cluster));
 }
 
@@ -300,6 +307,51 @@ void AddFixedClusters(const model::MeshConfig& mesh, Resources* out) {
 
 }  // namespace
 
+// As Istio: no limit is ever implied. Envoy's own defaults (3 retries, 1024 requests) would turn a
+// rollout into 503s.
+void SetPool(const TrafficBlocks& blocks, Cluster* cluster) {
+  const model::ConnectionPool pool = blocks.pool.value_or(model::ConnectionPool{});
+  auto* thresholds = cluster->mutable_circuit_breakers()->add_thresholds();
+  thresholds->mutable_max_connections()->set_value(pool.max_connections.value_or(kUnlimited));
+  thresholds->mutable_max_pending_requests()->set_value(
+      pool.max_pending_requests.value_or(kUnlimited));
+  thresholds->mutable_max_requests()->set_value(pool.max_requests.value_or(kUnlimited));
+  thresholds->mutable_max_retries()->set_value(pool.max_retries.value_or(kUnlimited));
+  thresholds->set_track_remaining(true);
+  if (pool.connect_timeout) SetDuration(*pool.connect_timeout, cluster->mutable_connect_timeout());
+  if (!pool.keepalive) return;
+  auto* keepalive = cluster->mutable_upstream_connection_options()->mutable_tcp_keepalive();
+  if (pool.keepalive->probes) {
+    keepalive->mutable_keepalive_probes()->set_value(*pool.keepalive->probes);
+  }
+  if (pool.keepalive->time) {
+    keepalive->mutable_keepalive_time()->set_value(absl::ToInt64Seconds(*pool.keepalive->time));
+  }
+  if (pool.keepalive->interval) {
+    keepalive->mutable_keepalive_interval()->set_value(
+        absl::ToInt64Seconds(*pool.keepalive->interval));
+  }
+}
+
+void SetHttp(const TrafficBlocks& blocks, model::Protocol protocol, Cluster* cluster) {
+  if (!model::IsHttp(protocol)) return;
+  const model::ConnectionPool pool = blocks.pool.value_or(model::ConnectionPool{});
+  const bool http2 = protocol != model::Protocol::kHttp;
+  const uint32_t per_connection = pool.max_requests_per_connection.value_or(0);
+  if (!http2 && per_connection == 0 && !pool.http_idle_timeout) return;
+  envoy::extensions::upstreams::http::v3::HttpProtocolOptions options;
+  auto* common = options.mutable_common_http_protocol_options();
+  if (per_connection != 0) common->mutable_max_requests_per_connection()->set_value(per_connection);
+  if (pool.http_idle_timeout) SetDuration(*pool.http_idle_timeout, common->mutable_idle_timeout());
+  if (http2) {
+    options.mutable_explicit_http_config()->mutable_http2_protocol_options();
+  } else {
+    options.mutable_explicit_http_config()->mutable_http_protocol_options();
+  }
+  (*cluster->mutable_typed_extension_protocol_options())
+      ["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"] = Pack(options);
+}
+
 TrafficBlocks BlocksFor(const model::DestinationRule* rule, const model::Subset* subset,
                         uint32_t port) {
   if (rule == nullptr) return {};
@@ -312,11 +364,11 @@ void AddClusters(const model::Model& model, const model::MeshConfig& mesh, Resou
   for (const model::MeshService& service : model.services()) {
     const model::DestinationRule* rule = model.DestinationRuleFor(service.hostname);
     for (const model::MeshPort& port : service.ports) {
-      AddCluster(service, port, "", {}, BlocksFor(rule, nullptr, port.number), mesh, out);
+      AddCluster(model, service, port, "", {}, BlocksFor(rule, nullptr, port.number), mesh, out);
       if (rule == nullptr) continue;
       for (const model::Subset& subset : rule->subsets) {
-        AddCluster(service, port, subset.name, subset.labels, BlocksFor(rule, &subset, port.number),
-                   mesh, out);
+        AddCluster(model, service, port, subset.name, subset.labels,
+                   BlocksFor(rule, &subset, port.number), mesh, out);
       }
     }
     if (service.vips.empty()) continue;  // nothing listens for datagrams: AddUdpListener

@@ -3,9 +3,9 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "control/pilot/translate/listener_parts.h"
 #include "control/pilot/translate/proto_util.h"
 #include "control/pilot/translate/translate.h"
-#include "envoy/extensions/access_loggers/file/v3/file.pb.h"
 #include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
@@ -18,25 +18,6 @@ namespace {
 namespace hcm = envoy::extensions::filters::network::http_connection_manager::v3;
 using envoy::config::listener::v3::Listener;
 using envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy;
-
-template <typename Filter>
-void SetAccessLog(const model::MeshConfig& mesh, Filter* filter) {
-  if (mesh.access_log_file.empty()) return;
-  envoy::extensions::access_loggers::file::v3::FileAccessLog file;
-  file.set_path(mesh.access_log_file);
-  auto* log = filter->add_access_log();
-  log->set_name("envoy.access_loggers.file");
-  *log->mutable_typed_config() = Pack(file);
-}
-
-Listener NewListener(const std::string& name, const std::string& ip, uint32_t port) {
-  Listener listener;
-  listener.set_name(name);
-  SetAddress(ip, port, listener.mutable_address());
-  listener.mutable_bind_to_port()->set_value(false);
-  listener.set_traffic_direction(envoy::config::core::v3::OUTBOUND);
-  return listener;
-}
 
 void SetUdpAddress(const std::string& ip, uint32_t port, envoy::config::core::v3::Address* to) {
   SetAddress(ip, port, to);
@@ -173,6 +154,15 @@ void AddUdpListener(const model::MeshService& service, const model::MeshPort& po
 }
 
 }  // namespace
+
+Listener NewListener(const std::string& name, const std::string& ip, uint32_t port) {
+  Listener listener;
+  listener.set_name(name);
+  SetAddress(ip, port, listener.mutable_address());
+  listener.mutable_bind_to_port()->set_value(false);
+  listener.set_traffic_direction(envoy::config::core::v3::OUTBOUND);
+  return listener;
+}
 
 void AddListeners(const model::Model& model, const model::MeshConfig& mesh, Resources* out) {
   std::set<uint32_t> http_ports;

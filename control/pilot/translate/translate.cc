@@ -26,6 +26,7 @@ Resources Translate(const model::Model& model, const model::MeshConfig& mesh) {
   Resources out;
   AddClusters(model, mesh, &out);
   AddListeners(model, mesh, &out);
+  AddInbound(model, mesh, &out);
   AddRouteConfigurations(model, mesh, &out);
   return out;
 }

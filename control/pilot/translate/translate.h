@@ -26,9 +26,12 @@ struct Resources {
 
 Resources Translate(const model::Model& model, const model::MeshConfig& mesh);
 
-// The four parts, in files of their own.
+// The parts, in files of their own.
 void AddClusters(const model::Model& model, const model::MeshConfig& mesh, Resources* out);
 void AddListeners(const model::Model& model, const model::MeshConfig& mesh, Resources* out);
+// What comes in to workloads that take the mesh's TLS: listeners whose direction is INBOUND go to
+// the node where their address lives.
+void AddInbound(const model::Model& model, const model::MeshConfig& mesh, Resources* out);
 void AddRouteConfigurations(const model::Model& model, const model::MeshConfig& mesh,
                             Resources* out);
 

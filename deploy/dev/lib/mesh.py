@@ -36,7 +36,7 @@ class Mesh:
     def __init__(self, prefix, topology, with_ca=False):
         self.prefix = prefix
         self.topology = topology
-        self.with_ca = with_ca
+        self.with_ca = with_ca or topology.mesh_tls
         self.run_dir = f"/run/meltemi-dev/{prefix.rstrip('-')}"
         self.config_dir = f"{self.run_dir}/config"  # Pilot's registry
         self.config_source = f"{self.run_dir}/source"  # what the platform said at first
@@ -108,7 +108,9 @@ class Mesh:
             for document in topo.service_documents(service, self.topology):
                 self._write(f"{document['kind'].lower()}-{service.name}.yaml", document)
         for pod in self.topology.pods:
-            self._write(f"pod-{pod.name}.yaml", topo.pod_document(pod))
+            if pod.app != topo.OUTSIDER:
+                self._write(f"pod-{pod.name}.yaml",
+                            topo.pod_document(pod, self.topology.mesh_tls))
 
     def _write(self, name, document):
         with open(f"{self.config_source}/{name}", "w") as file:
@@ -145,7 +147,7 @@ class Mesh:
         run_dir = self.pod_dir(pod)
         os.makedirs(run_dir, exist_ok=True)
         log = f"{self.run_dir}/{pod.name}.log"
-        if pod.app == "client":
+        if pod.app in ("client", topo.OUTSIDER):
             return
         if pod.app == "productpage":
             argv = ["/usr/bin/python3", PRODUCTPAGE, "--port", str(pod.port)]

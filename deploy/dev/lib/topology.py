@@ -89,6 +89,7 @@ class Topology:
     busy_poll_us_max: int = 50
     uplink_socket: str = ""  # of vhost-user between the two nodes; "": a veth
     more_ports: tuple = ()  # entries of every node's bootstrap, as they are
+    mesh_tls: bool = False  # pods take the mesh's mutual TLS: the nodes have a CA
 
     def pod(self, name):
         return next(p for p in self.pods if p.name == name)
@@ -124,13 +125,18 @@ BOOKINFO = Topology(
 )
 
 
-def pod_document(pod):
+# A client that no node knows the workload of: it comes in as from another network.
+OUTSIDER = "outsider"
+
+
+def pod_document(pod, mesh_tls=False):
     """The Pod as Kubernetes would show it to Pilot."""
+    label = {"security.istio.io/tlsMode": "istio"} if mesh_tls else {}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": pod.name, "namespace": "default",
-                     "labels": {"app": pod.app, "version": pod.version}},
+                     "labels": {"app": pod.app, "version": pod.version, **label}},
         "spec": {"nodeName": pod.node.name, "serviceAccountName": pod.service_account},
         "status": {"phase": "Running", "podIP": pod.v4,
                    "podIPs": [{"ip": pod.v4}, {"ip": pod.v6}]},
@@ -175,7 +181,10 @@ def node_bootstrap(node, topology, access_log_path, static_resources=None):
     peers = [n for n in topology.nodes if n != node]
     gateways = [f"{node.gateways[0]}/24", f"{node.gateways[1]}/64"]
     ports = [{"name": p.name, "device": f"veth:{p.name}", "kind": "POD", "addresses": gateways,
-              "workload": f"{p.name}.default", "mtu": 1500} for p in pods]
+              "workload": f"{p.name}.default", "mtu": 1500}
+             for p in pods if p.app != OUTSIDER]
+    ports += [{"name": p.name, "device": f"veth:{p.name}", "kind": "UPLINK", "mtu": 1500,
+               "addresses": gateways} for p in pods if p.app == OUTSIDER]
     if peers:
         ports.append({"name": "uplink", "device": uplink_device(node, topology), "kind": "UPLINK",
                       "mtu": 1500,
@@ -193,10 +202,13 @@ def node_bootstrap(node, topology, access_log_path, static_resources=None):
             "access_log_path": access_log_path,
             "ports": ports,
             "routes": [{"prefix": peer.subnets[i], "via": peer.uplinks[i], "port": "uplink"}
-                       for peer in peers for i in (0, 1)],
+                       for peer in peers for i in (0, 1)] +
+                      [{"prefix": f"{p.v4}/32", "port": p.name}
+                       for p in pods if p.app == OUTSIDER],
             "workloads": [{"name": p.name, "namespace": "default", "addresses": [p.v4, p.v6],
                            "port": p.name, "service_account": p.service_account,
-                           "labels": {"app": p.app, "version": p.version}} for p in pods],
+                           "labels": {"app": p.app, "version": p.version}}
+                          for p in pods if p.app != OUTSIDER],
         },
     }
     if static_resources is not None:

@@ -1,0 +1,152 @@
+// LDS and CDS of what comes in to workloads: a listener for each of their ports that a service has,
+// which goes to the node they live on, and the clusters behind them.
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "control/pilot/translate/listener_parts.h"
+#include "control/pilot/translate/mesh_tls.h"
+#include "control/pilot/translate/proto_util.h"
+#include "control/pilot/translate/translate.h"
+#include "envoy/extensions/filters/http/router/v3/router.pb.h"
+#include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
+
+namespace meltemi::control::pilot::translate {
+namespace {
+
+namespace hcm = envoy::extensions::filters::network::http_connection_manager::v3;
+using envoy::config::cluster::v3::Cluster;
+using envoy::config::listener::v3::Filter;
+using envoy::config::listener::v3::FilterChain;
+using envoy::config::listener::v3::Listener;
+
+struct InboundPort {
+  const model::Endpoint* endpoint = nullptr;
+  model::Protocol protocol = model::Protocol::kTcp;
+  PeerTls tls = PeerTls::kPermissive;
+};
+
+bool IsHttp2(model::Protocol protocol) {
+  return protocol == model::Protocol::kHttp2 || protocol == model::Protocol::kGrpc;
+}
+
+// To the workload itself, at the address the client dialled.
+std::string InboundCluster(const InboundPort& port) {
+  return absl::StrCat("inbound|", port.endpoint->port, "|", IsHttp2(port.protocol) ? "http2" : "",
+                      "|");
+}
+
+void AddInboundCluster(const InboundPort& port, const model::MeshConfig& mesh, Resources* out) {
+  Cluster cluster;
+  cluster.set_name(InboundCluster(port));
+  cluster.set_type(Cluster::ORIGINAL_DST);
+  cluster.set_lb_policy(Cluster::CLUSTER_PROVIDED);
+  SetDuration(mesh.connect_timeout, cluster.mutable_connect_timeout());
+  SetPool({}, &cluster);
+  SetHttp({}, port.protocol, &cluster);
+  out->clusters.push_back(std::move(cluster));
+}
+
+Filter HttpFilter(const InboundPort& port, const std::string& name, const model::MeshConfig& mesh) {
+  hcm::HttpConnectionManager manager;
+  manager.set_stat_prefix(name);
+  auto* routes = manager.mutable_route_config();
+  routes->set_name(InboundCluster(port));
+  auto* host = routes->add_virtual_hosts();
+  host->set_name(absl::StrCat("inbound|http|", port.endpoint->port));
+  host->add_domains("*");
+  auto* route = host->add_routes();
+  route->mutable_match()->set_prefix("/");
+  route->mutable_route()->set_cluster(InboundCluster(port));
+  // The client's node counts the time, and retries.
+  SetDuration(absl::ZeroDuration(), route->mutable_route()->mutable_timeout());
+  auto* router = manager.add_http_filters();
+  router->set_name("envoy.filters.http.router");
+  *router->mutable_typed_config() = Pack(envoy::extensions::filters::http::router::v3::Router());
+  SetAccessLog(mesh, &manager);
+  Filter filter;
+  filter.set_name("envoy.filters.network.http_connection_manager");
+  *filter.mutable_typed_config() = Pack(manager);
+  return filter;
+}
+
+Filter TcpFilter(const InboundPort& port, const std::string& name, const model::MeshConfig& mesh) {
+  envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy proxy;
+  proxy.set_stat_prefix(name);
+  proxy.set_cluster(InboundCluster(port));
+  SetAccessLog(mesh, &proxy);
+  Filter filter;
+  filter.set_name("envoy.filters.network.tcp_proxy");
+  *filter.mutable_typed_config() = Pack(proxy);
+  return filter;
+}
+
+FilterChain MeshChain(const InboundPort& port, const Filter& filter,
+                      const model::MeshConfig& mesh) {
+  FilterChain chain;
+  chain.set_name("mtls");
+  auto* match = chain.mutable_filter_chain_match();
+  match->set_transport_protocol("tls");
+  if (port.tls == PeerTls::kPermissive) {
+    // The workload's own TLS is none of the mesh's: told by what only the mesh offers.
+    for (const char* protocol : kMeshProtocols) match->add_application_protocols(protocol);
+  }
+  chain.mutable_transport_socket()->set_name("envoy.transport_sockets.tls");
+  *chain.mutable_transport_socket()->mutable_typed_config() =
+      Pack(InboundTls(*port.endpoint, model::IsHttp(port.protocol), mesh));
+  *chain.add_filters() = filter;
+  return chain;
+}
+
+void AddInboundListener(const InboundPort& port, const model::MeshConfig& mesh, Resources* out) {
+  const std::string name =
+      absl::StrCat("inbound_", port.endpoint->address, "_", port.endpoint->port);
+  Listener listener = NewListener(name, port.endpoint->address, port.endpoint->port);
+  listener.set_traffic_direction(envoy::config::core::v3::INBOUND);
+  for (const std::string& ip : port.endpoint->ips) {
+    if (ip == port.endpoint->address) continue;
+    SetAddress(ip, port.endpoint->port, listener.add_additional_addresses()->mutable_address());
+  }
+  const Filter filter =
+      model::IsHttp(port.protocol) ? HttpFilter(port, name, mesh) : TcpFilter(port, name, mesh);
+  *listener.add_filter_chains() = MeshChain(port, filter, mesh);
+  if (port.tls == PeerTls::kPermissive) {
+    FilterChain* passed = listener.add_filter_chains();
+    passed->set_name("tls");
+    passed->mutable_filter_chain_match()->set_transport_protocol("tls");
+    *passed->add_filters() = TcpFilter(port, name, mesh);
+    FilterChain* plain = listener.add_filter_chains();
+    plain->set_name("plaintext");
+    plain->mutable_filter_chain_match()->set_transport_protocol("raw_buffer");
+    *plain->add_filters() = filter;
+  }
+  out->listeners.push_back(std::move(listener));
+}
+
+}  // namespace
+
+void AddInbound(const model::Model& model, const model::MeshConfig& mesh, Resources* out) {
+  // Two services may have one port of a workload; the first by host name says what is spoken there.
+  std::map<std::pair<std::string, uint32_t>, InboundPort> ports;
+  for (const model::MeshService& service : model.services()) {
+    if (service.resolution != model::Resolution::kStatic) continue;
+    for (const model::MeshPort& port : service.ports) {
+      for (const model::Endpoint& endpoint : port.endpoints) {
+        const std::optional<PeerTls> tls = PeerTlsOf(model, endpoint, mesh);
+        if (!tls.has_value()) continue;
+        const std::string& first = endpoint.ips.empty() ? endpoint.address : endpoint.ips.front();
+        ports.try_emplace({first, endpoint.port}, InboundPort{&endpoint, port.protocol, *tls});
+      }
+    }
+  }
+  std::set<std::string> clusters;
+  for (const auto& [address, port] : ports) {
+    if (clusters.insert(InboundCluster(port)).second) AddInboundCluster(port, mesh, out);
+    AddInboundListener(port, mesh, out);
+  }
+}
+
+}  // namespace meltemi::control::pilot::translate

@@ -1,0 +1,108 @@
+#include "control/pilot/translate/mesh_tls.h"
+
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "control/pilot/translate/proto_util.h"
+
+namespace meltemi::control::pilot::translate {
+namespace {
+
+using envoy::extensions::transport_sockets::tls::v3::CommonTlsContext;
+using envoy::extensions::transport_sockets::tls::v3::DownstreamTlsContext;
+using envoy::extensions::transport_sockets::tls::v3::SdsSecretConfig;
+using envoy::extensions::transport_sockets::tls::v3::SubjectAltNameMatcher;
+using envoy::extensions::transport_sockets::tls::v3::TlsParameters;
+using envoy::extensions::transport_sockets::tls::v3::UpstreamTlsContext;
+
+void SetSecret(const std::string& name, SdsSecretConfig* to) {
+  to->set_name(name);
+  SetAds(to->mutable_sds_config());
+}
+
+std::string IdentityOf(const model::Endpoint& endpoint, const model::MeshConfig& mesh) {
+  return absl::StrCat("spiffe://", mesh.trust_domain, "/ns/", endpoint.ns, "/sa/",
+                      endpoint.service_account);
+}
+
+void AddName(bool prefix, const std::string& name, CommonTlsContext* to) {
+  auto* match = to->mutable_combined_validation_context()
+                    ->mutable_default_validation_context()
+                    ->add_match_typed_subject_alt_names();
+  match->set_san_type(SubjectAltNameMatcher::URI);
+  if (prefix) {
+    match->mutable_matcher()->set_prefix(name);
+  } else {
+    match->mutable_matcher()->set_exact(name);
+  }
+}
+
+// TLS 1.3 only: both ends are the mesh's.
+void SetCommon(const std::string& certificate, CommonTlsContext* to) {
+  to->mutable_tls_params()->set_tls_minimum_protocol_version(TlsParameters::TLSv1_3);
+  SetSecret(certificate, to->add_tls_certificate_sds_secret_configs());
+  SetSecret(
+      "ROOTCA",
+      to->mutable_combined_validation_context()->mutable_validation_context_sds_secret_config());
+}
+
+}  // namespace
+
+std::optional<PeerTls> PeerTlsOf(const model::Model& model, const model::Endpoint& endpoint,
+                                 const model::MeshConfig& mesh) {
+  switch (model.PeerModeFor(endpoint, mesh.root_namespace)) {
+    case model::PeerMode::kStrict:
+      return PeerTls::kStrict;
+    case model::PeerMode::kDisable:
+      return std::nullopt;
+    case model::PeerMode::kPermissive:
+    case model::PeerMode::kUnset:
+      break;
+  }
+  return model::InMesh(endpoint) ? std::optional<PeerTls>(PeerTls::kPermissive) : std::nullopt;
+}
+
+DownstreamTlsContext InboundTls(const model::Endpoint& endpoint, bool http,
+                                const model::MeshConfig& mesh) {
+  DownstreamTlsContext context;
+  context.mutable_require_client_certificate()->set_value(true);
+  CommonTlsContext* common = context.mutable_common_tls_context();
+  SetCommon(IdentityOf(endpoint, mesh), common);
+  AddName(true, absl::StrCat("spiffe://", mesh.trust_domain, "/"), common);
+  if (http) {
+    common->add_alpn_protocols("h2");
+    common->add_alpn_protocols("http/1.1");
+  }
+  return context;
+}
+
+// Not offered: "istio-peer-exchange". A sidecar that agreed to it would send, and expect, a
+// preface of Istio's own before the first byte.
+UpstreamTlsContext OutboundTls(const model::MeshService& service, const model::MeshPort& port,
+                               const std::string& subset, const model::ClientTls& tls,
+                               const model::MeshConfig& mesh) {
+  UpstreamTlsContext context;
+  context.set_sni(tls.sni.empty() ? absl::StrCat("outbound_.", port.number, "_.", subset, "_.",
+                                                 service.hostname)
+                                  : tls.sni);
+  CommonTlsContext* common = context.mutable_common_tls_context();
+  SetCommon("source", common);
+  std::set<std::string> names(tls.subject_alt_names.begin(), tls.subject_alt_names.end());
+  if (names.empty()) {
+    for (const model::Endpoint& endpoint : port.endpoints) {
+      if (!endpoint.service_account.empty()) names.insert(IdentityOf(endpoint, mesh));
+    }
+  }
+  for (const std::string& name : names) AddName(false, name, common);
+  if (names.empty()) AddName(true, absl::StrCat("spiffe://", mesh.trust_domain, "/"), common);
+  const bool http2 =
+      port.protocol == model::Protocol::kHttp2 || port.protocol == model::Protocol::kGrpc;
+  if (model::IsHttp(port.protocol)) {
+    common->add_alpn_protocols(http2 ? "istio-h2" : "istio-http/1.1");
+  }
+  common->add_alpn_protocols("istio");
+  if (model::IsHttp(port.protocol)) common->add_alpn_protocols(http2 ? "h2" : "http/1.1");
+  return context;
+}
+
+}  // namespace meltemi::control::pilot::translate

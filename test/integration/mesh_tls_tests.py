@@ -1,0 +1,132 @@
+"""Mutual TLS between nodes by itself: who speaks it, who is let in, and that nothing is lost when a
+mesh goes from PERMISSIVE to STRICT."""
+import json
+import os
+
+import measure
+import shell
+import topology as topo
+from fixture import curl, expect, expect_equal, expect_none_lost
+
+SECRET = "what-nobody-else-may-read"
+ECHO = "http://echo:9080/"
+ECHO_POD = topo.Pod("echo-v1", "echo", topo.NODE_B, 20)
+OUTSIDER = topo.Pod("outsider", topo.OUTSIDER, topo.NODE_B, 90)
+TOPOLOGY = topo.Topology(
+    nodes=topo.BOOKINFO.nodes,
+    pods=(topo.Pod("client", "client", topo.NODE_A, 11), ECHO_POD,
+          topo.Pod("near-v1", "echo", topo.NODE_A, 21, version="near"), OUTSIDER),
+    services=(topo.Service("echo", 20),),
+    mesh_tls=True,
+)
+
+
+def _policy(mesh, mode):
+    """The whole mesh's PeerAuthentication."""
+    path = f"{mesh.run_dir}/policy.yaml"
+    with open(path, "w") as file:
+        json.dump({"apiVersion": "security.istio.io/v1", "kind": "PeerAuthentication",
+                   "metadata": {"name": "default", "namespace": "istio-system"},
+                   "spec": {"mtls": {"mode": mode}}}, file)
+    mesh.apply(path)
+
+
+def _stat(mesh, node, name):
+    return measure.node_stats(mesh, node).get(name, 0.0)
+
+
+def _wait_for_identities(mesh):
+    for node in mesh.topology.nodes:
+        accounts = {p.service_account for p in mesh.topology.pods
+                    if p.node == node and p.app != topo.OUTSIDER}
+        shell.wait_until(lambda n=node, a=accounts:
+                         (mesh.admin(n, "/certs") or "").count("cert_chain") == len(a) + 1,
+                         f"{node.name} to have its certificates", 20, 0.1)
+
+
+class _Capture:
+    """tcpdump on the server node's end of the uplink: what a node sends itself, no tap sees."""
+
+    def __init__(self, mesh):
+        self.path = f"{mesh.run_dir}/uplink.pcap"
+        self.daemon = shell.Daemon("tcpdump", ["tcpdump", "-i", "uplink", "--immediate-mode",
+                                               "-U", "-w", self.path],
+                                   f"{mesh.run_dir}/tcpdump.log",
+                                   mesh.netns(topo.NODE_B.name)).start()
+        shell.wait_until(lambda: "listening on" in self.daemon.log_tail(), "tcpdump to listen", 10)
+
+    def bytes(self):
+        self.daemon.stop()
+        with open(self.path, "rb") as file:
+            return file.read()
+
+
+def _captured(mesh, action):
+    capture = _Capture(mesh)
+    try:
+        action()
+    finally:
+        seen = capture.bytes()
+    return seen
+
+
+def nothing_is_readable_between_the_nodes(mesh):
+    _wait_for_identities(mesh)
+    _policy(mesh, "PERMISSIVE")
+    def ask():
+        for _ in range(20):  # of two endpoints, one is far
+            curl(mesh, "-H", f"x-secret: {SECRET}", ECHO)
+    _policy(mesh, "DISABLE")
+    expect(SECRET.encode() in _captured(mesh, ask), "tcpdump does not see what is plain")
+    _policy(mesh, "PERMISSIVE")
+    seen = _captured(mesh, ask)
+    expect(len(seen) > 2000, f"tcpdump saw {len(seen)} bytes only")
+    expect(SECRET.encode() not in seen, "the request was readable on the uplink")
+    expect(_stat(mesh, topo.NODE_B, "meltemi_tls_handshakes_done_total") > 0,
+           "no handshake at the server's node")
+
+
+def the_near_pod_needs_no_tls(mesh):
+    for _ in range(20):
+        curl(mesh, ECHO)
+    expect(_stat(mesh, topo.NODE_A, "meltemi_worker_tls_local_total") > 0,
+           "no connection to the pod of the same node")
+
+
+def outsiders_are_served_in_permissive_and_refused_in_strict(mesh):
+    url = f"http://{ECHO_POD.v4}:9080/"
+    _policy(mesh, "PERMISSIVE")
+    curl(mesh, url, pod=OUTSIDER.name)
+    before = _stat(mesh, topo.NODE_B, "meltemi_worker_no_filter_chain_total")
+    _policy(mesh, "STRICT")
+    done = curl(mesh, "-m", "5", url, pod=OUTSIDER.name, check=False)
+    expect(done.returncode != 0, "a client without identity was served in STRICT")
+    expect_equal(before + 1, _stat(mesh, topo.NODE_B, "meltemi_worker_no_filter_chain_total"),
+                 "no_filter_chain")
+    done = curl(mesh, "-k", "-m", "5", f"https://{ECHO_POD.v4}:9080/", pod=OUTSIDER.name,
+                check=False)
+    expect(done.returncode != 0, "a client with TLS and no certificate was served in STRICT")
+    for _ in range(10):
+        curl(mesh, ECHO)
+    _policy(mesh, "PERMISSIVE")
+    curl(mesh, url, pod=OUTSIDER.name)
+
+
+def permissive_to_strict_under_load_loses_nothing(mesh):
+    _policy(mesh, "PERMISSIVE")
+    load = measure.Wrk(mesh, ECHO, 6, connections=16)
+    for mode in ("STRICT", "PERMISSIVE", "STRICT"):
+        _policy(mesh, mode)
+    result = load.result()
+    expect_none_lost(result, "PERMISSIVE to STRICT and back under load")
+    _policy(mesh, "PERMISSIVE")
+    return f"{result.requests} requests"
+
+
+def tests():
+    if os.environ.get("MELTEMI_NODE") == "kernel":
+        return []
+    return [(f"mesh_tls_{test.__name__}", test, TOPOLOGY) for test in (
+        nothing_is_readable_between_the_nodes, the_near_pod_needs_no_tls,
+        outsiders_are_served_in_permissive_and_refused_in_strict,
+        permissive_to_strict_under_load_loses_nothing)]
