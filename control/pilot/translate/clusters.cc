@@ -31,6 +31,7 @@ constexpr char kSystemAuthorities[] = "/etc/ssl/certs/ca-certificates.crt";  // 
 TrafficBlocks Merge(TrafficBlocks base, const TrafficPolicy& policy, uint32_t port) {
   if (policy.all.balancer) {
     base.balancer = policy.all.balancer;
+    base.hash = policy.all.hash;
     base.balancer_path = policy.all.balancer_path;
   }
   if (policy.all.pool) {
@@ -64,6 +65,18 @@ void SetBalancer(const TrafficBlocks& blocks, Cluster* cluster) {
     case Balancer::kPassthrough:
       cluster->set_type(Cluster::ORIGINAL_DST);
       cluster->set_lb_policy(Cluster::CLUSTER_PROVIDED);
+      return;
+    case Balancer::kRingHash:
+      cluster->set_lb_policy(Cluster::RING_HASH);
+      cluster->mutable_ring_hash_lb_config()->mutable_minimum_ring_size()->set_value(
+          blocks.hash.ring_size_min.value_or(1024));
+      return;
+    case Balancer::kMaglev:
+      cluster->set_lb_policy(Cluster::MAGLEV);
+      if (blocks.hash.table_size) {
+        cluster->mutable_maglev_lb_config()->mutable_table_size()->set_value(
+            *blocks.hash.table_size);
+      }
       return;
   }
 }
@@ -250,6 +263,8 @@ void SetDiscovery(const model::MeshService& service, const model::MeshPort& port
       *cluster->mutable_load_assignment() = Assignment(cluster->name(), port, labels);
       return;
     case model::Resolution::kNone:
+      cluster->clear_ring_hash_lb_config();
+      cluster->clear_maglev_lb_config();
       cluster->set_type(Cluster::ORIGINAL_DST);
       cluster->set_lb_policy(Cluster::CLUSTER_PROVIDED);
       return;
