@@ -87,6 +87,10 @@ std::string PolicyText(const Route& route) {
   if (action.has_retry_policy()) {
     parts.push_back(absl::StrCat("retries ", action.retry_policy().num_retries().value()));
   }
+  for (const auto& mirror : action.request_mirror_policies()) {
+    parts.push_back(absl::StrCat("mirror ", mirror.cluster()));
+  }
+  if (route.typed_per_filter_config().contains("envoy.filters.http.cors")) parts.push_back("CORS");
   const auto it = route.typed_per_filter_config().find("envoy.filters.http.fault");
   envoy::extensions::filters::http::fault::v3::HTTPFault fault;
   if (it != route.typed_per_filter_config().end() && it->second.UnpackTo(&fault)) {

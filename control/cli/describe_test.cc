@@ -71,16 +71,18 @@ TEST(Routes, ShowMatchDestinationAndPolicy) {
     cluster->mutable_weight()->set_value(weight);
   }
   route->mutable_route()->mutable_timeout()->set_seconds(2);
+  route->mutable_route()->add_request_mirror_policies()->set_cluster("copy");
   envoy::extensions::filters::http::fault::v3::HTTPFault fault;
   fault.mutable_abort()->set_http_status(503);
   fault.mutable_abort()->mutable_percentage()->set_numerator(5000);
   (*route->mutable_typed_per_filter_config())["envoy.filters.http.fault"].PackFrom(fault);
   v1::ProxyConfigResponse response;
   response.add_resources()->mutable_resource()->PackFrom(config);
-  EXPECT_EQ(DescribeRoutes(response),
-            "CONFIG   HOST           ROUTE    MATCH               TO             POLICY\n"
-            "9080     reviews:9080   canary   /* end-user=jason   v1 90, v2 10   timeout 2s, abort "
-            "503 0.5%\n");
+  EXPECT_EQ(
+      DescribeRoutes(response),
+      "CONFIG   HOST           ROUTE    MATCH               TO             POLICY\n"
+      "9080     reviews:9080   canary   /* end-user=jason   v1 90, v2 10   timeout 2s, mirror "
+      "copy, abort 503 0.5%\n");
 }
 
 }  // namespace

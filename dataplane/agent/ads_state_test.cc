@@ -94,14 +94,16 @@ TEST_F(AdsStateTest, RefusesWithThePathAndTheOldVersionAndKeepsWhatWasThere) {
   SendWhole("1");
   const std::string before = Published();
   Cluster bad = EdsCluster("a");
-  bad.set_lb_policy(Cluster::RING_HASH);
-  EXPECT_EQ(Send<Cluster>(Type::kCluster, "2", {EdsCluster("new"), bad}),
-            (Names{"cds v=1 n=cds-2 error=Cluster \"a\": lb_policy: RING_HASH is not supported"}));
+  bad.set_lb_policy(Cluster::LOAD_BALANCING_POLICY_CONFIG);
+  EXPECT_EQ(
+      Send<Cluster>(Type::kCluster, "2", {EdsCluster("new"), bad}),
+      (Names{"cds v=1 n=cds-2 error=Cluster \"a\": lb_policy: LOAD_BALANCING_POLICY_CONFIG is "
+             "not supported"}));
   EXPECT_EQ(Published(), "");
   EXPECT_EQ(state_.status(Type::kCluster).rejected_count, 1u);
   EXPECT_EQ(state_.status(Type::kCluster).version, "1");
   EXPECT_EQ(state_.status(Type::kCluster).last_error,
-            "Cluster \"a\": lb_policy: RING_HASH is not supported");
+            "Cluster \"a\": lb_policy: LOAD_BALANCING_POLICY_CONFIG is not supported");
   // The next good one applies as if nothing had been.
   Send<ClusterLoadAssignment>(Type::kEndpoints, "3", {Endpoints("a", "10.0.0.2")});
   std::string want = before;

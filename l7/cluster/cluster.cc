@@ -22,6 +22,16 @@ bool Idle(const Host& host) {
   return host.rq_active == 0 && host.cx_active == 0 && host.waiting.empty();
 }
 
+// Who must not get the same host again looks up another hash, and always the same one. Envoy only
+// turns its bits, which leaves all further attempts at one place of a ring; this is SplitMix64.
+uint64_t HashOfAttempt(uint64_t hash, uint32_t attempt) {
+  if (attempt == 0) return hash;
+  hash += attempt * 0x9e3779b97f4a7c15;
+  hash = (hash ^ (hash >> 30)) * 0xbf58476d1ce4e5b9;
+  hash = (hash ^ (hash >> 27)) * 0x94d049bb133111eb;
+  return hash ^ (hash >> 31);
+}
+
 Cluster::Settings SettingsOf(const config::Cluster& config) {
   return {.name = config.name,
           .stable_id = config.stable_id,
@@ -64,11 +74,16 @@ void Cluster::Update(const config::Cluster& config, Prng& prng, std::vector<Conn
   }
   hosts_.clear();
   by_stable_id_.clear();
+  host_of_endpoint_.clear();
+  hash_tables_ = config.hash_tables;
   bool changed = false;
   for (const config::Endpoint& endpoint : config.endpoints) {
     std::unique_ptr<Host>& slot = kept[endpoint.stable_id];
     if (slot == nullptr) {
-      if (by_stable_id_.contains(endpoint.stable_id)) continue;  // listed twice: the first counts
+      if (const auto twice = by_stable_id_.find(endpoint.stable_id); twice != by_stable_id_.end()) {
+        host_of_endpoint_.push_back(twice->second);  // the first counts
+        continue;
+      }
       slot = std::make_unique<Host>();
       changed = true;
     }
@@ -82,6 +97,7 @@ void Cluster::Update(const config::Cluster& config, Prng& prng, std::vector<Conn
     slot->workload = endpoint.workload;
     if (!config.outlier.has_value()) slot->outlier = HostOutlier{};
     by_stable_id_[endpoint.stable_id] = slot.get();
+    host_of_endpoint_.push_back(slot.get());
     hosts_.push_back(std::move(slot));
   }
   member_count_ = hosts_.size();
@@ -108,6 +124,9 @@ void Cluster::Remove(std::vector<ConnId>* closing) {
   removed_ = true;
   for (std::unique_ptr<Host>& host : hosts_) RetireHost(host.get(), closing);
   eligible_.clear();
+  hash_tables_ = {};
+  hash_table_ = nullptr;
+  host_of_endpoint_.clear();
   by_stable_id_.clear();
   by_address_.clear();
   member_count_ = healthy_count_ = ejected_count_ = 0;
@@ -143,6 +162,7 @@ void Cluster::ChooseEligible() {
     priorities.push_back(host->priority);
     if (HealthOf(*host) == config::Health::kHealthy) ++healthy_count_;
     if (host->outlier.ejected) ++ejected_count_;
+    host->eligible = false;
   }
   std::sort(priorities.begin(), priorities.end());
   priorities.erase(std::unique(priorities.begin(), priorities.end()), priorities.end());
@@ -171,6 +191,11 @@ void Cluster::ChooseEligible() {
   equal_weights_ = std::all_of(eligible_.begin(), eligible_.end(), [this](const Host* host) {
     return host->weight == eligible_[0]->weight;
   });
+  hash_table_ = nullptr;
+  for (Host* host : eligible_) host->eligible = true;
+  for (const config::HashTable& table : hash_tables_) {
+    if (!eligible_.empty() && table.priority == eligible_[0]->priority) hash_table_ = &table;
+  }
 }
 
 // One more ejected host must not be more than the share allows.
@@ -227,14 +252,14 @@ Host* Cluster::Pick(const PickOptions& options, Prng& prng) {
     return nullptr;
   }
   if (in_panic_) ++stats.lb_healthy_panic;
-  Host* host = PickOnce(prng);
+  Host* host = PickOnce(options, 0, prng);
   for (uint32_t i = 1; i < options.attempt_count_max && Contains(options.avoid, host); ++i) {
-    host = PickOnce(prng);
+    host = PickOnce(options, i, prng);
   }
   return host;
 }
 
-Host* Cluster::PickOnce(Prng& prng) {
+Host* Cluster::PickOnce(const PickOptions& options, uint32_t attempt, Prng& prng) {
   if (eligible_.size() == 1) return eligible_[0];
   switch (settings_.lb) {
     case config::LbPolicy::kRoundRobin: {
@@ -248,8 +273,53 @@ Host* Cluster::PickOnce(Prng& prng) {
     case config::LbPolicy::kRandom:
     case config::LbPolicy::kClusterProvided:
       return eligible_[prng.Below(eligible_.size())];
+    case config::LbPolicy::kRingHash:
+    case config::LbPolicy::kMaglev: {
+      if (!options.hash.has_value()) return eligible_[prng.Below(eligible_.size())];
+      return PickConsistent(HashOfAttempt(*options.hash, attempt));
+    }
   }
   return eligible_[0];
+}
+
+Host* Cluster::PickConsistent(uint64_t hash) {
+  Host* host = nullptr;
+  if (hash_table_ != nullptr) {
+    host = hash_table_->maglev.empty() ? PickFromRing(hash) : PickFromMaglev(hash);
+  }
+  return host != nullptr ? host : eligible_[hash % eligible_.size()];
+}
+
+// Few points after one another belong to hosts that are out, unless nearly all are out: then the
+// search ends (null) and the hash alone decides, which is as consistent until somebody is back.
+constexpr int kPassedOverMax = 256;
+
+Host* Cluster::PickFromRing(uint64_t hash) {
+  const std::vector<config::HashTable::Point>& ring = hash_table_->ring;
+  if (ring.empty()) return nullptr;
+  const auto begin = std::lower_bound(
+      ring.begin(), ring.end(), hash,
+      [](const config::HashTable::Point& point, uint64_t key) { return point.hash < key; });
+  size_t at = static_cast<size_t>(begin - ring.begin()) % ring.size();
+  for (int i = 0; i < kPassedOverMax; ++i) {
+    Host* host = host_of_endpoint_[ring[at].endpoint];
+    if (host->eligible) return host;
+    at = at + 1 == ring.size() ? 0 : at + 1;
+  }
+  return nullptr;
+}
+
+// Neighbours in the table have nothing to do with each other, so what a host leaves is spread over
+// all others by looking at the next place.
+Host* Cluster::PickFromMaglev(uint64_t hash) {
+  const std::vector<uint32_t>& table = hash_table_->maglev;
+  size_t at = hash % table.size();
+  for (int i = 0; i < kPassedOverMax; ++i) {
+    Host* host = host_of_endpoint_[table[at]];
+    if (host->eligible) return host;
+    at = at + 1 == table.size() ? 0 : at + 1;
+  }
+  return nullptr;
 }
 
 // Smooth weighted round robin (as in nginx and LVS): each host's credit grows by its weight, the

@@ -44,6 +44,7 @@ struct Host {
   HostOutlier outlier;                               // an ejected host counts as unhealthy
   std::string locality, workload;
   bool mesh = false;             // of connections: Settings::mesh_tls where there is one
+  bool eligible = false;         // the balancer may choose it
   bool removed = false;          // no longer in the configuration: drained, then freed
   uint32_t rq_active = 0;        // requests under way: the load that least-request compares
   uint32_t cx_active = 0;        // connections, those being opened included
@@ -85,8 +86,8 @@ class Cluster {
     std::optional<config::OutlierDetection> outlier;
   };
 
-  // Takes the new configuration. Idle connections of hosts that are gone, for the engine to close,
-  // are appended to `closing`.
+  // Takes the new configuration, whose hash tables are used until the next call. Idle connections
+  // of hosts that are gone, for the engine to close, are appended to `closing`.
   void Update(const config::Cluster& config, Prng& prng, std::vector<ConnId>* closing);
   // The cluster is not in the snapshot any more.
   void Remove(std::vector<ConnId>* closing);
@@ -95,6 +96,7 @@ class Cluster {
     SockAddr original_destination;   // ORIGINAL_DST: what the client dialled
     std::span<Host* const> avoid;    // hosts already tried
     uint32_t attempt_count_max = 1;  // picks before one of `avoid` is taken nonetheless
+    std::optional<uint64_t> hash;    // consistent balancers; absent: any host
   };
   // Null: no healthy host (UH).
   Host* Pick(const PickOptions& options, Prng& prng);
@@ -126,9 +128,12 @@ class Cluster {
   OutlierStats outlier_stats;
 
  private:
-  Host* PickOnce(Prng& prng);
+  Host* PickOnce(const PickOptions& options, uint32_t attempt, Prng& prng);
   Host* PickWeighted(bool by_load);
   Host* PickLeastLoaded(Prng& prng);
+  Host* PickConsistent(uint64_t hash);
+  Host* PickFromRing(uint64_t hash);
+  Host* PickFromMaglev(uint64_t hash);
   Host* OriginalDestination(const SockAddr& address);
   void RetireHost(Host* host, std::vector<ConnId>* closing);
   static void CloseIdle(const Host& host, std::vector<ConnId>* closing);
@@ -143,7 +148,11 @@ class Cluster {
   size_t healthy_count_ = 0, member_count_ = 0, ejected_count_ = 0;
   Instant next_look_ = Instant::Never();
   std::vector<std::unique_ptr<Host>> hosts_;  // configured ones in order, then the removed
-  std::vector<Host*> eligible_;               // what the balancer chooses from
+  // Consistent balancers. The tables belong to the newest snapshot.
+  std::span<const config::HashTable> hash_tables_;
+  const config::HashTable* hash_table_ = nullptr;  // of the priority in use
+  std::vector<Host*> host_of_endpoint_;
+  std::vector<Host*> eligible_;  // what the balancer chooses from
   absl::flat_hash_map<uint32_t, Host*> by_stable_id_;
   absl::flat_hash_map<SockAddr, Host*> by_address_;  // ORIGINAL_DST
 };

@@ -78,6 +78,14 @@ absl::Status AddCluster(CompileContext* context, const envoy::config::cluster::v
                           CompileEndpoints(context, cluster->stable_id, *found->second));
     }
   }
+  context->hash_point_count += HashPointCount(*cluster);
+  if (context->hash_point_count > kHashPointCountMax) {
+    return Invalid("lb_policy",
+                   Cat("more than ", kHashPointCountMax, " points in all hash tables"));
+  }
+  if (context->hash_tables != nullptr) {
+    cluster->hash_tables = context->hash_tables->Get(*cluster);
+  }
   snapshot.cluster_by_name.emplace(from.name(), static_cast<uint32_t>(snapshot.clusters.size()));
   snapshot.clusters.push_back(*std::move(cluster));
   return absl::OkStatus();
@@ -245,13 +253,16 @@ absl::StatusOr<std::unique_ptr<Snapshot>> Compiler::Compile(const Resources& res
                          .options = options_,
                          .ids = &ids_,
                          .snapshot = snapshot.get(),
-                         .resolved = resources.resolved};
+                         .resolved = resources.resolved,
+                         .hash_tables = &hash_tables_};
   const absl::Status status = CompileAll(&context, resources);
   if (!status.ok()) {
     ids_.Rollback();
+    hash_tables_.Rollback();
     return status;
   }
   ids_.Commit();
+  hash_tables_.Commit();
   snapshot->sequence = ++sequence_last_;
   snapshot->version_text = resources.version_text;
   return snapshot;

@@ -30,6 +30,7 @@
 #include "envoy/extensions/transport_sockets/tls/v3/secret.pb.h"
 #include "google/protobuf/message.h"
 #include "l7/config/field_table.h"
+#include "l7/config/hash_table.h"
 #include "l7/config/snapshot.h"
 
 namespace meltemi::config {
@@ -109,6 +110,7 @@ class Compiler {
   CompilerOptions options_;
   FieldTable fields_;
   StableIds ids_;
+  HashTableCache hash_tables_;
   uint64_t sequence_last_ = 0;
 };
 

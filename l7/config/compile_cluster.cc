@@ -45,6 +45,39 @@ absl::Status CompileDiscovery(const FromCluster& from, Cluster* to) {
   return absl::OkStatus();
 }
 
+absl::Status CompileRing(const FromCluster::RingHashLbConfig& from, Cluster* to) {
+  if (from.hash_function() != FromCluster::RingHashLbConfig::XX_HASH) {
+    return Invalid("hash_function", "only XX_HASH is supported");
+  }
+  const auto read = [](std::string_view field, bool given, uint64_t value, uint32_t* size) {
+    if (!given) return absl::OkStatus();
+    if (value == 0 || value > kRingSizeMax) {
+      return Invalid(field, Cat(value, " is not in 1..", kRingSizeMax));
+    }
+    *size = static_cast<uint32_t>(value);
+    return absl::OkStatus();
+  };
+  RETURN_IF_ERROR(read("minimum_ring_size", from.has_minimum_ring_size(),
+                       from.minimum_ring_size().value(), &to->ring_size_min));
+  RETURN_IF_ERROR(read("maximum_ring_size", from.has_maximum_ring_size(),
+                       from.maximum_ring_size().value(), &to->ring_size_max));
+  if (to->ring_size_min > to->ring_size_max) {
+    return Invalid("minimum_ring_size", "must not be above maximum_ring_size");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CompileMaglev(const FromCluster::MaglevLbConfig& from, Cluster* to) {
+  if (!from.has_table_size()) return absl::OkStatus();
+  const uint64_t size = from.table_size().value();
+  // Of a table of two places, a step of 1 is the only one: three is the least that is one.
+  if (size < 3 || size > kMaglevSizeMax || !IsPrime(static_cast<uint32_t>(size))) {
+    return Invalid("table_size", Cat(size, " is not a prime number in 3..", kMaglevSizeMax));
+  }
+  to->maglev_size = static_cast<uint32_t>(size);
+  return absl::OkStatus();
+}
+
 absl::Status CompileLbPolicy(const FromCluster& from, Cluster* to) {
   switch (from.lb_policy()) {
     case FromCluster::ROUND_ROBIN:
@@ -59,6 +92,12 @@ absl::Status CompileLbPolicy(const FromCluster& from, Cluster* to) {
     case FromCluster::CLUSTER_PROVIDED:
       to->lb = LbPolicy::kClusterProvided;
       break;
+    case FromCluster::RING_HASH:
+      to->lb = LbPolicy::kRingHash;
+      break;
+    case FromCluster::MAGLEV:
+      to->lb = LbPolicy::kMaglev;
+      break;
     default:
       return Invalid("lb_policy",
                      Cat(FromCluster::LbPolicy_Name(from.lb_policy()), " is not supported"));
@@ -67,6 +106,8 @@ absl::Status CompileLbPolicy(const FromCluster& from, Cluster* to) {
   if (provided != (to->discovery == Discovery::kOriginalDst)) {
     return Invalid("lb_policy", "CLUSTER_PROVIDED and type ORIGINAL_DST need each other");
   }
+  RETURN_IF_ERROR_AT("ring_hash_lb_config", CompileRing(from.ring_hash_lb_config(), to));
+  RETURN_IF_ERROR_AT("maglev_lb_config", CompileMaglev(from.maglev_lb_config(), to));
   if (from.least_request_lb_config().has_choice_count()) {
     to->least_request_choice_count = from.least_request_lb_config().choice_count().value();
     if (to->least_request_choice_count < 2) {

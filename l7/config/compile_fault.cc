@@ -5,7 +5,6 @@ namespace meltemi::config {
 namespace {
 
 using envoy::extensions::filters::http::fault::v3::HTTPFault;
-constexpr char kFaultFilter[] = "envoy.filters.http.fault";
 
 }  // namespace
 
@@ -30,19 +29,6 @@ absl::StatusOr<Fault> CompileFault(const HTTPFault& from) {
   auto headers = CompileHeaderMatches(from.headers());
   if (!headers.ok()) return headers.status();
   to.headers = *std::move(headers);
-  return to;
-}
-
-absl::StatusOr<std::optional<Fault>> CompilePerFilterFault(const CompileContext& context,
-                                                           const PerFilterConfig& from) {
-  std::optional<Fault> to;
-  for (const auto& [name, config] : from) {
-    const std::string step = Cat("typed_per_filter_config[\"", name, "\"]");
-    if (name != kFaultFilter) return Invalid(step, "not supported");
-    HTTPFault fault;
-    RETURN_IF_ERROR_AT(step, Unpack(context.fields, config, &fault));
-    ASSIGN_OR_RETURN_AT(to, step, CompileFault(fault));
-  }
   return to;
 }
 

@@ -1,3 +1,4 @@
+#include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "l7/base/limits.h"
 #include "l7/base/text.h"
@@ -7,18 +8,21 @@ namespace meltemi::config {
 namespace {
 
 namespace hcm = envoy::extensions::filters::network::http_connection_manager::v3;
+using FromCors = envoy::extensions::filters::http::cors::v3::Cors;
 using envoy::extensions::filters::http::fault::v3::HTTPFault;
 using envoy::extensions::filters::http::router::v3::Router;
 
-enum class HttpFilterKind : uint8_t { kUnknown, kRouter, kFault };
+enum class HttpFilterKind : uint8_t { kUnknown, kRouter, kFault, kCors };
 
 HttpFilterKind KindOf(const hcm::HttpFilter& filter) {
   const std::string_view type = TypeName(filter.typed_config());
   if (type == Router::descriptor()->full_name()) return HttpFilterKind::kRouter;
   if (type == HTTPFault::descriptor()->full_name()) return HttpFilterKind::kFault;
+  if (type == FromCors::descriptor()->full_name()) return HttpFilterKind::kCors;
   if (filter.has_typed_config()) return HttpFilterKind::kUnknown;
   if (filter.name() == "envoy.filters.http.router") return HttpFilterKind::kRouter;
-  if (filter.name() == "envoy.filters.http.fault") return HttpFilterKind::kFault;
+  if (filter.name() == kFaultFilter) return HttpFilterKind::kFault;
+  if (filter.name() == kCorsFilter) return HttpFilterKind::kCors;
   return HttpFilterKind::kUnknown;
 }
 
@@ -54,6 +58,18 @@ absl::Status CompileHttpFilters(const CompileContext& context,
       case HttpFilterKind::kFault:
         RETURN_IF_ERROR_AT(Indexed("http_filters", i), CompileFaultFilter(context, filter, to));
         break;
+      case HttpFilterKind::kCors: {
+        FromCors cors;
+        if (filter.has_typed_config()) {
+          RETURN_IF_ERROR_AT(Cat(Indexed("http_filters", i), ".typed_config"),
+                             Unpack(context.fields, filter.typed_config(), &cors));
+        }
+        if (to->cors_filter) {
+          return Invalid(Indexed("http_filters", i), "the CORS filter is given twice");
+        }
+        to->cors_filter = true;
+        break;
+      }
       case HttpFilterKind::kRouter: {
         Router router;
         if (!filter.has_typed_config()) break;

@@ -235,6 +235,13 @@ absl::StatusOr<TcpProxy> CompileTcpProxy(CompileContext* context,
     if (to.connect_attempt_count_max == 0)
       return Invalid("max_connect_attempts", "must be above 0");
   }
+  if (from.hash_policy_size() > 1) return Invalid("hash_policy", "at most one is supported");
+  if (from.hash_policy_size() == 1) {
+    if (!from.hash_policy(0).has_source_ip()) {
+      return Invalid("hash_policy[0]", "only source_ip is supported");
+    }
+    to.hash_source_ip = true;
+  }
   auto logs = CompileAccessLogs(*context, from.access_log());
   if (!logs.ok()) return logs.status();
   to.access_logs = *std::move(logs);

@@ -44,6 +44,8 @@ struct CompileContext {
   std::vector<Refusal>* refusals = nullptr;
   size_t route_count = 0;
   size_t endpoint_count = 0;
+  size_t hash_point_count = 0;
+  HashTableCache* hash_tables = nullptr;  // not set: only checked, no tables are built
 };
 
 // The index of a cluster, or kNoIndex.
@@ -101,8 +103,13 @@ absl::StatusOr<HeaderMutation> CompileHeaderMutation(const Message& from) {
 absl::StatusOr<Fault> CompileFault(
     const envoy::extensions::filters::http::fault::v3::HTTPFault& from);
 using PerFilterConfig = google::protobuf::Map<std::string, google::protobuf::Any>;
-absl::StatusOr<std::optional<Fault>> CompilePerFilterFault(const CompileContext& context,
-                                                           const PerFilterConfig& from);
+
+// compile_cors.cc
+inline constexpr char kFaultFilter[] = "envoy.filters.http.fault";
+inline constexpr char kCorsFilter[] = "envoy.filters.http.cors";
+// Sets what is not set yet: the more specific is compiled first.
+absl::Status CompilePerFilter(const CompileContext& context, const PerFilterConfig& from,
+                              std::optional<Fault>* fault, std::optional<Cors>* cors);
 
 // compile_access_log.cc
 using AccessLogs = google::protobuf::RepeatedPtrField<envoy::config::accesslog::v3::AccessLog>;

@@ -144,9 +144,7 @@ absl::StatusOr<Route> CompileRoute(const CompileContext& context, const FromRout
   auto headers = CompileHeaderMutation(from);
   if (!headers.ok()) return headers.status();
   to.headers = *std::move(headers);
-  auto fault = CompilePerFilterFault(context, from.typed_per_filter_config());
-  if (!fault.ok()) return fault.status();
-  to.fault = *std::move(fault);
+  RETURN_IF_ERROR(CompilePerFilter(context, from.typed_per_filter_config(), &to.fault, &to.cors));
   return to;
 }
 

@@ -1,3 +1,6 @@
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
 #include "l7/base/text.h"
 #include "l7/config/compile_parts.h"
 
@@ -103,6 +106,74 @@ absl::Status CompileTimeouts(const FromAction& from, Forward* to) {
   return absl::OkStatus();
 }
 
+// What goes into a Set-Cookie line must not end it or its value.
+absl::Status CheckCookieText(std::string_view field, const std::string& text) {
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) <= ' ' || c == 0x7f || c == ';') {
+      return Invalid(field, "has a character that no cookie may hold");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<HashPolicy> CompileHashPolicy(const FromAction::HashPolicy& from) {
+  HashPolicy to;
+  to.terminal = from.terminal();
+  switch (from.policy_specifier_case()) {
+    case FromAction::HashPolicy::kHeader:
+      to.kind = HashPolicy::Kind::kHeader;
+      RETURN_IF_ERROR_AT("header.header_name", CheckHeaderName(from.header().header_name()));
+      to.name = absl::AsciiStrToLower(from.header().header_name());
+      return to;
+    case FromAction::HashPolicy::kCookie:
+      to.kind = HashPolicy::Kind::kCookie;
+      to.name = from.cookie().name();
+      to.path = from.cookie().path();
+      if (to.name.empty() || to.name.find('=') != std::string::npos) {
+        return Invalid("cookie.name", "is not the name of a cookie");
+      }
+      RETURN_IF_ERROR(CheckCookieText("cookie.name", to.name));
+      RETURN_IF_ERROR(CheckCookieText("cookie.path", to.path));
+      if (from.cookie().has_ttl()) {
+        ASSIGN_OR_RETURN_AT(to.ttl, "cookie.ttl", CompileDuration(from.cookie().ttl()));
+      }
+      return to;
+    case FromAction::HashPolicy::kConnectionProperties:
+      to.kind = HashPolicy::Kind::kSourceIp;
+      if (!from.connection_properties().source_ip()) {
+        return Invalid("connection_properties.source_ip", "must be true");
+      }
+      return to;
+    case FromAction::HashPolicy::kQueryParameter:
+      to.kind = HashPolicy::Kind::kQueryParameter;
+      to.name = from.query_parameter().name();
+      if (to.name.empty()) return Invalid("query_parameter.name", "must not be empty");
+      return to;
+    case FromAction::HashPolicy::kFilterState:
+      return Invalid("filter_state", "not supported");
+    case FromAction::HashPolicy::POLICY_SPECIFIER_NOT_SET:
+      break;
+  }
+  return Invalid("", "one of header, cookie, connection_properties, query_parameter must be set");
+}
+
+// Absent where no copy would ever go.
+absl::StatusOr<std::optional<Mirror>> CompileMirror(const CompileContext& context,
+                                                    const FromAction::RequestMirrorPolicy& from) {
+  Mirror to;
+  if (from.cluster().empty()) return Invalid("cluster", "must not be empty");
+  to.target.name = from.cluster();
+  to.target.cluster = FindCluster(context, from.cluster());
+  to.target.weight = 1;
+  to.host_suffix = !from.disable_shadow_host_suffix_append();
+  if (!from.has_runtime_fraction()) return to;
+  ASSIGN_OR_RETURN_AT(const std::optional<Fraction> fraction, "runtime_fraction.default_value",
+                      CompileFraction(from.runtime_fraction().default_value()));
+  if (!fraction.has_value()) return std::nullopt;
+  to.fraction = *fraction;
+  return to;
+}
+
 absl::StatusOr<uint16_t> CompileRedirectStatus(const FromRedirect& from) {
   switch (from.response_code()) {
     case FromRedirect::MOVED_PERMANENTLY:
@@ -142,6 +213,20 @@ absl::StatusOr<Forward> CompileForward(const CompileContext& context, const From
   RETURN_IF_ERROR(CompileTimeouts(from, &to));
   if (from.has_retry_policy()) {
     ASSIGN_OR_RETURN_AT(to.retry, "retry_policy", CompileRetryPolicy(from.retry_policy()));
+  }
+  for (int i = 0; i < from.request_mirror_policies_size(); ++i) {
+    ASSIGN_OR_RETURN_AT(std::optional<Mirror> mirror, Indexed("request_mirror_policies", i),
+                        CompileMirror(context, from.request_mirror_policies(i)));
+    if (mirror.has_value()) to.mirrors.push_back(*std::move(mirror));
+  }
+  for (int i = 0; i < from.hash_policy_size(); ++i) {
+    ASSIGN_OR_RETURN_AT(HashPolicy policy, Indexed("hash_policy", i),
+                        CompileHashPolicy(from.hash_policy(i)));
+    const auto makes = [](const HashPolicy& p) { return p.ttl.has_value(); };
+    if (makes(policy) && std::any_of(to.hash_policies.begin(), to.hash_policies.end(), makes)) {
+      return Invalid(Indexed("hash_policy", i) + ".cookie.ttl", "only one cookie can be made");
+    }
+    to.hash_policies.push_back(std::move(policy));
   }
   return to;
 }

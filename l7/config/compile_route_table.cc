@@ -82,9 +82,7 @@ absl::StatusOr<VirtualHost> CompileVirtualHost(CompileContext* context,
   if (from.has_retry_policy()) {
     ASSIGN_OR_RETURN_AT(to.retry, "retry_policy", CompileRetryPolicy(from.retry_policy()));
   }
-  auto fault = CompilePerFilterFault(*context, from.typed_per_filter_config());
-  if (!fault.ok()) return fault.status();
-  to.fault = *std::move(fault);
+  RETURN_IF_ERROR(CompilePerFilter(*context, from.typed_per_filter_config(), &to.fault, &to.cors));
   RETURN_IF_ERROR(CompileRoutes(context, from, limits, &to));
   return to;
 }
@@ -116,12 +114,9 @@ absl::StatusOr<RouteTable> CompileRouteTable(
     if (!names.insert(from.virtual_hosts(i).name()).second) {
       return Invalid(step + ".name", Cat("\"", host.name, "\" is given twice"));
     }
-    if (!host.fault.has_value()) {
-      // Envoy looks for a filter's settings on the route, the host, then the whole configuration.
-      auto fault = CompilePerFilterFault(*context, from.typed_per_filter_config());
-      if (!fault.ok()) return fault.status();
-      host.fault = *std::move(fault);
-    }
+    // Envoy looks for a filter's settings on the route, the host, then the whole configuration.
+    RETURN_IF_ERROR(
+        CompilePerFilter(*context, from.typed_per_filter_config(), &host.fault, &host.cors));
     for (size_t j = 0; j < host.domains.size(); ++j) {
       RETURN_IF_ERROR_AT(Cat(step, ".", Indexed("domains", static_cast<int>(j))),
                          AddDomain(host.domains[j], static_cast<uint32_t>(i), &to));

@@ -7,8 +7,8 @@ namespace {
 
 constexpr std::string_view kDirections[] = {"unspecified", "inbound", "outbound"};
 constexpr std::string_view kHealths[] = {"healthy", "degraded", "unhealthy", "draining"};
-constexpr std::string_view kPolicies[] = {"round_robin", "least_request", "random",
-                                          "cluster_provided"};
+constexpr std::string_view kPolicies[] = {"round_robin",      "least_request", "random",
+                                          "cluster_provided", "ring_hash",     "maglev"};
 constexpr std::string_view kDiscoveries[] = {"static", "eds", "original_dst", "strict_dns",
                                              "logical_dns"};
 
@@ -59,6 +59,13 @@ void DescribeCluster(const Cluster& c, DescribeWriter* to) {
            NameOf(kPolicies, c.lb));
   to->In();
   to->IfNot(fallback.least_request_choice_count, "choice_count", c.least_request_choice_count);
+  to->IfNot(fallback.ring_size_min, "ring_size_min", c.ring_size_min);
+  to->IfNot(fallback.ring_size_max, "ring_size_max", c.ring_size_max);
+  to->IfNot(fallback.maglev_size, "maglev_size", c.maglev_size);
+  for (const HashTable& table : c.hash_tables) {
+    to->Line("hash_table priority ", table.priority, " of ",
+             table.ring.size() + table.maglev.size(), " points");
+  }
   to->IfNot(fallback.panic_percent, "panic_percent", c.panic_percent);
   to->IfNot(fallback.connect_timeout, "connect_timeout", c.connect_timeout);
   to->IfNot(fallback.idle_timeout, "idle_timeout", c.idle_timeout);
@@ -104,6 +111,7 @@ void DescribeHttp(const HttpManager& m, DescribeWriter* to) {
   to->IfNot(fallback.normalize_path, "normalize_path", m.normalize_path);
   to->IfNot(fallback.fault_filter, "fault_filter", m.fault_filter);
   DescribeFault("fault", m.fault, to);
+  to->IfNot(fallback.cors_filter, "cors_filter", m.cors_filter);
   DescribeAccessLogs(m.access_logs, to);
   to->Out();
 }
@@ -116,6 +124,7 @@ void DescribeTcp(const TcpProxy& p, const Snapshot& snapshot, DescribeWriter* to
   to->IfNot(fallback.idle_timeout, "idle_timeout", p.idle_timeout);
   to->IfNot(fallback.connect_attempt_count_max, "connect_attempt_count_max",
             p.connect_attempt_count_max);
+  to->IfNot(fallback.hash_source_ip, "hash_source_ip", p.hash_source_ip);
   DescribeAccessLogs(p.access_logs, to);
   to->Out();
 }

@@ -69,6 +69,17 @@ void DescribeRetry(const std::optional<RetryPolicy>& retry, DescribeWriter* to) 
   to->Out();
 }
 
+void DescribeHashPolicies(const std::vector<HashPolicy>& policies, DescribeWriter* to) {
+  constexpr std::string_view kKinds[] = {"header", "cookie", "source_ip", "query_parameter"};
+  for (const HashPolicy& p : policies) {
+    std::string line = Cat("hash ", kKinds[static_cast<size_t>(p.kind)]);
+    if (!p.name.empty()) AppendTo(&line, " ", p.name);
+    if (p.ttl.has_value()) AppendTo(&line, " made for ", DescribeWriter::ToText(*p.ttl));
+    if (!p.path.empty()) AppendTo(&line, " path ", p.path);
+    to->Line(line, p.terminal ? " terminal" : "");
+  }
+}
+
 void DescribeForward(const Forward& f, const Snapshot& snapshot, DescribeWriter* to) {
   const Forward fallback;
   to->Line("forward");
@@ -86,6 +97,12 @@ void DescribeForward(const Forward& f, const Snapshot& snapshot, DescribeWriter*
              "\"");
   }
   to->IfNot(fallback.host_rewrite, "host_rewrite", f.host_rewrite);
+  DescribeHashPolicies(f.hash_policies, to);
+  for (const Mirror& mirror : f.mirrors) {
+    to->Line("mirror \"", mirror.target.name, "\" ", DescribeWriter::ToText(mirror.fraction),
+             mirror.target.cluster == kNoIndex ? " (unknown)" : "",
+             mirror.host_suffix ? "" : " same host");
+  }
   DescribeRetry(f.retry, to);
   to->Out();
 }
@@ -103,6 +120,23 @@ void DescribeRedirect(const Redirect& r, DescribeWriter* to) {
   to->Out();
 }
 
+void DescribeCors(const std::optional<Cors>& cors, DescribeWriter* to) {
+  if (!cors.has_value()) return;
+  const Cors fallback;
+  to->Line("cors", cors->enabled.has_value() ? Cat(" of ", DescribeWriter::ToText(*cors->enabled))
+                                             : " never");
+  to->In();
+  for (const StringMatch& origin : cors->origins) to->Line("origin ", StringText(origin));
+  to->IfNot(fallback.allow_methods, "allow_methods", cors->allow_methods);
+  to->IfNot(fallback.allow_headers, "allow_headers", cors->allow_headers);
+  to->IfNot(fallback.expose_headers, "expose_headers", cors->expose_headers);
+  to->IfNot(fallback.max_age, "max_age", cors->max_age);
+  to->IfNot(fallback.allow_credentials, "allow_credentials", cors->allow_credentials);
+  to->IfNot(fallback.forward_unmatched_preflights, "forward_unmatched_preflights",
+            cors->forward_unmatched_preflights);
+  to->Out();
+}
+
 void DescribeRoute(const Route& r, const Snapshot& snapshot, DescribeWriter* to) {
   to->Line("route \"", r.name, "\"");
   to->In();
@@ -116,6 +150,7 @@ void DescribeRoute(const Route& r, const Snapshot& snapshot, DescribeWriter* to)
   }
   DescribeMutation(r.headers, to);
   DescribeFault("fault", r.fault, to);
+  DescribeCors(r.cors, to);
   to->Out();
 }
 
@@ -166,6 +201,7 @@ void DescribeRouteTable(const RouteTable& table, const Snapshot& snapshot, Descr
     DescribeMutation(host.headers, to);
     DescribeRetry(host.retry, to);
     DescribeFault("fault", host.fault, to);
+    DescribeCors(host.cors, to);
     for (const Route& route : host.routes) DescribeRoute(route, snapshot, to);
     to->Out();
   }

@@ -117,6 +117,9 @@ void AddClusters(const envoy::config::route::v3::RouteConfiguration& routes,
       for (const auto& weighted : route.route().weighted_clusters().clusters()) {
         names->insert(weighted.name());
       }
+      for (const auto& mirror : route.route().request_mirror_policies()) {
+        names->insert(mirror.cluster());
+      }
     }
   }
 }

@@ -130,6 +130,32 @@ struct WeightedCluster {
   HeaderMutation headers;
 };
 
+// RouteAction.HashPolicy: what of a request a consistent balancer goes by.
+struct HashPolicy {
+  enum class Kind : uint8_t { kHeader, kCookie, kSourceIp, kQueryParameter };
+  Kind kind = Kind::kHeader;
+  bool terminal = false;        // when it has given a hash, those behind it are not asked
+  std::string name;             // of the header (lower case), cookie or parameter
+  std::optional<Duration> ttl;  // kCookie: one is made for whom has none; zero: of the session
+  std::string path;             // kCookie: of the one that is made
+};
+
+// RouteAction.RequestMirrorPolicy: a copy of the request goes there, its response is thrown away.
+struct Mirror {
+  WeightedCluster target;  // unknown: no copy goes
+  Fraction fraction{100, 100};
+  bool host_suffix = true;  // "-shadow": !disable_shadow_host_suffix_append
+};
+
+// envoy.extensions.filters.http.cors.v3.CorsPolicy
+struct Cors {
+  std::vector<StringMatch> origins;                                   // one must match
+  std::string allow_methods, allow_headers, expose_headers, max_age;  // as they are sent
+  bool allow_credentials = false;
+  bool forward_unmatched_preflights = true;              // forward_not_matching_preflights
+  std::optional<Fraction> enabled = Fraction{100, 100};  // filter_enabled; absent: never
+};
+
 struct Forward {                          // RouteAction
   std::vector<WeightedCluster> clusters;  // one or more
   uint64_t total_weight = 0;              // sum; > 0 unless there is one cluster
@@ -141,6 +167,9 @@ struct Forward {                          // RouteAction
   std::string regex_substitution;
   std::string host_rewrite;  // host_rewrite_literal; empty: none
   std::optional<RetryPolicy> retry;
+  std::vector<HashPolicy> hash_policies;
+  std::vector<Mirror> mirrors;                         // request_mirror_policies
+  std::vector<std::pair<std::string, bool>> upgrades;  // upgrade_configs: lower case, enabled
 };
 struct Redirect {  // RedirectAction
   uint16_t status = 301;
@@ -160,6 +189,7 @@ struct Route {
   std::variant<Forward, Redirect, DirectResponse> action;
   HeaderMutation headers;
   std::optional<Fault> fault;  // typed_per_filter_config["envoy.filters.http.fault"]
+  std::optional<Cors> cors;    // typed_per_filter_config["envoy.filters.http.cors"]
 };
 
 struct VirtualHost {
@@ -170,6 +200,7 @@ struct VirtualHost {
   HeaderMutation headers;
   std::optional<RetryPolicy> retry;  // for routes that have none
   std::optional<Fault> fault;
+  std::optional<Cors> cors;
 };
 
 // RouteConfiguration. Host lookup order: exact, longest "*.suffix", longest "prefix.*", "*".
@@ -219,6 +250,8 @@ struct HttpManager {
   bool normalize_path = false;
   bool fault_filter = false;   // envoy.filters.http.fault is in the chain
   std::optional<Fault> fault;  // its own configuration; a route's overrides it
+  bool cors_filter = false;    // envoy.filters.http.cors is in the chain
+  std::vector<std::pair<std::string, bool>> upgrades;  // upgrade_configs; a route's override them
 };
 
 struct TcpProxy {
@@ -227,6 +260,7 @@ struct TcpProxy {
   uint64_t total_weight = 0;
   Duration idle_timeout = Duration::Seconds(3600);
   uint32_t connect_attempt_count_max = 1;  // max_connect_attempts
+  bool hash_source_ip = false;             // hash_policy.source_ip
   std::vector<AccessLog> access_logs;
 };
 
@@ -348,7 +382,31 @@ struct Endpoint {
   bool mesh = false;       // metadata "envoy.transport_socket_match".tlsMode is "istio"
 };
 
-enum class LbPolicy : uint8_t { kRoundRobin, kLeastRequest, kRandom, kClusterProvided };
+enum class LbPolicy : uint8_t {
+  kRoundRobin,
+  kLeastRequest,
+  kRandom,
+  kClusterProvided,
+  kRingHash,
+  kMaglev,
+};
+// The balancers that go by a hash of the request.
+constexpr bool IsConsistent(LbPolicy lb) {
+  return lb == LbPolicy::kRingHash || lb == LbPolicy::kMaglev;
+}
+
+// Where a consistent balancer looks hashes up: built with the snapshot (l7/config/hash_table.h),
+// of all endpoints of one priority. Which of them may be used changes more often and is the
+// worker's matter: it passes over the others.
+struct HashTable {
+  struct Point {
+    uint64_t hash = 0;
+    uint32_t endpoint = 0;  // index in Cluster::endpoints
+  };
+  uint32_t priority = 0;
+  std::vector<Point> ring;       // RING_HASH: ascending hashes
+  std::vector<uint32_t> maglev;  // MAGLEV: endpoints, by hash modulo its size
+};
 enum class Discovery : uint8_t { kStatic, kEds, kOriginalDst, kStrictDns, kLogicalDns };
 
 struct CircuitBreaker {  // Thresholds of priority DEFAULT
@@ -380,7 +438,9 @@ struct Cluster {
   Discovery discovery = Discovery::kStatic;
   LbPolicy lb = LbPolicy::kRoundRobin;
   uint32_t least_request_choice_count = 2;
-  uint32_t panic_percent = 50;  // healthy_panic_threshold
+  uint32_t ring_size_min = 1024, ring_size_max = 8 * 1024 * 1024;  // ring_hash_lb_config
+  uint32_t maglev_size = 65537;                                    // maglev_lb_config.table_size
+  uint32_t panic_percent = 50;                                     // healthy_panic_threshold
   Duration connect_timeout = Duration::Seconds(5);
   Duration idle_timeout = Duration::Seconds(3600);  // of pooled connections
   uint32_t requests_per_connection_max = 0;         // 0: no limit
@@ -389,7 +449,8 @@ struct Cluster {
   std::optional<ClusterTls> mesh_tls;               // transport_socket_matches: of `mesh` endpoints
   CircuitBreaker breaker;
   std::optional<OutlierDetection> outlier;
-  std::vector<Endpoint> endpoints;  // all of them, in the order of the configuration
+  std::vector<Endpoint> endpoints;     // all of them, in the order of the configuration
+  std::vector<HashTable> hash_tables;  // IsConsistent(lb): by ascending priority
 };
 
 // A workload of this node, from the bootstrap: the source identity of its port.

@@ -119,6 +119,7 @@ constexpr IgnoredField kRouteIgnored[] = {
     {"tracing", "there is no tracing"},
     {"stat_prefix", kForDisplay},
 };
+constexpr IgnoredField kMirrorIgnored[] = {{"trace_sampled", "there is no tracing"}};
 constexpr IgnoredField kWeightedIgnored[] = {{"runtime_key_prefix", kNoRuntime}};
 constexpr IgnoredField kFractionIgnored[] = {{"runtime_key", kNoRuntime}};
 constexpr IgnoredField kRegexIgnored[] = {
@@ -239,12 +240,20 @@ constexpr MessageFields kTable[] = {
      kHttp2Ignored},
     {"envoy.extensions.filters.http.router.v3.Router", "", kRouterIgnored},
     {"envoy.extensions.filters.http.fault.v3.HTTPFault", "delay abort headers", kFaultIgnored},
+    {"envoy.extensions.filters.http.cors.v3.Cors", "", {}},
+    {"envoy.extensions.filters.http.cors.v3.CorsPolicy",
+     "allow_origin_string_match allow_methods allow_headers expose_headers max_age "
+     "allow_credentials filter_enabled forward_not_matching_preflights",
+     {}},
     {"envoy.extensions.filters.common.fault.v3.FaultDelay", "fixed_delay percentage", {}},
     {"envoy.extensions.filters.http.fault.v3.FaultAbort", "http_status percentage", {}},
     // TCP
     {"envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
-     "stat_prefix cluster weighted_clusters idle_timeout access_log max_connect_attempts",
+     "stat_prefix cluster weighted_clusters idle_timeout access_log max_connect_attempts "
+     "hash_policy",
      {}},
+    {"envoy.type.v3.HashPolicy", "source_ip", {}},
+    {"envoy.type.v3.HashPolicy.SourceIp", "", {}},
     {"envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster", "clusters", {}},
     {"envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight",
      "name weight",
@@ -278,8 +287,18 @@ constexpr MessageFields kTable[] = {
     {"envoy.config.route.v3.QueryParameterMatcher", "name string_match present_match", {}},
     {"envoy.config.route.v3.RouteAction",
      "cluster weighted_clusters cluster_not_found_response_code prefix_rewrite regex_rewrite "
-     "host_rewrite_literal timeout idle_timeout retry_policy max_stream_duration",
+     "host_rewrite_literal timeout idle_timeout retry_policy max_stream_duration "
+     "hash_policy request_mirror_policies",
      {}},
+    {"envoy.config.route.v3.RouteAction.RequestMirrorPolicy",
+     "cluster runtime_fraction disable_shadow_host_suffix_append", kMirrorIgnored},
+    {"envoy.config.route.v3.RouteAction.HashPolicy",
+     "header cookie connection_properties query_parameter terminal",
+     {}},
+    {"envoy.config.route.v3.RouteAction.HashPolicy.Header", "header_name", {}},
+    {"envoy.config.route.v3.RouteAction.HashPolicy.Cookie", "name ttl path", {}},
+    {"envoy.config.route.v3.RouteAction.HashPolicy.ConnectionProperties", "source_ip", {}},
+    {"envoy.config.route.v3.RouteAction.HashPolicy.QueryParameter", "name", {}},
     {"envoy.config.route.v3.RouteAction.MaxStreamDuration",
      "max_stream_duration grpc_timeout_header_max",
      {}},
@@ -315,15 +334,19 @@ constexpr MessageFields kTable[] = {
      "name type eds_cluster_config connect_timeout lb_policy load_assignment "
      "max_requests_per_connection circuit_breakers common_http_protocol_options "
      "http_protocol_options http2_protocol_options typed_extension_protocol_options "
-     "least_request_lb_config round_robin_lb_config original_dst_lb_config common_lb_config "
-     "transport_socket transport_socket_matches outlier_detection dns_refresh_rate "
-     "dns_lookup_family",
+     "least_request_lb_config round_robin_lb_config original_dst_lb_config ring_hash_lb_config "
+     "maglev_lb_config common_lb_config transport_socket transport_socket_matches "
+     "outlier_detection dns_refresh_rate dns_lookup_family",
      kClusterIgnored},
     {"envoy.config.cluster.v3.Cluster.TransportSocketMatch", "name match transport_socket", {}},
     {"envoy.config.cluster.v3.Cluster.EdsClusterConfig", "eds_config service_name", {}},
     {"envoy.config.cluster.v3.Cluster.LeastRequestLbConfig", "choice_count", {}},
     {"envoy.config.cluster.v3.Cluster.RoundRobinLbConfig", "", {}},
     {"envoy.config.cluster.v3.Cluster.OriginalDstLbConfig", "", {}},
+    {"envoy.config.cluster.v3.Cluster.RingHashLbConfig",
+     "minimum_ring_size hash_function maximum_ring_size",
+     {}},
+    {"envoy.config.cluster.v3.Cluster.MaglevLbConfig", "table_size", {}},
     {"envoy.config.cluster.v3.Cluster.CommonLbConfig", "healthy_panic_threshold", kCommonLbIgnored},
     {"envoy.config.cluster.v3.CircuitBreakers", "thresholds", {}},
     {"envoy.config.cluster.v3.CircuitBreakers.Thresholds",

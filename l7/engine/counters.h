@@ -24,6 +24,10 @@ namespace meltemi::engine {
   C(reuse_races, "requests", "Attempts repeated: the pooled connection was closing")            \
   C(faults_delayed, "requests", "Requests delayed by fault injection")                          \
   C(faults_aborted, "requests", "Requests aborted by fault injection")                          \
+  C(mirrors_sent, "requests", "Copies of requests sent to a mirror")                            \
+  C(mirrors_dropped, "requests", "Copies not sent or given up: a bound was reached")            \
+  C(cors_origin_valid, "requests", "Cross-origin requests of an origin that is allowed")        \
+  C(cors_origin_invalid, "requests", "Cross-origin requests of an origin that is not")          \
   C(http2_downstream, "connections", "Downstream connections that speak HTTP/2")                \
   C(http2_upstream, "connections", "Upstream connections that speak HTTP/2")                    \
   C(http2_connection_errors, "connections", "HTTP/2 connections ended for a violation")         \

@@ -152,6 +152,7 @@ bool Engine::Impl::TakeRequestBody(Conn& conn, Exchange& x, Instant now) {
       Chain body = conn.requests()->TakeBody();
       x.bytes_received += body.size();
       Touch(x, now);
+      if (x.mirrored) FeedMirrors(x, body, now);
       if (x.replay_whole) {
         if (x.replay.size() + body.size() <= limits::kHttpRetryBufferBytesMax) {
           x.replay.Append(body.Share(0, body.size()));
@@ -174,6 +175,7 @@ bool Engine::Impl::TakeRequestBody(Conn& conn, Exchange& x, Instant now) {
     case Event::kEnd: {
       Chain out;
       const std::string_view trailers = conn.requests()->trailers();
+      if (x.mirrored) EndMirrors(x, conn.requests()->trailers());
       const bool ok = up->is_stream() ? EndStreamBody(*up, trailers)
                                       : !chunked || http1::WriteLastChunk(trailers, pool_, &out);
       if (!ok) {

@@ -71,6 +71,10 @@ std::unique_ptr<config::Snapshot> MakeSnapshot(uint64_t sequence, uint32_t endpo
       }
     }
   }
+  if (sequence == 3) {
+    auto& forward = std::get<config::Forward>(host.routes.back().action);
+    forward.mirrors.emplace_back().target = forward.clusters[0];
+  }
   table.hosts.push_back(std::move(host));
   table.any = 0;
   snapshot->route_tables.push_back(std::move(table));

@@ -13,6 +13,7 @@
 #include "l7/engine/impl.h"
 #include "l7/http/validate.h"
 #include "l7/http1/serializer.h"
+#include "l7/route/hash.h"
 #include "l7/route/rewrite.h"
 
 namespace meltemi::engine {
@@ -88,6 +89,7 @@ void Engine::Impl::Route(Exchange& x, Instant now) {
       Touch(x, now);
     }
   }
+  if (x.manager->cors_filter && ApplyCors(x, now)) return;
   if (ApplyFault(x, now)) return;
   BeginForward(x, now);
 }
@@ -166,6 +168,7 @@ void Engine::Impl::BeginForward(Exchange& x, Instant now) {
   x.cluster = cluster;
   ++cluster->rq_active;
   ++cluster->stats.rq_total;
+  if (config::IsConsistent(cluster->settings().lb)) HashRequest(x);
   PrepareRequest(x);
   // The body has come whole when it has no more bytes than wait for us.
   const Conn& down = conns_[x.down];
@@ -174,7 +177,28 @@ void Engine::Impl::BeginForward(Exchange& x, Instant now) {
   if ((x.request_complete || here) && !x.timeout.zero()) {
     timers_->Schedule(&x.response_timer, now + x.timeout);
   }
+  if (!x.forward->mirrors.empty()) return StartWithMirrors(x, now);
   StartAttempt(x, now);
+}
+
+// The request as it came decides, not as it goes upstream.
+void Engine::Impl::HashRequest(Exchange& x) {
+  if (x.forward->hash_policies.empty()) return;
+  std::string joined;
+  const auto lookup = [&](std::string_view name) -> std::optional<std::string_view> {
+    std::optional<std::string> value = x.head.headers.Joined(name);
+    if (!value.has_value()) return std::nullopt;
+    joined = std::move(*value);
+    return joined;
+  };
+  const Conn& down = conns_[x.down];
+  const route::RequestView view = ViewOf(x, lookup);
+  const route::RequestHash hashed = route::HashOf(
+      x.forward->hash_policies, {.request = view, .client = down.remote, .local = down.local});
+  x.hashed = hashed.hash.has_value();
+  x.hash = hashed.hash.value_or(0);
+  // The compiler allows one such cookie.
+  x.cookie_made = !hashed.set_cookie.empty();
 }
 
 // The request's head as it goes upstream: the same for every attempt.
@@ -243,6 +267,7 @@ void Engine::Impl::StartAttempt(Exchange& x, Instant now) {
   }
   cluster::Cluster::PickOptions options;
   options.original_destination = conns_[x.down].local;
+  if (x.hashed) options.hash = x.hash;
   if (x.retry.previous_hosts) {
     options.avoid = {x.tried.data(), x.tried.size()};
     options.attempt_count_max = x.retry.host_selection_attempt_count_max + 1;

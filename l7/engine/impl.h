@@ -3,8 +3,8 @@
 //
 // Files by idea: engine.cc (the door), downstream.cc (requests in, connection's end), response.cc
 // (responses out), forward.cc (route to attempt), upstream.cc (connections and pools), attempt.cc
-// (outcomes and retries), http2.cc (sessions and streams), local_reply.cc, timers.cc, tcp_proxy.cc,
-// stats.cc.
+// (outcomes and retries), mirror.cc, cors.cc, http2.cc (sessions and streams), local_reply.cc,
+// timers.cc, tcp_proxy.cc, stats.cc.
 #ifndef MELTEMI_L7_ENGINE_IMPL_H_
 #define MELTEMI_L7_ENGINE_IMPL_H_
 
@@ -61,6 +61,7 @@ class Engine::Impl {
     uint32_t flags = 0;
     std::string_view location;  // redirects
     bool overloaded = false;    // x-envoy-overloaded: true
+    bool preflight = false;     // of CORS
   };
 
   // engine.cc: actions and tables
@@ -100,10 +101,27 @@ class Engine::Impl {
   bool AbortByFault(Exchange& x, Instant now);  // true: it has been answered
   void BeginForward(Exchange& x, Instant now);
   void StartAttempt(Exchange& x, Instant now);
+  void HashRequest(Exchange& x);
   void PrepareRequest(Exchange& x);
   void WriteRequest(Exchange& x, Instant now);
   std::string_view SchemeOf(const Exchange& x) const;
   route::RequestView ViewOf(const Exchange& x, route::HeaderLookup lookup) const;
+
+  // cors.cc
+  bool ApplyCors(Exchange& x, Instant now);  // true: it has been answered
+  static const config::Cors* CorsOf(const Exchange& x);
+  static bool AddCorsHeaders(const Exchange& x, bool preflight, http::HeaderBlock* headers);
+
+  // mirror.cc
+  void StartWithMirrors(Exchange& x, Instant now);
+  ExchangeId MakeMirror(const Exchange& x, const config::Mirror& mirror, Instant now);
+  void BeNobody(const Conn& original, Conn& down, ConnId id, ExchangeId exchange);
+  static void CopyHead(const Exchange& x, const config::Mirror& mirror, Exchange* y);
+  void StartMirror(ExchangeId id, Instant now);
+  void FeedMirrors(const Exchange& x, const Chain& body, Instant now);
+  void EndMirrors(Exchange& x, const std::string& trailers);
+  void ForgetMirrors(ExchangeId original, Instant now);
+  void DropMirror(ExchangeId id, Instant now);
 
   // upstream.cc
   bool AttachUpstream(Exchange& x, Instant now);
@@ -176,6 +194,7 @@ class Engine::Impl {
   void EndExchange(Exchange& x, Instant now);
   // The part of it that does not touch the downstream connection.
   void RetireExchange(Exchange& x, const Conn& down, Instant now);
+  void CountRequest(const Exchange& x, const Conn& down, Instant now);
   void MakeRecord(const Exchange& x, const Conn& down, Instant now);
 
   // local_reply.cc
@@ -220,6 +239,9 @@ class Engine::Impl {
   std::vector<ConnId> flush_;    // HTTP/2 connections with something to send
   std::string date_;             // of date_second_, RFC 9110 5.6.7
   int64_t date_second_ = -1;
+  uint32_t mirror_count_ = 0;  // exchanges that are copies
+  // Of originals whose body has not come whole: the copies that want it.
+  absl::flat_hash_map<uint64_t, absl::InlinedVector<ExchangeId, 2>> mirrors_of_;
   RequestStats stats_;
   // Identities of clients, each once, never forgotten; at most limits::kLocalIdentitiesMax.
   absl::node_hash_map<std::string, uint32_t> identity_ids_;

@@ -8,6 +8,7 @@
 #include "l7/engine/impl.h"
 #include "l7/http/validate.h"
 #include "l7/http1/serializer.h"
+#include "l7/route/hash.h"
 #include "l7/telemetry/civil_time.h"
 
 namespace meltemi::engine {
@@ -60,9 +61,14 @@ bool Engine::Impl::WriteResponse(Exchange& x, http::ResponseHead head, Instant n
   bool ok = headers.Set(Known::kServer, x.manager->server_name);
   if (!headers.Has(Known::kDate)) ok &= headers.Add(Known::kDate, Date(now));
   ok &= headers.Set(Known::kEnvoyUpstreamServiceTime, Cat(x.service_time.millis()));
+  if (x.cookie_made) {
+    ok &= headers.Add("set-cookie",
+                      route::MadeCookie(x.forward->hash_policies, down.remote, down.local));
+  }
   ok &= MutateResponse(
       {&x.target->headers, &x.route->headers, &x.host_config->headers, &x.table->headers},
       &headers);
+  ok &= AddCorsHeaders(x, /*preflight=*/false, &headers);
   x.framing = head.framing == http::Framing::kNone ? http::Framing::kNone : framing.framing;
   x.close_after |= down.drain || framing.framing == http::Framing::kUntilClose;
   framing.close = x.close_after;
@@ -165,6 +171,23 @@ void Engine::Impl::RetireExchange(Exchange& x, const Conn& down, Instant now) {
        {&x.response_timer, &x.try_timer, &x.idle_timer, &x.request_timer, &x.wait_timer}) {
     timers_->Cancel(timer);
   }
+  if (x.mirror) {
+    --mirror_count_;
+  } else {
+    CountRequest(x, down, now);
+  }
+  if (x.cluster != nullptr) {
+    --x.cluster->rq_active;
+    if (x.retry_counted) --x.cluster->retries_active;
+  }
+  Unpin(x.snapshot);
+  const ExchangeId id = x.id;
+  const bool mirrored = x.mirrored;
+  exchanges_.Erase(id);
+  if (mirrored) ForgetMirrors(id, now);
+}
+
+void Engine::Impl::CountRequest(const Exchange& x, const Conn& down, Instant now) {
   MakeRecord(x, down, now);
   const RequestStats::Request request{
       .source = down.source.view(),
@@ -174,12 +197,6 @@ void Engine::Impl::RetireExchange(Exchange& x, const Conn& down, Instant now) {
       .flags = x.flags,
       .duration = now - x.started};
   if (!stats_.Count(request)) ++counters_.series_refused;
-  if (x.cluster != nullptr) {
-    --x.cluster->rq_active;
-    if (x.retry_counted) --x.cluster->retries_active;
-  }
-  Unpin(x.snapshot);
-  exchanges_.Erase(x.id);
 }
 
 static telemetry::Protocol ProtocolOf(http::Version version) {

@@ -154,11 +154,9 @@ struct Exchange {
 
   ExchangeId id;
   ConnId down, up;
-  State state = State::kConnecting;
 
   // What it was configured by: pinned.
   const config::Snapshot* snapshot = nullptr;
-  uint32_t listener = config::kNoIndex;  // in `snapshot`
   const config::HttpManager* manager = nullptr;
   const config::VirtualHost* host_config = nullptr;
   const config::Route* route = nullptr;
@@ -172,12 +170,34 @@ struct Exchange {
   std::string_view path;       // as it goes upstream
   std::string_view original_path;
   telemetry::FixedText<64> forwarded_for;
-  bool request_complete = false;  // all of it has come
-  bool head_written = false;      // of this attempt
-  Chain replay;                   // body bytes sent upstream, kept for a retry
-  bool replay_whole = true;       // `replay` has all of them
-  bool out_of_memory = false;     // while the head was prepared
-  uint16_t abort_status = 0;      // fault injection: after the delay
+
+  // All that is small, of every part, in one place: an exchange has its bytes counted.
+  State state = State::kConnecting;
+  http::Framing framing = http::Framing::kNone;  // as the response goes downstream
+  bool request_complete = false;                 // all of it has come
+  bool head_written = false;                     // of this attempt
+  bool replay_whole = true;                      // `replay` has all of them
+  bool out_of_memory = false;                    // while the head was prepared
+  bool hashed = false;                           // `hash` is set
+  bool cookie_made = false;                      // by a hash policy, for the response
+  bool mirror = false;                           // a copy itself: mirror.cc
+  bool mirrored = false;                         // it has copies that still want its body
+  bool raced = false;                            // a reuse race was repeated once already
+  bool pending = false;                          // in cluster->rq_pending
+  bool retry_counted = false;                    // in cluster->retries_active
+  bool response_bytes = false;                   // this attempt has seen some
+  bool response_started = false;                 // its head has been written downstream
+  bool close_after = false;
+  bool reusable = false;      // the upstream keeps its connection open
+  uint16_t abort_status = 0;  // fault injection: after the delay
+  uint16_t status = 0;        // of the response
+  uint32_t flags = 0;
+  uint32_t attempt_count = 0, retry_count = 0;
+  uint32_t listener = config::kNoIndex;  // in `snapshot`
+
+  uint64_t hash = 0;                  // for a consistent balancer
+  const char* cors_origin = nullptr;  // in `head`'s memory: of one that the CORS policy allows
+  Chain replay;                       // body bytes sent upstream, kept for a retry
   RetryPlan retry;
   Duration timeout, idle_timeout;
 
@@ -185,25 +205,13 @@ struct Exchange {
   cluster::Cluster* cluster = nullptr;           // while an attempt or a backoff holds it
   cluster::Host* host = nullptr;                 // while an attempt runs
   absl::InlinedVector<cluster::Host*, 4> tried;  // compared, never read
-  uint32_t attempt_count = 0;
-  uint32_t retry_count = 0;
-  bool raced = false;           // a reuse race was repeated once already
-  bool pending = false;         // in cluster->rq_pending
-  bool retry_counted = false;   // in cluster->retries_active
-  bool response_bytes = false;  // this attempt has seen some
   Instant attempt_started;
   SockAddr upstream_host, upstream_local;
 
   // The response.
-  bool response_started = false;                 // its head has been written downstream
-  http::Framing framing = http::Framing::kNone;  // as it goes downstream
-  bool close_after = false;
-  uint16_t status = 0;
-  uint32_t flags = 0;
   telemetry::FixedText<96> details;
   std::string_view failure;  // upstream transport failure reason, a literal
   uint64_t bytes_received = 0, bytes_sent = 0;
-  bool reusable = false;  // the upstream keeps its connection open
   Duration service_time = Duration::Nanos(-1);
 
   Timer response_timer, try_timer, idle_timer, request_timer, wait_timer;

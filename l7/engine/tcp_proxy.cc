@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "l7/engine/impl.h"
+#include "l7/route/hash.h"
 
 namespace meltemi::engine {
 
@@ -37,7 +38,12 @@ void Engine::Impl::ConnectTcp(ConnId id, Instant now) {
     ++cluster->stats.cx_overflow;
     return FailTcp(down, telemetry::kUpstreamOverflow, "upstream_overflow", now);
   }
-  cluster::Host* host = cluster->Pick({.original_destination = down.local}, *prng_);
+  cluster::Cluster::PickOptions options{.original_destination = down.local};
+  if (std::get<config::TcpProxy>(ListenerOf(down).filter).hash_source_ip &&
+      config::IsConsistent(cluster->settings().lb)) {
+    options.hash = route::HashOfIp(down.remote.ip);
+  }
+  cluster::Host* host = cluster->Pick(options, *prng_);
   if (host == nullptr) {
     return FailTcp(down, telemetry::kNoHealthyUpstream, "no_healthy_upstream", now);
   }

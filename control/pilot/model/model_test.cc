@@ -77,8 +77,35 @@ INSTANTIATE_TEST_SUITE_P(
             "spec.http[0].route: the weights add up to 0"},
         Row{"UnknownField", "{route: [{destination: {host: reviews}}], retires: {}}",
             "spec.http[0].retires: unknown field"},
-        Row{"NotYet", "{route: [{destination: {host: reviews}}], mirror: {host: reviews}}",
-            "spec.http[0].mirror: not supported yet"},
+        Row{"NotYet", "{route: [{destination: {host: reviews}}], delegate: {name: reviews}}",
+            "spec.http[0].delegate: not supported yet"},
+        Row{"UnknownMirror", "{route: [{destination: {host: reviews}}], mirror: {host: nobody}}",
+            "spec.http[0].mirror.host: no Service or ServiceEntry has host "
+            "\"nobody.default.svc.cluster.local\""},
+        Row{"UnknownSubsetOfAMirror",
+            "{route: [{destination: {host: reviews}}], mirrors: [{destination: {host: reviews}}, "
+            "{destination: {host: reviews, subset: v9}}]}",
+            "spec.http[0].mirrors[1].destination.subset: \"v9\" is not a subset of DestinationRule "
+            "default/reviews"},
+        Row{"MirrorAndMirrors",
+            "{route: [{destination: {host: reviews}}], mirror: {host: reviews}, mirrors: "
+            "[{destination: {host: reviews}}]}",
+            "spec.http[0].mirrors: give only one of mirror, mirrors"},
+        Row{"PercentageOfNoMirror",
+            "{route: [{destination: {host: reviews}}], mirrorPercentage: {value: 5}}",
+            "spec.http[0].mirrorPercentage: only possible with mirror"},
+        Row{"MirrorOfARedirect", "{redirect: {uri: /}, mirror: {host: reviews}}",
+            "spec.http[0].mirror: only possible with route"},
+        Row{"CorsMethod",
+            "{route: [{destination: {host: reviews}}], corsPolicy: {allowMethods: ['G T']}}",
+            "spec.http[0].corsPolicy.allowMethods: bad name \"G T\""},
+        Row{"CorsAge", "{route: [{destination: {host: reviews}}], corsPolicy: {maxAge: 1500ms}}",
+            "spec.http[0].corsPolicy.maxAge: must be whole seconds"},
+        Row{"CorsOrigin",
+            "{route: [{destination: {host: reviews}}], corsPolicy: {allowOrigins: [{}]}}",
+            "spec.http[0].corsPolicy.allowOrigins[0]: needs exact, prefix or regex"},
+        Row{"RedirectPortTwice", "{redirect: {uri: /, port: 80, derivePort: FROM_REQUEST_PORT}}",
+            "spec.http[0].redirect.derivePort: give only one of port, derivePort"},
         Row{"UnknownSubset", "{route: [{destination: {host: reviews, subset: v9}}]}",
             "spec.http[0].route[0].destination.subset: \"v9\" is not a subset of DestinationRule "
             "default/reviews"},
@@ -299,6 +326,39 @@ TEST(DestinationRule, RefusesTlsPoliciesThatContradictThemselves) {
           absl::StrCat("f.yaml: DestinationRule default/d: spec.trafficPolicy.tls", row.problem));
     }
     EXPECT_EQ(built.problems, want) << row.tls;
+  }
+}
+
+// Goal: a consistent balancer goes by one thing and has one table. Method: a table of policies.
+TEST(DestinationRule, RefusesConsistentHashesThatContradictThemselves) {
+  constexpr char kKey[] =
+      ": needs exactly one of httpHeaderName, httpCookie, useSourceIp, httpQueryParameterName";
+  const struct {
+    std::string hash, problem;  // after the path of the hash; empty: none
+  } kRows[] = {
+      {"useSourceIp: true, ringHash: {}", ""},
+      {"httpCookie: {name: c, ttl: 0s}, minimumRingSize: 8388608", ""},
+      {"httpHeaderName: x, maglev: {tableSize: 5000011}", ""},
+      {"maglev: {}", kKey},
+      {"httpHeaderName: x, useSourceIp: true", kKey},
+      {"httpCookie: {ttl: 1s}", ".httpCookie.name: required"},
+      {"useSourceIp: true, minimumRingSize: 8388609", ".minimumRingSize: must be <= 8388608"},
+      {"useSourceIp: true, maglev: {tableSize: 5000012}", ".maglev.tableSize: must be <= 5000011"},
+      {"useSourceIp: true, maglev: {}, ringHash: {}", ".maglev: give only one of ringHash, maglev"},
+      {"httpCookie: {name: c, attributes: []}", ".httpCookie.attributes: not supported yet"},
+  };
+  for (const auto& row : kRows) {
+    const Built built = Build(absl::StrCat(
+        kReviews,
+        "{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: d},",
+        " spec: {host: '*.local', trafficPolicy: {loadBalancer: {consistentHash: {", row.hash,
+        "}}}}}\n"));
+    std::vector<std::string> want;
+    if (!row.problem.empty()) {
+      want.push_back(absl::StrCat("f.yaml: DestinationRule default/d: ",
+                                  "spec.trafficPolicy.loadBalancer.consistentHash", row.problem));
+    }
+    EXPECT_EQ(built.problems, want) << row.hash;
   }
 }
 

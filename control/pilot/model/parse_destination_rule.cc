@@ -12,7 +12,48 @@ std::optional<uint32_t> Count(MapReader& map, const char* name, int64_t min, int
 
 constexpr absl::Duration kMillisecond = absl::Milliseconds(1);
 
-Balancer ReadBalancer(MapReader& map) {
+// Exactly one of the four; of two, one would be ignored.
+void ReadHashKey(MapReader& map, ConsistentHash* to) {
+  to->header = map.StringOr("httpHeaderName", "");
+  to->query_parameter = map.StringOr("httpQueryParameterName", "");
+  to->source_ip = map.Bool("useSourceIp").value_or(false);
+  map.In("httpCookie", [&](MapReader& cookie) {
+    to->cookie = cookie.RequiredString("name");
+    to->cookie_path = cookie.StringOr("path", "");
+    to->cookie_ttl = cookie.Duration("ttl", absl::ZeroDuration());
+    cookie.NotYet({"attributes"});
+  });
+  const int given =
+      !to->header.empty() + !to->query_parameter.empty() + to->source_ip + map.Has("httpCookie");
+  if (given != 1) {
+    map.report().Add(map.path(),
+                     "needs exactly one of httpHeaderName, httpCookie, useSourceIp, "
+                     "httpQueryParameterName");
+  }
+}
+
+Balancer ReadConsistentHash(MapReader& map, ConsistentHash* to) {
+  constexpr int64_t kRingSizeMax = 8 * 1024 * 1024, kTableSizeMax = 5'000'011;
+  ReadHashKey(map, to);
+  Balancer out = Balancer::kRingHash;
+  const auto ring_size = [&](MapReader& from) {
+    if (const auto size = from.Int("minimumRingSize", 0, kRingSizeMax); size && *size > 0) {
+      to->ring_size_min = *size;
+    }
+  };
+  ring_size(map);  // its deprecated place
+  map.In("ringHash", ring_size);
+  map.In("maglev", [&](MapReader& maglev) {
+    out = Balancer::kMaglev;
+    if (const auto size = maglev.Int("tableSize", 3, kTableSizeMax)) to->table_size = *size;
+  });
+  if (map.Has("maglev") && (map.Has("ringHash") || map.Has("minimumRingSize"))) {
+    map.Problem("maglev", "give only one of ringHash, maglev");
+  }
+  return out;
+}
+
+Balancer ReadBalancer(MapReader& map, ConsistentHash* hash) {
   Balancer out = Balancer::kUnspecified;
   const auto simple = map.Enum("simple", {"UNSPECIFIED", "LEAST_REQUEST", "ROUND_ROBIN", "RANDOM",
                                           "PASSTHROUGH", "LEAST_CONN"});
@@ -20,7 +61,11 @@ Balancer ReadBalancer(MapReader& map) {
     // LEAST_CONN is the deprecated name of LEAST_REQUEST.
     out = *simple == 5 ? Balancer::kLeastRequest : static_cast<Balancer>(*simple);
   }
-  map.NotYet({"consistentHash", "localityLbSetting", "warmupDurationSecs", "warmup"});
+  map.In("consistentHash", [&](MapReader& from) { out = ReadConsistentHash(from, hash); });
+  if (simple && map.Has("consistentHash")) {
+    map.Problem("consistentHash", "give only one of simple, consistentHash");
+  }
+  map.NotYet({"localityLbSetting", "warmupDurationSecs", "warmup"});
   return out;
 }
 
@@ -105,7 +150,7 @@ ClientTls ReadTls(MapReader& map) {
 
 TrafficBlocks ReadBlocks(MapReader& map) {
   TrafficBlocks out;
-  if (map.In("loadBalancer", [&](MapReader& lb) { out.balancer = ReadBalancer(lb); })) {
+  if (map.In("loadBalancer", [&](MapReader& lb) { out.balancer = ReadBalancer(lb, &out.hash); })) {
     out.balancer_path = map.Path("loadBalancer");
   }
   if (map.In("connectionPool", [&](MapReader& pool) { out.pool = ReadPool(pool); })) {

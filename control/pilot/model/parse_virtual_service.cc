@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -118,16 +119,21 @@ void ReadHeaderOps(MapReader& map, HeaderOps* request, HeaderOps* response) {
   });
 }
 
+Destination ReadTarget(MapReader& destination) {
+  Destination out;
+  out.host = destination.RequiredString("host");
+  out.subset = destination.StringOr("subset", "");
+  destination.In("port", [&](MapReader& port) {
+    out.port = ReadPort(port, "number");
+    if (!port.Has("number")) port.Problem("number", "required");
+  });
+  return out;
+}
+
 RouteDestination ReadDestination(MapReader& map, bool http) {
   RouteDestination out;
-  const bool given = map.In("destination", [&](MapReader& destination) {
-    out.destination.host = destination.RequiredString("host");
-    out.destination.subset = destination.StringOr("subset", "");
-    destination.In("port", [&](MapReader& port) {
-      out.destination.port = ReadPort(port, "number");
-      if (!port.Has("number")) port.Problem("number", "required");
-    });
-  });
+  const bool given = map.In(
+      "destination", [&](MapReader& destination) { out.destination = ReadTarget(destination); });
   if (!given) map.Problem("destination", "required");
   if (const auto weight = map.Int("weight", 0, UINT32_MAX)) {
     out.weight = static_cast<uint32_t>(*weight);
@@ -164,7 +170,10 @@ Redirect ReadRedirect(MapReader& map) {
       map.Problem("redirectCode", "must be one of 301, 302, 303, 307, 308");
     }
   }
-  map.NotYet({"derivePort"});
+  // From the protocol's default: the proxy leaves the port out, as it does without the field.
+  const auto derive = map.Enum("derivePort", {"FROM_PROTOCOL_DEFAULT", "FROM_REQUEST_PORT"});
+  out.request_port = derive == 1;
+  if (derive && map.Has("port")) map.Problem("derivePort", "give only one of port, derivePort");
   return out;
 }
 
@@ -192,7 +201,11 @@ DirectResponse ReadDirectResponse(MapReader& map) {
   if (!map.Has("status")) map.Problem("status", "required");
   map.In("body", [&](MapReader& body) {
     out.body = body.StringOr("string", "");
-    body.NotYet({"bytes"});
+    if (const auto bytes = body.String("bytes")) {
+      if (body.Has("string")) body.Problem("bytes", "give only one of string, bytes");
+      out.text = false;
+      if (!absl::Base64Unescape(*bytes, &out.body)) body.Problem("bytes", "is not base64");
+    }
   });
   if (out.body.size() > 4096) map.Problem("body", "longer than 4096 bytes");
   return out;
@@ -283,6 +296,84 @@ Fault ReadFault(MapReader& map) {
   return out;
 }
 
+CorsPolicy ReadCors(MapReader& map) {
+  CorsPolicy out;
+  map.Each("allowOrigins", [&](MapReader& origin) {
+    out.allow_origins.push_back(ReadStringMatch(origin));
+    if (out.allow_origins.back().kind == StringMatch::Kind::kPresent) {
+      origin.report().Add(origin.path(), "needs exact, prefix or regex");
+    }
+  });
+  // The deprecated form: exact names.
+  for (std::string& origin : map.StringList("allowOrigin")) {
+    out.allow_origins.push_back({StringMatch::Kind::kExact, std::move(origin)});
+  }
+  const struct {
+    const char* name;
+    std::vector<std::string>* to;
+  } kLists[] = {{"allowMethods", &out.allow_methods},
+                {"allowHeaders", &out.allow_headers},
+                {"exposeHeaders", &out.expose_headers}};
+  for (const auto& list : kLists) {
+    *list.to = map.StringList(list.name);
+    for (const std::string& name : *list.to) {
+      if (name != "*" && !ValidHeaderName(name)) {
+        map.Problem(list.name, absl::StrCat("bad name \"", name, "\""));
+      }
+    }
+  }
+  out.max_age = map.Duration("maxAge", absl::ZeroDuration());
+  if (out.max_age && *out.max_age != absl::Floor(*out.max_age, absl::Seconds(1))) {
+    map.Problem("maxAge", "must be whole seconds");
+  }
+  out.allow_credentials = map.Bool("allowCredentials");
+  const auto unmatched = map.Enum("unmatchedPreflights", {"UNSPECIFIED", "FORWARD", "IGNORE"});
+  if (unmatched && *unmatched != 0) out.forward_unmatched_preflights = *unmatched == 1;
+  return out;
+}
+
+uint32_t ToPerMillion(double percent) {
+  return static_cast<uint32_t>(std::lround(percent * 10'000));
+}
+
+// `mirror` with its percentage, or the list `mirrors`.
+std::vector<Mirror> ReadMirrors(MapReader& map) {
+  std::vector<Mirror> out;
+  map.In("mirror", [&](MapReader& mirror) {
+    out.push_back({.path = "mirror", .destination = ReadTarget(mirror)});
+  });
+  const auto percentage = [](MapReader& from, const char* name, Mirror* to) {
+    from.In(name, [&](MapReader& value) {
+      // An empty one is 0, as everywhere.
+      const double percent = value.Double("value", 0, 100).value_or(0);
+      if (to != nullptr) to->per_million = ToPerMillion(percent);
+    });
+  };
+  Mirror* const first = out.empty() ? nullptr : &out[0];
+  // Two deprecated forms first: the newest holds.
+  for (const char* name : {"mirror_percent", "mirrorPercent"}) {
+    const auto percent = map.Int(name, 0, 100);
+    if (percent && first != nullptr) first->per_million = static_cast<uint32_t>(*percent) * 10'000;
+  }
+  percentage(map, "mirrorPercentage", first);
+  for (const char* name : {"mirrorPercentage", "mirror_percent", "mirrorPercent"}) {
+    if (first == nullptr && map.Has(name)) map.Problem(name, "only possible with mirror");
+  }
+  if (map.Has("mirror") && map.Has("mirrors")) {
+    map.Problem("mirrors", "give only one of mirror, mirrors");
+  }
+  map.Each("mirrors", [&](MapReader& entry) {
+    Mirror mirror;
+    if (!entry.In("destination", [&](MapReader& d) { mirror.destination = ReadTarget(d); })) {
+      entry.Problem("destination", "required");
+    }
+    percentage(entry, "percentage", &mirror);
+    mirror.path = absl::StrCat("mirrors[", out.size(), "].destination");
+    out.push_back(std::move(mirror));
+  });
+  return out;
+}
+
 HttpRoute ReadHttpRoute(MapReader& map) {
   HttpRoute out;
   out.name = map.StringOr("name", "");
@@ -297,8 +388,10 @@ HttpRoute ReadHttpRoute(MapReader& map) {
   map.In("retries", [&](MapReader& retries) { out.retries = ReadRetries(retries); });
   map.In("fault", [&](MapReader& fault) { out.fault = ReadFault(fault); });
   ReadHeaderOps(map, &out.request, &out.response);
-  map.NotYet({"delegate", "mirror", "mirrors", "mirrorPercentage", "mirrorPercent",
-              "mirror_percent", "corsPolicy"});
+  map.NotYet({"delegate"});
+  out.mirrors = ReadMirrors(map);
+  if (!out.mirrors.empty() && out.route.empty()) map.Problem("mirror", "only possible with route");
+  map.In("corsPolicy", [&](MapReader& cors) { out.cors = ReadCors(cors); });
   const int actions =
       !out.route.empty() + out.redirect.has_value() + out.direct_response.has_value();
   if (actions != 1 && !map.Has("delegate")) {

@@ -69,24 +69,27 @@ struct Checker {
   void Routes(const std::string& path, const std::vector<RouteDestination>& routes,
               const std::set<uint32_t>& listener_ports) {
     for (size_t i = 0; i < routes.size(); ++i) {
-      const Destination& destination = routes[i].destination;
-      const std::string here = absl::StrCat(path, ".route[", i, "].destination");
-      const std::string host = model.Resolve(destination.host, rule.meta.ns);
-      const MeshService* service = model.FindService(host);
-      if (service == nullptr) {
-        Add(absl::StrCat(here, ".host"),
-            absl::StrCat("no Service or ServiceEntry has host \"", host, "\""));
-        continue;
-      }
-      Subset(here, destination, host);
-      for (const uint32_t port : listener_ports) {
-        if (Model::DestinationPort(*service, destination, port)) continue;
-        Add(absl::StrCat(here, ".port"),
-            destination.port != 0
-                ? absl::StrCat("\"", host, "\" has no port ", destination.port)
-                : absl::StrCat("required: \"", host, "\" has several ports, none of them ", port));
-        break;
-      }
+      Target(absl::StrCat(path, ".route[", i, "].destination"), routes[i].destination,
+             listener_ports);
+    }
+  }
+
+  void Target(const std::string& here, const Destination& destination,
+              const std::set<uint32_t>& listener_ports) {
+    const std::string host = model.Resolve(destination.host, rule.meta.ns);
+    const MeshService* service = model.FindService(host);
+    if (service == nullptr) {
+      return Add(absl::StrCat(here, ".host"),
+                 absl::StrCat("no Service or ServiceEntry has host \"", host, "\""));
+    }
+    Subset(here, destination, host);
+    for (const uint32_t port : listener_ports) {
+      if (Model::DestinationPort(*service, destination, port)) continue;
+      return Add(
+          absl::StrCat(here, ".port"),
+          destination.port != 0
+              ? absl::StrCat("\"", host, "\" has no port ", destination.port)
+              : absl::StrCat("required: \"", host, "\" has several ports, none of them ", port));
     }
   }
 
@@ -100,7 +103,11 @@ struct Checker {
         if (match.port != 0) ports.insert(match.port);
       }
       if (ports.size() != rule.http[i].match.size() || ports.empty()) ports = http_ports;
-      Routes(absl::StrCat("spec.http[", i, "]"), rule.http[i].route, ports);
+      const std::string path = absl::StrCat("spec.http[", i, "]");
+      Routes(path, rule.http[i].route, ports);
+      for (const Mirror& mirror : rule.http[i].mirrors) {
+        Target(absl::StrCat(path, ".", mirror.path), mirror.destination, ports);
+      }
     }
     for (size_t i = 0; i < rule.tcp.size(); ++i) {
       std::set<uint32_t> ports(rule.tcp[i].ports.begin(), rule.tcp[i].ports.end());

@@ -150,6 +150,7 @@ struct Redirect {
   std::string authority;
   std::string scheme;
   uint32_t port = 0;
+  bool request_port = false;  // derivePort: the one the request came in on
   uint32_t code = 301;
 };
 
@@ -163,6 +164,7 @@ struct Rewrite {
 struct DirectResponse {
   uint32_t status = 0;
   std::string body;
+  bool text = true;  // body.string, not body.bytes
 };
 
 struct Retries {
@@ -188,6 +190,21 @@ struct Fault {
   std::optional<Abort> abort;
 };
 
+// corsPolicy. unmatched_preflights absent: forwarded, as the proxy's default.
+struct CorsPolicy {
+  std::vector<StringMatch> allow_origins;
+  std::vector<std::string> allow_methods, allow_headers, expose_headers;
+  std::optional<absl::Duration> max_age;
+  std::optional<bool> allow_credentials;
+  std::optional<bool> forward_unmatched_preflights;
+};
+
+struct Mirror {
+  std::string path;  // where the route says it: "mirror", "mirrors[1].destination"
+  Destination destination;
+  uint32_t per_million = 1'000'000;
+};
+
 struct HttpRoute {
   std::string name;
   std::vector<HttpMatch> match;
@@ -198,6 +215,8 @@ struct HttpRoute {
   std::optional<absl::Duration> timeout;
   std::optional<Retries> retries;
   std::optional<Fault> fault;
+  std::optional<CorsPolicy> cors;
+  std::vector<Mirror> mirrors;
   HeaderOps request;
   HeaderOps response;
 };
@@ -214,7 +233,24 @@ struct VirtualService {
   std::vector<TcpRoute> tcp;
 };
 
-enum class Balancer { kUnspecified, kLeastRequest, kRoundRobin, kRandom, kPassthrough };
+enum class Balancer {
+  kUnspecified,
+  kLeastRequest,
+  kRoundRobin,
+  kRandom,
+  kPassthrough,
+  kRingHash,
+  kMaglev,
+};
+
+// What of a request decides its endpoint: consistentHash of a DestinationRule. Exactly one is set.
+struct ConsistentHash {
+  std::string header, query_parameter;
+  bool source_ip = false;
+  std::string cookie, cookie_path;
+  std::optional<absl::Duration> cookie_ttl;
+  std::optional<uint64_t> ring_size_min, table_size;
+};
 
 struct TcpKeepalive {
   std::optional<uint32_t> probes;
@@ -258,6 +294,7 @@ struct ClientTls {
 
 struct TrafficBlocks {
   std::optional<Balancer> balancer;
+  ConsistentHash hash;  // the balancer is kRingHash or kMaglev
   std::optional<ConnectionPool> pool;
   std::optional<OutlierDetection> outlier;
   std::optional<ClientTls> tls;

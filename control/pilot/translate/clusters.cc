@@ -35,6 +35,7 @@ constexpr char kSystemAuthorities[] = "/etc/ssl/certs/ca-certificates.crt";  // 
 TrafficBlocks Merge(TrafficBlocks base, const TrafficPolicy& policy, uint32_t port) {
   if (policy.all.balancer) {
     base.balancer = policy.all.balancer;
+    base.hash = policy.all.hash;
     base.balancer_path = policy.all.balancer_path;
   }
   if (policy.all.pool) {
@@ -68,6 +69,18 @@ void SetBalancer(const TrafficBlocks& blocks, Cluster* cluster) {
     case Balancer::kPassthrough:
       cluster->set_type(Cluster::ORIGINAL_DST);
       cluster->set_lb_policy(Cluster::CLUSTER_PROVIDED);
+      return;
+    case Balancer::kRingHash:
+      cluster->set_lb_policy(Cluster::RING_HASH);
+      cluster->mutable_ring_hash_lb_config()->mutable_minimum_ring_size()->set_value(
+          blocks.hash.ring_size_min.value_or(1024));
+      return;
+    case Balancer::kMaglev:
+      cluster->set_lb_policy(Cluster::MAGLEV);
+      if (blocks.hash.table_size) {
+        cluster->mutable_maglev_lb_config()->mutable_table_size()->set_value(
+            *blocks.hash.table_size);
+      }
       return;
   }
 }
@@ -246,6 +259,8 @@ void SetDiscovery(const model::Model& model, const model::MeshService& service,
       *cluster->mutable_load_assignment() = Assignment(model, cluster->name(), port, labels, mesh);
       return;
     case model::Resolution::kNone:
+      cluster->clear_ring_hash_lb_config();
+      cluster->clear_maglev_lb_config();
       cluster->set_type(Cluster::ORIGINAL_DST);
       cluster->set_lb_policy(Cluster::CLUSTER_PROVIDED);
       return;

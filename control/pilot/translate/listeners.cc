@@ -6,6 +6,7 @@
 #include "control/pilot/translate/listener_parts.h"
 #include "control/pilot/translate/proto_util.h"
 #include "control/pilot/translate/translate.h"
+#include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
 #include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
@@ -36,6 +37,9 @@ void AddHttpListener(uint32_t port, const model::MeshConfig& mesh, Resources* ou
   manager.set_stat_prefix(absl::StrCat("outbound_", name));
   manager.mutable_rds()->set_route_config_name(absl::StrCat(port));
   SetAds(manager.mutable_rds()->mutable_config_source());
+  auto* cors = manager.add_http_filters();
+  cors->set_name("envoy.filters.http.cors");
+  *cors->mutable_typed_config() = Pack(envoy::extensions::filters::http::cors::v3::Cors());
   auto* fault = manager.add_http_filters();
   fault->set_name("envoy.filters.http.fault");
   *fault->mutable_typed_config() = Pack(envoy::extensions::filters::http::fault::v3::HTTPFault());
@@ -88,6 +92,20 @@ TcpProxy TcpProxyFor(const model::Model& model, const model::MeshService& servic
       weighted->set_weight(weight);
     }
   }
+  // Envoy hashes a TCP connection by its source only.
+  bool by_source = false;
+  if (route == nullptr) {
+    const model::TrafficBlocks blocks =
+        BlocksFor(model.DestinationRuleFor(service.hostname), nullptr, port.number);
+    by_source = IsConsistent(blocks) && blocks.hash.source_ip;
+  } else {
+    for (const model::RouteDestination& to : route->route) {
+      const model::TrafficBlocks blocks =
+          DestinationBlocks(model, rule->meta, to.destination, port.number);
+      by_source |= IsConsistent(blocks) && blocks.hash.source_ip;
+    }
+  }
+  if (by_source) proxy.add_hash_policy()->mutable_source_ip();
   const model::DestinationRule* destination = model.DestinationRuleFor(service.hostname);
   if (destination != nullptr) {
     const auto level = destination->policy.ports.find(port.number);

@@ -1,8 +1,10 @@
 // The routes a VirtualService makes: matches and actions.
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "control/pilot/translate/proto_util.h"
 #include "control/pilot/translate/translate.h"
+#include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
 #include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
 
 namespace meltemi::control::pilot::translate {
@@ -163,12 +165,43 @@ void SetFault(const model::Fault& fault, Route* route) {
   (*route->mutable_typed_per_filter_config())["envoy.filters.http.fault"] = Pack(to);
 }
 
-void SetRedirect(const model::Redirect& from, RedirectAction* to) {
+void SetCors(const model::CorsPolicy& cors, Route* route) {
+  envoy::extensions::filters::http::cors::v3::CorsPolicy to;
+  for (const StringMatch& origin : cors.allow_origins) {
+    SetStringMatch(origin, to.add_allow_origin_string_match());
+  }
+  to.set_allow_methods(absl::StrJoin(cors.allow_methods, ","));
+  to.set_allow_headers(absl::StrJoin(cors.allow_headers, ","));
+  to.set_expose_headers(absl::StrJoin(cors.expose_headers, ","));
+  if (cors.max_age) to.set_max_age(absl::StrCat(absl::ToInt64Seconds(*cors.max_age)));
+  if (cors.allow_credentials) to.mutable_allow_credentials()->set_value(*cors.allow_credentials);
+  if (cors.forward_unmatched_preflights) {
+    to.mutable_forward_not_matching_preflights()->set_value(*cors.forward_unmatched_preflights);
+  }
+  to.mutable_filter_enabled()->mutable_default_value()->set_numerator(100);
+  (*route->mutable_typed_per_filter_config())["envoy.filters.http.cors"] = Pack(to);
+}
+
+void SetMirrors(const model::Model& model, const model::Meta& meta, const model::HttpRoute& rule,
+                uint32_t port, RouteAction* action) {
+  for (const model::Mirror& mirror : rule.mirrors) {
+    if (mirror.per_million == 0) continue;
+    auto* to = action->add_request_mirror_policies();
+    to->set_cluster(DestinationCluster(model, meta, mirror.destination, port));
+    auto* share = to->mutable_runtime_fraction()->mutable_default_value();
+    share->set_numerator(mirror.per_million);
+    share->set_denominator(envoy::type::v3::FractionalPercent::MILLION);
+  }
+}
+
+void SetRedirect(const model::Redirect& from, uint32_t request_port, RedirectAction* to) {
   if (!from.uri.empty()) to->set_path_redirect(from.uri);
   if (!from.prefix_rewrite.empty()) to->set_prefix_rewrite(from.prefix_rewrite);
   if (!from.authority.empty()) to->set_host_redirect(from.authority);
   if (!from.scheme.empty()) to->set_scheme_redirect(from.scheme);
   if (from.port != 0) to->set_port_redirect(from.port);
+  // Envoy cannot; but each route is made for one port.
+  if (from.request_port) to->set_port_redirect(request_port);
   switch (from.code) {
     case 302:
       return to->set_response_code(RedirectAction::FOUND);
@@ -186,6 +219,10 @@ void SetRedirect(const model::Redirect& from, RedirectAction* to) {
 void SetClusters(const model::Model& model, const model::Meta& meta, const model::HttpRoute& rule,
                  uint32_t port, Route* route) {
   RouteAction* action = route->mutable_route();
+  for (const model::RouteDestination& to : rule.route) {
+    if (rule.route.size() > 1 && to.weight.value_or(0) == 0) continue;
+    SetHashPolicy(DestinationBlocks(model, meta, to.destination, port), action);
+  }
   if (rule.route.size() == 1) {
     action->set_cluster(DestinationCluster(model, meta, rule.route[0].destination, port));
     SetHeaderOps(rule.route[0].request, rule.route[0].response, route);
@@ -204,12 +241,17 @@ void SetAction(const model::Model& model, const model::Meta& meta, const model::
                uint32_t port, Route* route) {
   SetHeaderOps(rule.request, rule.response, route);
   if (rule.fault) SetFault(*rule.fault, route);
-  if (rule.redirect) return SetRedirect(*rule.redirect, route->mutable_redirect());
+  if (rule.cors) SetCors(*rule.cors, route);
+  if (rule.redirect) return SetRedirect(*rule.redirect, port, route->mutable_redirect());
   if (rule.direct_response) {
     route->mutable_direct_response()->set_status(rule.direct_response->status);
     if (!rule.direct_response->body.empty()) {
-      route->mutable_direct_response()->mutable_body()->set_inline_string(
-          rule.direct_response->body);
+      auto* body = route->mutable_direct_response()->mutable_body();
+      if (rule.direct_response->text) {
+        body->set_inline_string(rule.direct_response->body);
+      } else {
+        body->set_inline_bytes(rule.direct_response->body);
+      }
     }
     return;
   }
@@ -223,6 +265,7 @@ void SetAction(const model::Model& model, const model::Meta& meta, const model::
       action->mutable_regex_rewrite()->set_substitution(rule.rewrite->regex_rewrite);
     }
   }
+  SetMirrors(model, meta, rule, port, action);
   // As Istio documents: with a fault on the route, timeouts and retries are off.
   const absl::Duration timeout =
       rule.fault ? absl::ZeroDuration() : rule.timeout.value_or(absl::ZeroDuration());
@@ -234,13 +277,15 @@ bool CatchAll(const RouteMatch& match) {
   return match.prefix() == "/" && match.headers_size() == 0 && match.query_parameters_size() == 0;
 }
 
-Route DefaultRoute(const model::MeshService& service, uint32_t port) {
+Route DefaultRoute(const model::Model& model, const model::MeshService& service, uint32_t port) {
   Route route;
   route.set_name("default");
   route.mutable_match()->set_prefix("/");
   route.mutable_route()->set_cluster(ClusterName(port, "", service.hostname));
   SetDuration(absl::ZeroDuration(), route.mutable_route()->mutable_timeout());
   SetRetryPolicy(std::nullopt, route.mutable_route());
+  SetHashPolicy(BlocksFor(model.DestinationRuleFor(service.hostname), nullptr, port),
+                route.mutable_route());
   return route;
 }
 
@@ -250,7 +295,7 @@ std::vector<RuleRoute> RoutesFor(const model::Model& model, const model::Virtual
                                  const model::MeshService& service, uint32_t port) {
   std::vector<RuleRoute> out;
   if (rule == nullptr || rule->http.empty()) {
-    out.push_back({.route = DefaultRoute(service, port)});
+    out.push_back({.route = DefaultRoute(model, service, port)});
     return out;
   }
   const std::vector<model::HttpMatch> everything(1);

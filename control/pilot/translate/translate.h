@@ -50,6 +50,15 @@ std::vector<RuleRoute> RoutesFor(const model::Model& model, const model::Virtual
 model::TrafficBlocks BlocksFor(const model::DestinationRule* rule, const model::Subset* subset,
                                uint32_t port);
 
+// The same, of the cluster a destination means.
+model::TrafficBlocks DestinationBlocks(const model::Model& model, const model::Meta& meta,
+                                       const model::Destination& destination,
+                                       uint32_t listener_port);
+// hash_policy.cc: where the balancer goes by one.
+bool IsConsistent(const model::TrafficBlocks& blocks);
+void SetHashPolicy(const model::TrafficBlocks& blocks,
+                   envoy::config::route::v3::RouteAction* action);
+
 // "outbound|9080|v1|reviews.default.svc.cluster.local"
 std::string ClusterName(uint32_t port, const std::string& subset, const std::string& host);
 // "outbound_udp|53||dns.default.svc.cluster.local": a service may have both on one port.
