@@ -152,6 +152,7 @@ void Stack::FireTimers(Instant now) {
       case TimerOwner::kTls:
         tls_->OnTimer(timer, now);
         break;
+      case TimerOwner::kUdp:
       case TimerOwner::kL7:
       case TimerOwner::kWorker:
         break;  // nobody here arms them

@@ -294,13 +294,14 @@ void AddCluster(const model::Model& model, const model::MeshService& service,
 }
 
 // Of a traffic policy the balancer holds for datagrams; there is nothing to pool or to encrypt.
-void AddUdpCluster(const model::MeshService& service, const model::MeshPort& port,
-                   const TrafficBlocks& blocks, const model::MeshConfig& mesh, Resources* out) {
+void AddUdpCluster(const model::Model& model, const model::MeshService& service,
+                   const model::MeshPort& port, const TrafficBlocks& blocks,
+                   const model::MeshConfig& mesh, Resources* out) {
   Cluster cluster;
   cluster.set_name(UdpClusterName(port.number, service.hostname));
   SetDuration(mesh.connect_timeout, cluster.mutable_connect_timeout());
   SetBalancer(blocks, &cluster);
-  SetDiscovery(service, port, {}, &cluster, out);
+  SetDiscovery(model, service, port, {}, mesh, &cluster, out);
   out->clusters.push_back(std::move(cluster));
 }
 
@@ -388,7 +389,7 @@ void AddClusters(const model::Model& model, const model::MeshConfig& mesh, Resou
     }
     if (service.vips.empty()) continue;  // nothing listens for datagrams: AddUdpListener
     for (const model::MeshPort& port : service.udp_ports) {
-      AddUdpCluster(service, port, BlocksFor(rule, nullptr, port.number), mesh, out);
+      AddUdpCluster(model, service, port, BlocksFor(rule, nullptr, port.number), mesh, out);
     }
   }
 }
