@@ -133,7 +133,8 @@ void Tcp::Impl::OnWholeAck(Conn& c, Instant now) {
 }
 
 void Tcp::Impl::TellSendSpace(Conn& c) {
-  if (!c.send_full || c.queued_bytes() >= memory_.SendQueueMax(c.congestion.cwnd) / 2) return;
+  if (!c.send_full) return;
+  if (c.queued_bytes() >= memory_.SendQueueLow(c.congestion.cwnd, c.set_aside())) return;
   c.send_full = false;
   if (!c.detached) Emit(c, TcpEvent::Kind::kSendSpace);
 }

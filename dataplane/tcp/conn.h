@@ -161,6 +161,9 @@ struct Conn : ConnHot {
     const uint32_t used = flight();
     return snd_wnd > used ? snd_wnd - used : 0;
   }
+  // Of `sent`, what has arrived beyond a hole, by SACK: kept until the hole is filled, though the
+  // network is done with it.
+  uint32_t set_aside() const { return loss == nullptr ? 0 : loss->ranges.sacked_bytes(); }
   size_t queued_bytes() const { return sent.size() + unsent.size(); }
   bool fin_unsent() const { return fin_queued && !fin_sent; }
   // The peer may still send: text and FIN are taken.

@@ -54,11 +54,22 @@ class MemoryBudget {
            static_cast<uint32_t>(kSpan * left / (limit_ - scarce_at_));
   }
 
-  // The most that a connection may have queued before its owner is told to stop.
-  uint32_t SendQueueMax(uint32_t cwnd) const {
+  // The most that a connection may have queued before its owner is told to stop: twice the
+  // congestion window. What has arrived beyond a hole does not count: it would stop the owner for
+  // the length of a recovery, the network would run empty, and the ACK of the last hole would let a
+  // whole window out in one burst.
+  uint32_t SendQueueMax(uint32_t cwnd, uint32_t set_aside) const {
     if (scarce()) return limits::kTcpSendQueueBytesMin;
-    return static_cast<uint32_t>(std::clamp<uint64_t>(
-        uint64_t{cwnd} * 2, limits::kTcpSendQueueBytesMin, limits::kTcpSendQueueBytesMax));
+    return static_cast<uint32_t>(std::clamp<uint64_t>(uint64_t{cwnd} * 2 + set_aside,
+                                                      limits::kTcpSendQueueBytesMin,
+                                                      limits::kTcpSendQueueBytesMax));
+  }
+  // Below it the owner may go on.
+  uint32_t SendQueueLow(uint32_t cwnd, uint32_t set_aside) const {
+    const uint32_t half = SendQueueMax(cwnd, 0) / 2;
+    if (scarce()) return half;
+    return static_cast<uint32_t>(
+        std::min<uint64_t>(uint64_t{half} + set_aside, limits::kTcpSendQueueBytesMax / 4 * 3));
   }
 
  private:

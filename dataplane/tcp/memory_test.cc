@@ -57,13 +57,20 @@ TEST(MemoryBudget, WindowsShrinkFromTheFirstToTheLeast) {
 TEST(MemoryBudget, SendQueueIsTwiceTheCongestionWindowWithinItsBounds) {
   MemoryBudget m(1'000'000);
   constexpr uint32_t kMin = limits::kTcpSendQueueBytesMin, kMax = limits::kTcpSendQueueBytesMax;
-  EXPECT_EQ(m.SendQueueMax(0), kMin);
-  EXPECT_EQ(m.SendQueueMax(kMin / 2), kMin);
-  EXPECT_EQ(m.SendQueueMax(kMin / 2 + 1), kMin + 2);
-  EXPECT_EQ(m.SendQueueMax(kMax / 2), kMax);
-  EXPECT_EQ(m.SendQueueMax(UINT32_MAX), kMax);
+  EXPECT_EQ(m.SendQueueMax(0, 0), kMin);
+  EXPECT_EQ(m.SendQueueMax(kMin / 2, 0), kMin);
+  EXPECT_EQ(m.SendQueueMax(kMin / 2 + 1, 0), kMin + 2);
+  EXPECT_EQ(m.SendQueueMax(kMax / 2, 0), kMax);
+  EXPECT_EQ(m.SendQueueMax(UINT32_MAX, 0), kMax);
+  // What waits behind a hole is no reason to stop, and none to go on later than without it.
+  EXPECT_EQ(m.SendQueueMax(kMin, 1000), 2 * kMin + 1000);
+  EXPECT_EQ(m.SendQueueMax(kMax / 2, 1000), kMax);
+  EXPECT_EQ(m.SendQueueLow(kMin, 0), kMin);
+  EXPECT_EQ(m.SendQueueLow(kMin, 1000), kMin + 1000);
+  EXPECT_EQ(m.SendQueueLow(kMax, kMax), kMax / 4 * 3);
   m.Charge(750'000);
-  EXPECT_EQ(m.SendQueueMax(kMax), kMin);
+  EXPECT_EQ(m.SendQueueMax(kMax, 1000), kMin);
+  EXPECT_EQ(m.SendQueueLow(kMax, 1000), kMin / 2);
 }
 
 // A peer that fills the window in each round trip of 100 ms; the owner reads at once. What is

@@ -77,7 +77,7 @@ bool Tcp::Send(TcpId id, Chain bytes, Instant now) {
   impl_->MakeReady(*c);
   const size_t queued = c->queued_bytes();
   if (queued <= limits::kTcpSendQueueBytesMin) return true;
-  if (queued <= impl_->memory_.SendQueueMax(c->congestion.cwnd)) return true;
+  if (queued <= impl_->memory_.SendQueueMax(c->congestion.cwnd, c->set_aside())) return true;
   c->send_full = true;
   return false;
 }
