@@ -10,10 +10,6 @@
 namespace meltemi::ip {
 namespace {
 
-constexpr uint64_t kKeepFlags = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
-
-uint64_t FamilyFlag(bool v4) { return v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6; }
-
 // One TTL less; the checksum follows (RFC 1141, RFC 1624).
 void DecrementHopLimit(uint8_t* ip, bool v4) {
   if (!v4) {

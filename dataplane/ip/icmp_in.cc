@@ -159,22 +159,8 @@ void Ip::Impl::EchoReply(Inbound& in, Instant now) {
   wire::Store16(icmp + 2,
                 wire::UpdateChecksum(wire::Load16(icmp + 2), old_word, wire::Load16(icmp)));
   const uint32_t bytes = in.packet->pkt_len;
-  if (in.v4) {
-    uint8_t* p = packet::Prepend(in.packet, wire::kIpv4Bytes);
-    wire::Ipv4Header{.total_bytes = static_cast<uint16_t>(wire::kIpv4Bytes + bytes),
-                     .id = ipv4_id_++,
-                     .protocol = wire::kProtoIcmp,
-                     .source = in.destination,
-                     .destination = in.source}
-        .Emit(p);
-  } else {
-    uint8_t* p = packet::Prepend(in.packet, wire::kIpv6Bytes);
-    wire::Ipv6Header{.payload_bytes = static_cast<uint16_t>(bytes),
-                     .next_header = wire::kProtoIcmpv6,
-                     .source = in.destination,
-                     .destination = in.source}
-        .Emit(p);
-  }
+  uint8_t* p = packet::Prepend(in.packet, in.v4 ? wire::kIpv4Bytes : wire::kIpv6Bytes);
+  EmitHeader(p, in.destination, in.source, in.protocol, static_cast<uint16_t>(bytes));
   ++counters.echo_replies_out;
   SendOwn(in.packet, in.source, in.port, now);
 }

@@ -69,6 +69,41 @@ IpAddr Ip::Impl::ErrorSource(const Inbound& in) {
   return in.v4 ? IpAddr() : in.port->link_local;
 }
 
+// An IP header as packets of our own have it, in front of `bytes` bytes.
+void Ip::Impl::EmitHeader(uint8_t* p, const IpAddr& source, const IpAddr& destination,
+                          uint8_t protocol, uint16_t bytes, uint8_t dscp) {
+  if (source.v4()) {
+    wire::Ipv4Header{.dscp = dscp,
+                     .total_bytes = static_cast<uint16_t>(wire::kIpv4Bytes + bytes),
+                     .id = ipv4_id_++,
+                     .protocol = protocol,
+                     .source = source,
+                     .destination = destination}
+        .Emit(p);
+  } else {
+    wire::Ipv6Header{.dscp = dscp,
+                     .payload_bytes = bytes,
+                     .next_header = protocol,
+                     .source = source,
+                     .destination = destination}
+        .Emit(p);
+  }
+}
+
+// The IP header in front of an ICMP message that is there, and the message's checksum.
+void Ip::Impl::WrapIcmp(uint8_t* p, const IpAddr& source, const IpAddr& destination,
+                        uint16_t icmp_bytes, uint8_t dscp) {
+  const bool v4 = source.v4();
+  EmitHeader(p, source, destination, v4 ? wire::kProtoIcmp : wire::kProtoIcmpv6, icmp_bytes, dscp);
+  uint8_t* icmp = p + (v4 ? wire::kIpv4Bytes : wire::kIpv6Bytes);
+  uint16_t sum = wire::SumBytes(icmp, icmp_bytes);
+  if (!v4) {
+    sum = wire::SumAdd(sum,
+                       wire::PseudoHeaderSum(source, destination, wire::kProtoIcmpv6, icmp_bytes));
+  }
+  wire::Store16(icmp + wire::kIcmpChecksumOffset, static_cast<uint16_t>(~sum));
+}
+
 void Ip::Impl::SendError(const Inbound& in, const ErrorSpec& v4, const ErrorSpec& v6, Instant now) {
   const ErrorSpec& spec = in.v4 ? v4 : v6;
   const bool allowed = ErrorAllowed(in, spec);
@@ -92,25 +127,7 @@ void Ip::Impl::SendError(const Inbound& in, const ErrorSpec& v4, const ErrorSpec
   uint8_t* icmp = p + header_bytes;
   wire::IcmpHeader{spec.type, spec.code, 0, spec.rest}.Emit(icmp);
   CopyFront(in.packet, quoted, icmp + wire::kIcmpBytes);
-  uint16_t sum = wire::SumBytes(icmp, icmp_bytes);
-  if (in.v4) {
-    wire::Ipv4Header{.dscp = kInternetworkControl,
-                     .total_bytes = static_cast<uint16_t>(header_bytes + icmp_bytes),
-                     .id = ipv4_id_++,
-                     .protocol = wire::kProtoIcmp,
-                     .source = source,
-                     .destination = in.source}
-        .Emit(p);
-  } else {
-    wire::Ipv6Header{.payload_bytes = icmp_bytes,
-                     .next_header = wire::kProtoIcmpv6,
-                     .source = source,
-                     .destination = in.source}
-        .Emit(p);
-    sum =
-        wire::SumAdd(sum, wire::PseudoHeaderSum(source, in.source, wire::kProtoIcmpv6, icmp_bytes));
-  }
-  wire::Store16(icmp + wire::kIcmpChecksumOffset, static_cast<uint16_t>(~sum));
+  WrapIcmp(p, source, in.source, icmp_bytes, in.v4 ? kInternetworkControl : uint8_t{0});
   ++counters.icmp_errors_out;
   SendOwn(error, in.source, in.port, now);
 }

@@ -37,6 +37,10 @@ struct PortState {
 };
 
 // Scratch for one packet on its way through. `packet` begins at the IP header once that is parsed.
+// What of a packet's flags outlives its way through here.
+inline constexpr uint64_t kKeepFlags = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
+inline uint64_t FamilyFlag(bool v4) { return v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6; }
+
 struct Inbound {
   packet::Packet* packet = nullptr;
   PortState* port = nullptr;  // null: made by us
@@ -158,6 +162,8 @@ class Ip::Impl {
   void ToDatagram(Inbound& in);
   struct Onward;
   bool FitTranslated(const Segment& datagram, const Onward& onward, Instant now);
+  void Refuse(const Segment& datagram, Counter reason, const ErrorSpec& v4, const ErrorSpec& v6,
+              Instant now);
   void RewriteUdp(const Segment& datagram, const SockAddr& source, const SockAddr& destination);
 
   // icmp_in.cc
@@ -178,6 +184,10 @@ class Ip::Impl {
   bool ErrorAllowed(const Inbound& in, const ErrorSpec& spec);
   bool TakeErrorToken(Instant now);
   IpAddr ErrorSource(const Inbound& in);
+  void EmitHeader(uint8_t* p, const IpAddr& source, const IpAddr& destination, uint8_t protocol,
+                  uint16_t bytes, uint8_t dscp = 0);
+  void WrapIcmp(uint8_t* p, const IpAddr& source, const IpAddr& destination, uint16_t icmp_bytes,
+                uint8_t dscp = 0);
 
   // forward.cc
   // Fills `in` from a packet whose IP header has been checked before.

@@ -9,7 +9,6 @@
 namespace meltemi::ip {
 namespace {
 
-constexpr uint64_t kKeepFlags = RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
 constexpr uint16_t kUdpLengthOffset = 4;
 
 // What of the IP header that came stays.
@@ -90,17 +89,21 @@ void Ip::Impl::ToDatagram(Inbound& in) {
                        .for_us = !udp_services.contains(in.destination)});
 }
 
-// The datagram as it came, for an answer to its source and a drop.
-void Ip::Impl::Reject(const Segment& datagram, Instant now) {
-  ++counters.segments_returned;
+// The datagram is dropped as it came, and its source told why.
+void Ip::Impl::Refuse(const Segment& datagram, Counter reason, const ErrorSpec& v4,
+                      const ErrorSpec& v6, Instant now) {
   packet::Prepend(datagram.packet, datagram.ip_header_bytes);
   PortState* port = FindPort(datagram.port);
   Inbound in;
-  if (port != nullptr && Describe(datagram.packet, port, &in)) {
-    SendError(in, {.type = wire::kIcmpUnreachable, .code = wire::kIcmpPortUnreachable},
-              {.type = wire::kIcmpv6Unreachable, .code = wire::kIcmpv6PortUnreachable}, now);
-  }
-  Drop(datagram.packet, &IpCounters::drop_udp_refused);
+  if (port != nullptr && Describe(datagram.packet, port, &in)) SendError(in, v4, v6, now);
+  Drop(datagram.packet, reason);
+}
+
+void Ip::Impl::Reject(const Segment& datagram, Instant now) {
+  ++counters.segments_returned;
+  Refuse(datagram, &IpCounters::drop_udp_refused,
+         {.type = wire::kIcmpUnreachable, .code = wire::kIcmpPortUnreachable},
+         {.type = wire::kIcmpv6Unreachable, .code = wire::kIcmpv6PortUnreachable}, now);
 }
 
 // False: it is too big and must not be cut; its source has been told and it is gone.
@@ -114,15 +117,9 @@ bool Ip::Impl::FitTranslated(const Segment& datagram, const Onward& onward, Inst
   if (!super && !onward.dont_fragment) return true;
   // As it came in, its header may be of another length.
   const uint32_t room = mtu - onward.header_bytes + datagram.ip_header_bytes;
-  packet::Prepend(packet, datagram.ip_header_bytes);
-  PortState* port = FindPort(datagram.port);
-  Inbound in;
-  if (port != nullptr && Describe(packet, port, &in)) {
-    SendError(
-        in, {.type = wire::kIcmpUnreachable, .code = wire::kIcmpFragmentationNeeded, .rest = room},
-        {.type = wire::kIcmpv6PacketTooBig, .rest = room}, now);
-  }
-  Drop(packet, &IpCounters::drop_too_big);
+  Refuse(datagram, &IpCounters::drop_too_big,
+         {.type = wire::kIcmpUnreachable, .code = wire::kIcmpFragmentationNeeded, .rest = room},
+         {.type = wire::kIcmpv6PacketTooBig, .rest = room}, now);
   return false;
 }
 
@@ -146,7 +143,7 @@ void Ip::Impl::RewriteUdp(const Segment& datagram, const SockAddr& source,
   if (partial || (none && !destination.ip.v4())) {
     wire::Store16(field, is);
     packet->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM | (super ? RTE_MBUF_F_TX_UDP_SEG : 0) |
-                        (destination.ip.v4() ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
+                        FamilyFlag(destination.ip.v4());
     return;
   }
   if (none) return;
@@ -174,13 +171,13 @@ void Ip::Impl::Translate(const Segment& datagram, const SockAddr& source,
   if (!FitTranslated(datagram, onward, now)) return;
   RewriteUdp(datagram, source, destination);
   const uint32_t udp_bytes = packet->pkt_len;
-  const uint32_t count =
-      (packet->ol_flags & RTE_MBUF_F_TX_UDP_SEG) != 0 ? udp_bytes / packet->tso_segsz + 1 : 1;
-  uint8_t* p = packet::Prepend(packet, onward.header_bytes);
-  // The header of a datagram that is a little longer than any packet: no header can say so.
-  if (onward.header_bytes * (v4 ? 1 : 0) + udp_bytes > UINT16_MAX) {
+  const bool super = (packet->ol_flags & RTE_MBUF_F_TX_UDP_SEG) != 0;
+  const uint32_t count = super ? udp_bytes / packet->tso_segsz + 1 : 1;
+  // IPv4 counts its header too: of the longest datagrams over IPv6 none can say the length.
+  if (udp_bytes + (v4 ? onward.header_bytes : 0) > UINT16_MAX) {
     return Drop(packet, &IpCounters::drop_udp_length);
   }
+  uint8_t* p = packet::Prepend(packet, onward.header_bytes);
   if (v4) {
     wire::Ipv4Header{.dscp = traits.dscp,
                      .ecn = traits.ecn,
@@ -206,7 +203,6 @@ void Ip::Impl::Translate(const Segment& datagram, const SockAddr& source,
   packet->l4_len = wire::kUdpBytes;
   ++counters.datagrams_translated;
   const IpAddr& next_hop = onward.route.has_via ? onward.route.via : destination.ip;
-  const bool super = (packet->ol_flags & RTE_MBUF_F_TX_UDP_SEG) != 0;
   if (!super && packet->pkt_len > onward.egress->options.mtu) {
     return Fragment(packet, onward.header_bytes, *onward.egress, next_hop, kNoPort, now);
   }
@@ -238,32 +234,11 @@ void Ip::Impl::TellSender(const SockAddr& sender, const SockAddr& destination,
   uint8_t* message = p + header_bytes;
   uint8_t* quoted = message + wire::kIcmpBytes;
   icmp.Emit(message);
-  const auto ip = [&](uint8_t* to, uint8_t protocol, uint16_t bytes, const IpAddr& from,
-                      const IpAddr& towards) {
-    if (v4) {
-      wire::Ipv4Header{.total_bytes = static_cast<uint16_t>(header_bytes + bytes),
-                       .id = ipv4_id_++,
-                       .protocol = protocol,
-                       .source = from,
-                       .destination = towards}
-          .Emit(to);
-    } else {
-      wire::Ipv6Header{
-          .payload_bytes = bytes, .next_header = protocol, .source = from, .destination = towards}
-          .Emit(to);
-    }
-  };
-  ip(p, v4 ? wire::kProtoIcmp : wire::kProtoIcmpv6, icmp_bytes, destination.ip, sender.ip);
-  ip(quoted, wire::kProtoUdp, wire::kUdpBytes, sender.ip, destination.ip);
+  EmitHeader(quoted, sender.ip, destination.ip, wire::kProtoUdp, wire::kUdpBytes);
   wire::UdpHeader{
       .source_port = sender.port, .destination_port = destination.port, .bytes = wire::kUdpBytes}
       .Emit(quoted + header_bytes);
-  uint16_t sum = wire::SumBytes(message, icmp_bytes);
-  if (!v4) {
-    sum = wire::SumAdd(
-        sum, wire::PseudoHeaderSum(destination.ip, sender.ip, wire::kProtoIcmpv6, icmp_bytes));
-  }
-  wire::Store16(message + wire::kIcmpChecksumOffset, static_cast<uint16_t>(~sum));
+  WrapIcmp(p, destination.ip, sender.ip, icmp_bytes);
   ++counters.icmp_errors_translated;
   SendOwn(packet, sender.ip, nullptr, now);
 }

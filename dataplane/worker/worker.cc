@@ -9,7 +9,6 @@
 namespace meltemi::worker {
 namespace {
 
-constexpr int kPortTries = 256;
 // Actions may lead to events and these to actions: bounded within a turn.
 constexpr int kActionRounds = 16;
 
@@ -336,7 +335,6 @@ void Worker::Run(engine::Action& action, Instant now) {
   }
 }
 
-// A source port by RFC 6056 3.3.4, among those whose replies hash back to this worker.
 void Worker::Connect(const engine::Action& action, Instant now) {
   const auto egress = ip_.Lookup(action.address.ip);
   if (!egress) {
@@ -345,13 +343,8 @@ void Worker::Connect(const engine::Action& action, Instant now) {
   }
   FourTuple tuple{.local = {egress->source, 0}, .remote = action.address};
   const Instant deadline = now + action.connect_timeout;
-  const auto usable = [this, &tuple](uint16_t port) {
-    tuple.local.port = port;
-    const uint32_t owner = SymmetricHash(tuple.local, tuple.remote) % options_.worker_count;
-    return owner == static_cast<uint32_t>(options_.index) && !tcp_.InUse(tuple);
-  };
   TcpId tcp;
-  if (source_ports_.Choose(egress->source, action.address, kPortTries, &prng_, usable) != 0) {
+  if (ChoosePort(&tuple.local, tuple.remote, [&] { return tcp_.InUse(tuple); })) {
     tcp = tcp_.Connect(tuple, PathOf(*egress), action.conn.bits(), deadline, now);
   }
   if (!tcp.valid()) {

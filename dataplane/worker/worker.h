@@ -99,7 +99,8 @@ class Worker {
   void AppendStages(std::vector<telemetry::Sample>* out) const;
 
   void Steer(Instant now);
-  void HandOverSegments();
+  void HandOver(std::vector<ip::Segment>* packets, PeerMail::Kind kind, uint64_t* handed_over,
+                uint64_t* dropped);
   void TakePeerMail(Instant now);
   void ShareNeighbours();
   void TakeIcmpErrors(Instant now);
@@ -117,6 +118,8 @@ class Worker {
   void RunActions(Instant now);
   void Run(engine::Action& action, Instant now);
   void Connect(const engine::Action& action, Instant now);
+  template <typename InUse>
+  bool ChoosePort(SockAddr* local, const SockAddr& remote, InUse&& in_use);
   void Transmit(Instant now);
 
   // worker_sniff.cc
@@ -129,7 +132,6 @@ class Worker {
   // worker_udp.cc
   void UseUdpListeners();
   void TakeDatagrams(Instant now);
-  void HandOverDatagrams();
   void OnDatagram(const ip::Segment& datagram, Instant now);
   void FromClient(const ip::Segment& datagram, const config::UdpListener& listener, Instant now);
   udp::Session* OpenSession(const ip::Segment& datagram, const config::UdpListener& listener,
@@ -195,6 +197,19 @@ class Worker {
   std::vector<tls::TlsId> to_seal_;
   std::vector<tcp::SegmentOut> out_;
 };
+
+// Sets local->port by RFC 6056 3.3.4, among those whose replies hash back to this worker and that
+// are not in_use(). False: none was found.
+template <typename InUse>
+bool Worker::ChoosePort(SockAddr* local, const SockAddr& remote, InUse&& in_use) {
+  constexpr int kTries = 256;
+  const auto usable = [&](uint16_t port) {
+    local->port = port;
+    const uint32_t owner = SymmetricHash(*local, remote) % options_.worker_count;
+    return owner == static_cast<uint32_t>(options_.index) && !in_use();
+  };
+  return source_ports_.Choose(local->ip, remote, kTries, &prng_, usable) != 0;
+}
 
 }  // namespace meltemi::worker
 

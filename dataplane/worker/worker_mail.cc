@@ -71,8 +71,10 @@ void Worker::DetachFromPort(ip::PortId id, Instant now) {
 void Worker::Steer(Instant now) {
   (void)now;
   if (options_.worker_count > 1) {
-    HandOverSegments();
-    if (!ip_.datagrams().empty()) HandOverDatagrams();
+    HandOver(&segments_, PeerMail::Kind::kSegment, &counters_.segments_handed_over,
+             &counters_.drop_peer_full);
+    HandOver(&ip_.datagrams(), PeerMail::Kind::kDatagram, &udp_.counters().handed_over,
+             &udp_.counters().drop_peer_full);
     TakePeerMail(now);
   }
   counters_.segments_merged += ip::Merge(&segments_);
@@ -90,25 +92,26 @@ void Worker::Steer(Instant now) {
   }
 }
 
-void Worker::HandOverSegments() {
+// What another worker owns goes to it; what is ours stays.
+void Worker::HandOver(std::vector<ip::Segment>* packets, PeerMail::Kind kind, uint64_t* handed_over,
+                      uint64_t* dropped) {
   size_t kept = 0;
-  for (ip::Segment& segment : segments_) {
-    const int owner = SymmetricHash(segment.source, segment.destination) % options_.worker_count;
+  for (ip::Segment& packet : *packets) {
+    const int owner = SymmetricHash(packet.source, packet.destination) % options_.worker_count;
     if (owner == options_.index) {
-      segments_[kept++] = segment;
+      (*packets)[kept++] = packet;
       continue;
     }
     PeerLink& peer = *links_.peers[owner];
-    PeerMail mail{.kind = PeerMail::Kind::kSegment, .segment = segment};
-    if (peer.mail.Push(std::move(mail))) {
-      ++counters_.segments_handed_over;
+    if (peer.mail.Push({.kind = kind, .segment = packet})) {
+      ++*handed_over;
       if (peer.bell != nullptr) peer.bell->Ring();
     } else {
-      ++counters_.drop_peer_full;
-      links_.pool->Free(segment.packet);
+      ++*dropped;
+      links_.pool->Free(packet.packet);
     }
   }
-  segments_.resize(kept);
+  packets->resize(kept);
 }
 
 void Worker::TakePeerMail(Instant now) {

@@ -4,14 +4,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "dataplane/wire/transport.h"
 #include "dataplane/worker/worker.h"
 #include "l7/base/limits.h"
 
 namespace meltemi::worker {
 namespace {
-
-constexpr int kPortTries = 256;
-constexpr uint32_t kUdpHeaderBytes = 8;
 
 bool IsHealthy(const config::Snapshot& snapshot, uint32_t cluster, const SockAddr& endpoint) {
   if (cluster == config::kNoIndex) return false;
@@ -31,27 +29,6 @@ void Worker::UseUdpListeners() {
   ip_.SetUdpServices(std::move(services));
 }
 
-void Worker::HandOverDatagrams() {
-  std::vector<ip::Segment>& datagrams = ip_.datagrams();
-  size_t kept = 0;
-  for (ip::Segment& datagram : datagrams) {
-    const int owner = SymmetricHash(datagram.source, datagram.destination) % options_.worker_count;
-    if (owner == options_.index) {
-      datagrams[kept++] = datagram;
-      continue;
-    }
-    PeerLink& peer = *links_.peers[owner];
-    if (peer.mail.Push({.kind = PeerMail::Kind::kDatagram, .segment = datagram})) {
-      ++udp_.counters().handed_over;
-      if (peer.bell != nullptr) peer.bell->Ring();
-    } else {
-      ++udp_.counters().drop_peer_full;
-      links_.pool->Free(datagram.packet);
-    }
-  }
-  datagrams.resize(kept);
-}
-
 void Worker::TakeDatagrams(Instant now) {
   std::vector<ip::Segment>& datagrams = ip_.datagrams();
   for (const ip::Segment& datagram : datagrams) OnDatagram(datagram, now);
@@ -67,14 +44,16 @@ void Worker::OnDatagram(const ip::Segment& datagram, Instant now) {
     }
     udp::ListenerStats& stats = udp_.stats(session->stats);
     ++stats.tx_datagrams;
-    stats.tx_bytes += datagram.packet->pkt_len - kUdpHeaderBytes;
+    stats.tx_bytes += datagram.packet->pkt_len - wire::kUdpBytes;
     udp_.Touch(session, now);
     return ip_.Translate(datagram, session->service, session->client, now);
   }
   // Only pods may speak to services: from elsewhere such an address is just routed.
   const bool from_pod = datagram.port < ports_.entries().size() &&
                         ports_.entries()[datagram.port].attachment.ip.kind == ip::PortKind::kPod;
-  const uint32_t index = snapshot_->FindUdpListener(datagram.destination);
+  // A worker that had a configuration first may hand over before this one has any.
+  const uint32_t index =
+      snapshot_ == nullptr ? config::kNoIndex : snapshot_->FindUdpListener(datagram.destination);
   if (!from_pod) return ip_.Forward(datagram, now);
   if (index == config::kNoIndex) return ip_.Reject(datagram, now);
   FromClient(datagram, snapshot_->udp_listeners[index], now);
@@ -96,7 +75,7 @@ void Worker::FromClient(const ip::Segment& datagram, const config::UdpListener& 
   if (session == nullptr) return ip_.Reject(datagram, now);
   udp::ListenerStats& stats = udp_.stats(session->stats);
   ++stats.rx_datagrams;
-  stats.rx_bytes += datagram.packet->pkt_len - kUdpHeaderBytes;
+  stats.rx_bytes += datagram.packet->pkt_len - wire::kUdpBytes;
   udp_.Touch(session, now);
   ip_.Translate(datagram, session->local, session->endpoint, now);
 }
@@ -133,14 +112,8 @@ udp::Session* Worker::OpenSession(const ip::Segment& datagram, const config::Udp
     return nullptr;
   }
   spec.local = {egress->source, 0};
-  // RFC 6056, as for TCP; replies come back to this worker.
-  const auto usable = [this, &spec](uint16_t port) {
-    spec.local.port = port;
-    const uint32_t owner = SymmetricHash(spec.local, spec.endpoint) % options_.worker_count;
-    return owner == static_cast<uint32_t>(options_.index) &&
-           udp_.FindReply(spec.local, spec.endpoint) == nullptr;
-  };
-  if (source_ports_.Choose(spec.local.ip, spec.endpoint, kPortTries, &prng_, usable) == 0) {
+  const auto in_use = [&] { return udp_.FindReply(spec.local, spec.endpoint) != nullptr; };
+  if (!ChoosePort(&spec.local, spec.endpoint, in_use)) {
     ++counters.no_port;
     return nullptr;
   }
