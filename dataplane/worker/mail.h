@@ -32,7 +32,9 @@ struct PortAttachment {
   ip::PortOptions ip;
   int rx_queue = -1;  // -1: this worker does not receive from it
   int tx_queue = 0;
-  const config::Workload* workload = nullptr;  // kPod: who is behind it; outlives the worker
+  const config::Workload* workload = nullptr;  // kPod: who is behind it; outlives the port
+  // kUplink: whose the plane's own addresses are, which are gateways; they outlive the port.
+  std::vector<const config::Workload*> gateways;
 };
 
 // The control thread asks, the worker fills, the same object goes back.

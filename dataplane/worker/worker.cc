@@ -248,6 +248,9 @@ engine::Accepted Worker::AcceptedOf(TcpId tcp) const {
   engine::Accepted accepted{.local = tuple.local, .remote = tuple.remote};
   const PortSet::Entry* entry = ports_.FindByPodAddress(tuple.remote.ip);
   if (entry != nullptr) accepted.source = entry->attachment.workload;
+  // What reaches a gateway goes on as the gateway's, whoever sent it.
+  const config::Workload* gateway = ports_.FindGateway(tuple.local.ip);
+  if (gateway != nullptr) accepted.source = gateway;
   accepted.listener = snapshot_->FindListener(
       entry != nullptr ? config::Direction::kOutbound : config::Direction::kInbound, tuple.local);
   return accepted;

@@ -16,6 +16,10 @@ std::vector<Endpoint> ServiceEndpoints(const Service& service, const ServicePort
 // The endpoints of one port of a ServiceEntry.
 std::vector<Endpoint> EntryEndpoints(const ServiceEntry& entry, const ServicePort& port,
                                      const Objects& objects);
+// The workloads with these labels, of any namespace; without a port.
+std::vector<Endpoint> Workloads(const Labels& selector, const Objects& objects);
+// "*.example.com" covers "a.example.com", and "*" everything.
+bool HostCovers(const std::string& pattern, const std::string& host);
 bool LabelsMatch(const Labels& selector, const Labels& labels);
 void SortEndpoints(std::vector<Endpoint>* endpoints);
 
@@ -40,6 +44,8 @@ class ModelBuilder {
   void AddVirtualServices();
   void AddDestinationRules();
   void AddPeerAuthentications();
+  void AddGateways();
+  void CheckGatewayPorts(const GatewayGroup& group);
 
   const Objects& objects_;
   Problems* problems_;

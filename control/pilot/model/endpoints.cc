@@ -101,19 +101,42 @@ Endpoint FromWorkloadEntry(const WorkloadEntry& entry, const ServicePort& port) 
   return endpoint;
 }
 
+// A workload's labels are those in its spec; the object's own labels count as well.
+Labels LabelsOf(const WorkloadEntry& entry) {
+  Labels labels = entry.meta.labels;
+  for (const auto& [key, value] : entry.labels) labels[key] = value;
+  return labels;
+}
+
 void AddWorkloadEntries(const Labels& selector, const std::string& ns, const ServicePort& port,
                         const Objects& objects, std::vector<Endpoint>* out) {
   for (const WorkloadEntry& entry : objects.workload_entries) {
-    // A workload's labels are those in its spec; the object's own labels count as well.
-    Labels labels = entry.meta.labels;
-    for (const auto& [key, value] : entry.labels) labels[key] = value;
+    Labels labels = LabelsOf(entry);
     if (entry.meta.ns != ns || !LabelsMatch(selector, labels)) continue;
     out->push_back(FromWorkloadEntry(entry, port));
-    out->back().labels = labels;
+    out->back().labels = std::move(labels);
   }
 }
 
 }  // namespace
+
+std::vector<Endpoint> Workloads(const Labels& selector, const Objects& objects) {
+  std::vector<Endpoint> out;
+  for (const Pod& pod : objects.pods) {
+    if (pod.ips.empty() || !LabelsMatch(selector, pod.meta.labels)) continue;
+    DescribeWith(pod, &out.emplace_back(Endpoint{.address = pod.ips.front(), .ns = pod.meta.ns}));
+  }
+  for (const WorkloadEntry& entry : objects.workload_entries) {
+    Labels labels = LabelsOf(entry);
+    if (!IsIp(entry.address) || !LabelsMatch(selector, labels)) continue;
+    Endpoint endpoint = FromWorkloadEntry(entry, {});
+    endpoint.port = 0;
+    endpoint.labels = std::move(labels);
+    out.push_back(std::move(endpoint));
+  }
+  SortEndpoints(&out);
+  return out;
+}
 
 bool LabelsMatch(const Labels& selector, const Labels& labels) {
   for (const auto& [key, value] : selector) {

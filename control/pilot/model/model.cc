@@ -183,6 +183,7 @@ void ModelBuilder::AddVirtualServices() {
   SortByName(&model_.virtual_services_);
   for (size_t i = 0; i < model_.virtual_services_.size(); ++i) {
     const VirtualService& rule = model_.virtual_services_[i];
+    if (!rule.AppliesTo(kMeshGateway)) continue;  // at gateways several rules may have one host
     for (size_t h = 0; h < rule.hosts.size(); ++h) {
       const std::string host = model_.Resolve(rule.hosts[h], rule.meta.ns);
       const auto [it, inserted] = model_.virtual_service_by_host_.emplace(host, i);
@@ -220,6 +221,7 @@ std::optional<Model> ModelBuilder::Build() {
   AddVirtualServices();
   AddDestinationRules();
   AddPeerAuthentications();
+  AddGateways();
   if (problems_->size() == before) CheckReferences(model_, problems_);
   if (problems_->size() != before) return std::nullopt;
   return std::move(model_);

@@ -51,6 +51,12 @@ struct MeshService {
   const MeshPort* Port(uint32_t number) const;
 };
 
+// Workloads on which the same Gateways run: they have the same ports.
+struct GatewayGroup {
+  std::vector<size_t> gateways;     // in Model::gateways(), ascending
+  std::vector<Endpoint> workloads;  // sorted by address; without a port
+};
+
 class Model {
  public:
   // Sorted by hostname.
@@ -58,7 +64,8 @@ class Model {
   const MeshService* FindService(const std::string& hostname) const;
   // The service a destination means: exact name, else the most specific wildcard.
   const MeshService* MatchService(const std::string& hostname) const;
-  // The rule whose host is `hostname`, else the one with the most specific wildcard; or null.
+  // The rule of the mesh whose host is `hostname`, else the one with the most specific wildcard; or
+  // null.
   const VirtualService* VirtualServiceFor(const std::string& hostname) const;
   const DestinationRule* DestinationRuleFor(const std::string& hostname) const;
   // What its PeerAuthentications say; kUnset: nothing, Istio's default is PERMISSIVE.
@@ -69,7 +76,10 @@ class Model {
   static std::optional<uint32_t> DestinationPort(const MeshService& service,
                                                  const Destination& destination,
                                                  uint32_t listener_port);
+  const Gateway* FindGateway(const std::string& name) const;  // "namespace/name"
   const std::string& domain() const { return domain_; }
+  const std::vector<Gateway>& gateways() const { return gateways_; }
+  const std::vector<GatewayGroup>& gateway_groups() const { return gateway_groups_; }
   const std::vector<VirtualService>& virtual_services() const { return virtual_services_; }
   const std::vector<DestinationRule>& destination_rules() const { return destination_rules_; }
 
@@ -81,6 +91,8 @@ class Model {
   std::vector<VirtualService> virtual_services_;          // sorted by namespace and name
   std::vector<DestinationRule> destination_rules_;        // sorted by namespace and name
   std::vector<PeerAuthentication> peer_authentications_;  // the oldest first
+  std::vector<Gateway> gateways_;                         // sorted by namespace and name
+  std::vector<GatewayGroup> gateway_groups_;
   std::map<std::string, size_t> virtual_service_by_host_;
   std::map<std::string, size_t> destination_rule_by_host_;
 };

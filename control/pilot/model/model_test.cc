@@ -167,8 +167,8 @@ TEST(Parse, TextBehindADocumentIsRefused) {
 
 TEST(Parse, UnsupportedAndUnknownKindsAreRefusedByName) {
   EXPECT_THAT(
-      Build("{apiVersion: networking.istio.io/v1, kind: Gateway, metadata: {name: g}}").problems,
-      ElementsAre("f.yaml: Gateway default/g: kind: Gateway is not supported yet"));
+      Build("{apiVersion: networking.istio.io/v1, kind: Sidecar, metadata: {name: g}}").problems,
+      ElementsAre("f.yaml: Sidecar default/g: kind: Sidecar is not supported yet"));
   EXPECT_THAT(Build("{apiVersion: apps/v1, kind: Deployment, metadata: {name: g}}").problems,
               ElementsAre("f.yaml: Deployment default/g: kind: apps/v1 Deployment is not a kind "
                           "Meltemi reads"));

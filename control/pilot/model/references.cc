@@ -7,21 +7,36 @@
 namespace meltemi::control::pilot::model {
 namespace {
 
-bool HostCovers(const std::string& pattern, const std::string& host) {
-  if (pattern == host || pattern == "*") return true;
-  return pattern.size() > 1 && pattern[0] == '*' && host.size() >= pattern.size() - 1 &&
-         host.compare(host.size() - (pattern.size() - 1), std::string::npos, pattern, 1) == 0;
+bool IsPassthrough(const GatewayServer& server) {
+  return server.tls && server.tls->mode == ServerTlsMode::kPassthrough;
+}
+
+enum class RouteKind { kHttp, kTls, kTcp };
+
+RouteKind KindOf(const GatewayServer& server) {
+  if (IsPassthrough(server)) return RouteKind::kTls;
+  const bool http =
+      server.protocol == ServerProtocol::kHttp || server.protocol == ServerProtocol::kHttps;
+  return http ? RouteKind::kHttp : RouteKind::kTcp;
 }
 
 // The ports on which requests for any host of the rule come in.
-std::set<uint32_t> ListenerPorts(const Model& model, const VirtualService& rule, bool http) {
+std::set<uint32_t> ListenerPorts(const Model& model, const VirtualService& rule, RouteKind kind) {
   std::set<uint32_t> ports;
+  for (const std::string& name : rule.gateways) {
+    const Gateway* gateway = model.FindGateway(name);
+    if (gateway == nullptr) continue;
+    for (const GatewayServer& server : gateway->servers) {
+      if (KindOf(server) == kind) ports.insert(server.port);
+    }
+  }
+  if (!rule.AppliesTo(kMeshGateway) || kind == RouteKind::kTls) return ports;
   for (const std::string& host : rule.hosts) {
     const std::string pattern = model.Resolve(host, rule.meta.ns);
     for (const MeshService& service : model.services()) {
       if (!HostCovers(pattern, service.hostname)) continue;
       for (const MeshPort& port : service.ports) {
-        if (IsHttp(port.protocol) == http) ports.insert(port.number);
+        if (IsHttp(port.protocol) == (kind == RouteKind::kHttp)) ports.insert(port.number);
       }
     }
   }
@@ -37,7 +52,16 @@ struct Checker {
     problems->push_back({rule.meta.file, rule.meta.Object(), path, message});
   }
 
+  void Gateways() {
+    for (size_t i = 0; i < rule.gateways.size(); ++i) {
+      const std::string& name = rule.gateways[i];
+      if (name == kMeshGateway || model.FindGateway(name) != nullptr) continue;
+      Add(absl::StrCat("spec.gateways[", i, "]"), absl::StrCat("no Gateway ", name));
+    }
+  }
+
   void Hosts() {
+    if (rule.gateways != std::vector<std::string>{kMeshGateway}) return;  // names of the outside
     for (size_t i = 0; i < rule.hosts.size(); ++i) {
       const std::string pattern = model.Resolve(rule.hosts[i], rule.meta.ns);
       bool found = false;
@@ -93,10 +117,34 @@ struct Checker {
     }
   }
 
+  void SniHosts(const std::string& path, const L4Match& match) {
+    for (size_t i = 0; i < match.sni_hosts.size(); ++i) {
+      const std::string& sni = match.sni_hosts[i];
+      bool covered = false;
+      for (const std::string& host : rule.hosts) covered |= HostCovers(host, sni);
+      if (covered) continue;
+      Add(absl::StrCat(path, ".sniHosts[", i, "]"),
+          absl::StrCat("\"", sni, "\" is none of spec.hosts"));
+    }
+  }
+
+  void L4Routes(const char* field, const std::vector<TcpRoute>& routes, RouteKind kind) {
+    for (size_t i = 0; i < routes.size(); ++i) {
+      const std::string path = absl::StrCat("spec.", field, "[", i, "]");
+      std::set<uint32_t> ports;
+      for (size_t m = 0; m < routes[i].match.size(); ++m) {
+        ports.insert(routes[i].match[m].port);
+        SniHosts(absl::StrCat(path, ".match[", m, "]"), routes[i].match[m]);
+      }
+      if (ports.empty() || ports.contains(0)) ports = ListenerPorts(model, rule, kind);
+      Routes(path, routes[i].route, ports);
+    }
+  }
+
   void All() {
+    Gateways();
     Hosts();
-    const std::set<uint32_t> http_ports = ListenerPorts(model, rule, true);
-    const std::set<uint32_t> tcp_ports = ListenerPorts(model, rule, false);
+    const std::set<uint32_t> http_ports = ListenerPorts(model, rule, RouteKind::kHttp);
     for (size_t i = 0; i < rule.http.size(); ++i) {
       std::set<uint32_t> ports;
       for (const HttpMatch& match : rule.http[i].match) {
@@ -109,11 +157,8 @@ struct Checker {
         Target(absl::StrCat(path, ".", mirror.path), mirror.destination, ports);
       }
     }
-    for (size_t i = 0; i < rule.tcp.size(); ++i) {
-      std::set<uint32_t> ports(rule.tcp[i].ports.begin(), rule.tcp[i].ports.end());
-      Routes(absl::StrCat("spec.tcp[", i, "]"), rule.tcp[i].route,
-             ports.empty() ? tcp_ports : ports);
-    }
+    L4Routes("tls", rule.tls, RouteKind::kTls);
+    L4Routes("tcp", rule.tcp, RouteKind::kTcp);
   }
 };
 

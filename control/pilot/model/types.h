@@ -4,6 +4,7 @@
 #ifndef MELTEMI_CONTROL_PILOT_MODEL_TYPES_H_
 #define MELTEMI_CONTROL_PILOT_MODEL_TYPES_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -142,6 +143,7 @@ struct HttpMatch {
   std::map<std::string, StringMatch> query_params;
   uint32_t port = 0;
   bool ignore_uri_case = false;
+  std::vector<std::string> gateways;  // as the rule's; empty: all of the rule's
 };
 
 struct Redirect {
@@ -221,16 +223,62 @@ struct HttpRoute {
   HeaderOps response;
 };
 
+// One entry of match of a tcp or tls route.
+struct L4Match {
+  uint32_t port = 0;                   // 0: every port
+  std::vector<std::string> gateways;   // as HttpMatch's
+  std::vector<std::string> sni_hosts;  // of tls routes
+};
+
 struct TcpRoute {
-  std::vector<uint32_t> ports;  // empty: every port
+  std::vector<L4Match> match;  // empty: everything
   std::vector<RouteDestination> route;
 };
 
 struct VirtualService {
   Meta meta;
   std::vector<std::string> hosts;  // as written
+  // "mesh", or a Gateway's "namespace/name"; where nothing is written: "mesh".
+  std::vector<std::string> gateways;
   std::vector<HttpRoute> http;
+  std::vector<TcpRoute> tls;  // by SNI: only at gateways
   std::vector<TcpRoute> tcp;
+
+  bool AppliesTo(const std::string& gateway) const {
+    return std::find(gateways.begin(), gateways.end(), gateway) != gateways.end();
+  }
+};
+inline constexpr char kMeshGateway[] = "mesh";
+
+// What a port of a gateway shows its clients, and asks of them.
+enum class ServerTlsMode { kPassthrough, kSimple, kMutual, kOptionalMutual, kIstioMutual };
+struct ServerTls {
+  ServerTlsMode mode = ServerTlsMode::kPassthrough;
+  std::vector<std::pair<std::string, std::string>> certificates;  // files of the node: chain, key
+  std::string ca_certificates;                                    // a file
+  std::vector<std::string> subject_alt_names;
+  int version_min = 0, version_max = 0;  // 12, 13; 0: the default
+  std::vector<std::string> cipher_suites;
+};
+
+// How a gateway's port is understood: kTls is passed on by SNI, or unwrapped to TCP.
+enum class ServerProtocol { kHttp, kHttps, kTls, kTcp };
+struct GatewayServer {
+  uint32_t port = 0;
+  std::string port_name;
+  ServerProtocol protocol = ServerProtocol::kTcp;
+  // The namespace whose rules may use it ("*": all) and a host name, "*" or "*.suffix".
+  std::vector<std::pair<std::string, std::string>> hosts;
+  bool https_redirect = false;
+  std::optional<ServerTls> tls;  // kHttps, kTls
+};
+
+struct Gateway {
+  Meta meta;
+  Labels selector;  // of the workloads it runs on
+  std::vector<GatewayServer> servers;
+
+  std::string Name() const { return absl::StrCat(meta.ns, "/", meta.name); }
 };
 
 enum class Balancer {
@@ -347,6 +395,7 @@ struct Objects {
   std::vector<VirtualService> virtual_services;
   std::vector<DestinationRule> destination_rules;
   std::vector<PeerAuthentication> peer_authentications;
+  std::vector<Gateway> gateways;
 };
 
 }  // namespace meltemi::control::pilot::model

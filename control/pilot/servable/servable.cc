@@ -172,7 +172,7 @@ class Holder {
     std::string why = TableRefused(TableOf(*route));
     if (why.empty()) return;
     if (why.starts_with(kStep)) why.erase(0, kStep.size());
-    const model::Problem problem = RouteProblem(model_, host, index, why);
+    const model::Problem problem = RouteProblem(model_, host, index, *route, why);
     Route answer;
     answer.set_name(route->name());
     *answer.mutable_match() = route->match();

@@ -179,5 +179,25 @@ TEST_F(ServableTest, NothingIsHeldBackTwice) {
   EXPECT_TRUE(HoldBack(*model_, &servable_.resources).empty());
 }
 
+// Goal: what is wrong at a gateway is named by the Gateway, or by the rule that is bound to it.
+TEST_F(ServableTest, GatewaysAreNamed) {
+  const std::string gateway =
+      "{apiVersion: networking.istio.io/v1, kind: WorkloadEntry, metadata: {name: w, labels: {a: "
+      "b}}, spec: {address: 192.0.2.1}}\n---\n"
+      "{apiVersion: networking.istio.io/v1, kind: Gateway, metadata: {name: g}, spec: {selector: "
+      "{a: b}, servers: [{port: {number: 80, name: x, protocol: HTTP}, hosts: [a.example.com]}, "
+      "{port: {number: 443, name: y, protocol: HTTPS}, hosts: [a.example.com], tls: {mode: SIMPLE, "
+      "serverCertificate: /c, privateKey: /k, cipherSuites: [RC4-MD5]}}]}}\n---\n";
+  Make(absl::StrCat(kReviews, gateway,
+                    "{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {name: "
+                    "v}, spec: {hosts: [a.example.com], gateways: [g], http: [{",
+                    kRewrite, "}]}}\n"));
+  EXPECT_TRUE(absl::StrContains(Unsupported(), "mesh.yaml: Gateway default/g: spec.servers[1]: "))
+      << Unsupported();
+  EXPECT_TRUE(absl::StrContains(
+      Unsupported(), "mesh.yaml: VirtualService default/v: spec.http[0].rewrite.uriRegexRewrite: "))
+      << Unsupported();
+}
+
 }  // namespace
 }  // namespace meltemi::control::pilot::servable

@@ -67,10 +67,7 @@ Filter HttpFilter(const InboundPort& port, const std::string& name, const model:
   router->set_name("envoy.filters.http.router");
   *router->mutable_typed_config() = Pack(envoy::extensions::filters::http::router::v3::Router());
   SetAccessLog(mesh, &manager);
-  Filter filter;
-  filter.set_name("envoy.filters.network.http_connection_manager");
-  *filter.mutable_typed_config() = Pack(manager);
-  return filter;
+  return ManagerFilter(manager);
 }
 
 Filter TcpFilter(const InboundPort& port, const std::string& name, const model::MeshConfig& mesh) {
@@ -78,10 +75,7 @@ Filter TcpFilter(const InboundPort& port, const std::string& name, const model::
   proxy.set_stat_prefix(name);
   proxy.set_cluster(InboundCluster(port));
   SetAccessLog(mesh, &proxy);
-  Filter filter;
-  filter.set_name("envoy.filters.network.tcp_proxy");
-  *filter.mutable_typed_config() = Pack(proxy);
-  return filter;
+  return ProxyFilter(proxy);
 }
 
 FilterChain MeshChain(const InboundPort& port, const Filter& filter,

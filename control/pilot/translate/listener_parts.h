@@ -4,13 +4,17 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "control/pilot/model/mesh_config.h"
+#include "control/pilot/model/model.h"
 #include "control/pilot/model/types.h"
 #include "control/pilot/translate/proto_util.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/extensions/access_loggers/file/v3/file.pb.h"
+#include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
 
 namespace meltemi::control::pilot::translate {
 
@@ -27,6 +31,22 @@ void SetAccessLog(const model::MeshConfig& mesh, Filter* filter) {
 // Outbound, unless the caller says otherwise; not bound to a socket: the plane has no sockets.
 envoy::config::listener::v3::Listener NewListener(const std::string& name, const std::string& ip,
                                                   uint32_t port);
+
+// The filters of who sends requests on by rules: CORS, faults, the router.
+void AddHttpFilters(
+    envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager* to);
+envoy::config::listener::v3::Filter ManagerFilter(
+    const envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager&
+        manager);
+envoy::config::listener::v3::Filter ProxyFilter(
+    const envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy& proxy);
+
+// Does a match that names `gateways` (none: all of its rule's) hold for what came in by `gateway`?
+bool OfGateway(const std::vector<std::string>& gateways, const std::string& gateway);
+// Where `route` of the rule `meta` sends connections, by weights.
+void SetDestinations(const model::Model& model, const model::Meta& meta,
+                     const std::vector<model::RouteDestination>& route, uint32_t port,
+                     envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy* proxy);
 
 // Of clusters: limits and protocol.
 void SetPool(const model::TrafficBlocks& blocks, envoy::config::cluster::v3::Cluster* cluster);

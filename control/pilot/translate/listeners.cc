@@ -1,4 +1,5 @@
 // LDS.
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -17,6 +18,7 @@ namespace meltemi::control::pilot::translate {
 namespace {
 
 namespace hcm = envoy::extensions::filters::network::http_connection_manager::v3;
+using envoy::config::listener::v3::Filter;
 using envoy::config::listener::v3::Listener;
 using envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy;
 
@@ -37,19 +39,9 @@ void AddHttpListener(uint32_t port, const model::MeshConfig& mesh, Resources* ou
   manager.set_stat_prefix(absl::StrCat("outbound_", name));
   manager.mutable_rds()->set_route_config_name(absl::StrCat(port));
   SetAds(manager.mutable_rds()->mutable_config_source());
-  auto* cors = manager.add_http_filters();
-  cors->set_name("envoy.filters.http.cors");
-  *cors->mutable_typed_config() = Pack(envoy::extensions::filters::http::cors::v3::Cors());
-  auto* fault = manager.add_http_filters();
-  fault->set_name("envoy.filters.http.fault");
-  *fault->mutable_typed_config() = Pack(envoy::extensions::filters::http::fault::v3::HTTPFault());
-  auto* router = manager.add_http_filters();
-  router->set_name("envoy.filters.http.router");
-  *router->mutable_typed_config() = Pack(envoy::extensions::filters::http::router::v3::Router());
+  AddHttpFilters(&manager);
   SetAccessLog(mesh, &manager);
-  auto* filter = listener.add_filter_chains()->add_filters();
-  filter->set_name("envoy.filters.network.http_connection_manager");
-  *filter->mutable_typed_config() = Pack(manager);
+  *listener.add_filter_chains()->add_filters() = ManagerFilter(manager);
   out->listeners.push_back(std::move(listener));
 }
 
@@ -57,9 +49,10 @@ void AddHttpListener(uint32_t port, const model::MeshConfig& mesh, Resources* ou
 const model::TcpRoute* FindTcpRoute(const model::VirtualService* rule, uint32_t port) {
   if (rule == nullptr) return nullptr;
   for (const model::TcpRoute& route : rule->tcp) {
-    if (route.ports.empty()) return &route;
-    for (const uint32_t candidate : route.ports) {
-      if (candidate == port) return &route;
+    if (route.match.empty()) return &route;
+    for (const model::L4Match& match : route.match) {
+      if (match.port != 0 && match.port != port) continue;
+      if (OfGateway(match.gateways, model::kMeshGateway)) return &route;
     }
   }
   return nullptr;
@@ -72,40 +65,16 @@ TcpProxy TcpProxyFor(const model::Model& model, const model::MeshService& servic
   proxy.set_stat_prefix(plain);
   const model::VirtualService* rule = model.VirtualServiceFor(service.hostname);
   const model::TcpRoute* route = FindTcpRoute(rule, port.number);
-  std::vector<std::pair<std::string, uint32_t>> clusters;
   if (route == nullptr) {
-    clusters.emplace_back(plain, 1);
+    proxy.set_cluster(plain);
   } else {
-    for (const model::RouteDestination& to : route->route) {
-      const uint32_t weight = to.weight.value_or(route->route.size() == 1 ? 1 : 0);
-      if (weight == 0) continue;
-      clusters.emplace_back(DestinationCluster(model, rule->meta, to.destination, port.number),
-                            weight);
-    }
+    SetDestinations(model, rule->meta, route->route, port.number, &proxy);
   }
-  if (clusters.size() == 1) {
-    proxy.set_cluster(clusters[0].first);
-  } else {
-    for (const auto& [name, weight] : clusters) {
-      auto* weighted = proxy.mutable_weighted_clusters()->add_clusters();
-      weighted->set_name(name);
-      weighted->set_weight(weight);
-    }
-  }
-  // Envoy hashes a TCP connection by its source only.
-  bool by_source = false;
   if (route == nullptr) {
     const model::TrafficBlocks blocks =
         BlocksFor(model.DestinationRuleFor(service.hostname), nullptr, port.number);
-    by_source = IsConsistent(blocks) && blocks.hash.source_ip;
-  } else {
-    for (const model::RouteDestination& to : route->route) {
-      const model::TrafficBlocks blocks =
-          DestinationBlocks(model, rule->meta, to.destination, port.number);
-      by_source |= IsConsistent(blocks) && blocks.hash.source_ip;
-    }
+    if (IsConsistent(blocks) && blocks.hash.source_ip) proxy.add_hash_policy()->mutable_source_ip();
   }
-  if (by_source) proxy.add_hash_policy()->mutable_source_ip();
   const model::DestinationRule* destination = model.DestinationRuleFor(service.hostname);
   if (destination != nullptr) {
     const auto level = destination->policy.ports.find(port.number);
@@ -141,9 +110,8 @@ void AddTcpListeners(const model::Model& model, const model::MeshService& servic
     if (!names->insert(name).second) continue;
     Listener listener = NewListener(name, address, port.number);
     if (address == "0.0.0.0") AddWildcardIpv6(port.number, &listener);
-    auto* filter = listener.add_filter_chains()->add_filters();
-    filter->set_name("envoy.filters.network.tcp_proxy");
-    *filter->mutable_typed_config() = Pack(TcpProxyFor(model, service, port, mesh));
+    *listener.add_filter_chains()->add_filters() =
+        ProxyFilter(TcpProxyFor(model, service, port, mesh));
     out->listeners.push_back(std::move(listener));
   }
 }
@@ -172,6 +140,60 @@ void AddUdpListener(const model::MeshService& service, const model::MeshPort& po
 }
 
 }  // namespace
+
+void AddHttpFilters(hcm::HttpConnectionManager* to) {
+  const auto add = [to](const char* name, const google::protobuf::Message& config) {
+    auto* filter = to->add_http_filters();
+    filter->set_name(name);
+    *filter->mutable_typed_config() = Pack(config);
+  };
+  add("envoy.filters.http.cors", envoy::extensions::filters::http::cors::v3::Cors());
+  add("envoy.filters.http.fault", envoy::extensions::filters::http::fault::v3::HTTPFault());
+  add("envoy.filters.http.router", envoy::extensions::filters::http::router::v3::Router());
+}
+
+Filter ManagerFilter(const hcm::HttpConnectionManager& manager) {
+  Filter filter;
+  filter.set_name("envoy.filters.network.http_connection_manager");
+  *filter.mutable_typed_config() = Pack(manager);
+  return filter;
+}
+
+Filter ProxyFilter(const TcpProxy& proxy) {
+  Filter filter;
+  filter.set_name("envoy.filters.network.tcp_proxy");
+  *filter.mutable_typed_config() = Pack(proxy);
+  return filter;
+}
+
+bool OfGateway(const std::vector<std::string>& gateways, const std::string& gateway) {
+  return gateways.empty() || std::find(gateways.begin(), gateways.end(), gateway) != gateways.end();
+}
+
+void SetDestinations(const model::Model& model, const model::Meta& meta,
+                     const std::vector<model::RouteDestination>& route, uint32_t port,
+                     TcpProxy* proxy) {
+  std::vector<std::pair<std::string, uint32_t>> clusters;
+  bool by_source = false;
+  for (const model::RouteDestination& to : route) {
+    // Envoy hashes a TCP connection by its source only.
+    const model::TrafficBlocks blocks = DestinationBlocks(model, meta, to.destination, port);
+    by_source |= IsConsistent(blocks) && blocks.hash.source_ip;
+    const uint32_t weight = to.weight.value_or(route.size() == 1 ? 1 : 0);
+    if (weight == 0) continue;
+    clusters.emplace_back(DestinationCluster(model, meta, to.destination, port), weight);
+  }
+  if (clusters.size() == 1) {
+    proxy->set_cluster(clusters[0].first);
+  } else {
+    for (const auto& [name, weight] : clusters) {
+      auto* weighted = proxy->mutable_weighted_clusters()->add_clusters();
+      weighted->set_name(name);
+      weighted->set_weight(weight);
+    }
+  }
+  if (by_source) proxy->add_hash_policy()->mutable_source_ip();
+}
 
 Listener NewListener(const std::string& name, const std::string& ip, uint32_t port) {
   Listener listener;

@@ -2,6 +2,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "control/pilot/translate/listener_parts.h"
 #include "control/pilot/translate/proto_util.h"
 #include "control/pilot/translate/translate.h"
 #include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
@@ -273,10 +274,6 @@ void SetAction(const model::Model& model, const model::Meta& meta, const model::
   if (!rule.fault) SetRetryPolicy(rule.retries, action);
 }
 
-bool CatchAll(const RouteMatch& match) {
-  return match.prefix() == "/" && match.headers_size() == 0 && match.query_parameters_size() == 0;
-}
-
 Route DefaultRoute(const model::Model& model, const model::MeshService& service, uint32_t port) {
   Route route;
   route.set_name("default");
@@ -291,32 +288,46 @@ Route DefaultRoute(const model::Model& model, const model::MeshService& service,
 
 }  // namespace
 
-std::vector<RuleRoute> RoutesFor(const model::Model& model, const model::VirtualService* rule,
-                                 const model::MeshService& service, uint32_t port) {
+std::string RulePath(const RuleRoute& made) {
+  const std::string rule = absl::StrCat("spec.http[", made.rule, "]");
+  return made.match < 0 ? rule : absl::StrCat(rule, ".match[", made.match, "]");
+}
+
+bool CatchAll(const RouteMatch& match) {
+  return match.prefix() == "/" && match.headers_size() == 0 && match.query_parameters_size() == 0;
+}
+
+std::vector<RuleRoute> RuleRoutes(const model::Model& model, const model::VirtualService& rule,
+                                  const std::string& gateway, uint32_t port) {
   std::vector<RuleRoute> out;
-  if (rule == nullptr || rule->http.empty()) {
-    out.push_back({.route = DefaultRoute(model, service, port)});
-    return out;
-  }
   const std::vector<model::HttpMatch> everything(1);
-  for (size_t i = 0; i < rule->http.size(); ++i) {
-    const model::HttpRoute& http = rule->http[i];
+  for (size_t i = 0; i < rule.http.size(); ++i) {
+    const model::HttpRoute& http = rule.http[i];
     const std::vector<model::HttpMatch>& matches = http.match.empty() ? everything : http.match;
     for (size_t m = 0; m < matches.size(); ++m) {
       const model::HttpMatch& match = matches[m];
       if (match.port != 0 && match.port != port) continue;
+      if (!OfGateway(match.gateways, gateway)) continue;
       RuleRoute made{.rule = static_cast<int>(i),
                      .match = http.match.empty() ? -1 : static_cast<int>(m)};
       const bool both = !http.name.empty() && !match.name.empty();
       made.route.set_name(absl::StrCat(http.name, both ? "." : "", match.name));
       SetMatch(match, made.route.mutable_match());
-      SetAction(model, rule->meta, http, port, &made.route);
+      SetAction(model, rule.meta, http, port, &made.route);
       const bool last = CatchAll(made.route.match());
       out.push_back(std::move(made));
-      if (last) return out;  // nothing behind it can ever be reached
+      if (last) return out;
     }
   }
   return out;
+}
+
+std::vector<RuleRoute> RoutesFor(const model::Model& model, const model::VirtualService* rule,
+                                 const model::MeshService& service, uint32_t port) {
+  if (rule != nullptr && !rule->http.empty()) {
+    return RuleRoutes(model, *rule, model::kMeshGateway, port);
+  }
+  return {{.route = DefaultRoute(model, service, port)}};
 }
 
 }  // namespace meltemi::control::pilot::translate

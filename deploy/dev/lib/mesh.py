@@ -112,6 +112,9 @@ class Mesh:
                 self._write(f"pod-{pod.name}.yaml",
                             topo.pod_document(pod, self.topology.mesh_tls))
 
+        if self.topology.gateway:
+            self._write("pod-ingress.yaml", topo.ingress_document(self.topology.gateway))
+
     def _write(self, name, document):
         with open(f"{self.config_source}/{name}", "w") as file:
             yaml.safe_dump(document, file, sort_keys=False)
