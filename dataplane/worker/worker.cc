@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "dataplane/wire/transport.h"
 #include "l7/base/limits.h"
 #include "l7/base/stage.h"
 
@@ -121,8 +122,7 @@ void Worker::TakeSnapshot(Instant now) {
 void Worker::DecideUnmatched(Instant now) {
   for (const tcp::SegmentIn& in : unmatched_) {
     const ip::Segment& segment = segments_[in.tag];
-    uint32_t listener = config::kNoIndex;
-    if (Accepts(segment, &listener)) {
+    if (Accepts(segment)) {
       const auto egress = ip_.Lookup(segment.source.ip);
       tcp_.Accept(in, egress ? PathOf(*egress) : tcp::Path{}, now);
     } else if (segment.for_us) {
@@ -137,13 +137,26 @@ void Worker::DecideUnmatched(Instant now) {
 
 // A connection belongs to us when a listener has its destination: outbound ones for pods, inbound
 // ones for what comes in from outside or is meant for the plane itself.
-bool Worker::Accepts(const ip::Segment& segment, uint32_t* listener) const {
+bool Worker::Accepts(const ip::Segment& segment) const {
   if (snapshot_ == nullptr || segment.port >= ports_.entries().size()) return false;
   const bool from_pod =
       ports_.entries()[segment.port].attachment.ip.kind == ip::PortKind::kPod && !segment.for_us;
-  *listener = snapshot_->FindListener(
-      from_pod ? config::Direction::kOutbound : config::Direction::kInbound, segment.destination);
-  return *listener != config::kNoIndex;
+  const auto direction = from_pod ? config::Direction::kOutbound : config::Direction::kInbound;
+  // TCP has looked at it, and found no connection: its header is whole, in one piece.
+  const auto header =
+      wire::TcpHeader::Parse(packet::Data(segment.packet), segment.packet->data_len);
+  const bool opens =
+      header.has_value() && (header->flags & (wire::kTcpSyn | wire::kTcpAck)) == wire::kTcpSyn;
+  return ListenerOf(direction, segment.destination, opens) != config::kNoIndex;
+}
+
+// Port 0 of what comes in takes the connections to every other port of its address. What opens none
+// may belong to a connection that the pod itself has opened, through us.
+uint32_t Worker::ListenerOf(config::Direction direction, const SockAddr& destination,
+                            bool opens) const {
+  const uint32_t exact = snapshot_->FindListener(direction, destination);
+  if (exact != config::kNoIndex || direction != config::Direction::kInbound || !opens) return exact;
+  return snapshot_->FindListener(direction, {destination.ip, 0});
 }
 
 void Worker::TakeIcmpErrors(Instant now) {
@@ -251,8 +264,9 @@ engine::Accepted Worker::AcceptedOf(TcpId tcp) const {
   // What reaches a gateway goes on as the gateway's, whoever sent it.
   const config::Workload* gateway = ports_.FindGateway(tuple.local.ip);
   if (gateway != nullptr) accepted.source = gateway;
-  accepted.listener = snapshot_->FindListener(
-      entry != nullptr ? config::Direction::kOutbound : config::Direction::kInbound, tuple.local);
+  accepted.listener = ListenerOf(
+      entry != nullptr ? config::Direction::kOutbound : config::Direction::kInbound, tuple.local,
+      /*opens=*/true);
   return accepted;
 }
 

@@ -105,7 +105,9 @@ class Worker {
   void ShareNeighbours();
   void TakeIcmpErrors(Instant now);
   void DecideUnmatched(Instant now);
-  bool Accepts(const ip::Segment& segment, uint32_t* listener) const;
+  bool Accepts(const ip::Segment& segment) const;
+  // Whose connections to `destination` are; kNoIndex: nobody's.
+  uint32_t ListenerOf(config::Direction direction, const SockAddr& destination, bool opens) const;
   void Deliver(Instant now);
   void OnTcpEvent(tcp::TcpEvent& event, Instant now);
   void OnAccepted(TcpId tcp, Instant now);

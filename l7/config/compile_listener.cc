@@ -166,11 +166,16 @@ absl::Status CompileChains(CompileContext* context, const FromListener& from,
 
 absl::StatusOr<std::vector<SockAddr>> CompileAddresses(
     const FromListener& from, envoy::config::core::v3::SocketAddress::Protocol wanted) {
+  // Port 0 of what comes in: every port that no other listener has.
+  const bool any = from.traffic_direction() == envoy::config::core::v3::INBOUND &&
+                   wanted == envoy::config::core::v3::SocketAddress::TCP;
+  const uint32_t port_min = any ? 0 : 1;
   std::vector<SockAddr> to;
-  ASSIGN_OR_RETURN_AT(to.emplace_back(), "address", CompileAddress(from.address(), wanted));
+  ASSIGN_OR_RETURN_AT(to.emplace_back(), "address",
+                      CompileAddress(from.address(), wanted, port_min));
   for (int i = 0; i < from.additional_addresses_size(); ++i) {
     ASSIGN_OR_RETURN_AT(const SockAddr address, Cat(Indexed("additional_addresses", i), ".address"),
-                        CompileAddress(from.additional_addresses(i).address(), wanted));
+                        CompileAddress(from.additional_addresses(i).address(), wanted, port_min));
     if (std::find(to.begin(), to.end(), address) != to.end()) {
       return Invalid(Cat(Indexed("additional_addresses", i), ".address"),
                      Cat(address.ToString(), " is given twice"));

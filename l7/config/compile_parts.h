@@ -56,9 +56,11 @@ absl::StatusOr<Duration> CompileDuration(const google::protobuf::Duration& from)
 // A zero numerator is absence: it never happens.
 absl::StatusOr<std::optional<Fraction>> CompileFraction(
     const envoy::type::v3::FractionalPercent& from);
+// `port_min` 0: the port may be 0.
 absl::StatusOr<SockAddr> CompileAddress(const envoy::config::core::v3::Address& from,
                                         envoy::config::core::v3::SocketAddress::Protocol wanted =
-                                            envoy::config::core::v3::SocketAddress::TCP);
+                                            envoy::config::core::v3::SocketAddress::TCP,
+                                        uint32_t port_min = 1);
 absl::StatusOr<std::unique_ptr<const RE2>> CompileRegex(
     const envoy::type::matcher::v3::RegexMatcher& from);
 absl::StatusOr<StringMatch> CompileString(const envoy::type::matcher::v3::StringMatcher& from);

@@ -112,6 +112,34 @@ def outsiders_are_served_in_permissive_and_refused_in_strict(mesh):
     curl(mesh, url, pod=OUTSIDER.name)
 
 
+def strict_holds_for_ports_that_no_service_has(mesh):
+    """And what the pod itself opens goes on as before: its replies come back to such a port."""
+    port = 9999
+    serve = shell.Daemon("unlisted", ["/usr/bin/python3", "-B", "-m", "http.server", str(port),
+                                      "--bind", "::"],
+                         f"{mesh.run_dir}/unlisted.log", mesh.netns(ECHO_POD.name)).start()
+    beside = shell.Daemon("beside", ["/usr/bin/python3", "-B", "-m", "http.server", str(port),
+                                     "--bind", "::"],
+                          f"{mesh.run_dir}/beside.log", mesh.netns(OUTSIDER.name)).start()
+    url = f"http://{ECHO_POD.v4}:{port}/"
+
+    def code(*arguments, pod=OUTSIDER.name):
+        return curl(mesh, "-o", "/dev/null", "-w", "%{http_code}", "-m", "5", *arguments, pod=pod,
+                    check=False).stdout
+    try:
+        _policy(mesh, "PERMISSIVE")
+        shell.wait_until(lambda: code(url) == "200", "the unlisted port to answer", 10)
+        _policy(mesh, "STRICT")
+        expect_equal("000", code(url), "an unlisted port of a STRICT pod, from outside")
+        expect_equal("200", code(f"http://{OUTSIDER.v4}:{port}/", pod=ECHO_POD.name),
+                     "what a STRICT pod asks outside")
+        _policy(mesh, "PERMISSIVE")
+        expect_equal("200", code(url), "PERMISSIVE again")
+    finally:
+        serve.stop()
+        beside.stop()
+
+
 def permissive_to_strict_under_load_loses_nothing(mesh):
     _policy(mesh, "PERMISSIVE")
     load = measure.Wrk(mesh, ECHO, 6, connections=16)
@@ -129,4 +157,5 @@ def tests():
     return [(f"mesh_tls_{test.__name__}", test, TOPOLOGY) for test in (
         nothing_is_readable_between_the_nodes, the_near_pod_needs_no_tls,
         outsiders_are_served_in_permissive_and_refused_in_strict,
+        strict_holds_for_ports_that_no_service_has,
         permissive_to_strict_under_load_loses_nothing)]

@@ -82,6 +82,9 @@ void ModelBuilder::AddGateways() {
       gateways.push_back(i);
     }
   }
+  model_.workloads_ = Workloads({}, objects_);
+  std::erase_if(model_.workloads_,
+                [&](const Endpoint& e) { return workloads.contains(e.address); });
   std::map<std::vector<size_t>, std::vector<Endpoint>> groups;
   for (auto& [address, of] : workloads) groups[of.second].push_back(std::move(of.first));
   for (auto& [gateways, endpoints] : groups) {

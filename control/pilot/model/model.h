@@ -6,6 +6,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -68,6 +69,8 @@ class Model {
   // null.
   const VirtualService* VirtualServiceFor(const std::string& hostname) const;
   const DestinationRule* DestinationRuleFor(const std::string& hostname) const;
+  // Ports that the policies of its own workload mention.
+  std::set<uint32_t> PeerPorts(const Endpoint& endpoint) const;
   // What its PeerAuthentications say; kUnset: nothing, Istio's default is PERMISSIVE.
   PeerMode PeerModeFor(const Endpoint& endpoint, const std::string& root_namespace) const;
   // The host a name written in an object of namespace `ns` stands for: short names are completed.
@@ -80,6 +83,8 @@ class Model {
   const std::string& domain() const { return domain_; }
   const std::vector<Gateway>& gateways() const { return gateways_; }
   const std::vector<GatewayGroup>& gateway_groups() const { return gateway_groups_; }
+  // All but gateways, without ports; sorted by address.
+  const std::vector<Endpoint>& workloads() const { return workloads_; }
   const std::vector<VirtualService>& virtual_services() const { return virtual_services_; }
   const std::vector<DestinationRule>& destination_rules() const { return destination_rules_; }
 
@@ -93,6 +98,7 @@ class Model {
   std::vector<PeerAuthentication> peer_authentications_;  // the oldest first
   std::vector<Gateway> gateways_;                         // sorted by namespace and name
   std::vector<GatewayGroup> gateway_groups_;
+  std::vector<Endpoint> workloads_;
   std::map<std::string, size_t> virtual_service_by_host_;
   std::map<std::string, size_t> destination_rule_by_host_;
 };

@@ -33,6 +33,15 @@ void ModelBuilder::AddPeerAuthentications() {
             });
 }
 
+std::set<uint32_t> Model::PeerPorts(const Endpoint& endpoint) const {
+  std::set<uint32_t> out;
+  for (const PeerAuthentication& policy : peer_authentications_) {
+    if (ScopeOf(policy, endpoint, "") != Scope::kWorkload) continue;
+    for (const auto& [port, mode] : policy.ports) out.insert(port);
+  }
+  return out;
+}
+
 PeerMode Model::PeerModeFor(const Endpoint& endpoint, const std::string& root_namespace) const {
   for (const Scope scope : {Scope::kWorkload, Scope::kNamespace, Scope::kMesh}) {
     for (const PeerAuthentication& policy : peer_authentications_) {

@@ -1,5 +1,6 @@
 // LDS and CDS of what comes in to workloads: a listener for each of their ports that a service has,
 // which goes to the node they live on, and the clusters behind them.
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -23,18 +24,31 @@ using envoy::config::listener::v3::Filter;
 using envoy::config::listener::v3::FilterChain;
 using envoy::config::listener::v3::Listener;
 
-struct InboundPort {
+struct InboundPort {  // port 0 of the endpoint: every port that no service has
   const model::Endpoint* endpoint = nullptr;
   model::Protocol protocol = model::Protocol::kTcp;
-  PeerTls tls = PeerTls::kPermissive;
+  std::optional<PeerTls> tls;  // nothing: it stays as it is, though the workload is STRICT
 };
 
 bool IsHttp2(model::Protocol protocol) {
   return protocol == model::Protocol::kHttp2 || protocol == model::Protocol::kGrpc;
 }
 
+const std::string& FirstAddress(const model::Endpoint& endpoint) {
+  return endpoint.ips.empty() ? endpoint.address : endpoint.ips.front();
+}
+
+// At ports of which nothing else is said.
+bool IsStrict(const model::Model& model, const model::Endpoint& endpoint,
+              const model::MeshConfig& mesh) {
+  model::Endpoint any = endpoint;
+  any.port = 0;
+  return PeerTlsOf(model, any, mesh) == PeerTls::kStrict;
+}
+
 // To the workload itself, at the address the client dialled.
 std::string InboundCluster(const InboundPort& port) {
+  if (port.endpoint->port == 0) return "InboundPassthroughCluster";
   return absl::StrCat("inbound|", port.endpoint->port, "|", IsHttp2(port.protocol) ? "http2" : "",
                       "|");
 }
@@ -106,6 +120,10 @@ void AddInboundListener(const InboundPort& port, const model::MeshConfig& mesh, 
   }
   const Filter filter =
       model::IsHttp(port.protocol) ? HttpFilter(port, name, mesh) : TcpFilter(port, name, mesh);
+  if (!port.tls.has_value()) {
+    *listener.add_filter_chains()->add_filters() = filter;
+    return out->listeners.push_back(std::move(listener));
+  }
   *listener.add_filter_chains() = MeshChain(port, filter, mesh);
   if (port.tls == PeerTls::kPermissive) {
     FilterChain* passed = listener.add_filter_chains();
@@ -130,10 +148,24 @@ void AddInbound(const model::Model& model, const model::MeshConfig& mesh, Resour
     for (const model::MeshPort& port : service.ports) {
       for (const model::Endpoint& endpoint : port.endpoints) {
         const std::optional<PeerTls> tls = PeerTlsOf(model, endpoint, mesh);
-        if (!tls.has_value()) continue;
-        const std::string& first = endpoint.ips.empty() ? endpoint.address : endpoint.ips.front();
-        ports.try_emplace({first, endpoint.port}, InboundPort{&endpoint, port.protocol, *tls});
+        if (!tls.has_value() && !IsStrict(model, endpoint, mesh)) continue;
+        ports.try_emplace({FirstAddress(endpoint), endpoint.port},
+                          InboundPort{&endpoint, port.protocol, tls});
       }
+    }
+  }
+  // STRICT holds for the ports, too, that no service has, but for those its policy names.
+  std::deque<model::Endpoint> more;
+  for (const model::Endpoint& workload : model.workloads()) {
+    if (!IsStrict(model, workload, mesh)) continue;
+    std::set<uint32_t> numbers = model.PeerPorts(workload);
+    numbers.insert(0);
+    for (const uint32_t number : numbers) {
+      model::Endpoint& endpoint = more.emplace_back(workload);
+      endpoint.port = number;
+      ports.try_emplace(
+          {FirstAddress(endpoint), number},
+          InboundPort{&endpoint, model::Protocol::kTcp, PeerTlsOf(model, endpoint, mesh)});
     }
   }
   std::set<std::string> clusters;
