@@ -1,5 +1,6 @@
 // Goal: how fast one connection is, for loss x RTT x SACK x algorithm, cannot change unnoticed, and
-// CUBIC with SACK is within a tenth of what Linux reaches on the same paths. Two tables in
+// is no less than nine tenths of what Linux reaches on the same paths; CUBIC with SACK is within a
+// tenth of it, or goodput_linux.txt says how far above and why. Two tables in
 // goodput.txt, compared byte for byte: one seed of every path, and beside Linux the median of as
 // many seeds, with the same packets lost, as goodput_linux.txt has. Written anew by
 //
@@ -154,8 +155,8 @@ std::string CompareWithLinux() {
                row.lost_per_million / 1e4, row.rtt_ms, row.sack == "sack" ? "yes" : "no",
                row.seconds, row.mbit_s.size(), ours, linux_mbit_s, percent);
     table += line + (row.why.empty() ? "" : "  (" + row.why + ")") + "\n";
-    if (row.algorithm != "cubic" || row.sack != "sack") continue;
     EXPECT_GE(percent, 90) << line;
+    if (row.algorithm != "cubic" || row.sack != "sack") continue;
     EXPECT_LE(percent, row.percent_max) << line;
   }
   return table;
