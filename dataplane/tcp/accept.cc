@@ -5,6 +5,15 @@
 #include "dataplane/tcp/tcp_impl.h"
 
 namespace meltemi::tcp {
+namespace {
+
+// What our SYN-ACK's timestamp said, by its echo.
+std::optional<uint8_t> CookieBits(const Segment& s) {
+  if (!s.options.timestamps) return std::nullopt;
+  return static_cast<uint8_t>(s.options.timestamps->echo & 0x3f);
+}
+
+}  // namespace
 
 void Tcp::Impl::Accept(Segment& s, const Path& path, Instant now) {
   if (Conn* c = Find(s.tuple, flows_.Hash(s.tuple)); c != nullptr) {
@@ -15,7 +24,14 @@ void Tcp::Impl::Accept(Segment& s, const Path& path, Instant now) {
   }
   if (s.has(kRst) || s.has(kAck) || !s.has(kSyn)) {
     const bool bare_ack = s.has(kAck) && !s.has(kRst | kSyn);
-    if (bare_ack && now < cookies_until_ && AcceptCookie(s, path, now)) return;
+    if (bare_ack && now < cookies_until_) {
+      if (AcceptCookie(s, path, now)) return;
+      // It may have overtaken the end of its handshake, which is on the way or sent again: no RST.
+      if (cookies_.MayBeOurs(s.tuple, s.ack - 1, CookieBits(s), now)) {
+        ++counters_.syn_cookies_early;
+        return DropPacket(s);
+      }
+    }
     RejectSegment(s);
     return DropPacket(s);
   }
@@ -71,10 +87,8 @@ void Tcp::Impl::SendSynCookie(const Segment& s, const Path& path, Instant now) {
 
 // The third segment of a handshake that only its cookie remembers. False: it is none.
 bool Tcp::Impl::AcceptCookie(Segment& s, const Path& path, Instant now) {
-  std::optional<uint8_t> bits;
-  if (s.options.timestamps) bits = static_cast<uint8_t>(s.options.timestamps->echo & 0x3f);
-  const auto mss = cookies_.Check(s.tuple, s.seq - 1, s.ack - 1, bits, now);
-  if (!mss) {
+  const auto syn = ReadCookie(s, s.seq - 1, now);
+  if (!syn) {
     ++counters_.syn_cookies_invalid;
     return false;
   }
@@ -83,23 +97,51 @@ bool Tcp::Impl::AcceptCookie(Segment& s, const Path& path, Instant now) {
     DropPacket(s);
     return true;
   }
-  ++counters_.syn_cookies_in;
+  c->passive = true;
+  UseCookie(*c, *syn, s.seq - 1, s.ack - 1);
+  CHECK(events_ != nullptr);
+  Input(*c, s, now);
+  return true;
+}
+
+// A SYN came twice, and was answered first with a cookie, then by `c`, half open: the peer has
+// taken the cookie's number. False: it has not.
+bool Tcp::Impl::TurnIntoCookie(Conn& c, const Segment& s, Instant now) {
+  if (!c.passive || now >= cookies_until_) return false;
+  const auto syn = ReadCookie(s, c.irs, now);
+  if (!syn) return false;
+  const uint32_t ts_recent = c.ts_recent;  // of the SYN: `s` may have overtaken others
+  UseCookie(c, *syn, c.irs, s.ack - 1);
+  c.ts_recent = ts_recent;
+  c.syn_now = false;
+  return true;
+}
+
+// What the peer's SYN with `peer_isn` offered, when `s` acknowledges a cookie of ours for it.
+std::optional<Options> Tcp::Impl::ReadCookie(const Segment& s, uint32_t peer_isn, Instant now) {
+  const std::optional<uint8_t> bits = CookieBits(s);
+  const auto mss = cookies_.Check(s.tuple, peer_isn, s.ack - 1, bits, now);
+  if (!mss) return std::nullopt;
   Options syn;
   syn.mss = *mss;
   syn.timestamps = s.options.timestamps;
   if (bits) SynCookies::UnpackOptions(*bits, &syn);
-  c->passive = true;
-  c->state = State::kSynReceived;
-  c->irs = s.seq - 1;
-  c->rcv_nxt = c->last_ack_sent = s.seq;
-  c->rcv_adv = s.seq + kCookieWindow;
-  c->iss = c->snd_una = s.ack - 1;
-  c->snd_nxt = s.ack;
-  c->rtt_sent_at = Instant::Never();  // nobody knows when the SYN-ACK left
-  LearnSynOptions(*c, syn);
-  CHECK(events_ != nullptr);
-  Input(*c, s, now);
-  return true;
+  return syn;
+}
+
+// The state after a SYN-ACK that nobody kept.
+void Tcp::Impl::UseCookie(Conn& c, const Options& syn, uint32_t peer_isn, uint32_t isn) {
+  ++counters_.syn_cookies_in;
+  c.state = State::kSynReceived;
+  c.irs = peer_isn;
+  c.rcv_nxt = c.last_ack_sent = peer_isn + 1;
+  c.rcv_adv = c.rcv_nxt + kCookieWindow;
+  c.iss = c.snd_una = isn;
+  c.snd_nxt = isn + 1;
+  c.rtt_sent_at = Instant::Never();  // nobody knows when the SYN-ACK left
+  c.syn_retransmitted = false;
+  c.ecn = false;
+  LearnSynOptions(c, syn);
 }
 
 }  // namespace meltemi::tcp

@@ -68,6 +68,9 @@ struct Tcp::Impl {
   void OpenHalf(const Segment& s, const Path& path, Instant now);
   void SendSynCookie(const Segment& s, const Path& path, Instant now);
   bool AcceptCookie(Segment& s, const Path& path, Instant now);
+  bool TurnIntoCookie(Conn& c, const Segment& s, Instant now);
+  std::optional<Options> ReadCookie(const Segment& s, uint32_t peer_isn, Instant now);
+  void UseCookie(Conn& c, const Options& syn, uint32_t peer_isn, uint32_t isn);
 
   // receive.cc
   // Scratch of one segment of a burst.

@@ -145,6 +145,8 @@ Drawn Draw(uint64_t seed) {
   }
   std::sort(d.stalls.begin(), d.stalls.end(),
             [](const Stall& a, const Stall& b) { return a.at < b.at; });
+  // Some connections begin with a cookie, some of the same SYNs without one.
+  if (prng.Chance(1, 4)) d.world.plane.syn_queue_max = static_cast<uint32_t>(DrawInt(&prng, 0, 4));
   return d;
 }
 
@@ -206,7 +208,8 @@ std::string Describe(const Drawn& drawn) {
              link->corrupt_per_mille, ", reorder ", link->reorder_per_mille, " of 1000, ",
              link->delay.micros(), " us, ", link->bytes_per_second, " B/s");
   }
-  AppendTo(&text, "\n    TCP memory ", w.plane.tcp_memory_bytes_max);
+  AppendTo(&text, "\n    TCP memory ", w.plane.tcp_memory_bytes_max, ", SYN queue ",
+           w.plane.syn_queue_max);
   AppendTo(&text, "\n    rings ", w.rx_ring_frames, "/", w.tx_ring_frames, ", fault ", drawn.fault,
            " at ", drawn.fault_at.micros(), " us, swaps every ", drawn.swap_every.micros(), " us");
   for (const Stall& stall : drawn.stalls) {
