@@ -137,6 +137,9 @@ Drawn Draw(uint64_t seed) {
     if (prng.Chance(1, 10)) stall.time = Duration::Seconds(DrawInt(&prng, 1, 3));
     if (prng.Chance(1, 2)) {
       stall.machine = DrawInt(&prng, 0, machines - 1);
+      // One that says nothing for three seconds is unreachable (RFC 4861 7.2.2), and that costs
+      // requests as a fault does.
+      stall.time = std::min(stall.time, Duration::Seconds(2));
     } else {
       stall.node = d.world.remote_servers > 0 ? DrawInt(&prng, 0, 1) : 0;
       stall.worker = DrawInt(&prng, 0, d.world.plane.workers - 1);
