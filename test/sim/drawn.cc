@@ -150,6 +150,11 @@ Drawn Draw(uint64_t seed) {
             [](const Stall& a, const Stall& b) { return a.at < b.at; });
   // Some connections begin with a cookie, some of the same SYNs without one.
   if (prng.Chance(1, 4)) d.world.plane.syn_queue_max = static_cast<uint32_t>(DrawInt(&prng, 0, 4));
+  if (d.fault == Fault::kNone && prng.Chance(1, 6)) {
+    d.fault = prng.Chance(1, 2) ? Fault::kImpatientServers : Fault::kServersCrash;
+    d.fault_at = DrawMicros(&prng, 10, 20'000);
+    if (d.fault == Fault::kImpatientServers) d.world.server.idle_max = d.fault_at;
+  }
   return d;
 }
 
@@ -165,6 +170,8 @@ ConfigSpec OutboundSpec(const Drawn& drawn, const World& world, int version) {
   switch (drawn.fault) {
     case Fault::kNone:
     case Fault::kServerKilled:
+    case Fault::kImpatientServers:
+    case Fault::kServersCrash:
       break;
     case Fault::kServerDark:
       all.connect_timeout = Duration::Seconds(1);
