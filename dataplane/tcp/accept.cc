@@ -71,8 +71,11 @@ void Tcp::Impl::SendSynCookie(const Segment& s, const Path& path, Instant now) {
   Options o;
   o.mss = static_cast<uint16_t>(path.mtu - ip_bytes - kHeaderBytes);
   std::optional<uint8_t> bits;
+  uint8_t flags = kSyn | kAck;
   if (s.options.timestamps) {
-    bits = SynCookies::PackOptions(s.options, /*ecn=*/false);
+    const bool ecn = AcceptsEcn(s);
+    if (ecn) flags |= kEce;  // RFC 3168 6.1.1
+    bits = SynCookies::PackOptions(s.options, ecn);
     const uint32_t clock = TimestampClock(now) + SecretsOf(secrets_, s.tuple, now).timestamp_offset;
     o.timestamps = Timestamps{SynCookies::Stamp(clock, *bits), s.options.timestamps->value};
     o.sack_permitted = s.options.sack_permitted;
@@ -82,7 +85,7 @@ void Tcp::Impl::SendSynCookie(const Segment& s, const Path& path, Instant now) {
       cookies_.Isn(s.tuple, s.seq, s.options.mss.value_or(kPeerMssDefault), bits, now);
   ++counters_.syn_cookies_out;
   cookies_until_ = now + SynCookies::kLifeMax;
-  Reply(s.tuple, isn, s.seq + 1, kSyn | kAck, kCookieWindow, o);
+  Reply(s.tuple, isn, s.seq + 1, flags, kCookieWindow, o);
 }
 
 // The third segment of a handshake that only its cookie remembers. False: it is none.
@@ -118,19 +121,20 @@ bool Tcp::Impl::TurnIntoCookie(Conn& c, const Segment& s, Instant now) {
 }
 
 // What the peer's SYN with `peer_isn` offered, when `s` acknowledges a cookie of ours for it.
-std::optional<Options> Tcp::Impl::ReadCookie(const Segment& s, uint32_t peer_isn, Instant now) {
+std::optional<Tcp::Impl::CookieSyn> Tcp::Impl::ReadCookie(const Segment& s, uint32_t peer_isn,
+                                                          Instant now) const {
   const std::optional<uint8_t> bits = CookieBits(s);
   const auto mss = cookies_.Check(s.tuple, peer_isn, s.ack - 1, bits, now);
   if (!mss) return std::nullopt;
-  Options syn;
-  syn.mss = *mss;
-  syn.timestamps = s.options.timestamps;
-  if (bits) SynCookies::UnpackOptions(*bits, &syn);
+  CookieSyn syn;
+  syn.options.mss = *mss;
+  syn.options.timestamps = s.options.timestamps;
+  if (bits) syn.ecn = SynCookies::UnpackOptions(*bits, &syn.options);
   return syn;
 }
 
 // The state after a SYN-ACK that nobody kept.
-void Tcp::Impl::UseCookie(Conn& c, const Options& syn, uint32_t peer_isn, uint32_t isn) {
+void Tcp::Impl::UseCookie(Conn& c, const CookieSyn& syn, uint32_t peer_isn, uint32_t isn) {
   ++counters_.syn_cookies_in;
   c.state = State::kSynReceived;
   c.irs = peer_isn;
@@ -140,8 +144,20 @@ void Tcp::Impl::UseCookie(Conn& c, const Options& syn, uint32_t peer_isn, uint32
   c.snd_nxt = isn + 1;
   c.rtt_sent_at = Instant::Never();  // nobody knows when the SYN-ACK left
   c.syn_retransmitted = false;
-  c.ecn = false;
-  LearnSynOptions(c, syn);
+  c.ecn = syn.ecn;
+  if (c.ecn) ++counters_.ecn_negotiated;
+  LearnSynOptions(c, syn.options);
+}
+
+// The third segment may come again when the connection is gone, by a network that doubles or by
+// somebody who has kept it: its cookie would open another one, and its text would be served twice.
+// So the tuple waits, as in TIME-WAIT, until no cookie is good any more. Null: that is so now.
+TimeWait* Tcp::Impl::GuardCookie(const Conn& c) {
+  if (!BeganWithCookie(c) || c.last_heard_at >= cookies_until_) return nullptr;
+  TimeWait* entry = AddTimeWait(c, cookies_until_);
+  // A connection that did not end in order is refused, not acknowledged.
+  entry->refused = !c.fin_received || !c.fin_sent || c.snd_una != c.snd_nxt;
+  return entry;
 }
 
 }  // namespace meltemi::tcp
