@@ -204,7 +204,7 @@ void Worker::OnTcpEvent(tcp::TcpEvent& event, Instant now) {
     case Kind::kAccepted:
       break;
     case Kind::kConnected:
-      engine_.OnConnected(conn, tcp_.tuple(event.id).local, now);
+      engine_.OnConnected(conn, ConnectedOf(event.id), now);
       break;
     case Kind::kConnectFailed:
       pipes_.Part(conn);
@@ -268,6 +268,14 @@ engine::Accepted Worker::AcceptedOf(TcpId tcp) const {
       entry != nullptr ? config::Direction::kOutbound : config::Direction::kInbound, tuple.local,
       /*opens=*/true);
   return accepted;
+}
+
+// Without TLS.
+engine::Connected Worker::ConnectedOf(TcpId tcp) const {
+  const FourTuple& tuple = tcp_.tuple(tcp);
+  const PortSet::Entry* entry = ports_.FindByPodAddress(tuple.remote.ip);
+  return {.local = tuple.local,
+          .workload = entry == nullptr ? nullptr : entry->attachment.workload};
 }
 
 ConnId Worker::Admit(const engine::Accepted& accepted, Instant now) {

@@ -159,6 +159,20 @@ absl::Status AddUdpListener(CompileContext* context,
   return absl::OkStatus();
 }
 
+// Which of the listener's chains takes the mesh's mutual TLS; null: none.
+const Listener* MeshChainOf(const Snapshot& snapshot, const std::vector<Listener>& all,
+                            uint32_t index) {
+  static const std::string protocol = "istio";
+  const Heard mesh{.transport = Transport::kTls, .protocols = {&protocol, 1}};
+  const uint32_t chosen = ChooseChain(all.front(), index, mesh).listener;
+  if (chosen == kNoIndex) return nullptr;
+  const Listener* chain = &all[chosen - index];
+  for (const TlsSettings& tls : snapshot.tls) {
+    if (tls.stable_id == chain->tls) return tls.require_peer_certificate ? chain : nullptr;
+  }
+  return nullptr;
+}
+
 absl::Status AddListener(CompileContext* context, const envoy::config::listener::v3::Listener& from,
                          absl::flat_hash_set<std::string>* names) {
   if (IsUdp(from)) return AddUdpListener(context, from, names);
@@ -182,6 +196,12 @@ absl::Status AddListener(CompileContext* context, const envoy::config::listener:
   }
   for (AddressIndex* to : indices) {
     for (const SockAddr& address : listener->addresses) to->emplace(address, index);
+  }
+  if (listener->direction == Direction::kInbound) {
+    if (const Listener* chain = MeshChainOf(snapshot, *compiled, index)) {
+      const auto at = index + static_cast<uint32_t>(chain - compiled->data());
+      for (const SockAddr& address : listener->addresses) snapshot.mesh_inbound[address] = at;
+    }
   }
   names->insert(listener->name);
   std::move(compiled->begin(), compiled->end(), std::back_inserter(snapshot.listeners));

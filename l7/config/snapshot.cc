@@ -69,4 +69,9 @@ uint32_t Snapshot::FindUdpListener(const SockAddr& destination) const {
   return FindAddress(udp, destination);
 }
 
+const Listener* Snapshot::FindMeshInbound(const SockAddr& destination) const {
+  const auto found = mesh_inbound.find(destination);
+  return found == mesh_inbound.end() ? nullptr : &listeners[found->second];
+}
+
 }  // namespace meltemi::config

@@ -230,6 +230,20 @@ struct Http2Options {
   uint32_t connection_window_bytes = 1024 * 1024;
 };
 
+// forward_client_cert_details: what becomes of x-forwarded-client-cert. All but kAlwaysForward take
+// it from clients that have shown no certificate.
+enum class ClientCertHeader : uint8_t {
+  kSanitize,
+  kForward,        // FORWARD_ONLY
+  kAppend,         // APPEND_FORWARD
+  kSet,            // SANITIZE_SET
+  kAlwaysForward,  // ALWAYS_FORWARD_ONLY
+};
+// set_current_client_cert_details, for kAppend and kSet.
+struct ClientCertDetails {
+  bool subject = false, uri = false, dns = false;
+};
+
 struct HttpManager {
   std::string stat_prefix;
   uint32_t route_table =
@@ -251,6 +265,9 @@ struct HttpManager {
   bool fault_filter = false;   // envoy.filters.http.fault is in the chain
   std::optional<Fault> fault;  // its own configuration; a route's overrides it
   bool cors_filter = false;    // envoy.filters.http.cors is in the chain
+  ClientCertHeader client_cert_header = ClientCertHeader::kSanitize;
+  ClientCertDetails client_cert_details;
+  bool logs_peers = false;  // an access log has an operator about the peers (AccessRecord::peers)
   std::vector<std::pair<std::string, bool>> upgrades;  // upgrade_configs; a route's override them
 };
 
@@ -261,6 +278,7 @@ struct TcpProxy {
   Duration idle_timeout = Duration::Seconds(3600);
   uint32_t connect_attempt_count_max = 1;  // max_connect_attempts
   bool hash_source_ip = false;             // hash_policy.source_ip
+  bool logs_peers = false;                 // as HttpManager's
   std::vector<AccessLog> access_logs;
 };
 
@@ -477,9 +495,15 @@ struct Snapshot {
 
   absl::flat_hash_map<SockAddr, uint32_t> udp;  // -> index in udp_listeners
 
+  // Of `inbound`, those that take the mesh's mutual TLS: -> the listener (of a chain) that does. A
+  // connection to such an address that does not leave the node is what that listener would have
+  // taken, with both identities known and no TLS.
+  absl::flat_hash_map<SockAddr, uint32_t> mesh_inbound;
+
   // The listener for a connection to `destination`, exact before wildcard; kNoIndex: none.
   uint32_t FindListener(Direction direction, const SockAddr& destination) const;
   uint32_t FindUdpListener(const SockAddr& destination) const;
+  const Listener* FindMeshInbound(const SockAddr& destination) const;  // null: none
 };
 
 }  // namespace meltemi::config

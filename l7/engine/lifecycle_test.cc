@@ -209,7 +209,7 @@ TEST_F(TcpProxyTest, CarriesBytesBothWays) {
   const ConnId up = TakeConnect();
   Send(down, "early");
   EXPECT_EQ(At(down).consumed, 0u);
-  engine().OnConnected(up, Address(3, 50'000), now_);
+  engine().OnConnected(up, {.local = Address(3, 50'000)}, now_);
   Run();
   EXPECT_EQ(Take(up), "early");
   EXPECT_EQ(At(down).consumed, 5u);
