@@ -272,6 +272,8 @@ absl::StatusOr<AccessLogFormat> AccessLogFormat::Parse(std::string_view format) 
   return out;
 }
 
+size_t AccessLogFormat::OperatorCount() { return std::size(kOperators); }
+
 void AccessLogFormat::Append(const AccessRecord& record, std::string* out) const {
   for (const Part& part : parts_) {
     out->append(part.literal);

@@ -30,6 +30,7 @@ class AccessLogFormat {
   static absl::StatusOr<AccessLogFormat> Parse(std::string_view format);
 
   void Append(const AccessRecord& record, std::string* out) const;
+  static size_t OperatorCount();
 
  private:
   using Formatter = void (*)(const AccessRecord&, std::string*);
