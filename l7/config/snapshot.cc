@@ -71,7 +71,12 @@ uint32_t Snapshot::FindUdpListener(const SockAddr& destination) const {
 
 const Listener* Snapshot::FindMeshInbound(const SockAddr& destination) const {
   const auto found = mesh_inbound.find(destination);
-  return found == mesh_inbound.end() ? nullptr : &listeners[found->second];
+  return found == mesh_inbound.end() ? nullptr : &listeners[found->second.listener];
+}
+
+std::string Snapshot::MeshIdentityOf(const SockAddr& destination) const {
+  const auto found = mesh_inbound.find(destination);
+  return found == mesh_inbound.end() ? std::string() : found->second.identity;
 }
 
 }  // namespace meltemi::config

@@ -109,7 +109,12 @@ void Engine::Impl::LearnClient(Conn& conn, const Accepted& accepted) {
     conn.identity = IdentityOf(*accepted.source);
     if (conn.identity != 0) conn.principal = identities_[conn.identity - 1]->principal;
   }
-  if (accepted.peer == nullptr) return;
+  if (accepted.peer == nullptr) {
+    if (ListenerOf(conn).direction == config::Direction::kInbound) {
+      conn.own_principal = PrincipalOf(snapshot_->MeshIdentityOf(accepted.local));
+    }
+    return;
+  }
   conn.certified = std::make_unique<const PeerIdentity>(telemetry::CopyOf(*accepted.peer));
   conn.principal = PrincipalOf(conn.certified->principal);
   if (!conn.certified->local.empty()) {
@@ -140,7 +145,8 @@ void Engine::Impl::AsServer(const config::Listener& listener, const Conn& down,
   if (listener.direction != config::Direction::kInbound) return;
   pair->inbound = true;
   pair->destination_principal = {down.own_principal, PrincipalText(down.own_principal)};
-  pair->security = down.own_principal != 0 ? Security::kMutualTls : Security::kNone;
+  const bool certified = CarrierOf(down).certified != nullptr;
+  pair->security = certified ? Security::kMutualTls : Security::kNone;
 }
 
 bool Engine::Impl::NoteServer(Exchange& x, const Conn& up) {

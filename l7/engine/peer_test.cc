@@ -57,7 +57,7 @@ class PeerTest : public EngineTest {
     http.client_cert_details = {.subject = true, .uri = true, .dns = true};
     inbound.filter = std::move(http);
     snapshot_->listeners.push_back(std::move(inbound));
-    snapshot_->mesh_inbound[cluster().endpoints[0].address] = 2;
+    snapshot_->mesh_inbound[cluster().endpoints[0].address] = {.listener = 2};
     cluster().tls = {.settings = 5, .by_source = true};
     workload_.identity = kClient;
   }

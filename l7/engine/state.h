@@ -119,7 +119,7 @@ struct Conn {
 
   // Who is at the other end: Impl::PeerOf knows how to read it.
   uint32_t principal = 0;        // in Impl::principals_, for metrics; 0: none
-  uint32_t own_principal = 0;    // downstream with TLS: our own, likewise
+  uint32_t own_principal = 0;    // downstream, where a listener has one: our own, likewise
   uint32_t server_identity = 0;  // in Impl::identities_; upstream: the mesh's own connection to a
                                  // pod of this node, which has no TLS
   telemetry::TlsSession session;
