@@ -360,11 +360,27 @@ void Worker::Run(engine::Action& action, Instant now) {
   }
 }
 
+// As the server's certificate would be: the pod is one of those that the cluster expects.
+bool Worker::IsExpected(const engine::Action& action, const PortSet::Entry& pod) const {
+  const config::TlsSettings* settings = snapshot_->FindTls(action.tls);
+  const config::Workload* workload = pod.attachment.workload;
+  return settings != nullptr && workload != nullptr && settings->peer.Accept(workload->identity);
+}
+
 void Worker::Connect(const engine::Action& action, Instant now) {
   const auto egress = ip_.Lookup(action.address.ip);
   if (!egress) {
     ++counters_.connect_no_route;
     return engine_.OnConnectFailed(action.conn, engine::ConnectError::kUnreachable, now);
+  }
+  // The mesh's own, to a pod of this node: its port is its identity, and nothing leaves the
+  // process.
+  const PortSet::Entry* pod =
+      action.source.empty() ? nullptr : ports_.FindByPodAddress(action.address.ip);
+  if (pod != nullptr && !IsExpected(action, *pod)) {
+    ++counters_.tls_local_refused;
+    engine_.CountUpstreamTls(action.conn, {.result = telemetry::TlsResult::kFailedName});
+    return engine_.OnConnectFailed(action.conn, engine::ConnectError::kTlsName, now);
   }
   FourTuple tuple{.local = {egress->source, 0}, .remote = action.address};
   const Instant deadline = now + action.connect_timeout;
@@ -376,12 +392,8 @@ void Worker::Connect(const engine::Action& action, Instant now) {
     ++counters_.connect_no_port;
     return engine_.OnConnectFailed(action.conn, engine::ConnectError::kNoResources, now);
   }
-  // The mesh's own, to a pod of this node: its port is its identity, and nothing leaves the
-  // process.
-  const bool local =
-      !action.source.empty() && ports_.FindByPodAddress(action.address.ip) != nullptr;
-  counters_.tls_local += local;
-  if (action.tls != config::kNoTls && !local) return ConnectTls(action, tcp, now);
+  counters_.tls_local += pod != nullptr;
+  if (action.tls != config::kNoTls && pod == nullptr) return ConnectTls(action, tcp, now);
   pipes_.Join(action.conn, tcp);
 }
 

@@ -113,6 +113,7 @@ class Worker {
   void OnAccepted(TcpId tcp, Instant now);
   engine::Accepted AcceptedOf(TcpId tcp) const;
   engine::Connected ConnectedOf(TcpId tcp) const;
+  bool IsExpected(const engine::Action& action, const PortSet::Entry& pod) const;
   uint64_t Begin(TcpId tcp, const engine::Accepted& accepted, Instant now);
   uint64_t Refuse(TcpId tcp, Instant now);
   ConnId Admit(const engine::Accepted& accepted, Instant now);

@@ -35,6 +35,8 @@ struct TlsSecret {
 struct TlsPeerNames {
   std::vector<std::string> uris, trust_domains, dns_names;
   bool operator==(const TlsPeerNames&) const = default;
+  // Of somebody whose identity is known without a certificate.
+  bool Accept(std::string_view spiffe_id) const;
 };
 
 enum class TlsRole : uint8_t { kServer, kClient };
