@@ -263,6 +263,7 @@ engine::Accepted Worker::AcceptedOf(TcpId tcp) const {
   if (entry != nullptr) accepted.source = entry->attachment.workload;
   // What reaches a gateway goes on as the gateway's, whoever sent it.
   const config::Workload* gateway = ports_.FindGateway(tuple.local.ip);
+  accepted.gateway = gateway != nullptr;
   if (gateway != nullptr) accepted.source = gateway;
   accepted.listener = ListenerOf(
       entry != nullptr ? config::Direction::kOutbound : config::Direction::kInbound, tuple.local,

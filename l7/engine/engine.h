@@ -38,6 +38,7 @@ struct Accepted {
   SockAddr local;                            // what the client dialled
   SockAddr remote;                           // the client
   const config::Workload* source = nullptr;  // the workload of the pod port; null: not from a pod
+  bool gateway = false;                      // the source is one, and the client somebody else
   bool secure = false;                       // the client speaks TLS
   telemetry::TlsSession tls;                 // of it
   // Its certificate's, when it has shown a good one; copied. Else the source is all that is known.

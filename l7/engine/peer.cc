@@ -63,8 +63,13 @@ const Conn& Engine::Impl::CarrierOf(const Conn& conn) const {
 const PeerIdentity* Engine::Impl::PeerOf(const Conn& conn) const {
   const Conn& c = CarrierOf(conn);
   if (c.certified != nullptr) return c.certified.get();
+  if (c.gateway) return nullptr;
   const uint32_t identity = c.host != nullptr ? c.server_identity : c.identity;
   return identity == 0 ? nullptr : &identities_[identity - 1]->peer;
+}
+
+const PeerIdentity* Engine::Impl::SourceOf(const Conn& down) const {
+  return down.identity == 0 ? nullptr : &identities_[down.identity - 1]->peer;
 }
 
 // The id of the identity; 0: it has none, or the table is full.
@@ -104,6 +109,7 @@ std::string_view Engine::Impl::PrincipalText(uint32_t principal) const {
 
 void Engine::Impl::LearnClient(Conn& conn, const Accepted& accepted) {
   conn.session = accepted.tls;
+  conn.gateway = accepted.gateway;
   if (accepted.source != nullptr) {
     conn.source.Set(accepted.source->name + "." + accepted.source->ns);
     conn.identity = IdentityOf(*accepted.source);
@@ -116,7 +122,7 @@ void Engine::Impl::LearnClient(Conn& conn, const Accepted& accepted) {
     return;
   }
   conn.certified = std::make_unique<const PeerIdentity>(telemetry::CopyOf(*accepted.peer));
-  conn.principal = PrincipalOf(conn.certified->principal);
+  if (conn.identity == 0) conn.principal = PrincipalOf(conn.certified->principal);
   if (!conn.certified->local.empty()) {
     conn.own_principal = PrincipalOf(conn.certified->local.front());
   }
@@ -190,7 +196,7 @@ bool Engine::Impl::SetClientCertOfAttempt(Exchange& x, const Conn& server) {
     if (before.has_value() && x.client_cert.data() == nullptr) return false;
     x.client_cert_changed = true;
   }
-  const PeerIdentity* client = PeerOf(conns_[x.down]);
+  const PeerIdentity* client = SourceOf(conns_[x.down]);
   const config::Listener* inbound = x.snapshot->FindMeshInbound(x.upstream_host);
   const auto* manager =
       inbound == nullptr ? nullptr : std::get_if<config::HttpManager>(&inbound->filter);

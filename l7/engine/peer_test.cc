@@ -163,6 +163,21 @@ TEST_F(PeerTest, OnTheSameNodeBothIdentitiesAreForwarded) {
       << metrics;
 }
 
+// Goal: who reaches a gateway is not the gateway; what the gateway sends on is the gateway's.
+TEST_F(PeerTest, AGatewaysClientIsSomebodyElse) {
+  AddInbound(config::ClientCertHeader::kAppend);
+  manager().logs_peers = true;
+  const ConnId down = Accept({.listener = 0, .gateway = true});
+  Send(down, Get());
+  const ConnId up = ConnectToPod();
+  EXPECT_EQ(HeaderOf(Take(up), "x-forwarded-client-cert"),
+            std::string("By=") + kServer + ";Subject=\"\";URI=" + kClient);
+  Send(up, Ok("1"));
+  ASSERT_NE(engine().records().back().peers, nullptr);
+  EXPECT_EQ(engine().records().back().peers->downstream.principal, "");
+  EXPECT_EQ(engine().records().back().peers->upstream.principal, kServer);
+}
+
 // Goal: what was said for a pod of this node is not said to another host. Method: the first attempt
 // is refused after its head was written, the second goes elsewhere.
 TEST_F(PeerTest, ARetryElsewhereForgetsIt) {

@@ -91,6 +91,7 @@ struct Conn {
   bool gone = false;       // closed by TCP: no action may name it any more
   bool drain = false;      // downstream: close after the response
   bool secure = false;     // with TLS
+  bool gateway = false;    // downstream: `identity` is ours, the client is somebody else
   ConnId id;
   Chain in;
   Timer timer;
