@@ -454,7 +454,7 @@ struct Snapshot {
   // The listener for a connection to `destination`, exact before wildcard; kNoIndex: none.
   uint32_t FindListener(Direction direction, const SockAddr& destination) const;
   uint32_t FindUdpListener(const SockAddr& destination) const;
-  const TlsSettings* FindTls(uint32_t stable_id) const;  // null: none
+  const TlsSettings* FindTls(uint32_t stable_id) const;                // null: none
   const Listener* FindMeshInbound(const SockAddr& destination) const;  // null: none
   std::string MeshIdentityOf(const SockAddr& destination) const;       // empty: none
 };

@@ -146,8 +146,8 @@ class Engine::Impl {
   // Who is at the other end; null: nobody knows. Lives as long as the connection (of a stream: as
   // its carrier), or the engine.
   const telemetry::PeerIdentity* PeerOf(const Conn& conn) const;
-  // As whom what a pod or a gateway of this node sends goes on; null: as nobody. A pod's is its peer;
-  // a gateway's peer is its client.
+  // As whom what a pod or a gateway of this node sends goes on; null: as nobody. A pod's is its
+  // peer; a gateway's peer is its client.
   const telemetry::PeerIdentity* SourceOf(const Conn& down) const;
   const Conn& CarrierOf(const Conn& conn) const;
   uint32_t IdentityOf(const config::Workload& source);

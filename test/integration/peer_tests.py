@@ -1,5 +1,5 @@
-"""Who is at the other end: what servers hear of their clients, what is counted and shown of both, and
-that a service is nobody but its accounts."""
+"""Who is at the other end: what servers hear of their clients, what is counted and shown of both,
+and that a service is nobody but its accounts."""
 import json
 import os
 import re
