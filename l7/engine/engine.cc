@@ -171,6 +171,7 @@ void Engine::Impl::ForgetConn(Conn& conn) {
     --conn.cluster->cx_active;
   }
   if (conn.listener_gone) Unpin(conn.snapshot);
+  if (conn.certified != nullptr) Unshare(conn.certified);
   conns_.Erase(conn.id);
 }
 

@@ -153,6 +153,8 @@ class Engine::Impl {
   uint32_t IdentityOf(const config::Workload& source);
   uint32_t PrincipalOf(const std::string& principal);
   std::string_view PrincipalText(uint32_t principal) const;
+  CertifiedPeer* Share(const telemetry::PeerIdentity& peer);
+  void Unshare(CertifiedPeer* certified);
   void LearnClient(Conn& conn, const Accepted& accepted);
   void LearnServer(Conn& up, const Connected& connected);
   static Security SecurityOf(const Conn& server);
@@ -278,9 +280,10 @@ class Engine::Impl {
   // Principals of peers that metrics tell apart; at most limits::kPrincipalLabelsMax. The id behind
   // the last is all others'.
   absl::node_hash_map<std::string, uint32_t> principal_ids_;
-  std::vector<const std::string*> principals_;               // by id, minus 1
-  std::string text_;                                         // scratch
-  std::map<std::string, telemetry::TlsStats> listener_tls_;  // by address
+  std::vector<const std::string*> principals_;                 // by id, minus 1
+  absl::node_hash_map<std::string, CertifiedPeer> certified_;  // as many as connections at most
+  std::string text_;                                           // scratch
+  std::map<std::string, telemetry::TlsStats> listener_tls_;    // by address
 };
 
 }  // namespace meltemi::engine

@@ -62,7 +62,7 @@ const Conn& Engine::Impl::CarrierOf(const Conn& conn) const {
 
 const PeerIdentity* Engine::Impl::PeerOf(const Conn& conn) const {
   const Conn& c = CarrierOf(conn);
-  if (c.certified != nullptr) return c.certified.get();
+  if (c.certified != nullptr) return &c.certified->peer;
   if (c.gateway) return nullptr;
   const uint32_t identity = c.host != nullptr ? c.server_identity : c.identity;
   return identity == 0 ? nullptr : &identities_[identity - 1]->peer;
@@ -107,6 +107,24 @@ std::string_view Engine::Impl::PrincipalText(uint32_t principal) const {
   return principal > principals_.size() ? "other" : std::string_view(*principals_[principal - 1]);
 }
 
+CertifiedPeer* Engine::Impl::Share(const PeerIdentity& peer) {
+  text_ = peer.principal;
+  if (peer.certificate != nullptr) AppendTo(&text_, "|", peer.certificate->sha256);
+  for (const std::string& local : peer.local) AppendTo(&text_, "|", local);
+  CertifiedPeer& shared = certified_[text_];
+  if (shared.uses++ == 0) {
+    shared.peer = telemetry::CopyOf(peer);
+    shared.key = text_;
+  }
+  return &shared;
+}
+
+void Engine::Impl::Unshare(CertifiedPeer* certified) {
+  if (--certified->uses > 0) return;
+  const std::string key = certified->key;
+  certified_.erase(key);
+}
+
 void Engine::Impl::LearnClient(Conn& conn, const Accepted& accepted) {
   conn.session = accepted.tls;
   conn.gateway = accepted.gateway;
@@ -121,18 +139,18 @@ void Engine::Impl::LearnClient(Conn& conn, const Accepted& accepted) {
     }
     return;
   }
-  conn.certified = std::make_unique<const PeerIdentity>(telemetry::CopyOf(*accepted.peer));
-  if (conn.identity == 0) conn.principal = PrincipalOf(conn.certified->principal);
-  if (!conn.certified->local.empty()) {
-    conn.own_principal = PrincipalOf(conn.certified->local.front());
+  conn.certified = Share(*accepted.peer);
+  if (conn.identity == 0) conn.principal = PrincipalOf(accepted.peer->principal);
+  if (!accepted.peer->local.empty()) {
+    conn.own_principal = PrincipalOf(accepted.peer->local.front());
   }
 }
 
 void Engine::Impl::LearnServer(Conn& up, const Connected& connected) {
   up.session = connected.tls;
   if (connected.peer != nullptr) {
-    up.certified = std::make_unique<const PeerIdentity>(telemetry::CopyOf(*connected.peer));
-    up.principal = PrincipalOf(up.certified->principal);
+    up.certified = Share(*connected.peer);
+    up.principal = PrincipalOf(connected.peer->principal);
   } else if (up.identity != 0 && connected.workload != nullptr) {
     up.server_identity = IdentityOf(*connected.workload);
     if (up.server_identity != 0) up.principal = identities_[up.server_identity - 1]->principal;
@@ -172,8 +190,8 @@ bool Engine::Impl::SetClientCert(Exchange& x) {
   http::HeaderBlock& headers = x.head.headers;
   const config::ClientCertHeader mode = x.manager->client_cert_header;
   if (mode == config::ClientCertHeader::kAlwaysForward || x.mirror) return true;
-  const PeerIdentity* client = CarrierOf(conns_[x.down]).certified.get();
-  if (mode == config::ClientCertHeader::kSanitize || client == nullptr) {
+  const CertifiedPeer* certified = CarrierOf(conns_[x.down]).certified;
+  if (mode == config::ClientCertHeader::kSanitize || certified == nullptr) {
     headers.Remove(Known::kForwardedClientCert);
     return true;
   }
@@ -182,7 +200,8 @@ bool Engine::Impl::SetClientCert(Exchange& x) {
   if (mode == config::ClientCertHeader::kAppend && headers.Has(Known::kForwardedClientCert)) {
     AppendTo(&text_, *headers.Joined(http::Name(Known::kForwardedClientCert)), ",");
   }
-  AppendElement(x.manager->client_cert_details, {*client, client->local}, &text_);
+  const PeerIdentity& client = certified->peer;
+  AppendElement(x.manager->client_cert_details, {client, client.local}, &text_);
   return headers.Set(Known::kForwardedClientCert, text_);
 }
 

@@ -55,6 +55,14 @@ inline Timer MakeTimer(TimerKind kind, uint64_t subject) {
   return Timer(TimerOwner::kL7, static_cast<uint8_t>(kind), subject);
 }
 
+// Who has shown a certificate: one for all connections that are alike. Its counts are of one
+// worker.
+struct CertifiedPeer {
+  telemetry::PeerIdentity peer;
+  std::string key;
+  uint32_t uses = 0;
+};
+
 // The TCP proxy's part of a downstream connection.
 struct TcpHalf {
   uint32_t attempt_count = 0;
@@ -124,7 +132,7 @@ struct Conn {
   uint32_t server_identity = 0;  // in Impl::identities_; upstream: the mesh's own connection to a
                                  // pod of this node, which has no TLS
   telemetry::TlsSession session;
-  std::unique_ptr<const telemetry::PeerIdentity> certified;  // by its certificate
+  CertifiedPeer* certified = nullptr;  // in Impl::certified_
 
   // Upstream.
   cluster::Cluster* cluster = nullptr;

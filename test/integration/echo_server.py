@@ -6,7 +6,6 @@
   POST /sha256       the SHA-256 of the body
   GET  /bytes/N      N bytes of a fixed pattern; HEAD gives the same header
   GET  /chunked/N    the same bytes, chunked
-  GET  /headers      the request's headers, one a line, names in lower case
   GET  /connection   a number that is the same for requests on one connection
   GET  /headers      the request's headers as JSON, names in lower case
 """
@@ -42,9 +41,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self._reply(200, pattern(min(int(size), BODY_BYTES_MAX)))
         elif kind == "chunked":
             self._reply_chunked(pattern(min(int(size), BODY_BYTES_MAX)))
-        elif kind == "headers":
-            self._reply(200, "".join(f"{name.lower()}: {value}\n"
-                                     for name, value in self.headers.items()).encode())
         elif kind == "connection":
             self._reply(200, f"{self.connection_number}\n".encode())
         elif kind == "headers":

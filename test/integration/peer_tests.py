@@ -25,8 +25,7 @@ def _policy(mesh, kind, name, namespace, spec):
 
 def _heard(mesh, *arguments, **where):
     """What the server says it got as the header; "" for none."""
-    lines = curl(mesh, *arguments, **where).stdout.splitlines()
-    return "".join(line.partition(": ")[2] for line in lines if line.startswith(f"{HEADER}:"))
+    return json.loads(curl(mesh, *arguments, **where).stdout).get(HEADER, "")
 
 
 def servers_hear_who_the_client_is(mesh):
