@@ -204,7 +204,7 @@ void Worker::OnTcpEvent(tcp::TcpEvent& event, Instant now) {
     case Kind::kAccepted:
       break;
     case Kind::kConnected:
-      engine_.OnConnected(conn, tcp_.tuple(event.id).local, now);
+      engine_.OnConnected(conn, ConnectedOf(event.id), now);
       break;
     case Kind::kConnectFailed:
       pipes_.Part(conn);
@@ -263,11 +263,20 @@ engine::Accepted Worker::AcceptedOf(TcpId tcp) const {
   if (entry != nullptr) accepted.source = entry->attachment.workload;
   // What reaches a gateway goes on as the gateway's, whoever sent it.
   const config::Workload* gateway = ports_.FindGateway(tuple.local.ip);
+  accepted.gateway = gateway != nullptr;
   if (gateway != nullptr) accepted.source = gateway;
   accepted.listener = ListenerOf(
       entry != nullptr ? config::Direction::kOutbound : config::Direction::kInbound, tuple.local,
       /*opens=*/true);
   return accepted;
+}
+
+// Without TLS.
+engine::Connected Worker::ConnectedOf(TcpId tcp) const {
+  const FourTuple& tuple = tcp_.tuple(tcp);
+  const PortSet::Entry* entry = ports_.FindByPodAddress(tuple.remote.ip);
+  return {.local = tuple.local,
+          .workload = entry == nullptr ? nullptr : entry->attachment.workload};
 }
 
 ConnId Worker::Admit(const engine::Accepted& accepted, Instant now) {
@@ -352,11 +361,27 @@ void Worker::Run(engine::Action& action, Instant now) {
   }
 }
 
+// As the server's certificate would be: the pod is one of those that the cluster expects.
+bool Worker::IsExpected(const engine::Action& action, const PortSet::Entry& pod) const {
+  const config::TlsSettings* settings = snapshot_->FindTls(action.tls);
+  const config::Workload* workload = pod.attachment.workload;
+  return settings != nullptr && workload != nullptr && settings->peer.Accept(workload->identity);
+}
+
 void Worker::Connect(const engine::Action& action, Instant now) {
   const auto egress = ip_.Lookup(action.address.ip);
   if (!egress) {
     ++counters_.connect_no_route;
     return engine_.OnConnectFailed(action.conn, engine::ConnectError::kUnreachable, now);
+  }
+  // The mesh's own, to a pod of this node: its port is its identity, and nothing leaves the
+  // process.
+  const PortSet::Entry* pod =
+      action.source.empty() ? nullptr : ports_.FindByPodAddress(action.address.ip);
+  if (pod != nullptr && !IsExpected(action, *pod)) {
+    ++counters_.tls_local_refused;
+    engine_.CountUpstreamTls(action.conn, {.result = telemetry::TlsResult::kFailedName});
+    return engine_.OnConnectFailed(action.conn, engine::ConnectError::kTlsName, now);
   }
   FourTuple tuple{.local = {egress->source, 0}, .remote = action.address};
   const Instant deadline = now + action.connect_timeout;
@@ -368,12 +393,8 @@ void Worker::Connect(const engine::Action& action, Instant now) {
     ++counters_.connect_no_port;
     return engine_.OnConnectFailed(action.conn, engine::ConnectError::kNoResources, now);
   }
-  // The mesh's own, to a pod of this node: its port is its identity, and nothing leaves the
-  // process.
-  const bool local =
-      !action.source.empty() && ports_.FindByPodAddress(action.address.ip) != nullptr;
-  counters_.tls_local += local;
-  if (action.tls != config::kNoTls && !local) return ConnectTls(action, tcp, now);
+  counters_.tls_local += pod != nullptr;
+  if (action.tls != config::kNoTls && pod == nullptr) return ConnectTls(action, tcp, now);
   pipes_.Join(action.conn, tcp);
 }
 

@@ -133,6 +133,8 @@ inline constexpr int kJwtKeyTriesMax = 8;  // signatures checked for a token tha
 
 // Identities
 inline constexpr size_t kLocalIdentitiesMax = 1024;  // service accounts with workloads on a node
+// Principals told apart in metrics, per worker; all others are one.
+inline constexpr size_t kPrincipalLabelsMax = 1024;
 inline constexpr int kIdentityRequestsInFlight = 8;
 inline constexpr size_t kCertificateChainBytesMax = 256 * 1024;
 inline constexpr int kCertificateChainMax = 32;  // certificates of a chain or a trust bundle

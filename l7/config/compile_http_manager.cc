@@ -184,6 +184,34 @@ absl::Status CompileHttpModes(const hcm::HttpConnectionManager& from, HttpManage
   return absl::OkStatus();
 }
 
+absl::Status CompileClientCert(const hcm::HttpConnectionManager& from, HttpManager* to) {
+  using From = hcm::HttpConnectionManager;
+  switch (from.forward_client_cert_details()) {
+    case From::SANITIZE:
+      to->client_cert_header = ClientCertHeader::kSanitize;
+      break;
+    case From::FORWARD_ONLY:
+      to->client_cert_header = ClientCertHeader::kForward;
+      break;
+    case From::APPEND_FORWARD:
+      to->client_cert_header = ClientCertHeader::kAppend;
+      break;
+    case From::SANITIZE_SET:
+      to->client_cert_header = ClientCertHeader::kSet;
+      break;
+    case From::ALWAYS_FORWARD_ONLY:
+      to->client_cert_header = ClientCertHeader::kAlwaysForward;
+      break;
+    default:  // open enum of proto3
+      return Invalid("forward_client_cert_details",
+                     Cat(static_cast<int>(from.forward_client_cert_details()), " is not known"));
+  }
+  const auto& details = from.set_current_client_cert_details();
+  to->client_cert_details = {
+      .subject = details.subject().value(), .uri = details.uri(), .dns = details.dns()};
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<HttpManager> CompileHttpManager(CompileContext* context,
@@ -200,10 +228,12 @@ absl::StatusOr<HttpManager> CompileHttpManager(CompileContext* context,
   RETURN_IF_ERROR(CompileHttpFilters(*context, from, &to));
   RETURN_IF_ERROR(CompileHttpTimeouts(from, &to));
   RETURN_IF_ERROR(CompileHttpLimits(from, &to));
+  RETURN_IF_ERROR(CompileClientCert(from, &to));
   RETURN_IF_ERROR(CompileRouteSource(context, from, &to));
   auto logs = CompileAccessLogs(*context, from.access_log());
   if (!logs.ok()) return logs.status();
   to.access_logs = *std::move(logs);
+  to.logs_peers = NameThePeers(to.access_logs);
   return to;
 }
 

@@ -250,6 +250,7 @@ absl::StatusOr<TcpProxy> CompileTcpProxy(CompileContext* context,
   auto logs = CompileAccessLogs(*context, from.access_log());
   if (!logs.ok()) return logs.status();
   to.access_logs = *std::move(logs);
+  to.logs_peers = NameThePeers(to.access_logs);
   return to;
 }
 

@@ -117,6 +117,7 @@ absl::Status CompilePerFilter(const CompileContext& context, const PerFilterConf
 using AccessLogs = google::protobuf::RepeatedPtrField<envoy::config::accesslog::v3::AccessLog>;
 absl::StatusOr<std::vector<AccessLog>> CompileAccessLogs(const CompileContext& context,
                                                          const AccessLogs& from);
+bool NameThePeers(const std::vector<AccessLog>& logs);
 
 // compile_listener.cc, compile_http_manager.cc
 // First the listener that has the addresses, then one for each chain to choose among, in the order

@@ -112,6 +112,16 @@ void DescribeHttp(const HttpManager& m, DescribeWriter* to) {
   to->IfNot(fallback.fault_filter, "fault_filter", m.fault_filter);
   DescribeFault("fault", m.fault, to);
   to->IfNot(fallback.cors_filter, "cors_filter", m.cors_filter);
+  constexpr std::string_view kClientCert[] = {"sanitize", "forward_only", "append_forward",
+                                              "sanitize_set", "always_forward_only"};
+  if (m.client_cert_header != fallback.client_cert_header) {
+    to->Line("forward_client_cert_details: ",
+             kClientCert[static_cast<size_t>(m.client_cert_header)]);
+  }
+  const ClientCertDetails& details = m.client_cert_details;
+  to->IfNot(false, "client_cert_subject", details.subject);
+  to->IfNot(false, "client_cert_uri", details.uri);
+  to->IfNot(false, "client_cert_dns", details.dns);
   DescribeAccessLogs(m.access_logs, to);
   to->Out();
 }

@@ -223,8 +223,13 @@ constexpr MessageFields kTable[] = {
      "http_protocol_options http2_protocol_options server_name max_request_headers_kb "
      "stream_idle_timeout "
      "request_timeout request_headers_timeout access_log use_remote_address "
-     "generate_request_id normalize_path path_with_escaped_slashes_action",
+     "generate_request_id normalize_path path_with_escaped_slashes_action "
+     "forward_client_cert_details set_current_client_cert_details",
      kHcmIgnored},
+    {"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager."
+     "SetCurrentClientCertDetails",
+     "subject dns uri",
+     {}},
     {"envoy.extensions.filters.network.http_connection_manager.v3.Rds",
      "config_source route_config_name",
      {}},

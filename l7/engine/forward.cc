@@ -226,6 +226,7 @@ void Engine::Impl::PrepareRequest(Exchange& x) {
   http::RemoveHopByHop(&headers);
   const Conn& down = conns_[x.down];
   bool ok = !trailers || headers.Add(Known::kTe, "trailers");
+  ok &= SetClientCert(x);
   if (x.manager->use_remote_address) {
     const std::string_view before = headers.Get(Known::kXForwardedFor);
     const std::string ip = down.remote.ip.ToString();
@@ -310,13 +311,14 @@ void Engine::Impl::WriteRequest(Exchange& x, Instant now) {
   // RFC 9110 8.6: a method that usually has content says when it has none.
   const bool zero = x.head.headers.Has(Known::kContentLength);
   Chain out;
-  bool ok = up.is_stream()
-                ? WriteStreamRequest(x, up, now)
-                : http1::WriteRequestHead(x.head.method, x.path, x.authority, x.head.headers,
-                                          {.framing = x.head.framing,
-                                           .content_length = x.head.content_length,
-                                           .announce_zero_length = zero},
-                                          pool_, &out);
+  bool ok = NoteServer(x, up);
+  ok = ok &&
+       (up.is_stream() ? WriteStreamRequest(x, up, now)
+                       : http1::WriteRequestHead(x.head.method, x.path, x.authority, x.head.headers,
+                                                 {.framing = x.head.framing,
+                                                  .content_length = x.head.content_length,
+                                                  .announce_zero_length = zero},
+                                                 pool_, &out));
   if (!x.replay.empty()) {
     Chain body = x.replay.Share(0, x.replay.size());
     if (chunked) {

@@ -60,6 +60,7 @@ struct Chains {
     manager.mutable_rds()->set_route_config_name(table);
     SetAds(manager.mutable_rds()->mutable_config_source());
     manager.mutable_use_remote_address()->set_value(true);  // clients are not trusted
+    SetClientCert(hcm::HttpConnectionManager::SANITIZE_SET, &manager);
     AddHttpFilters(&manager);
     SetAccessLog(mesh, &manager);
     *chain->add_filters() = ManagerFilter(manager);

@@ -77,6 +77,8 @@ Filter HttpFilter(const InboundPort& port, const std::string& name, const model:
   route->mutable_route()->set_cluster(InboundCluster(port));
   // The client's node counts the time, and retries.
   SetDuration(absl::ZeroDuration(), route->mutable_route()->mutable_timeout());
+  // The workload hears who the client is. Without a certificate the header is taken away.
+  SetClientCert(hcm::HttpConnectionManager::APPEND_FORWARD, &manager);
   auto* router = manager.add_http_filters();
   router->set_name("envoy.filters.http.router");
   *router->mutable_typed_config() = Pack(envoy::extensions::filters::http::router::v3::Router());

@@ -28,6 +28,18 @@ void SetAccessLog(const model::MeshConfig& mesh, Filter* filter) {
   *log->mutable_typed_config() = Pack(file);
 }
 
+// x-forwarded-client-cert, with what Istio tells of clients.
+inline void SetClientCert(
+    envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager::
+        ForwardClientCertDetails mode,
+    envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager* to) {
+  to->set_forward_client_cert_details(mode);
+  auto* details = to->mutable_set_current_client_cert_details();
+  details->mutable_subject()->set_value(true);
+  details->set_uri(true);
+  details->set_dns(true);
+}
+
 // Outbound, unless the caller says otherwise; not bound to a socket: the plane has no sockets.
 envoy::config::listener::v3::Listener NewListener(const std::string& name, const std::string& ip,
                                                   uint32_t port);
