@@ -190,10 +190,7 @@ const Listener* GuardOf(const std::vector<Listener>& compiled) {
     if (compiled[i].tls != kNoTls || (plain && guard == nullptr)) guard = &compiled[i];
     if (compiled[i].tls != kNoTls) break;
   }
-  if (guard == nullptr) return nullptr;
-  const auto* http = std::get_if<HttpManager>(&guard->filter);
-  return (http != nullptr ? http->rbac : std::get<TcpProxy>(guard->filter).rbac).empty() ? nullptr
-                                                                                         : guard;
+  return guard == nullptr || RbacOf(*guard).empty() ? nullptr : guard;
 }
 
 absl::Status AddListener(CompileContext* context, const envoy::config::listener::v3::Listener& from,

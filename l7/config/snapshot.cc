@@ -96,4 +96,9 @@ std::string Snapshot::MeshIdentityOf(const SockAddr& destination) const {
   return found == mesh_inbound.end() ? std::string() : found->second.identity;
 }
 
+const std::vector<Rbac>& RbacOf(const Listener& listener) {
+  const auto* http = std::get_if<HttpManager>(&listener.filter);
+  return http != nullptr ? http->rbac : std::get<TcpProxy>(listener.filter).rbac;
+}
+
 }  // namespace meltemi::config

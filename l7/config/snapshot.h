@@ -289,6 +289,8 @@ struct Listener {
   std::vector<ListenerChain> chains;
 };
 
+const std::vector<Rbac>& RbacOf(const Listener& listener);
+
 // A listener for datagrams. envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig
 struct UdpListener {
   std::string name;

@@ -125,6 +125,7 @@ struct Conn {
                                  // pod of this node, which has no TLS
   telemetry::TlsSession session;
   std::unique_ptr<const telemetry::PeerIdentity> certified;  // by its certificate
+  std::unique_ptr<const std::string> sni;                    // of a client, where rules look at it
 
   // Upstream.
   cluster::Cluster* cluster = nullptr;

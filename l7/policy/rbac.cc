@@ -19,6 +19,12 @@ bool MatchesPeer(const config::StringMatch& match, const RbacPeer& peer) {
   return false;
 }
 
+IpAddr ClientOf(const RbacRequest& request) {
+  if (request.http == nullptr || !request.forwarded) return request.direct_remote;
+  const auto value = request.http->header("x-forwarded-for");
+  return value.has_value() ? TrustedRemote(*value, request.direct_remote) : request.direct_remote;
+}
+
 bool MatchesNode(const RbacRules& rules, uint32_t at, const RbacRequest& request) {
   using Kind = RbacNode::Kind;
   const RbacNode& node = rules.nodes[at];
@@ -55,7 +61,7 @@ bool MatchesNode(const RbacRules& rules, uint32_t at, const RbacRequest& request
     case Kind::kDirectRemoteIp:
       return rules.prefixes[node.value].Contains(request.direct_remote);
     case Kind::kRemoteIp:
-      return rules.prefixes[node.value].Contains(request.remote);
+      return rules.prefixes[node.value].Contains(ClientOf(request));
   }
   return false;
 }
@@ -92,14 +98,15 @@ bool Allows(RbacRules::Action action, const config::RbacPolicy* matched) {
   return false;
 }
 
-std::string DenialDetails(const config::RbacPolicy* matched) {
-  std::string details = Cat("rbac_access_denied_matched_policy[",
-                            matched == nullptr ? std::string_view("none") : matched->name, "]");
+void AppendDenialDetails(const config::RbacPolicy* matched, std::string* out) {
+  const size_t begin = out->size();
+  AppendTo(out, "rbac_access_denied_matched_policy[",
+           matched == nullptr ? std::string_view("none") : matched->name, "]");
   // A word of the access log.
-  for (char& c : details) {
+  for (size_t i = begin; i < out->size(); ++i) {
+    char& c = (*out)[i];
     if (c == ' ' || (c >= '\t' && c <= '\r')) c = '_';
   }
-  return details;
 }
 
 IpAddr TrustedRemote(std::string_view forwarded_for, const IpAddr& direct) {

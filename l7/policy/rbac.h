@@ -28,10 +28,10 @@ struct RbacPeer {
 struct RbacRequest {
   const route::RequestView* http = nullptr;  // null: opaque TCP, which no rule about HTTP matches
   RbacPeer peer;
-  SockAddr local;        // what the client dialled
-  IpAddr direct_remote;  // the other end of the connection
-  IpAddr remote;         // the client, by headers of proxies that are trusted
-  std::string_view sni;  // that the client's TLS asked for; empty: none
+  SockAddr local;         // what the client dialled
+  IpAddr direct_remote;   // the other end of the connection
+  bool forwarded = true;  // the client is who x-forwarded-for says, by HTTP
+  std::string_view sni;   // that the client's TLS asked for; empty: none
 };
 
 // The first policy that matches, by name; null: none does.
@@ -41,7 +41,7 @@ const config::RbacPolicy* FindPolicy(const config::RbacRules& rules, const RbacR
 bool Allows(config::RbacRules::Action action, const config::RbacPolicy* matched);
 
 // Envoy's response code details of a denial: "rbac_access_denied_matched_policy[name]".
-std::string DenialDetails(const config::RbacPolicy* matched);
+void AppendDenialDetails(const config::RbacPolicy* matched, std::string* out);
 
 // The client's address by x-forwarded-for (its last entry), as Envoy takes it where it is not told
 // to put its own there; without a good one, `direct`.

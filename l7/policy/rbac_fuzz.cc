@@ -52,13 +52,15 @@ void Evaluate(const config::RbacRules& rules, uint8_t draw) {
       .peer = {.authenticated = (draw & 16) != 0, .principal = "spiffe://cluster.local/ns/a/sa/b"},
       .local = {IpAddr::V4(0x0a000001), 80},
       .direct_remote = IpAddr::V4(0x0a000002),
-      .remote = (draw & 32) != 0 ? IpAddr() : IpAddr::V4(0x0a000003),
+      .forwarded = (draw & 32) != 0,
       .sni = (draw & 64) != 0 ? "a" : ""};
   const config::RbacPolicy* const found = FindPolicy(rules, request);
   CHECK(found == FindPolicy(rules, request));
   CHECK(Allows(config::RbacRules::Action::kAllow, found) !=
         Allows(config::RbacRules::Action::kDeny, found));
-  CHECK(!DenialDetails(found).empty());
+  std::string details;
+  AppendDenialDetails(found, &details);
+  CHECK(!details.empty());
 }
 
 }  // namespace

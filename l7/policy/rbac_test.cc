@@ -38,13 +38,14 @@ struct Given {
   RbacPeer peer{.authenticated = true, .principal = kAlice};
   SockAddr local{*IpAddr::Parse("10.1.0.7"), 8080};
   IpAddr direct_remote = *IpAddr::Parse("10.2.0.9");
-  IpAddr remote = *IpAddr::Parse("2001:db8::5");
+  std::string_view forwarded_for = "1.2.3.4, 2001:db8::5";
   std::string_view sni = "shop.example";
   bool http = true;
 };
 
 const config::RbacPolicy* Find(const config::RbacRules& rules, const Given& given) {
   const auto lookup = [&](std::string_view name) -> std::optional<std::string_view> {
+    if (name == "x-forwarded-for") return given.forwarded_for;
     return name == "x-team" ? std::optional(given.header) : std::nullopt;
   };
   const route::RequestView view{.method = given.method,
@@ -56,7 +57,7 @@ const config::RbacPolicy* Find(const config::RbacRules& rules, const Given& give
                             .peer = given.peer,
                             .local = given.local,
                             .direct_remote = given.direct_remote,
-                            .remote = given.remote,
+
                             .sni = given.sni});
 }
 
@@ -189,8 +190,11 @@ TEST(Rbac, ActionsDecide) {
   EXPECT_TRUE(Allows(Action::kLog, &policy));
   EXPECT_TRUE(Allows(Action::kLog, nullptr));
   EXPECT_EQ(Find(Rules("action: ALLOW"), {}), nullptr);  // no policy: denies all
-  EXPECT_EQ(DenialDetails(&policy), "rbac_access_denied_matched_policy[ns[a_b]-policy[c]]");
-  EXPECT_EQ(DenialDetails(nullptr), "rbac_access_denied_matched_policy[none]");
+  std::string details;
+  AppendDenialDetails(&policy, &details);
+  EXPECT_EQ(details, "rbac_access_denied_matched_policy[ns[a_b]-policy[c]]");
+  AppendDenialDetails(nullptr, &(details = ""));
+  EXPECT_EQ(details, "rbac_access_denied_matched_policy[none]");
 }
 
 TEST(Rbac, TheTrustedClientIsTheLastOneForwarded) {
