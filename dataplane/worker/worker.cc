@@ -159,9 +159,9 @@ uint32_t Worker::ListenerOf(config::Direction direction, const SockAddr& destina
   const uint32_t exact = snapshot_->FindListener(direction, destination);
   if (exact != config::kNoIndex || !opens) return exact;
   if (direction != config::Direction::kInbound) {
-    return snapshot_->guarded.contains(destination)
-               ? snapshot_->FindListener(config::Direction::kInbound, destination)
-               : config::kNoIndex;
+    return snapshot_->FindGuard(destination) == config::kNoIndex
+               ? config::kNoIndex
+               : ListenerOf(config::Direction::kInbound, destination, opens);
   }
   return snapshot_->FindListener(direction, {destination.ip, 0});
 }

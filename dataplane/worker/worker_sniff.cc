@@ -80,11 +80,11 @@ void Worker::EndSniff(SniffId id, const config::Heard& heard, Instant now) {
     protocol = choice.protocol.empty() && !heard.protocols.empty() ? heard.protocols.front()
                                                                    : choice.protocol;
     // A pod of this node needs no TLS to prove who it is: its port does.
-    const auto guard = snapshot_->guarded.find(accepted.local);
-    own_pod = choice.listener == config::kNoIndex && guard != snapshot_->guarded.end() &&
+    const uint32_t guard = snapshot_->FindGuard(accepted.local);
+    own_pod = choice.listener == config::kNoIndex && guard != config::kNoIndex &&
               heard.transport == config::Transport::kPlain && accepted.source != nullptr &&
               !accepted.source->identity.empty();
-    if (own_pod) accepted.listener = guard->second;
+    if (own_pod) accepted.listener = guard;
   }
   if (accepted.listener == config::kNoIndex) {
     ++counters_.no_filter_chain;

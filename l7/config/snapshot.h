@@ -432,12 +432,14 @@ struct Snapshot {
   };
   absl::flat_hash_map<SockAddr, MeshInbound> mesh_inbound;
   // Of kInbound listeners with RBAC: the one whose rules hold for what comes without TLS from
-  // a pod of this node. An exchange that goes straight to such an address is subject to them.
+  // a pod of this node. An exchange that goes straight to such an address is subject to them. Port
+  // 0: of every port without a listener of its own.
   absl::flat_hash_map<SockAddr, uint32_t> guarded;
 
   // The listener for a connection to `destination`, exact before wildcard; kNoIndex: none.
   uint32_t FindListener(Direction direction, const SockAddr& destination) const;
   uint32_t FindUdpListener(const SockAddr& destination) const;
+  uint32_t FindGuard(const SockAddr& destination) const;  // kNoIndex: none
   const TlsSettings* FindTls(uint32_t stable_id) const;                // null: none
   const Listener* FindMeshInbound(const SockAddr& destination) const;  // null: none
   std::string MeshIdentityOf(const SockAddr& destination) const;       // empty: none

@@ -109,14 +109,15 @@ void Engine::Impl::Deny(Exchange& x, Instant now) {
 }
 
 // True: it was denied and has been answered.
-bool Engine::Impl::DenyHttp(Exchange& x, const config::Listener& listener, const SockAddr& local,
+bool Engine::Impl::DenyHttp(Exchange& x, const config::Listener& listener,
+                            const telemetry::PeerIdentity* peer, const SockAddr& local,
                             std::string_view sni, Instant now) {
   std::string joined;
   const auto lookup = [&](std::string_view name) { return HeaderOf(x, name, &joined); };
   const route::RequestView view = ViewOf(x, lookup);
   const Conn& down = CarrierOf(conns_[x.down]);
   policy::RbacRequest request{.http = &view,
-                              .peer = RbacPeerOf(PeerOf(down)),
+                              .peer = RbacPeerOf(peer),
                               .local = local,
                               .direct_remote = down.remote.ip,
                               .sni = sni};
@@ -134,18 +135,18 @@ bool Engine::Impl::DenyHttp(Exchange& x, const config::Listener& listener, const
 
 bool Engine::Impl::DenyRequest(Exchange& x, Instant now) {
   const Conn& down = CarrierOf(conns_[x.down]);
-  return DenyHttp(x, x.snapshot->listeners[x.listener], down.local, SniOf(down), now);
+  return DenyHttp(x, x.snapshot->listeners[x.listener], PeerOf(down), down.local, SniOf(down), now);
 }
 
 const config::Listener* Engine::Impl::GuardOf(const Conn& down, const config::Snapshot& snapshot,
                                               const SockAddr& address) {
-  const auto found = snapshot.guarded.find(address);
-  if (found == snapshot.guarded.end()) return nullptr;
+  const uint32_t guard = snapshot.FindGuard(address);
+  if (guard == config::kNoIndex) return nullptr;
   // Who has come in by a listener has been asked there.
   if (down.snapshot->listeners[down.listener].direction == config::Direction::kInbound) {
     return nullptr;
   }
-  return &snapshot.listeners[found->second];
+  return &snapshot.listeners[guard];
 }
 
 std::string_view Engine::Impl::SniOf(const Conn& down) {
@@ -185,14 +186,16 @@ bool Engine::Impl::DenyAttempt(Exchange& x, const cluster::Host& host, Instant n
       return true;
     }
   }
-  return DenyHttp(x, *guard, host.address, SniTo(*x.snapshot, *x.cluster, host), now);
+  return DenyHttp(x, *guard, SourceOf(CarrierOf(conns_[x.down])), host.address,
+                  SniTo(*x.snapshot, *x.cluster, host), now);
 }
 
 // False: the connection has been ended.
 bool Engine::Impl::PermitTcp(Conn& down, const std::vector<config::Rbac>& filters,
-                             const SockAddr& local, std::string_view sni, Instant now) {
+                             const telemetry::PeerIdentity* peer, const SockAddr& local,
+                             std::string_view sni, Instant now) {
   if (Permits(filters, "",
-              {.peer = RbacPeerOf(PeerOf(down)),
+              {.peer = RbacPeerOf(peer),
                .local = local,
                .direct_remote = down.remote.ip,
                .sni = sni})) {
@@ -207,7 +210,8 @@ bool Engine::Impl::PermitTcpAttempt(Conn& down, const cluster::Cluster& cluster,
   const config::Listener* const guard = GuardOf(down, *down.snapshot, host.address);
   if (guard == nullptr) return true;
   if (const auto* proxy = std::get_if<config::TcpProxy>(&guard->filter)) {
-    return PermitTcp(down, proxy->rbac, host.address, SniTo(*down.snapshot, cluster, host), now);
+    return PermitTcp(down, proxy->rbac, SourceOf(down), host.address,
+                     SniTo(*down.snapshot, cluster, host), now);
   }
   // Its rules are of HTTP, and nobody here reads this as HTTP.
   FailTcp(down, telemetry::kUnauthorized, "rbac_access_denied_opaque_to_http", now);

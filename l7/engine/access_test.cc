@@ -228,6 +228,30 @@ TEST_F(AccessTest, OpaqueConnectionsToAnHttpPortAreDenied) {
   EXPECT_EQ(LastRecord(), "0 UAEX rbac_access_denied_opaque_to_http");
 }
 
+// Port 0 guards what has no listener of its own.
+TEST_F(AccessTest, PortsWithoutAListenerAreGuardedToo) {
+  GuardTcp(Port(RbacAction::kDeny, 8080));
+  snapshot_->guarded = {{Address(10, 0), 2}};
+  EXPECT_TRUE(At(Accept(1)).aborted);
+  EXPECT_EQ(Ask(), 403);
+}
+TEST_F(AccessTest, APortWithAListenerOfItsOwnIsNotGuardedByPort0) {
+  GuardTcp(Port(RbacAction::kDeny, 8080));
+  snapshot_->guarded = {{Address(10, 0), 2}};
+  snapshot_->inbound[Address(10, 8080)] = 2;
+  EXPECT_EQ(Ask(), 200);
+}
+
+TEST_F(AccessTest, AGatewayGoesOnAsItself) {
+  workload_.identity = kAlice;
+  Guard().rbac.emplace_back().rules = Rules(RbacAction::kAllow, Kind::kPrincipal, kAlice);
+  manager().rbac.emplace_back().rules = Rules(RbacAction::kDeny, Kind::kPrincipal, kAlice);
+  const ConnId down = Accept({.listener = 0, .gateway = true});
+  Send(down, Get());
+  Send(Connect(), Ok(""));
+  EXPECT_EQ(StatusOf(Take(down)), 200);  // its client is nobody, it is Alice
+}
+
 TEST_F(AccessTest, CountsOutliveSnapshots) {
   AddRules(Rules(RbacAction::kDeny, Kind::kPath, "/admin"));
   EXPECT_EQ(Ask("/admin"), 403);

@@ -151,12 +151,13 @@ class Engine::Impl {
   bool Permits(const std::vector<config::Rbac>& filters, std::string_view http_prefix,
                const policy::RbacRequest& request);
   void Deny(Exchange& x, Instant now);
-  bool DenyHttp(Exchange& x, const config::Listener& listener, const SockAddr& local,
-                std::string_view sni, Instant now);
+  bool DenyHttp(Exchange& x, const config::Listener& listener, const telemetry::PeerIdentity* peer,
+                const SockAddr& local, std::string_view sni, Instant now);
   bool DenyRequest(Exchange& x, Instant now);  // true: it has been answered, as is below
   bool DenyAttempt(Exchange& x, const cluster::Host& host, Instant now);
-  bool PermitTcp(Conn& down, const std::vector<config::Rbac>& filters, const SockAddr& local,
-                 std::string_view sni, Instant now);
+  bool PermitTcp(Conn& down, const std::vector<config::Rbac>& filters,
+                 const telemetry::PeerIdentity* peer, const SockAddr& local, std::string_view sni,
+                 Instant now);
   bool PermitTcpAttempt(Conn& down, const cluster::Cluster& cluster, const cluster::Host& host,
                         Instant now);
   static const config::Listener* GuardOf(const Conn& down, const config::Snapshot& snapshot,

@@ -24,7 +24,10 @@ void Engine::Impl::BeginTcp(Conn& down, Instant now) {
     down.timer.kind = static_cast<uint8_t>(TimerKind::kConnIdle);
     timers_->Schedule(&down.timer, now + proxy.idle_timeout);
   }
-  if (!proxy.rbac.empty() && !PermitTcp(down, proxy.rbac, down.local, SniOf(down), now)) return;
+  if (!proxy.rbac.empty() &&
+      !PermitTcp(down, proxy.rbac, PeerOf(down), down.local, SniOf(down), now)) {
+    return;
+  }
   ConnectTcp(down.id, now);
 }
 
