@@ -246,7 +246,7 @@ struct HttpManager {
   ClientCertHeader client_cert_header = ClientCertHeader::kSanitize;
   ClientCertDetails client_cert_details;
   bool logs_peers = false;  // an access log has an operator about the peers (AccessRecord::peers)
-  std::vector<Rbac> rbac;      // envoy.filters.http.rbac, before all other filters, in order
+  std::vector<Rbac> rbac;   // envoy.filters.http.rbac, before all other filters, in order
   std::vector<std::pair<std::string, bool>> upgrades;  // upgrade_configs; a route's override them
 };
 
@@ -439,7 +439,7 @@ struct Snapshot {
   // The listener for a connection to `destination`, exact before wildcard; kNoIndex: none.
   uint32_t FindListener(Direction direction, const SockAddr& destination) const;
   uint32_t FindUdpListener(const SockAddr& destination) const;
-  uint32_t FindGuard(const SockAddr& destination) const;  // kNoIndex: none
+  uint32_t FindGuard(const SockAddr& destination) const;               // kNoIndex: none
   const TlsSettings* FindTls(uint32_t stable_id) const;                // null: none
   const Listener* FindMeshInbound(const SockAddr& destination) const;  // null: none
   std::string MeshIdentityOf(const SockAddr& destination) const;       // empty: none
