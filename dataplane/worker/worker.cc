@@ -152,10 +152,17 @@ bool Worker::Accepts(const ip::Segment& segment) const {
 
 // Port 0 of what comes in takes the connections to every other port of its address. What opens none
 // may belong to a connection that the pod itself has opened, through us.
+// What a pod sends to a pod of this node by its address, where no service is meant, comes by no
+// outbound listener; where there are rules about who may, it is taken by the inbound one.
 uint32_t Worker::ListenerOf(config::Direction direction, const SockAddr& destination,
                             bool opens) const {
   const uint32_t exact = snapshot_->FindListener(direction, destination);
-  if (exact != config::kNoIndex || direction != config::Direction::kInbound || !opens) return exact;
+  if (exact != config::kNoIndex || !opens) return exact;
+  if (direction != config::Direction::kInbound) {
+    return snapshot_->FindGuard(destination) == config::kNoIndex
+               ? config::kNoIndex
+               : ListenerOf(config::Direction::kInbound, destination, opens);
+  }
   return snapshot_->FindListener(direction, {destination.ip, 0});
 }
 
@@ -244,6 +251,10 @@ uint64_t Worker::Begin(TcpId tcp, const engine::Accepted& accepted, Instant now)
   const bool heard = accepted.listener != config::kNoIndex;
   const uint32_t settings = heard ? snapshot_->listeners[accepted.listener].tls : config::kNoTls;
   if (settings != config::kNoTls) return AcceptTls(tcp, settings, now);
+  return BeginPlain(tcp, accepted, now);
+}
+
+uint64_t Worker::BeginPlain(TcpId tcp, const engine::Accepted& accepted, Instant now) {
   const ConnId conn = Admit(accepted, now);
   if (!conn.valid()) return Refuse(tcp, now);
   pipes_.Join(conn, tcp);

@@ -115,6 +115,7 @@ class Worker {
   engine::Connected ConnectedOf(TcpId tcp) const;
   bool IsExpected(const engine::Action& action, const PortSet::Entry& pod) const;
   uint64_t Begin(TcpId tcp, const engine::Accepted& accepted, Instant now);
+  uint64_t BeginPlain(TcpId tcp, const engine::Accepted& accepted, Instant now);
   uint64_t Refuse(TcpId tcp, Instant now);
   ConnId Admit(const engine::Accepted& accepted, Instant now);
   void SetTcpCookie(TcpId tcp, uint64_t cookie);

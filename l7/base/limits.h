@@ -122,6 +122,7 @@ inline constexpr uint32_t kAccessLogFieldBytesMax = 256;  // longer fields are c
 inline constexpr size_t kConfigListenersMax = 65'536;
 inline constexpr size_t kConfigRoutesMax = 1'000'000;
 inline constexpr size_t kConfigEndpointsMax = 1'000'000;
+inline constexpr size_t kRbacNodesMax = 65'536;  // conditions of one RBAC filter's rules
 
 // Tokens
 inline constexpr int kJsonDepthMax = 32;

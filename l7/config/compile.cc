@@ -181,6 +181,18 @@ std::optional<Snapshot::MeshInbound> MeshInboundOf(const Snapshot& snapshot,
   return std::nullopt;
 }
 
+// The listener or chain that says what a pod of this node may do that comes without TLS: the one
+// that takes the mesh's, else what takes plain text. Null: it says nothing.
+const Listener* GuardOf(const std::vector<Listener>& compiled) {
+  const Listener* guard = compiled.size() == 1 ? &compiled.front() : nullptr;
+  for (size_t i = 1; i < compiled.size(); ++i) {
+    const bool plain = compiled.front().chains[i - 1].match.transport != Transport::kTls;
+    if (compiled[i].tls != kNoTls || (plain && guard == nullptr)) guard = &compiled[i];
+    if (compiled[i].tls != kNoTls) break;
+  }
+  return guard == nullptr || RbacOf(*guard).empty() ? nullptr : guard;
+}
+
 absl::Status AddListener(CompileContext* context, const envoy::config::listener::v3::Listener& from,
                          absl::flat_hash_set<std::string>* names) {
   if (IsUdp(from)) return AddUdpListener(context, from, names);
@@ -209,6 +221,11 @@ absl::Status AddListener(CompileContext* context, const envoy::config::listener:
     if (const auto mesh = MeshInboundOf(snapshot, *compiled, index)) {
       for (const SockAddr& address : listener->addresses) snapshot.mesh_inbound[address] = *mesh;
     }
+  }
+  if (const Listener* guard = GuardOf(*compiled);
+      guard != nullptr && listener->direction == Direction::kInbound) {
+    const auto at = index + static_cast<uint32_t>(guard - listener);
+    for (const SockAddr& address : listener->addresses) snapshot.guarded.emplace(address, at);
   }
   names->insert(listener->name);
   std::move(compiled->begin(), compiled->end(), std::back_inserter(snapshot.listeners));

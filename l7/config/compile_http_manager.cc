@@ -1,4 +1,5 @@
 #include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
+#include "envoy/extensions/filters/http/rbac/v3/rbac.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "l7/base/limits.h"
 #include "l7/base/text.h"
@@ -12,13 +13,16 @@ using FromCors = envoy::extensions::filters::http::cors::v3::Cors;
 using envoy::extensions::filters::http::fault::v3::HTTPFault;
 using envoy::extensions::filters::http::router::v3::Router;
 
-enum class HttpFilterKind : uint8_t { kUnknown, kRouter, kFault, kCors };
+using FromHttpRbac = envoy::extensions::filters::http::rbac::v3::RBAC;
+
+enum class HttpFilterKind : uint8_t { kUnknown, kRouter, kFault, kCors, kRbac };
 
 HttpFilterKind KindOf(const hcm::HttpFilter& filter) {
   const std::string_view type = TypeName(filter.typed_config());
   if (type == Router::descriptor()->full_name()) return HttpFilterKind::kRouter;
   if (type == HTTPFault::descriptor()->full_name()) return HttpFilterKind::kFault;
   if (type == FromCors::descriptor()->full_name()) return HttpFilterKind::kCors;
+  if (type == FromHttpRbac::descriptor()->full_name()) return HttpFilterKind::kRbac;
   if (filter.has_typed_config()) return HttpFilterKind::kUnknown;
   if (filter.name() == "envoy.filters.http.router") return HttpFilterKind::kRouter;
   if (filter.name() == kFaultFilter) return HttpFilterKind::kFault;
@@ -68,6 +72,16 @@ absl::Status CompileHttpFilters(const CompileContext& context,
           return Invalid(Indexed("http_filters", i), "the CORS filter is given twice");
         }
         to->cors_filter = true;
+        break;
+      }
+      case HttpFilterKind::kRbac: {
+        if (to->fault_filter || to->cors_filter) {
+          return Invalid(Indexed("http_filters", i),
+                         "envoy.filters.http.rbac must come before the other filters");
+        }
+        ASSIGN_OR_RETURN_AT(to->rbac.emplace_back(),
+                            Cat(Indexed("http_filters", i), ".typed_config"),
+                            CompileHttpRbac(context, filter.typed_config()));
         break;
       }
       case HttpFilterKind::kRouter: {

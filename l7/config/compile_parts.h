@@ -77,6 +77,7 @@ absl::Status Unpack(const FieldTable& fields, const google::protobuf::Any& any,
 // compile_headers.cc
 absl::Status CheckHeaderName(const std::string& name);
 using HeaderMatchers = google::protobuf::RepeatedPtrField<envoy::config::route::v3::HeaderMatcher>;
+absl::StatusOr<HeaderMatch> CompileHeaderMatch(const envoy::config::route::v3::HeaderMatcher& from);
 absl::StatusOr<std::vector<HeaderMatch>> CompileHeaderMatches(const HeaderMatchers& from);
 
 using HeaderOptions =
@@ -112,6 +113,12 @@ inline constexpr char kCorsFilter[] = "envoy.filters.http.cors";
 // Sets what is not set yet: the more specific is compiled first.
 absl::Status CompilePerFilter(const CompileContext& context, const PerFilterConfig& from,
                               std::optional<Fault>* fault, std::optional<Cors>* cors);
+
+// compile_rbac.cc
+absl::StatusOr<Rbac> CompileHttpRbac(const CompileContext& context,
+                                     const google::protobuf::Any& from);
+absl::StatusOr<Rbac> CompileNetworkRbac(const CompileContext& context,
+                                        const google::protobuf::Any& from);
 
 // compile_access_log.cc
 using AccessLogs = google::protobuf::RepeatedPtrField<envoy::config::accesslog::v3::AccessLog>;

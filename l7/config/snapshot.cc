@@ -96,4 +96,18 @@ std::string Snapshot::MeshIdentityOf(const SockAddr& destination) const {
   return found == mesh_inbound.end() ? std::string() : found->second.identity;
 }
 
+uint32_t Snapshot::FindGuard(const SockAddr& destination) const {
+  if (guarded.empty()) return kNoIndex;
+  auto found = guarded.find(destination);
+  if (found == guarded.end() && !inbound.contains(destination)) {
+    found = guarded.find({destination.ip, 0});
+  }
+  return found == guarded.end() ? kNoIndex : found->second;
+}
+
+const std::vector<Rbac>& RbacOf(const Listener& listener) {
+  const auto* http = std::get_if<HttpManager>(&listener.filter);
+  return http != nullptr ? http->rbac : std::get<TcpProxy>(listener.filter).rbac;
+}
+
 }  // namespace meltemi::config

@@ -23,6 +23,8 @@
 #include "absl/container/flat_hash_map.h"
 #include "l7/base/ip_addr.h"
 #include "l7/base/time.h"
+#include "l7/config/matchers.h"
+#include "l7/config/rbac.h"
 #include "l7/config/route_index.h"
 #include "l7/config/tls_settings.h"
 #include "re2/re2.h"
@@ -35,31 +37,6 @@ inline constexpr uint32_t kNoIndex = UINT32_MAX;
 struct Fraction {
   uint32_t numerator = 0;
   uint32_t denominator = 100;  // 100, 10'000 or 1'000'000
-};
-
-// envoy.type.matcher.v3.StringMatcher
-struct StringMatch {
-  enum class Kind : uint8_t { kExact, kPrefix, kSuffix, kContains, kRegex };
-  Kind kind = Kind::kExact;
-  bool ignore_case = false;  // then `value` is lower case; not applied to kRegex
-  std::string value;
-  std::unique_ptr<const RE2> regex;  // kRegex: full match
-};
-
-// envoy.config.route.v3.HeaderMatcher; also used for :method, :authority, :path, :scheme.
-struct HeaderMatch {
-  enum class Kind : uint8_t { kPresent, kString, kRange };
-  std::string name;  // lower case
-  Kind kind = Kind::kPresent;
-  bool invert = false;                     // invert_match
-  bool missing_is_empty = false;           // treat_missing_header_as_empty
-  StringMatch string;                      // kString
-  int64_t range_begin = 0, range_end = 0;  // kRange: [begin, end)
-};
-
-struct QueryMatch {  // QueryParameterMatcher
-  std::string name;
-  std::optional<StringMatch> value;  // absent: presence
 };
 
 struct RouteMatch {
@@ -269,6 +246,7 @@ struct HttpManager {
   ClientCertHeader client_cert_header = ClientCertHeader::kSanitize;
   ClientCertDetails client_cert_details;
   bool logs_peers = false;  // an access log has an operator about the peers (AccessRecord::peers)
+  std::vector<Rbac> rbac;   // envoy.filters.http.rbac, before all other filters, in order
   std::vector<std::pair<std::string, bool>> upgrades;  // upgrade_configs; a route's override them
 };
 
@@ -280,6 +258,7 @@ struct TcpProxy {
   uint32_t connect_attempt_count_max = 1;  // max_connect_attempts
   bool hash_source_ip = false;             // hash_policy.source_ip
   bool logs_peers = false;                 // as HttpManager's
+  std::vector<Rbac> rbac;                  // envoy.filters.network.rbac, before the proxy, in order
   std::vector<AccessLog> access_logs;
 };
 
@@ -309,6 +288,8 @@ struct Listener {
   // these, each a listener without addresses, named "<this>#<chain>".
   std::vector<ListenerChain> chains;
 };
+
+const std::vector<Rbac>& RbacOf(const Listener& listener);
 
 // A listener for datagrams. envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig
 struct UdpListener {
@@ -450,10 +431,15 @@ struct Snapshot {
     std::string identity;  // whose certificate it shows, when that is a secret named by it
   };
   absl::flat_hash_map<SockAddr, MeshInbound> mesh_inbound;
+  // Of kInbound listeners with RBAC: the one whose rules hold for what comes without TLS from
+  // a pod of this node. An exchange that goes straight to such an address is subject to them. Port
+  // 0: of every port without a listener of its own.
+  absl::flat_hash_map<SockAddr, uint32_t> guarded;
 
   // The listener for a connection to `destination`, exact before wildcard; kNoIndex: none.
   uint32_t FindListener(Direction direction, const SockAddr& destination) const;
   uint32_t FindUdpListener(const SockAddr& destination) const;
+  uint32_t FindGuard(const SockAddr& destination) const;               // kNoIndex: none
   const TlsSettings* FindTls(uint32_t stable_id) const;                // null: none
   const Listener* FindMeshInbound(const SockAddr& destination) const;  // null: none
   std::string MeshIdentityOf(const SockAddr& destination) const;       // empty: none

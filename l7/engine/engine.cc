@@ -218,6 +218,7 @@ void Engine::Impl::UseSnapshot(const config::Snapshot* snapshot) {
   if (snapshot == snapshot_) return;
   ++counters_.snapshots;
   snapshot_ = snapshot;
+  rbac_stats_.Forget();
   closing_.clear();
   clusters_.Update(*snapshot, *prng_, &closing_);
   LookAtEjected();
@@ -303,6 +304,9 @@ ConnId Engine::Impl::OnAccept(const Accepted& accepted, Instant now) {
   conn.drain = draining_;
   conn.secure = accepted.secure;
   LearnClient(conn, accepted);
+  if (!accepted.sni.empty() && config::RbacOf(listener).size() > 0) {
+    conn.sni = std::make_unique<const std::string>(accepted.sni);
+  }
   if (http) {
     const config::HttpManager& manager = ManagerOf(conn);
     conn.part.emplace<RequestReader>(

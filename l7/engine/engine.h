@@ -44,6 +44,7 @@ struct Accepted {
   // Its certificate's, when it has shown a good one; copied. Else the source is all that is known.
   const telemetry::PeerIdentity* peer = nullptr;
   std::string_view alpn;  // what its handshake has agreed; empty: nothing
+  std::string_view sni;   // whom its TLS asks for, in lower case; empty: nobody
 };
 
 // An upstream connection that stands.

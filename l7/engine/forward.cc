@@ -62,17 +62,21 @@ route::RequestView Engine::Impl::ViewOf(const Exchange& x, route::HeaderLookup l
           .header = lookup};
 }
 
+std::optional<std::string_view> Engine::Impl::HeaderOf(const Exchange& x, std::string_view name,
+                                                       std::string* joined) {
+  const std::string_view first = x.head.headers.Get(name);
+  if (first.data() == nullptr) return std::nullopt;
+  size_t count = 0;
+  for (const http::Header& h : x.head.headers.headers()) count += h.name == name;
+  if (count == 1) return first;
+  *joined = *x.head.headers.Joined(name);
+  return *joined;
+}
+
 void Engine::Impl::Route(Exchange& x, Instant now) {
+  if (!x.manager->rbac.empty() && DenyRequest(x, now)) return;
   std::string joined;  // keeps the value of the last lookup
-  const auto lookup = [&](std::string_view name) -> std::optional<std::string_view> {
-    const std::string_view first = x.head.headers.Get(name);
-    if (first.data() == nullptr) return std::nullopt;
-    size_t count = 0;
-    for (const http::Header& h : x.head.headers.headers()) count += h.name == name;
-    if (count == 1) return first;
-    joined = *x.head.headers.Joined(name);
-    return joined;
-  };
+  const auto lookup = [&](std::string_view name) { return HeaderOf(x, name, &joined); };
   const route::RequestView view = ViewOf(x, lookup);
   const LocalReply no_route{
       .status = 404, .details = "route_not_found", .flags = telemetry::kNoRouteFound};
@@ -282,6 +286,7 @@ void Engine::Impl::StartAttempt(Exchange& x, Instant now) {
                   .flags = telemetry::kNoHealthyUpstream},
                  now);
   }
+  if (!x.snapshot->guarded.empty() && DenyAttempt(x, *host, now)) return;
   ++x.attempt_count;
   x.tried.push_back(host);
   x.host = host;

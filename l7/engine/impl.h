@@ -3,8 +3,9 @@
 //
 // Files by idea: engine.cc (the door), downstream.cc (requests in, connection's end), response.cc
 // (responses out), forward.cc (route to attempt), upstream.cc (connections and pools), attempt.cc
-// (outcomes and retries), peer.cc (who is at the other end), mirror.cc, cors.cc, http2.cc (sessions
-// and streams), local_reply.cc, timers.cc, tcp_proxy.cc, stats.cc.
+// (outcomes and retries), access.cc (who may do what), peer.cc (who is at the other end),
+// mirror.cc, cors.cc, http2.cc (sessions and streams), local_reply.cc, timers.cc, tcp_proxy.cc,
+// stats.cc.
 #ifndef MELTEMI_L7_ENGINE_IMPL_H_
 #define MELTEMI_L7_ENGINE_IMPL_H_
 
@@ -21,6 +22,7 @@
 #include "l7/engine/state.h"
 #include "l7/engine/stats.h"
 #include "l7/http/reject.h"
+#include "l7/policy/rbac.h"
 #include "l7/route/match.h"
 
 namespace meltemi::engine {
@@ -105,6 +107,9 @@ class Engine::Impl {
   void PrepareRequest(Exchange& x);
   void WriteRequest(Exchange& x, Instant now);
   std::string_view SchemeOf(const Exchange& x) const;
+  // Of several lines the values joined, which `joined` keeps.
+  static std::optional<std::string_view> HeaderOf(const Exchange& x, std::string_view name,
+                                                  std::string* joined);
   route::RequestView ViewOf(const Exchange& x, route::HeaderLookup lookup) const;
 
   // cors.cc
@@ -141,6 +146,25 @@ class Engine::Impl {
   void RemoveIdle(Conn& up);
   void UpstreamEnded(Conn& up, Exchange& x, Instant now);  // FIN or RST, all bytes before it read
   bool IsReuseRace(const Conn& up, const Exchange& x) const;
+
+  // access.cc
+  bool Permits(const std::vector<config::Rbac>& filters, std::string_view http_prefix,
+               const policy::RbacRequest& request);
+  void Deny(Exchange& x, Instant now);
+  bool DenyHttp(Exchange& x, const config::Listener& listener, const telemetry::PeerIdentity* peer,
+                const SockAddr& local, std::string_view sni, Instant now);
+  bool DenyRequest(Exchange& x, Instant now);  // true: it has been answered, as is below
+  bool DenyAttempt(Exchange& x, const cluster::Host& host, Instant now);
+  bool PermitTcp(Conn& down, const std::vector<config::Rbac>& filters,
+                 const telemetry::PeerIdentity* peer, const SockAddr& local, std::string_view sni,
+                 Instant now);
+  bool PermitTcpAttempt(Conn& down, const cluster::Cluster& cluster, const cluster::Host& host,
+                        Instant now);
+  static const config::Listener* GuardOf(const Conn& down, const config::Snapshot& snapshot,
+                                         const SockAddr& address);
+  static std::string_view SniOf(const Conn& down);
+  static std::string_view SniTo(const config::Snapshot& snapshot, const cluster::Cluster& cluster,
+                                const cluster::Host& host);
 
   // peer.cc
   // Who is at the other end; null: nobody knows. Lives as long as the connection (of a stream: as
@@ -269,6 +293,7 @@ class Engine::Impl {
   // Of originals whose body has not come whole: the copies that want it.
   absl::flat_hash_map<uint64_t, absl::InlinedVector<ExchangeId, 2>> mirrors_of_;
   RequestStats stats_;
+  RbacStats rbac_stats_;
   // Identities of workloads of this node, each once, never forgotten; at most
   // limits::kLocalIdentitiesMax.
   struct Identity {

@@ -132,7 +132,8 @@ struct Conn {
   uint32_t server_identity = 0;  // in Impl::identities_; upstream: the mesh's own connection to a
                                  // pod of this node, which has no TLS
   telemetry::TlsSession session;
-  CertifiedPeer* certified = nullptr;  // in Impl::certified_
+  CertifiedPeer* certified = nullptr;      // in Impl::certified_
+  std::unique_ptr<const std::string> sni;  // of a client, where rules look at it
 
   // Upstream.
   cluster::Cluster* cluster = nullptr;

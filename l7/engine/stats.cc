@@ -249,6 +249,7 @@ void Engine::Impl::AppendSamples(std::vector<Sample>* out) const {
     AppendOutlier(*cluster, out);
   }
   stats_.AppendSamples(out);
+  rbac_stats_.AppendSamples(out);
   for (const auto& [address, stats] : listener_tls_) {
     stats.AppendSamples("envoy_listener", Label("envoy_listener_address", address), out);
   }

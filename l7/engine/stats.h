@@ -9,12 +9,14 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "l7/base/time.h"
+#include "l7/config/rbac.h"
 #include "l7/telemetry/sample.h"
 
 namespace meltemi::engine {
@@ -93,6 +95,29 @@ class RequestStats {
   absl::flat_hash_map<std::string, uint32_t> series_by_key_;
   std::vector<Manager> managers_;
   std::string key_;  // scratch
+};
+
+// What RBAC filters have said, by their prefixes: http.<prefix>.rbac.allowed and so on, as Envoy's.
+// Owned by one engine. Bound: kSeriesCountMax prefixes; what comes later is counted together and
+// not shown.
+class RbacStats {
+ public:
+  struct Counts {
+    uint64_t allowed = 0, denied = 0, shadow_allowed = 0, shadow_denied = 0;
+  };
+  // Where the filter's are; it stands until Forget. `http_prefix`: of its connection manager.
+  Counts* Of(const config::Rbac& rbac, std::string_view http_prefix);
+  // Filters may have gone, and others stand in their places: counts stay.
+  void Forget() { by_filter_.clear(); }
+  void AppendSamples(std::vector<telemetry::Sample>* out) const;
+
+ private:
+  struct Key {
+    std::string rules, shadow, labels;
+    auto operator<=>(const Key&) const = default;
+  };
+  std::map<Key, Counts> counts_;
+  absl::flat_hash_map<const config::Rbac*, Counts*> by_filter_;
 };
 
 }  // namespace meltemi::engine

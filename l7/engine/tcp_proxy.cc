@@ -24,6 +24,10 @@ void Engine::Impl::BeginTcp(Conn& down, Instant now) {
     down.timer.kind = static_cast<uint8_t>(TimerKind::kConnIdle);
     timers_->Schedule(&down.timer, now + proxy.idle_timeout);
   }
+  if (!proxy.rbac.empty() &&
+      !PermitTcp(down, proxy.rbac, PeerOf(down), down.local, SniOf(down), now)) {
+    return;
+  }
   ConnectTcp(down.id, now);
 }
 
@@ -47,6 +51,7 @@ void Engine::Impl::ConnectTcp(ConnId id, Instant now) {
   if (host == nullptr) {
     return FailTcp(down, telemetry::kNoHealthyUpstream, "no_healthy_upstream", now);
   }
+  if (!down.snapshot->guarded.empty() && !PermitTcpAttempt(down, *cluster, *host, now)) return;
   ++down.tcp()->attempt_count;
   down.tcp()->upstream_remote = host->address;
   const ConnId up =

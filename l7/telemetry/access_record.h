@@ -56,6 +56,7 @@ enum ResponseFlag : uint32_t {
   kUpstreamProtocolError = 1u << 15,            // UPE
   kOverloadManager = 1u << 16,                  // OM
   kDurationTimeout = 1u << 17,                  // DT
+  kUnauthorized = 1u << 18,                     // UAEX
 };
 
 enum class Protocol : uint8_t { kNone, kHttp10, kHttp11, kHttp2 };

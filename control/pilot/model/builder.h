@@ -46,6 +46,7 @@ class ModelBuilder {
   void AddPeerAuthentications();
   void AddGateways();
   void CheckGatewayPorts(const GatewayGroup& group);
+  void AddAuthorizationPolicies();
 
   const Objects& objects_;
   Problems* problems_;

@@ -73,6 +73,9 @@ class Model {
   std::set<uint32_t> PeerPorts(const Endpoint& endpoint) const;
   // What its PeerAuthentications say; kUnset: nothing, Istio's default is PERMISSIVE.
   PeerMode PeerModeFor(const Endpoint& endpoint, const std::string& root_namespace) const;
+  // Those that hold for the workload, by namespace and name.
+  std::vector<const AuthorizationPolicy*> AuthorizationPoliciesFor(
+      const Endpoint& endpoint, const std::string& root_namespace) const;
   // The host a name written in an object of namespace `ns` stands for: short names are completed.
   std::string Resolve(const std::string& host, const std::string& ns) const;
   // The port of `service` a destination means when the request came in on `listener_port`.
@@ -93,10 +96,11 @@ class Model {
   std::string domain_;
   std::vector<MeshService> services_;
   std::map<std::string, size_t> service_by_host_;
-  std::vector<VirtualService> virtual_services_;          // sorted by namespace and name
-  std::vector<DestinationRule> destination_rules_;        // sorted by namespace and name
-  std::vector<PeerAuthentication> peer_authentications_;  // the oldest first
-  std::vector<Gateway> gateways_;                         // sorted by namespace and name
+  std::vector<VirtualService> virtual_services_;             // sorted by namespace and name
+  std::vector<DestinationRule> destination_rules_;           // sorted by namespace and name
+  std::vector<PeerAuthentication> peer_authentications_;     // the oldest first
+  std::vector<AuthorizationPolicy> authorization_policies_;  // sorted by namespace and name
+  std::vector<Gateway> gateways_;                            // sorted by namespace and name
   std::vector<GatewayGroup> gateway_groups_;
   std::vector<Endpoint> workloads_;
   std::map<std::string, size_t> virtual_service_by_host_;
