@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "l7/base/check.h"
 #include "l7/base/limits.h"
 
@@ -26,14 +27,8 @@ std::string NameText(const X509_NAME* name) {
 }
 
 std::string SerialText(const ASN1_INTEGER* serial) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  const uint8_t* bytes = ASN1_STRING_get0_data(serial);
-  std::string text;
-  for (int i = 0; i < ASN1_STRING_length(serial); ++i) {
-    text.push_back(kDigits[bytes[i] >> 4]);
-    text.push_back(kDigits[bytes[i] & 15]);
-  }
-  return text;
+  return absl::BytesToHexString({reinterpret_cast<const char*>(ASN1_STRING_get0_data(serial)),
+                                 static_cast<size_t>(ASN1_STRING_length(serial))});
 }
 
 // A certificate has one SPIFFE identity (X509-SVID 2). With two, one domain's roots would vouch for

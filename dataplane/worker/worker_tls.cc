@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "dataplane/worker/worker.h"
 #include "l7/base/limits.h"
 #include "l7/base/stage.h"
@@ -77,16 +78,6 @@ std::string Printable(std::string text) {
   return out;
 }
 
-std::string HexOf(const std::array<uint8_t, 32>& bytes) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (const uint8_t byte : bytes) {
-    text.push_back(kDigits[byte >> 4]);
-    text.push_back(kDigits[byte & 15]);
-  }
-  return text;
-}
-
 // Takes the texts. Nothing when the peer has shown no certificate.
 std::optional<telemetry::PeerIdentity> PeerOf(tls::HandshakeInfo* info) {
   if (!info->peer.certificate_given) return std::nullopt;
@@ -100,7 +91,8 @@ std::optional<telemetry::PeerIdentity> PeerOf(tls::HandshakeInfo* info) {
   certificate->subject = std::move(info->peer.subject);
   certificate->issuer = std::move(info->peer.issuer);
   certificate->serial = std::move(info->peer.serial);
-  certificate->sha256 = HexOf(info->peer.sha256);
+  certificate->sha256 = absl::BytesToHexString(
+      {reinterpret_cast<const char*>(info->peer.sha256.data()), info->peer.sha256.size()});
   certificate->not_before = info->peer.not_before;
   certificate->not_after = info->peer.not_after;
   const bool named = info->peer.verified && !certificate->uris.empty();

@@ -5,7 +5,6 @@
 // To a pod of this node no listener is passed: what stands in front of its port
 // (Snapshot::guarded) is asked here, with the address that the attempt goes to and the headers as
 // they go there. Its rules see the client's identity as they would behind mutual TLS.
-#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -156,12 +155,8 @@ std::string_view Engine::Impl::SniOf(const Conn& down) {
 // Whom TLS to the host would ask for.
 std::string_view Engine::Impl::SniTo(const config::Snapshot& snapshot,
                                      const cluster::Cluster& cluster, const cluster::Host& host) {
-  const uint32_t id = cluster.TlsOf(host).settings;
-  const auto found = std::lower_bound(
-      snapshot.tls.begin(), snapshot.tls.end(), id,
-      [](const config::TlsSettings& s, uint32_t wanted) { return s.stable_id < wanted; });
-  return found == snapshot.tls.end() || found->stable_id != id ? std::string_view()
-                                                               : std::string_view(found->sni);
+  const config::TlsSettings* settings = snapshot.FindTls(cluster.TlsOf(host).settings);
+  return settings == nullptr ? std::string_view() : std::string_view(settings->sni);
 }
 
 bool Engine::Impl::DenyAttempt(Exchange& x, const cluster::Host& host, Instant now) {

@@ -1,10 +1,8 @@
 """AuthorizationPolicy: who may do what, by identity, path, namespace and port; between nodes and on
 one."""
-import json
 import os
 
 import measure
-import shell
 import topology as topo
 from fixture import curl, expect, expect_equal
 
@@ -22,14 +20,6 @@ TOPOLOGY = topo.Topology(
 CLIENT = "cluster.local/ns/default/sa/bookinfo-client"
 
 
-def _wait_for_identities(mesh):
-    for node in mesh.topology.nodes:
-        accounts = {p.service_account for p in mesh.topology.pods if p.node == node}
-        shell.wait_until(lambda n=node, a=accounts:
-                         (mesh.admin(n, "/certs") or "").count("cert_chain") == len(a) + 1,
-                         f"{node.name} to have its certificates", 20, 0.1)
-
-
 class _Policy:
     """One AuthorizationPolicy, in force between `with` and its end."""
 
@@ -42,11 +32,8 @@ class _Policy:
                                       "annotations": annotations}, "spec": spec}
 
     def __enter__(self):
-        _wait_for_identities(self.mesh)
-        path = f"{self.mesh.run_dir}/access.yaml"
-        with open(path, "w") as file:
-            json.dump(self.document, file)
-        self.mesh.apply(path)
+        self.mesh.wait_for_identities()
+        self.mesh.apply_objects(self.document)
 
     def __exit__(self, *_):
         self.mesh.delete("AuthorizationPolicy", "tested")

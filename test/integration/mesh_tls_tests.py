@@ -1,6 +1,5 @@
 """Mutual TLS between nodes by itself: who speaks it, who is let in, and that nothing is lost when a
 mesh goes from PERMISSIVE to STRICT."""
-import json
 import os
 
 import measure
@@ -23,12 +22,9 @@ TOPOLOGY = topo.Topology(
 
 def _policy(mesh, mode):
     """The whole mesh's PeerAuthentication."""
-    path = f"{mesh.run_dir}/policy.yaml"
-    with open(path, "w") as file:
-        json.dump({"apiVersion": "security.istio.io/v1", "kind": "PeerAuthentication",
-                   "metadata": {"name": "default", "namespace": "istio-system"},
-                   "spec": {"mtls": {"mode": mode}}}, file)
-    mesh.apply(path)
+    mesh.apply_objects({"apiVersion": "security.istio.io/v1", "kind": "PeerAuthentication",
+                        "metadata": {"name": "default", "namespace": "istio-system"},
+                        "spec": {"mtls": {"mode": mode}}})
 
 
 def _stat(mesh, node, name):

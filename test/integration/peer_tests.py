@@ -16,11 +16,8 @@ NEAR = re.compile(rf'By={ACCOUNT}echo;Subject="";URI={ACCOUNT}client')
 
 
 def _policy(mesh, kind, name, namespace, spec):
-    path = f"{mesh.run_dir}/rule.yaml"
-    with open(path, "w") as file:
-        json.dump({"apiVersion": "networking.istio.io/v1", "kind": kind,
-                   "metadata": {"name": name, "namespace": namespace}, "spec": spec}, file)
-    mesh.apply(path)
+    mesh.apply_objects({"apiVersion": "networking.istio.io/v1", "kind": kind,
+                        "metadata": {"name": name, "namespace": namespace}, "spec": spec})
 
 
 def _heard(mesh, *arguments, **where):

@@ -1,6 +1,5 @@
 // LDS and CDS of what comes in to workloads: a listener for each of their ports that a service has,
 // which goes to the node they live on, and the clusters behind them.
-#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -25,8 +24,9 @@ using envoy::config::listener::v3::Filter;
 using envoy::config::listener::v3::FilterChain;
 using envoy::config::listener::v3::Listener;
 
-struct InboundPort {  // port 0 of the endpoint: every port that no service has
-  const model::Endpoint* endpoint = nullptr;
+struct InboundPort {
+  const model::Endpoint* workload = nullptr;  // its port is of no account
+  uint32_t number = 0;                        // 0: every port that no service has
   model::Protocol protocol = model::Protocol::kTcp;
   std::optional<PeerTls> tls;  // nothing: no TLS of the mesh
   Policies policies;           // who may
@@ -43,16 +43,13 @@ const std::string& FirstAddress(const model::Endpoint& endpoint) {
 // At ports of which nothing else is said.
 bool IsStrict(const model::Model& model, const model::Endpoint& endpoint,
               const model::MeshConfig& mesh) {
-  model::Endpoint any = endpoint;
-  any.port = 0;
-  return PeerTlsOf(model, any, mesh) == PeerTls::kStrict;
+  return PeerTlsOf(model, endpoint, 0, mesh) == PeerTls::kStrict;
 }
 
 // To the workload itself, at the address the client dialled.
 std::string InboundCluster(const InboundPort& port) {
-  if (port.endpoint->port == 0) return "InboundPassthroughCluster";
-  return absl::StrCat("inbound|", port.endpoint->port, "|", IsHttp2(port.protocol) ? "http2" : "",
-                      "|");
+  if (port.number == 0) return "InboundPassthroughCluster";
+  return absl::StrCat("inbound|", port.number, "|", IsHttp2(port.protocol) ? "http2" : "", "|");
 }
 
 void AddInboundCluster(const InboundPort& port, const model::MeshConfig& mesh, Resources* out) {
@@ -72,7 +69,7 @@ Filter HttpFilter(const InboundPort& port, const std::string& name, const model:
   auto* routes = manager.mutable_route_config();
   routes->set_name(InboundCluster(port));
   auto* host = routes->add_virtual_hosts();
-  host->set_name(absl::StrCat("inbound|http|", port.endpoint->port));
+  host->set_name(absl::StrCat("inbound|http|", port.number));
   host->add_domains("*");
   auto* route = host->add_routes();
   route->mutable_match()->set_prefix("/");
@@ -121,18 +118,13 @@ void SetMeshTls(const InboundPort& port, const model::MeshConfig& mesh, FilterCh
   }
   chain->mutable_transport_socket()->set_name("envoy.transport_sockets.tls");
   *chain->mutable_transport_socket()->mutable_typed_config() =
-      Pack(InboundTls(*port.endpoint, model::IsHttp(port.protocol), mesh));
+      Pack(InboundTls(*port.workload, model::IsHttp(port.protocol), mesh));
 }
 
 void AddInboundListener(const InboundPort& port, const model::MeshConfig& mesh, Resources* out) {
-  const std::string name =
-      absl::StrCat("inbound_", port.endpoint->address, "_", port.endpoint->port);
-  Listener listener = NewListener(name, port.endpoint->address, port.endpoint->port);
-  listener.set_traffic_direction(envoy::config::core::v3::INBOUND);
-  for (const std::string& ip : port.endpoint->ips) {
-    if (ip == port.endpoint->address) continue;
-    SetAddress(ip, port.endpoint->port, listener.add_additional_addresses()->mutable_address());
-  }
+  const std::string name = absl::StrCat("inbound_", port.workload->address, "_", port.number);
+  Listener listener =
+      NewWorkloadListener(name, *port.workload, port.number, envoy::config::core::v3::INBOUND);
   const Inside inside = model::IsHttp(port.protocol) ? Inside::kHttp : Inside::kTcp;
   const auto add = [&](const char* chain_name, const char* transport, Inside of) {
     FilterChain* chain = listener.add_filter_chains();
@@ -167,28 +159,26 @@ void AddInbound(const model::Model& model, const model::MeshConfig& mesh, Resour
     if (service.resolution != model::Resolution::kStatic) continue;
     for (const model::MeshPort& port : service.ports) {
       for (const model::Endpoint& endpoint : port.endpoints) {
-        const std::optional<PeerTls> tls = PeerTlsOf(model, endpoint, mesh);
+        const std::optional<PeerTls> tls = PeerTlsOf(model, endpoint, endpoint.port, mesh);
         Policies policies = model.AuthorizationPoliciesFor(endpoint, mesh.root_namespace);
         if (!tls.has_value() && policies.empty() && !IsStrict(model, endpoint, mesh)) continue;
-        ports.try_emplace({FirstAddress(endpoint), endpoint.port},
-                          InboundPort{&endpoint, port.protocol, tls, std::move(policies)});
+        ports.try_emplace(
+            {FirstAddress(endpoint), endpoint.port},
+            InboundPort{&endpoint, endpoint.port, port.protocol, tls, std::move(policies)});
       }
     }
   }
   // STRICT holds for the ports, too, that no service has, but for those its policy names; so does
   // what is said of who may.
-  std::deque<model::Endpoint> more;
   for (const model::Endpoint& workload : model.workloads()) {
     const Policies policies = model.AuthorizationPoliciesFor(workload, mesh.root_namespace);
     if (policies.empty() && !IsStrict(model, workload, mesh)) continue;
     std::set<uint32_t> numbers = model.PeerPorts(workload);
     numbers.insert(0);
     for (const uint32_t number : numbers) {
-      model::Endpoint& endpoint = more.emplace_back(workload);
-      endpoint.port = number;
-      ports.try_emplace({FirstAddress(endpoint), number},
-                        InboundPort{&endpoint, model::Protocol::kTcp,
-                                    PeerTlsOf(model, endpoint, mesh), policies});
+      ports.try_emplace({FirstAddress(workload), number},
+                        InboundPort{&workload, number, model::Protocol::kTcp,
+                                    PeerTlsOf(model, workload, number, mesh), policies});
     }
   }
   std::set<std::string> clusters;

@@ -55,10 +55,17 @@ envoy::config::listener::v3::Filter ProxyFilter(
 
 // Does a match that names `gateways` (none: all of its rule's) hold for what came in by `gateway`?
 bool OfGateway(const std::vector<std::string>& gateways, const std::string& gateway);
+// The same of a match of a tcp or tls route, on `port`.
+bool Takes(const model::L4Match& match, const std::string& gateway, uint32_t port);
 // Where `route` of the rule `meta` sends connections, by weights.
 void SetDestinations(const model::Model& model, const model::Meta& meta,
                      const std::vector<model::RouteDestination>& route, uint32_t port,
                      envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy* proxy);
+
+// At all addresses of a workload.
+envoy::config::listener::v3::Listener NewWorkloadListener(
+    const std::string& name, const model::Endpoint& workload, uint32_t port,
+    envoy::config::core::v3::TrafficDirection direction);
 
 // Of clusters: limits and protocol.
 void SetPool(const model::TrafficBlocks& blocks, envoy::config::cluster::v3::Cluster* cluster);

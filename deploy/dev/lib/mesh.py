@@ -291,6 +291,13 @@ class Mesh:
             self.meltemi("apply", "-f", rule if rule.startswith("/") else f"{BOOKINFO_DIR}/{rule}")
         self.wait_converged()
 
+    def apply_objects(self, *documents):
+        """The same of objects as values."""
+        path = f"{self.run_dir}/objects.yaml"
+        with open(path, "w") as file:
+            yaml.safe_dump_all(documents, file, sort_keys=False)
+        self.apply(path)
+
     def delete(self, kind, name):
         self.meltemi("delete", kind, name)
         self.wait_converged()
