@@ -205,6 +205,11 @@ std::string Admin::Prometheus() {
                        .family = {}});
   }
   AddReloads(stats.reloads, &samples);
+  samples.push_back({.name = "meltemi_node_wall_clock_steps_total",
+                     .labels = "",
+                     .value = static_cast<double>(stats.wall_clock_steps),
+                     .kind = Sample::Kind::kCounter,
+                     .family = {}});
   AddAgent(agent_->Status(), &samples);
   if (identities_ != nullptr) AddIdentities(*identities_, &samples);
   std::string out;

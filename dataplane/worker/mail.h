@@ -17,6 +17,7 @@
 #include "dataplane/shared/doorbell.h"
 #include "dataplane/shared/mailbox.h"
 #include "l7/base/limits.h"
+#include "l7/base/time.h"
 #include "l7/config/snapshot.h"
 #include "l7/telemetry/access_record.h"
 #include "l7/telemetry/sample.h"
@@ -61,10 +62,13 @@ struct SetRoutes {
 struct WantStats {
   std::unique_ptr<StatsReport> report;
 };
+struct SetWallClock {
+  WallClock clock;
+};
 struct DrainWorker {};
 struct StopWorker {};
-using Mail = std::variant<std::monostate, AttachPort, DetachPort, SetRoutes, WantStats, DrainWorker,
-                          StopWorker>;
+using Mail = std::variant<std::monostate, AttachPort, DetachPort, SetRoutes, WantStats,
+                          SetWallClock, DrainWorker, StopWorker>;
 using MailIn = shared::Mailbox<Mail>;
 
 struct PortReleased {

@@ -79,6 +79,7 @@ void Engine::OnTimer(Timer& timer, Instant now) {
   impl_->OnTimer(timer, now);
   impl_->Settle(now);
 }
+void Engine::SetWallClock(WallClock clock) { impl_->SetWallClock(clock); }
 void Engine::Drain(Instant now) {
   impl_->Drain();
   impl_->Settle(now);
@@ -92,6 +93,7 @@ Engine::Impl::Impl(Engine* engine, const EngineOptions& options, BufferPool* poo
                    TimerWheel* timers, Prng* prng)
     : engine_(engine),
       options_(options),
+      wall_clock_(options.wall_clock),
       pool_(pool),
       timers_(timers),
       prng_(prng),

@@ -123,6 +123,8 @@ class Engine {
 
   // SIGTERM or operator drain: finish what is under way, answer with Connection: close.
   void Drain(Instant now);
+  // The time of day was set.
+  void SetWallClock(WallClock clock);
 
   std::vector<Action>& actions() { return actions_; }
   // Finished requests and connections, for the access log; drained by the caller.

@@ -45,6 +45,7 @@ class Engine::Impl {
   void OnConnectFailed(ConnId id, ConnectError error, Instant now);
   void OnTimer(Timer& timer, Instant now);  // timers.cc
   void Drain();
+  void SetWallClock(WallClock clock) { wall_clock_ = clock; }
   void Settle(Instant now);  // what pipelined requests wait for, after each event
   Pick PickEndpoint(uint32_t cluster, SockAddr* endpoint);
   uint32_t conn_count() const { return conns_.size(); }
@@ -271,6 +272,7 @@ class Engine::Impl {
 
   Engine* const engine_;
   const EngineOptions options_;
+  WallClock wall_clock_;
   BufferPool* const pool_;
   TimerWheel* const timers_;
   Prng* const prng_;

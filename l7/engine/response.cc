@@ -20,7 +20,7 @@ void Engine::Impl::Touch(Exchange& x, Instant now) {
 }
 
 std::string_view Engine::Impl::Date(Instant now) {
-  const int64_t second = options_.wall_clock.UnixNanos(now) / 1'000'000'000;
+  const int64_t second = wall_clock_.UnixNanos(now) / 1'000'000'000;
   if (second != date_second_) {
     date_second_ = second;
     date_ = telemetry::HttpDate(second);
@@ -219,7 +219,7 @@ static telemetry::Protocol ProtocolOf(http::Version version) {
 void Engine::Impl::MakeRecord(Exchange& x, const Conn& down, Instant now) {
   if (x.manager->access_logs.empty()) return;
   telemetry::AccessRecord& record = engine_->records_.emplace_back();
-  record.start_unix_nanos = options_.wall_clock.UnixNanos(x.started);
+  record.start_unix_nanos = wall_clock_.UnixNanos(x.started);
   record.duration = now - x.started;
   record.upstream_service_time = x.service_time;
   record.snapshot_sequence = x.snapshot->sequence;

@@ -153,7 +153,7 @@ void Engine::Impl::EndTcp(ConnId id, Action::Kind kind, Instant now) {
   if (!proxy.access_logs.empty()) {
     telemetry::AccessRecord& record = engine_->records_.emplace_back();
     record.tcp = true;
-    record.start_unix_nanos = options_.wall_clock.UnixNanos(down.opened);
+    record.start_unix_nanos = wall_clock_.UnixNanos(down.opened);
     record.duration = now - down.opened;
     record.upstream_service_time = Duration::Nanos(-1);
     record.snapshot_sequence = down.snapshot->sequence;

@@ -117,6 +117,10 @@ void Plane::Drain() {
   for (int i = 0; i < options_.workers; ++i) SendMail(i, worker::DrainWorker{});
 }
 
+void Plane::SetWallClock(WallClock clock) {
+  for (int i = 0; i < options_.workers; ++i) SendMail(i, worker::SetWallClock{clock});
+}
+
 bool Plane::HasInput(const Slot& slot) const {
   if (!slot.mail.empty() || !slot.worker->InboxEmpty()) return true;
   for (const worker::PortSet::Entry& entry : slot.worker->ports().entries()) {

@@ -59,6 +59,7 @@ class Plane {
   void SetRoutes(const std::vector<ip::Route>& routes);
   void Publish(std::unique_ptr<const config::Snapshot> snapshot);
   void Drain();
+  void SetWallClock(WallClock clock);
   // The TLS contexts that listeners and clusters of snapshots name.
   void SetTls(std::vector<tls::ContextEntry> entries) {
     tls_contexts_.Set(tls::MakeContextTable(std::move(entries)));

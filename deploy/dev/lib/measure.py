@@ -85,6 +85,11 @@ class Wrk:
             argv += ["-H", header]
         self._process = shell.Background(mesh.in_pod(pod, [*argv, url]))
 
+    def stop(self):
+        """Its result, before its time."""
+        self._process.interrupt()
+        return self.result()
+
     def result(self):
         text = self._process.finish()
         total = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m)", text)

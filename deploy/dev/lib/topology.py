@@ -90,6 +90,7 @@ class Topology:
     uplink_socket: str = ""  # of vhost-user between the two nodes; "": a veth
     more_ports: tuple = ()  # entries of every node's bootstrap, as they are
     mesh_tls: bool = False  # pods take the mesh's mutual TLS: the nodes have a CA
+    movable_clock: bool = False  # nodes and CA go by a time of day that tests move
     gateway: Node = None  # its plane is Istio's ingress gateway, at the addresses of its uplink
 
     def pod(self, name):
