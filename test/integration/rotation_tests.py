@@ -7,6 +7,7 @@ certificate of a day falls due when they say so, and nobody waits."""
 import dataclasses
 import json
 import os
+import re
 import signal
 
 import measure
@@ -15,7 +16,7 @@ import shell
 import topology as topo
 from fixture import expect, expect_equal, expect_none_lost
 
-ECHO = mesh_tls_tests.ECHO
+ECHO, ECHO_POD = mesh_tls_tests.ECHO, mesh_tls_tests.ECHO_POD
 TOPOLOGY = dataclasses.replace(mesh_tls_tests.TOPOLOGY, movable_clock=True)
 SECONDS_MAX = 100  # of load: it is ended when all is done
 HALF_LIFE_S = 12 * 3600 + 1800  # and a little: nodes renew at 49 to 51 % of a certificate's day
@@ -23,21 +24,21 @@ HALF_LIFE_S = 12 * 3600 + 1800  # and a little: nodes renew at 49 to 51 % of a c
 
 class Load:
     """wrk from a pod of node-a to pods of both nodes; a connection between them ends after four
-    requests."""
+    requests. Handshakes are counted at `nodes`: those that live on."""
 
-    def __init__(self, mesh):
+    def __init__(self, mesh, *nodes):
         mesh.apply_objects({
             "apiVersion": "networking.istio.io/v1", "kind": "DestinationRule",
             "metadata": {"name": "short", "namespace": "default"},
             "spec": {"host": "echo", "trafficPolicy": {"connectionPool": {
                 "http": {"maxRequestsPerConnection": 4}}}}})
-        self._mesh = mesh
+        self._mesh, self._nodes = mesh, nodes or mesh.topology.nodes
         self._before = self._handshakes()
         self._wrk = measure.Wrk(mesh, ECHO, SECONDS_MAX, connections=8)
 
     def _handshakes(self):
-        """(done, failed) of all nodes."""
-        stats = [measure.node_stats(self._mesh, node) for node in self._mesh.topology.nodes]
+        """(done, failed)"""
+        stats = [measure.node_stats(self._mesh, node) for node in self._nodes]
         return tuple(sum(s.get(f"meltemi_tls_handshakes_{what}_total", 0) for s in stats)
                      for what in ("done", "failed"))
 
@@ -53,7 +54,7 @@ class Load:
         self._mesh.delete("DestinationRule", "short")
         expect_none_lost(result, what)
         expect_equal(0, failed, f"{what}: handshakes that failed, of {done:.0f}")
-        return f"{result.requests} requests, {done / 2:.0f} handshakes"
+        return f"{result.requests} requests, {done / len(self._nodes):.0f} handshakes"
 
 
 def _entries(mesh, node):
@@ -142,12 +143,20 @@ def root_is_rotated_and_the_ca_restarted(mesh):
         mesh.write_token(topo.NODE_B, HALF_LIFE_S)
         _jump_to_half_life(mesh)
         _wait_renewed(mesh, before)
+        issued = _generations(mesh)
         for node in mesh.topology.nodes:
             for uri, entry in _entries(mesh, node).items():
-                expect_equal(roots, len(entry["ca_cert"]), f"roots of {uri} after `{step}`")
+                expect_equal((roots, generation), (len(entry["ca_cert"]), issued.get(
+                    entry["cert_chain"][0]["serial_number"])), f"{uri} after `{step}`")
         load.wait_for_handshakes()
     expect(not old_roots & _roots(mesh), "the old root is trusted still")
     return load.end("the root was rotated")
+
+
+def _generations(mesh):
+    """{serial: which of the CA's certificates has signed it}, of the CA's log."""
+    with open(f"{mesh.ca_dir}/issuance.log") as log:
+        return {entry["serial"]: entry["generation"] for entry in map(json.loads, log)}
 
 
 def _roots(mesh):
@@ -163,8 +172,67 @@ def _ca_stands_at(mesh, generation, roots):
             f"trusted roots: {roots}\n" in done.stdout)
 
 
+def _restart_node_b(mesh):
+    before = _serials(mesh, topo.NODE_B)
+    expect_equal(0, mesh.planes[topo.NODE_B.name].stop(), "exit code of node-b")
+    mesh.start_plane(topo.NODE_B)
+    shell.wait_until(lambda: set(_serials(mesh, topo.NODE_B)) == set(before),
+                     "node-b to have its certificates", 20, 0.1)
+    mesh.wait_converged()
+    shell.wait_until(lambda: _contexts_ready(mesh, topo.NODE_B), "node-b to serve with them", 10)
+
+
+def _contexts_ready(mesh, node):
+    states = re.findall(r"^meltemi_tls_context_ready\{.*\} (\d)", mesh.admin(
+        node, "/stats/prometheus") or "", re.M)
+    return states and "0" not in states
+
+
+def _echo_ready(mesh, ready):
+    """The far pod, as its kubelet tells of it."""
+    pod = topo.pod_document(ECHO_POD, mesh_tls=True)
+    pod["status"]["conditions"] = [{"type": "Ready", "status": str(ready)}]
+    mesh.apply_objects(pod)
+
+
+def node_restarted_once_drained(mesh):
+    """The pods of a node whose plane is to be restarted are taken out of service first, and return
+    when it has certificates again: nobody is lost."""
+    mesh.wait_for_identities()
+    load = Load(mesh, topo.NODE_A)
+    load.wait_for_handshakes()
+    _echo_ready(mesh, False)
+    shell.wait_until(lambda: _stat(mesh, topo.NODE_B, "meltemi_l7_exchanges") == 0,
+                     "what is under way on node-b to end", 10)
+    _restart_node_b(mesh)
+    _echo_ready(mesh, True)
+    load.wait_for_handshakes()
+    return load.end("node-b was drained and restarted")
+
+
+def node_restarted_under_load(mesh):
+    """Without notice: what was under way there is asked for again elsewhere, where the route allows
+    it."""
+    mesh.wait_for_identities()
+    mesh.apply_objects({
+        "apiVersion": "networking.istio.io/v1", "kind": "VirtualService",
+        "metadata": {"name": "again", "namespace": "default"},
+        "spec": {"hosts": ["echo"], "http": [{
+            "route": [{"destination": {"host": "echo"}}],
+            "retries": {"attempts": 3, "perTryTimeout": "500ms",
+                        "retryOn": "connect-failure,reset,unavailable"}}]}})
+    load = Load(mesh, topo.NODE_A)
+    load.wait_for_handshakes()
+    _restart_node_b(mesh)
+    load.wait_for_handshakes()
+    told = load.end("node-b was restarted")
+    mesh.delete("VirtualService", "again")
+    return told
+
+
 def tests():
     if os.environ.get("MELTEMI_NODE") == "kernel":
         return []
     return [(f"rotation_{test.__name__}", test, TOPOLOGY) for test in (
-        clock_jump_to_half_life, root_is_rotated_and_the_ca_restarted)]
+        clock_jump_to_half_life, root_is_rotated_and_the_ca_restarted,
+        node_restarted_once_drained, node_restarted_under_load)]

@@ -13,6 +13,9 @@ namespace meltemi::control::pilot::model {
 // its selector finds; and the WorkloadEntries it finds in any case.
 std::vector<Endpoint> ServiceEndpoints(const Service& service, const ServicePort& port,
                                        const Objects& objects);
+// Of the Pods that its selector finds, those that are not ready; none where such are endpoints too.
+std::vector<Endpoint> RestingEndpoints(const Service& service, const ServicePort& port,
+                                       const Objects& objects);
 // The endpoints of one port of a ServiceEntry.
 std::vector<Endpoint> EntryEndpoints(const ServiceEntry& entry, const ServicePort& port,
                                      const Objects& objects);

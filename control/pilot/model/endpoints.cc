@@ -68,11 +68,13 @@ void AddGroups(const Service& service, const ServicePort& port, const Objects& o
   }
 }
 
-void AddPods(const Service& service, const ServicePort& port, const Objects& objects,
+enum class Which { kEndpoints, kResting };
+void AddPods(const Service& service, const ServicePort& port, const Objects& objects, Which which,
              std::vector<Endpoint>* out) {
   for (const Pod& pod : objects.pods) {
     if (pod.meta.ns != service.meta.ns || pod.ips.empty()) continue;
-    if (!pod.ready && !service.publish_not_ready) continue;
+    const bool is_endpoint = pod.ready || service.publish_not_ready;
+    if (pod.ended || is_endpoint != (which == Which::kEndpoints)) continue;
     if (!LabelsMatch(service.selector, pod.meta.labels)) continue;
     uint32_t number = port.target_number != 0 ? port.target_number : port.number;
     if (!port.target_name.empty()) {
@@ -163,9 +165,17 @@ std::vector<Endpoint> ServiceEndpoints(const Service& service, const ServicePort
   if (out.empty()) AddGroups(service, port, objects, false, &out);
   // A service without a selector has the endpoints it is given, never every pod.
   if (!service.selector.empty()) {
-    if (out.empty()) AddPods(service, port, objects, &out);
+    if (out.empty()) AddPods(service, port, objects, Which::kEndpoints, &out);
     AddWorkloadEntries(service.selector, service.meta.ns, port, objects, &out);
   }
+  SortEndpoints(&out);
+  return out;
+}
+
+std::vector<Endpoint> RestingEndpoints(const Service& service, const ServicePort& port,
+                                       const Objects& objects) {
+  std::vector<Endpoint> out;
+  if (!service.selector.empty()) AddPods(service, port, objects, Which::kResting, &out);
   SortEndpoints(&out);
   return out;
 }
@@ -178,7 +188,7 @@ std::vector<Endpoint> EntryEndpoints(const ServiceEntry& entry, const ServicePor
   }
   if (entry.workload_selector) {
     Service selected{.meta = entry.meta, .selector = *entry.workload_selector};
-    AddPods(selected, port, objects, &out);
+    AddPods(selected, port, objects, Which::kEndpoints, &out);
     AddWorkloadEntries(*entry.workload_selector, entry.meta.ns, port, objects, &out);
   }
   SortEndpoints(&out);

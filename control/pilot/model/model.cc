@@ -116,9 +116,12 @@ void ModelBuilder::AddServices() {
     for (size_t i = 0; i < service.ports.size(); ++i) {
       const ServicePort& port = service.ports[i];
       auto& ports = port.protocol == Protocol::kUdp ? out.udp_ports : out.ports;
-      ports.push_back({port.name, port.number, port.protocol,
-                       ServiceEndpoints(service, port, objects_),
-                       absl::StrCat("spec.ports[", i, "]")});
+      ports.push_back({.name = port.name,
+                       .number = port.number,
+                       .protocol = port.protocol,
+                       .endpoints = ServiceEndpoints(service, port, objects_),
+                       .resting = RestingEndpoints(service, port, objects_),
+                       .path = absl::StrCat("spec.ports[", i, "]")});
     }
     AddService(std::move(out), "metadata.name");
   }
@@ -134,9 +137,12 @@ void ModelBuilder::AddServiceEntries() {
       out.vips = entry.addresses;
       for (size_t p = 0; p < entry.ports.size(); ++p) {
         const ServicePort& port = entry.ports[p];
-        out.ports.push_back({port.name, port.number, port.protocol,
-                             EntryEndpoints(entry, port, objects_),
-                             absl::StrCat("spec.ports[", p, "]")});
+        out.ports.push_back({.name = port.name,
+                             .number = port.number,
+                             .protocol = port.protocol,
+                             .endpoints = EntryEndpoints(entry, port, objects_),
+                             .resting = {},
+                             .path = absl::StrCat("spec.ports[", p, "]")});
         if (out.resolution != Resolution::kStatic && out.resolution != Resolution::kNone &&
             entry.endpoints.empty()) {
           const uint32_t number = port.target_number != 0 ? port.target_number : port.number;

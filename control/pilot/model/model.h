@@ -36,7 +36,10 @@ struct MeshPort {
   uint32_t number = 0;
   Protocol protocol = Protocol::kTcp;
   std::vector<Endpoint> endpoints;  // sorted by address, port
-  std::string path;                 // where the object says it: "spec.ports[0]"
+  // Pods that are not ready: nobody is sent there, but their nodes listen for them as ever,
+  // for what is under way and for the moment they are ready.
+  std::vector<Endpoint> resting;
+  std::string path;  // where the object says it: "spec.ports[0]"
 };
 
 struct MeshService {

@@ -431,5 +431,41 @@ TEST(PeerAuthentication, RefusesWhatItDoesNotUnderstand) {
   }
 }
 
+// Goal: who is not ready is sent nothing and listened for still; who has ended, or is to be sent to
+// in any case, is not on that list.
+TEST(Model, PodsThatAreNotReadyRest) {
+  const auto pod = [](const char* name, const char* ip, const char* status) {
+    return absl::StrCat("---\napiVersion: v1\nkind: Pod\nmetadata: {name: ", name,
+                        ", labels: {app: a}}\nspec: {nodeName: n}\nstatus: {podIP: ", ip, ", ",
+                        status, "}\n");
+  };
+  const auto addresses = [](const std::vector<Endpoint>& endpoints) {
+    std::vector<std::string> out;
+    for (const Endpoint& e : endpoints) out.push_back(absl::StrCat(e.address, ":", e.port));
+    return out;
+  };
+  const std::string pods = absl::StrCat(
+      pod("a", "10.0.0.1", "phase: Running, conditions: [{type: Ready, status: 'True'}]"),
+      pod("b", "10.0.0.2", "phase: Running, conditions: [{type: Ready, status: 'False'}]"),
+      pod("c", "10.0.0.3", "phase: Succeeded"), pod("d", "10.0.0.4", "phase: Running"));
+  for (const bool publish : {false, true}) {
+    const Built built =
+        Build(absl::StrCat("apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {clusterIP: "
+                           "10.96.0.9, selector: {app: a}, ",
+                           publish ? "publishNotReadyAddresses: true, " : "",
+                           "ports: [{name: http, port: 80}]}\n", pods));
+    ASSERT_THAT(built.problems, IsEmpty());
+    const MeshPort& port = built.model->FindService("s.default.svc.cluster.local")->ports[0];
+    if (publish) {
+      EXPECT_THAT(addresses(port.endpoints),
+                  ElementsAre("10.0.0.1:80", "10.0.0.2:80", "10.0.0.4:80"));
+      EXPECT_THAT(addresses(port.resting), IsEmpty());
+    } else {
+      EXPECT_THAT(addresses(port.endpoints), ElementsAre("10.0.0.1:80", "10.0.0.4:80"));
+      EXPECT_THAT(addresses(port.resting), ElementsAre("10.0.0.2:80"));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace meltemi::control::pilot::model

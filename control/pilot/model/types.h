@@ -49,7 +49,8 @@ struct Pod {
   std::string workload;  // the ReplicaSet's name without its hash, or the pod's own
   std::string node;
   std::string service_account;
-  bool ready = true;
+  bool ended = false;  // its address may be another's by now
+  bool ready = true;   // then it is running
 };
 
 // v1 Endpoints or discovery.k8s.io/v1 EndpointSlice: addresses given explicitly.

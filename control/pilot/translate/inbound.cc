@@ -155,17 +155,19 @@ void AddInboundListener(const InboundPort& port, const model::MeshConfig& mesh, 
 void AddInbound(const model::Model& model, const model::MeshConfig& mesh, Resources* out) {
   // Two services may have one port of a workload; the first by host name says what is spoken there.
   std::map<std::pair<std::string, uint32_t>, InboundPort> ports;
+  const auto add = [&](const model::MeshPort& port, const model::Endpoint& endpoint) {
+    const std::optional<PeerTls> tls = PeerTlsOf(model, endpoint, endpoint.port, mesh);
+    Policies policies = model.AuthorizationPoliciesFor(endpoint, mesh.root_namespace);
+    if (!tls.has_value() && policies.empty() && !IsStrict(model, endpoint, mesh)) return;
+    ports.try_emplace(
+        {FirstAddress(endpoint), endpoint.port},
+        InboundPort{&endpoint, endpoint.port, port.protocol, tls, std::move(policies)});
+  };
   for (const model::MeshService& service : model.services()) {
     if (service.resolution != model::Resolution::kStatic) continue;
     for (const model::MeshPort& port : service.ports) {
-      for (const model::Endpoint& endpoint : port.endpoints) {
-        const std::optional<PeerTls> tls = PeerTlsOf(model, endpoint, endpoint.port, mesh);
-        Policies policies = model.AuthorizationPoliciesFor(endpoint, mesh.root_namespace);
-        if (!tls.has_value() && policies.empty() && !IsStrict(model, endpoint, mesh)) continue;
-        ports.try_emplace(
-            {FirstAddress(endpoint), endpoint.port},
-            InboundPort{&endpoint, endpoint.port, port.protocol, tls, std::move(policies)});
-      }
+      for (const model::Endpoint& endpoint : port.endpoints) add(port, endpoint);
+      for (const model::Endpoint& endpoint : port.resting) add(port, endpoint);
     }
   }
   // STRICT holds for the ports, too, that no service has, but for those its policy names; so does

@@ -208,8 +208,7 @@ class Mesh:
             "meltemi-ca", self._by_clock(
                 [CA_BINARY, f"--data-dir={self.ca_dir}", f"--registry-dir={self.config_dir}",
                  f"--grpc-addr={topo.CA_ADDRESS}", f"--http-addr={topo.MANAGEMENT_GATEWAY}:15014",
-                 f"--token-jwks={self.token_issuer.jwks_path}", f"--token-issuer={tokens.ISSUER}",
-                 "--min-workload-ttl=1s"]),
+                 f"--token-jwks={self.token_issuer.jwks_path}", f"--token-issuer={tokens.ISSUER}"]),
             f"{self.run_dir}/ca.log", self.control_netns).start()
         bundle = shell.wait_until(self._trust_bundle, "the CA to have a root", 20)
         with open(f"{self.run_dir}/roots.pem", "w") as file:
@@ -239,28 +238,28 @@ class Mesh:
                        if self._joins_by_token(node)
                        else self.token_issuer.node_token(node.name, now))
 
-    def _bootstrap_ca(self, node, ttl_s):
+    def _bootstrap_ca(self, node):
         kind = "join_token_path" if self._joins_by_token(node) else "token_path"
-        return {"address": topo.CA_ADDRESS, "server_name": "meltemi-ca", "ttl_s": ttl_s,
+        return {"address": topo.CA_ADDRESS, "server_name": "meltemi-ca",
                 "roots_path": f"{self.run_dir}/roots.pem", kind: self._token_path(node)}
 
     def bootstrap_path(self, node):
         return f"{self.run_dir}/{node.name}.yaml"
 
-    def bootstrap(self, node, static_resources=None, topology=None, certificate_ttl_s=0):
+    def bootstrap(self, node, static_resources=None, topology=None):
         """`topology`: the mesh's own, or one with other pods."""
         bootstrap = topo.node_bootstrap(node, topology or self.topology, self.access_log(node),
                                         static_resources)
         if self.with_ca:
-            bootstrap["meltemi"]["ca"] = self._bootstrap_ca(node, certificate_ttl_s)
+            bootstrap["meltemi"]["ca"] = self._bootstrap_ca(node)
         return bootstrap
 
     def write_bootstrap(self, node, bootstrap):
         with open(self.bootstrap_path(node), "w") as file:
             yaml.safe_dump(bootstrap, file, sort_keys=False)
 
-    def start_plane(self, node, static_resources=None, certificate_ttl_s=0, more_workloads=()):
-        bootstrap = self.bootstrap(node, static_resources, certificate_ttl_s=certificate_ttl_s)
+    def start_plane(self, node, static_resources=None, more_workloads=()):
+        bootstrap = self.bootstrap(node, static_resources)
         bootstrap["meltemi"]["workloads"] += more_workloads
         if self.with_ca:
             self.write_token(node)
