@@ -26,6 +26,7 @@ namespace meltemi::worker {
   C(tls_settings_changed, "connections", "handshakes done under settings no longer in force") \
   C(no_filter_chain, "connections", "connections whose first bytes no filter chain takes")    \
   C(sniff_timeouts, "connections", "connections let go: their first bytes did not come")      \
+  C(sniff_continued, "connections", "connections taken as plain: their first bytes did not come") \
   C(connect_no_route, "connections", "upstream connections refused for want of a route")      \
   C(connect_no_port, "connections", "upstream connections refused for want of a source port") \
   C(records_lost, "records", "access log records dropped because the log thread was behind")  \

@@ -40,6 +40,19 @@ absl::Status CheckListenerFilters(const FromListener& from) {
   return absl::OkStatus();
 }
 
+// 0 is no limit to Envoy; here it is the longest.
+absl::Status CompileSniffing(const FromListener& from, Listener* to) {
+  to->plain_after_timeout = from.continue_on_listener_filters_timeout();
+  if (!from.has_listener_filters_timeout()) return absl::OkStatus();
+  ASSIGN_OR_RETURN_AT(to->sniff_timeout, "listener_filters_timeout",
+                      CompileDuration(from.listener_filters_timeout()));
+  if (to->sniff_timeout > limits::kSniffTimeoutMax) {
+    return Invalid("listener_filters_timeout", "must be at most one hour");
+  }
+  if (to->sniff_timeout.zero()) to->sniff_timeout = limits::kSniffTimeoutMax;
+  return absl::OkStatus();
+}
+
 absl::Status CompileFilterChain(CompileContext* context, const FromChain& from, Listener* to) {
   if (from.has_transport_socket()) {
     ASSIGN_OR_RETURN_AT(to->tls, "transport_socket",
@@ -213,6 +226,7 @@ absl::StatusOr<std::vector<Listener>> CompileListener(CompileContext* context,
   to.addresses = *std::move(addresses);
   to.name = from.name().empty() ? to.addresses[0].ToString() : from.name();
   RETURN_IF_ERROR(CheckListenerFilters(from));
+  RETURN_IF_ERROR(CompileSniffing(from, &to));
   if (from.filter_chains().empty() && !from.has_default_filter_chain()) {
     return Invalid("filter_chains", "must not be empty");
   }

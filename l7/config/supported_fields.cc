@@ -20,8 +20,6 @@ constexpr IgnoredField kListenerIgnored[] = {
     {"metadata", kForDisplay},
     {"deprecated_v1", kNoSocket},
     {"drain_type", "connections outlive every change of their listener"},
-    {"listener_filters_timeout", "one time holds for a client's first bytes: limits.h"},
-    {"continue_on_listener_filters_timeout", "a client that says nothing is let go"},
     {"transparent", "connections are always intercepted transparently"},
     {"freebind", kNoSocket},
     {"tcp_fast_open_queue_length", kNoSocket},
@@ -174,7 +172,8 @@ constexpr MessageFields kTable[] = {
     // Listeners
     {"envoy.config.listener.v3.Listener",
      "name address additional_addresses filter_chains default_filter_chain listener_filters "
-     "traffic_direction udp_listener_config",
+     "traffic_direction udp_listener_config listener_filters_timeout "
+     "continue_on_listener_filters_timeout",
      kListenerIgnored},
     {"envoy.config.listener.v3.AdditionalAddress", "address", {}},
     {"envoy.config.listener.v3.ListenerFilter", "name typed_config", {}},
