@@ -290,6 +290,7 @@ ConnId Worker::AdmitTls(const TlsPipe& pipe, tls::HandshakeInfo* info, Instant n
   }
   const std::optional<telemetry::PeerIdentity> peer = PeerOf(info);
   accepted.secure = true;
+  accepted.sni = sni;
   accepted.tls = SessionOf(*info);
   accepted.peer = peer.has_value() ? &*peer : nullptr;
   accepted.alpn = info->alpn;

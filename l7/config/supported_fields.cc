@@ -19,7 +19,7 @@ constexpr IgnoredField kListenerIgnored[] = {
     {"per_connection_buffer_limit_bytes", kOwnBuffers},
     {"metadata", kForDisplay},
     {"deprecated_v1", kNoSocket},
-    {"drain_type", "connections outlive every change of their listener"},
+    {"drain_type", "connections outlive every change but the removal of their listener or chain"},
     {"transparent", "connections are always intercepted transparently"},
     {"freebind", kNoSocket},
     {"tcp_fast_open_queue_length", kNoSocket},
@@ -101,7 +101,7 @@ constexpr IgnoredField kFaultIgnored[] = {
 };
 constexpr IgnoredField kHttpRbacIgnored[] = {{"track_per_rule_stats", kForDisplay}};
 constexpr IgnoredField kNetworkRbacIgnored[] = {
-    {"enforcement_type", "nothing that rules look at changes while a connection lives"},
+    {"enforcement_type", "nothing that rules look at changes while a connection lives; rules do, and are asked again"},
 };
 constexpr IgnoredField kAccessLogIgnored[] = {{"name", kForDisplay}};
 constexpr IgnoredField kFormatIgnored[] = {

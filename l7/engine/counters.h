@@ -34,6 +34,8 @@ namespace meltemi::engine {
   C(http2_connection_errors, "connections", "HTTP/2 connections ended for a violation")         \
   C(http2_streams_reset, "streams", "HTTP/2 streams reset by the peer, or for a violation")     \
   C(tcp_proxied, "connections", "Connections taken by a TCP proxy")                             \
+  C(tcp_denied_later, "connections", "Opaque connections ended: rules that came later deny them") \
+  C(tcp_listener_gone, "connections", "Opaque connections ended: their filter chain was removed") \
   C(buffers_exhausted, "events", "Writes given up because the buffer pool was empty")           \
   C(snapshots, "snapshots", "Configurations taken into use")                                    \
   C(series_refused, "series", "Metric series not made: their bound was reached")

@@ -133,7 +133,8 @@ struct Conn {
                                  // pod of this node, which has no TLS
   telemetry::TlsSession session;
   CertifiedPeer* certified = nullptr;      // in Impl::certified_
-  std::unique_ptr<const std::string> sni;  // of a client, where rules look at it
+  // Of a client, where rules may look at it, now or later: it is not asked again.
+  std::unique_ptr<const std::string> sni;
 
   // Upstream.
   cluster::Cluster* cluster = nullptr;
