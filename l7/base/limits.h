@@ -118,6 +118,8 @@ inline constexpr uint32_t kExchangeCountMax = 65'536;
 inline constexpr uint32_t kIdleUpstreamPerHostMax = 1024;  // per worker
 inline constexpr uint32_t kRetryCountMax = 100;
 inline constexpr uint32_t kAccessLogFieldBytesMax = 256;  // longer fields are cut in the record
+// Of a client's certificates that x-forwarded-client-cert is to have; longer ones are left out of it.
+inline constexpr size_t kClientCertPemBytesMax = 8 * 1024;
 // Of opaque connections whose filter chain was removed: Istio's drainDuration.
 inline constexpr Duration kListenerDrainTime = Duration::Seconds(45);
 

@@ -53,11 +53,7 @@ absl::Status CompileSniffing(const FromListener& from, Listener* to) {
   return absl::OkStatus();
 }
 
-absl::Status CompileFilterChain(CompileContext* context, const FromChain& from, Listener* to) {
-  if (from.has_transport_socket()) {
-    ASSIGN_OR_RETURN_AT(to->tls, "transport_socket",
-                        CompileServerTls(context, from.transport_socket()));
-  }
+absl::Status CompileFilters(CompileContext* context, const FromChain& from, Listener* to) {
   // Any number of RBAC filters, then the one that makes it HTTP or TCP.
   std::vector<Rbac> rbac;
   int last = 0;
@@ -85,6 +81,17 @@ absl::Status CompileFilterChain(CompileContext* context, const FromChain& from, 
   } else {
     return Invalid(step, Cat("\"", filter.name(), "\" is not supported"));
   }
+  return absl::OkStatus();
+}
+
+absl::Status CompileFilterChain(CompileContext* context, const FromChain& from, Listener* to) {
+  RETURN_IF_ERROR(CompileFilters(context, from, to));
+  if (!from.has_transport_socket()) return absl::OkStatus();
+  const auto* http = std::get_if<HttpManager>(&to->filter);
+  const bool keep = http != nullptr && http->client_cert_details.pem();
+  ASSIGN_OR_RETURN_AT(to->tls, "transport_socket",
+                      CompileServerTls(context, from.transport_socket(),
+                                       keep ? PeerPem::kKeep : PeerPem::kForget));
   return absl::OkStatus();
 }
 

@@ -120,6 +120,8 @@ void DescribeHttp(const HttpManager& m, DescribeWriter* to) {
              kClientCert[static_cast<size_t>(m.client_cert_header)]);
   }
   const ClientCertDetails& details = m.client_cert_details;
+  to->IfNot(false, "client_cert_cert", details.cert);
+  to->IfNot(false, "client_cert_chain", details.chain);
   to->IfNot(false, "client_cert_subject", details.subject);
   to->IfNot(false, "client_cert_uri", details.uri);
   to->IfNot(false, "client_cert_dns", details.dns);

@@ -220,7 +220,8 @@ enum class ClientCertHeader : uint8_t {
 };
 // set_current_client_cert_details, for kAppend and kSet.
 struct ClientCertDetails {
-  bool subject = false, uri = false, dns = false;
+  bool cert = false, chain = false, subject = false, uri = false, dns = false;
+  bool pem() const { return cert || chain; }
 };
 
 struct HttpManager {

@@ -231,7 +231,7 @@ constexpr MessageFields kTable[] = {
      kHcmIgnored},
     {"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager."
      "SetCurrentClientCertDetails",
-     "subject dns uri",
+     "subject cert chain dns uri",
      {}},
     {"envoy.extensions.filters.network.http_connection_manager.v3.Rds",
      "config_source route_config_name",

@@ -179,7 +179,8 @@ class Engine::Impl {
   uint32_t IdentityOf(const config::Workload& source);
   uint32_t PrincipalOf(const std::string& principal);
   std::string_view PrincipalText(uint32_t principal) const;
-  CertifiedPeer* Share(const telemetry::PeerIdentity& peer);
+  CertifiedPeer* Share(const telemetry::PeerIdentity& peer, std::string_view pem,
+                       std::string_view chain_pem);
   void Unshare(CertifiedPeer* certified);
   void LearnClient(Conn& conn, const Accepted& accepted);
   void LearnServer(Conn& up, const Connected& connected);

@@ -59,6 +59,7 @@ inline Timer MakeTimer(TimerKind kind, uint64_t subject) {
 // worker.
 struct CertifiedPeer {
   telemetry::PeerIdentity peer;
+  std::string cert, chain;  // as in x-forwarded-client-cert; empty: not to be told
   std::string key;
   uint32_t uses = 0;
 };

@@ -1,6 +1,9 @@
 """The plane's TLS against other people's: openssl s_client and s_server with every suite the plane
 claims, client certificates, resumption and key updates; HAProxy as a client with a certificate,
 nginx as a server that asks for one. Run by tls_tests.py, in its rig."""
+import re
+import urllib.parse
+
 import measure
 import shell
 from fixture import Talk, expect, expect_equal
@@ -209,6 +212,23 @@ def nginx_as_server(_):
     expect_equal((0, 0), (result.socket_errors, result.failed), f"lost\n{result.text}")
 
 
+def servers_get_the_clients_certificate(_):
+    """x-forwarded-client-cert with Cert and Chain: of a client of each kind of key."""
+    for friend in ("friend", "friend-by-dns"):
+        done = RIG.mesh.run_in_pod("client", [
+            "curl", "-sSi", "-m", "10", "--cacert", RIG.pki.pem("ca-a"), "--resolve",
+            f"a.test:{MUTUAL}:{GATEWAY}", "--cert", RIG.pki.pem(friend), "--key",
+            RIG.pki.key(friend), "-H", "x-forwarded-client-cert: Hash=0",
+            f"https://a.test:{MUTUAL}/plain"])
+        heard = re.search(r"^x-client-cert: (\S+)\s*$", done.stdout, re.M)
+        expect(heard, f"{friend}: no header\n{done.stdout}")
+        fields = dict(part.partition("=")[::2] for part in heard.group(1).split(";"))
+        expect_equal(["Hash", "Cert", "Chain"], list(fields), f"{friend}: {heard.group(1)}")
+        for name in ("Cert", "Chain"):
+            expect_equal(RIG.pki.text(RIG.pki.pem(friend)),
+                         urllib.parse.unquote(fields[name].strip('"')), f"{friend}: {name}")
+
+
 TESTS = (s_client_with_every_suite, s_client_resumes_with_its_certificate, s_client_changes_keys,
          s_server_with_every_suite, s_server_refuses_a_foe, s_server_changes_keys,
-         haproxy_as_client, nginx_as_server)
+         haproxy_as_client, nginx_as_server, servers_get_the_clients_certificate)

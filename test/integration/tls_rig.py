@@ -89,7 +89,7 @@ def client_socket(sni="", **common):
         "@type": f"{_TLS}UpstreamTlsContext", "sni": sni, "common_tls_context": common}}
 
 
-def http_filter(name, routes, log_path):
+def http_filter(name, routes, log_path, **more):
     """`routes`: prefix -> cluster, or a text to answer with."""
     def route(prefix, to):
         match = {"match": {"prefix": prefix}}
@@ -98,7 +98,7 @@ def http_filter(name, routes, log_path):
         return {**match, "direct_response": {"status": 200, "body": {"inline_string": to}}}
     return {"name": "http", "typed_config": {
         "@type": f"{_NETWORK}http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": name,
+        "stat_prefix": name, **more,
         "route_config": {"name": name, "virtual_hosts": [{
             "name": "all", "domains": ["*"],
             "routes": [route(prefix, to) for prefix, to in routes.items()]}]},
@@ -171,7 +171,10 @@ def _listeners(pki, log):
                  **trust(pki, "a", ("URI", "spiffe://test/ns/x/sa/friend"),
                          ("DNS", "friend.test"))},
                 require_client_certificate=True),
-            "filters": [answers("mutual")]}),
+            "filters": [http_filter(
+                "mutual", {"/plain": "to-plain", "/": "mutual"}, log,
+                forward_client_cert_details="SANITIZE_SET",
+                set_current_client_cert_details={"cert": True, "chain": True})]}),
         listener("permissive", PERMISSIVE, {
             "filter_chain_match": {"transport_protocol": "tls"},
             "transport_socket": server_socket({"tls_certificates": [{
@@ -209,6 +212,7 @@ _NGINX = servers.NGINX_START + """\
   default_type text/plain;
   server {{
     listen {plain};
+    add_header x-client-cert $http_x_forwarded_client_cert;
     location / {{ return 200 "plain $http_x_forwarded_proto\\n"; }}
   }}
   server {{
