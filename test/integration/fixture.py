@@ -31,6 +31,7 @@ TOPOLOGY = topo.Topology(
 )
 
 CLIENT_NODE = topo.NODE_A
+FIRST_PEER = os.path.join(os.path.dirname(os.path.realpath(__file__)), "first_peer.py")
 REVIEWS = "http://reviews:9080/reviews/0"
 RATINGS = "http://ratings:9080/ratings/0"
 
@@ -154,8 +155,9 @@ class Talk:
         self._path = f"{mesh.run_dir}/talk-{time.monotonic_ns()}.log"
         with open(self._path, "wb") as log:
             self._process = subprocess.Popen(
-                shell.in_netns(mesh.netns(pod), argv), stdin=subprocess.PIPE, stdout=log,
-                stderr=subprocess.STDOUT, bufsize=0, start_new_session=True)
+                shell.in_netns(mesh.netns(pod), ["stdbuf", "-oL", *argv]), bufsize=0,
+                stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT,
+                start_new_session=True)
 
     def __enter__(self):
         return self

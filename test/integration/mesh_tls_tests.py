@@ -5,12 +5,11 @@ import os
 import measure
 import shell
 import topology as topo
-from fixture import Talk, curl, expect, expect_equal, expect_none_lost
+from fixture import FIRST_PEER, Talk, curl, expect, expect_equal, expect_none_lost
 
 SECRET = "what-nobody-else-may-read"
 ECHO = "http://echo:9080/"
 ECHO_POD = topo.Pod("echo-v1", "echo", topo.NODE_B, 20)
-FIRST_SERVER = os.path.join(os.path.dirname(os.path.realpath(__file__)), "first_server.py")
 OUTSIDER = topo.Pod("outsider", topo.OUTSIDER, topo.NODE_B, 90)
 TOPOLOGY = topo.Topology(
     nodes=topo.BOOKINFO.nodes,
@@ -117,24 +116,25 @@ def servers_that_speak_first_are_heard(mesh):
     rule that comes later ends the connections that it denies, and no others."""
     mesh.wait_for_identities()
     _policy(mesh, "PERMISSIVE")
-    servers = [shell.Daemon("first", ["/usr/bin/python3", "-B", FIRST_SERVER, "2525"],
+    servers = [shell.Daemon("first", ["/usr/bin/python3", "-B", FIRST_PEER, "serve", "2525"],
                             f"{mesh.run_dir}/first-{pod}.log", mesh.netns(pod)).start()
                for pod in (ECHO_POD.name, "near-v1")]
     try:
         for pod in (ECHO_POD.name, "near-v1"):
             shell.wait_until(lambda p=pod: "2525" in mesh.run_in_pod(p, ["ss", "-Hltn"]).stdout,
                              "the servers to listen", 10)
-        before = _stat(mesh, topo.NODE_B, "meltemi_worker_sniff_continued_total")
-        telnet = ["curl", "-sSN"]
-        with Talk(mesh, OUTSIDER.name, [*telnet, f"telnet://{ECHO_POD.v4}:2525"]) as outside, \
-                Talk(mesh, "client", [*telnet, "telnet://first:2525"]) as inside, \
-                Talk(mesh, "client", [*telnet, "telnet://first:2525"]) as second:
+        continued = "meltemi_worker_sniff_continued_total"
+        before = _stat(mesh, topo.NODE_B, continued)
+        connect = ["/usr/bin/python3", "-B", FIRST_PEER, "connect"]
+        service = [*connect, mesh.topology.service("first").v4, "2525"]
+        with Talk(mesh, OUTSIDER.name, [*connect, ECHO_POD.v4, "2525"]) as outside, \
+                Talk(mesh, "client", service) as inside, \
+                Talk(mesh, "client", service) as second:
             for one in (inside, second):  # one of two servers each, near and far
                 one.hear("220 ready", timeout_s=3)
             expect_equal("", outside.said(), "what is heard before the time is over")
             outside.hear("220 ready", timeout_s=8)
-            expect_equal(before + 1, _stat(mesh, topo.NODE_B, "meltemi_worker_sniff_continued_total"),
-                         "sniff_continued")
+            expect_equal(before + 1, _stat(mesh, topo.NODE_B, continued), continued)
             for one in (outside, inside, second):
                 one.type("ask\n")
                 one.hear("ask")
@@ -147,11 +147,11 @@ def servers_that_speak_first_are_heard(mesh):
                 shell.wait_until(lambda o=one: o.ended, "what is denied now to end", 10)
             outside.type("again\n")
             outside.hear("again")
+            mesh.delete("AuthorizationPolicy", "later")
             denied = sum(_stat(mesh, node, "meltemi_engine_tcp_denied_later_total")
                          for node in (topo.NODE_A, topo.NODE_B))
             expect_equal(2, denied, "tcp_denied_later")
     finally:
-        mesh.delete("AuthorizationPolicy", "later")
         for server in servers:
             server.stop()
 
