@@ -162,7 +162,8 @@ TEST(OpenSslPeer, ShowsUsItsCertificateAsText) {
   const Pki& pki = Pki::Get();
   const TestAuthority middle("middle", &pki.root);
   const Certificate client = middle.IssueSpiffe("client");
-  ServerOptions options{.common = Common(VerifyPeer::kRequired), .certificates = {{{}, pki.server}}};
+  ServerOptions options{.common = Common(VerifyPeer::kRequired),
+                        .certificates = {{{}, pki.server}}};
   options.common.keep_peer_pem = true;
   const auto context = MakeServerContext(options);
   ASSERT_TRUE(context.ok());

@@ -89,9 +89,9 @@ absl::Status CompileFilterChain(CompileContext* context, const FromChain& from, 
   if (!from.has_transport_socket()) return absl::OkStatus();
   const auto* http = std::get_if<HttpManager>(&to->filter);
   const bool keep = http != nullptr && http->client_cert_details.pem();
-  ASSIGN_OR_RETURN_AT(to->tls, "transport_socket",
-                      CompileServerTls(context, from.transport_socket(),
-                                       keep ? PeerPem::kKeep : PeerPem::kForget));
+  ASSIGN_OR_RETURN_AT(
+      to->tls, "transport_socket",
+      CompileServerTls(context, from.transport_socket(), keep ? PeerPem::kKeep : PeerPem::kForget));
   return absl::OkStatus();
 }
 

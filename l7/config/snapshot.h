@@ -289,8 +289,9 @@ struct Listener {
   // Not empty: this listener has no `tls` and `filter` itself; a client's first bytes choose among
   // these, each a listener without addresses, named "<this>#<chain>".
   std::vector<ListenerChain> chains;
-  // listener_filters_timeout: how long those bytes may take; then the client is let go, or goes on as
-  // one that has said nothing of TLS (continue_on_listener_filters_timeout: servers that speak first).
+  // listener_filters_timeout: how long those bytes may take; then the client is let go, or goes on
+  // as one that has said nothing of TLS (continue_on_listener_filters_timeout: servers that speak
+  // first).
   Duration sniff_timeout = limits::kSniffTimeout;
   bool plain_after_timeout = false;
 };

@@ -101,7 +101,8 @@ constexpr IgnoredField kFaultIgnored[] = {
 };
 constexpr IgnoredField kHttpRbacIgnored[] = {{"track_per_rule_stats", kForDisplay}};
 constexpr IgnoredField kNetworkRbacIgnored[] = {
-    {"enforcement_type", "nothing that rules look at changes while a connection lives; rules do, and are asked again"},
+    {"enforcement_type",
+     "nothing that rules look at changes while a connection lives; rules do, and are asked again"},
 };
 constexpr IgnoredField kAccessLogIgnored[] = {{"name", kForDisplay}};
 constexpr IgnoredField kFormatIgnored[] = {

@@ -189,12 +189,10 @@ bool Engine::Impl::DenyAttempt(Exchange& x, const cluster::Host& host, Instant n
 bool Engine::Impl::PermitTcp(Conn& down, const std::vector<config::Rbac>& filters,
                              const telemetry::PeerIdentity* peer, const SockAddr& local,
                              std::string_view sni, Asked asked, Instant now) {
-  if (Permits(filters, "",
-              {.peer = RbacPeerOf(peer),
-               .local = local,
-               .direct_remote = down.remote.ip,
-               .sni = sni},
-              asked)) {
+  if (Permits(
+          filters, "",
+          {.peer = RbacPeerOf(peer), .local = local, .direct_remote = down.remote.ip, .sni = sni},
+          asked)) {
     return true;
   }
   FailTcp(down, telemetry::kUnauthorized, text_, now);

@@ -61,7 +61,8 @@ void AppendPair(std::string_view key, std::string_view value, std::string* out) 
   out->push_back('"');
 }
 
-// One element: By, Hash, Cert, Chain, Subject, URI, DNS. Subject and URI are there also when they are empty.
+// One element: By, Hash, Cert, Chain, Subject, URI, DNS. Subject and URI are there also when they
+// are empty.
 void AppendElement(const config::ClientCertDetails& details, const Ends& ends, std::string* out) {
   const telemetry::PeerCertificate* certificate = ends.client.certificate.get();
   for (const std::string& uri : ends.server) AppendPair("By", uri, out);
@@ -273,11 +274,13 @@ bool Engine::Impl::SetClientCertOfAttempt(Exchange& x, const Conn& server) {
         break;
       case config::ClientCertHeader::kSet:
         text_.clear();
-        AppendElement(manager->client_cert_details, {*client, {PeerOf(server)->principal}, {}, {}}, &text_);
+        AppendElement(manager->client_cert_details, {*client, {PeerOf(server)->principal}, {}, {}},
+                      &text_);
         break;
       case config::ClientCertHeader::kAppend:
         if (!text_.empty()) text_.push_back(',');
-        AppendElement(manager->client_cert_details, {*client, {PeerOf(server)->principal}, {}, {}}, &text_);
+        AppendElement(manager->client_cert_details, {*client, {PeerOf(server)->principal}, {}, {}},
+                      &text_);
         break;
     }
   }

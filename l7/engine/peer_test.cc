@@ -156,8 +156,7 @@ TEST_F(LargePeerTest, OnlyAsMuchOfItAsAHeaderHolds) {
                                 .peer_pem = "A",
                                 .peer_chain_pem = chain});
     const std::string told = n <= kMax ? ";Chain=\"" + chain + "\"" : "";
-    EXPECT_EQ(Forwarded(down),
-              "By=spiffe://mesh/ns/default/sa/server;Hash=00ff;Cert=\"A\"" + told);
+    EXPECT_EQ(Forwarded(down), "By=spiffe://mesh/ns/default/sa/server;Hash=00ff;Cert=\"A\"" + told);
   }
 }
 

@@ -1,6 +1,6 @@
-// Goal: what a new configuration means for opaque connections that stand: rules that would deny them
-// end them, a chain that is gone leaves them some time, everything else leaves them alone. Method:
-// the engine by hand, one snapshot after the other.
+// Goal: what a new configuration means for opaque connections that stand: rules that would deny
+// them end them, a chain that is gone leaves them some time, everything else leaves them alone.
+// Method: the engine by hand, one snapshot after the other.
 #include "l7/engine/engine_fixture.h"
 
 namespace meltemi::engine {

@@ -133,7 +133,7 @@ struct Conn {
   uint32_t server_identity = 0;  // in Impl::identities_; upstream: the mesh's own connection to a
                                  // pod of this node, which has no TLS
   telemetry::TlsSession session;
-  CertifiedPeer* certified = nullptr;      // in Impl::certified_
+  CertifiedPeer* certified = nullptr;  // in Impl::certified_
   // Of a client, where rules may look at it, now or later: it is not asked again.
   std::unique_ptr<const std::string> sni;
 

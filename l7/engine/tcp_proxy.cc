@@ -51,7 +51,8 @@ void Engine::Impl::ConnectTcp(ConnId id, Instant now) {
   if (host == nullptr) {
     return FailTcp(down, telemetry::kNoHealthyUpstream, "no_healthy_upstream", now);
   }
-  if (!down.snapshot->guarded.empty() && !PermitTcpAttempt(down, *cluster, *host, Asked::kFirst, now)) {
+  if (!down.snapshot->guarded.empty() &&
+      !PermitTcpAttempt(down, *cluster, *host, Asked::kFirst, now)) {
     return;
   }
   ++down.tcp()->attempt_count;
@@ -91,8 +92,8 @@ void Engine::Impl::FollowTcp(Conn& down, Instant now) {
   const auto& proxy = std::get<config::TcpProxy>(ListenerOf(down).filter);
   const Conn* const up = conns_.Find(down.peer);
   const bool permitted =
-      (proxy.rbac.empty() || PermitTcp(down, proxy.rbac, PeerOf(down), down.local, SniOf(down),
-                                       Asked::kAgain, now)) &&
+      (proxy.rbac.empty() ||
+       PermitTcp(down, proxy.rbac, PeerOf(down), down.local, SniOf(down), Asked::kAgain, now)) &&
       (down.snapshot->guarded.empty() || up == nullptr || up->host == nullptr ||
        PermitTcpAttempt(down, *up->cluster, *up->host, Asked::kAgain, now));
   counters_.tcp_denied_later += !permitted;
