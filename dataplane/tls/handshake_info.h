@@ -21,6 +21,8 @@ struct PeerIdentity {
   std::string serial;                     // lower-case hexadecimal
   std::array<uint8_t, 32> sha256{};       // of the DER certificate, XFCC's Hash
   int64_t not_before = 0, not_after = 0;  // seconds since 1970
+  // ContextOptions::keep_peer_pem: the certificate, and all that came with it, the leaf first.
+  std::string pem, chain_pem;
 };
 
 struct HandshakeInfo {

@@ -1,5 +1,6 @@
 #include "dataplane/tls/peer.h"
 
+#include <openssl/pem.h>
 #include <openssl/sha.h>
 
 #include <algorithm>
@@ -121,6 +122,14 @@ PeerIdentity ReadIdentity(X509* leaf) {
   identity.not_before = UnixSeconds(X509_get0_notBefore(leaf));
   identity.not_after = UnixSeconds(X509_get0_notAfter(leaf));
   return identity;
+}
+
+void AppendPem(X509* certificate, std::string* out) {
+  const BioPtr bio(BIO_new(BIO_s_mem()));
+  if (PEM_write_bio_X509(bio.get(), certificate) != 1) return;
+  char* text = nullptr;
+  const long n = BIO_get_mem_data(bio.get(), &text);
+  if (n > 0) out->append(text, static_cast<size_t>(n));
 }
 
 bool Matches(const PeerRule& rule, const PeerIdentity& identity, X509* leaf) {

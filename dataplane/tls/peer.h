@@ -16,6 +16,7 @@
 namespace meltemi::tls {
 
 PeerIdentity ReadIdentity(X509* leaf);
+void AppendPem(X509* certificate, std::string* out);
 std::vector<std::string> ReadUris(X509* leaf);
 
 // "a" of "spiffe://a/b"; empty when it is no SPIFFE identity.

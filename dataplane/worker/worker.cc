@@ -241,7 +241,8 @@ void Worker::OnAccepted(TcpId tcp, Instant now) {
   const engine::Accepted accepted = AcceptedOf(tcp);
   const bool sniff = accepted.listener != config::kNoIndex &&
                      !snapshot_->listeners[accepted.listener].chains.empty();
-  const uint64_t cookie = sniff ? BeginSniff(tcp, now) : Begin(tcp, accepted, now);
+  const uint64_t cookie = sniff ? BeginSniff(tcp, snapshot_->listeners[accepted.listener], now)
+                                : Begin(tcp, accepted, now);
   if (cookie != 0) SetTcpCookie(tcp, cookie);
   RunActions(now);
 }

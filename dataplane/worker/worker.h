@@ -128,7 +128,7 @@ class Worker {
   void Transmit(Instant now);
 
   // worker_sniff.cc
-  uint64_t BeginSniff(TcpId tcp, Instant now);
+  uint64_t BeginSniff(TcpId tcp, const config::Listener& listener, Instant now);
   void OnSniffTcpEvent(tcp::TcpEvent& event, Instant now);
   void OnSniffTimer(Timer& timer, Instant now);
   void EndSniff(SniffId id, const config::Heard& heard, Instant now);

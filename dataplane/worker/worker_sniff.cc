@@ -10,12 +10,12 @@
 namespace meltemi::worker {
 
 // The cookie for TCP; 0: refused.
-uint64_t Worker::BeginSniff(TcpId tcp, Instant now) {
+uint64_t Worker::BeginSniff(TcpId tcp, const config::Listener& listener, Instant now) {
   const SniffId id = sniffs_.Emplace(tcp);
   if (!id.valid()) return Refuse(tcp, now);
   Sniff& sniff = sniffs_[id];
   sniff.timer.subject = id.bits();
-  timers_.Schedule(&sniff.timer, now + limits::kSniffTimeout);
+  timers_.Schedule(&sniff.timer, now + listener.sniff_timeout);
   return id.bits() | kSniffCookie;
 }
 
@@ -57,9 +57,15 @@ void Worker::OnSniffTcpEvent(tcp::TcpEvent& event, Instant now) {
   }
 }
 
+// The client waits for the server, as clients of servers that speak first do, or it is slow.
 void Worker::OnSniffTimer(Timer& timer, Instant now) {
   const SniffId id = SniffId::FromBits(timer.subject);
   const TcpId tcp = sniffs_[id].tcp;
+  const uint32_t listener = AcceptedOf(tcp).listener;
+  if (listener != config::kNoIndex && snapshot_->listeners[listener].plain_after_timeout) {
+    ++counters_.sniff_continued;
+    return EndSniff(id, {.transport = config::Transport::kPlain}, now);
+  }
   ++counters_.sniff_timeouts;
   (void)ForgetSniff(id);
   tcp_.Abort(tcp, now);
@@ -98,6 +104,7 @@ void Worker::EndSniff(SniffId id, const config::Heard& heard, Instant now) {
   }
   SetTcpCookie(tcp, cookie);
   RunActions(now);
+  if (bytes.empty()) return;  // the time for them is over
   tcp::TcpEvent event;
   event.kind = tcp::TcpEvent::Kind::kData;
   event.id = tcp;

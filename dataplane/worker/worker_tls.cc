@@ -290,8 +290,11 @@ ConnId Worker::AdmitTls(const TlsPipe& pipe, tls::HandshakeInfo* info, Instant n
   }
   const std::optional<telemetry::PeerIdentity> peer = PeerOf(info);
   accepted.secure = true;
+  accepted.sni = sni;
   accepted.tls = SessionOf(*info);
   accepted.peer = peer.has_value() ? &*peer : nullptr;
+  accepted.peer_pem = info->peer.pem;
+  accepted.peer_chain_pem = info->peer.chain_pem;
   accepted.alpn = info->alpn;
   const ConnId conn = Admit(accepted, now);
   counters_.refused_full += !conn.valid();

@@ -221,8 +221,11 @@ absl::Status CompileClientCert(const hcm::HttpConnectionManager& from, HttpManag
                      Cat(static_cast<int>(from.forward_client_cert_details()), " is not known"));
   }
   const auto& details = from.set_current_client_cert_details();
-  to->client_cert_details = {
-      .subject = details.subject().value(), .uri = details.uri(), .dns = details.dns()};
+  to->client_cert_details = {.cert = details.cert(),
+                             .chain = details.chain(),
+                             .subject = details.subject().value(),
+                             .uri = details.uri(),
+                             .dns = details.dns()};
   return absl::OkStatus();
 }
 

@@ -40,11 +40,20 @@ absl::Status CheckListenerFilters(const FromListener& from) {
   return absl::OkStatus();
 }
 
-absl::Status CompileFilterChain(CompileContext* context, const FromChain& from, Listener* to) {
-  if (from.has_transport_socket()) {
-    ASSIGN_OR_RETURN_AT(to->tls, "transport_socket",
-                        CompileServerTls(context, from.transport_socket()));
+// 0 is no limit to Envoy; here it is the longest.
+absl::Status CompileSniffing(const FromListener& from, Listener* to) {
+  to->plain_after_timeout = from.continue_on_listener_filters_timeout();
+  if (!from.has_listener_filters_timeout()) return absl::OkStatus();
+  ASSIGN_OR_RETURN_AT(to->sniff_timeout, "listener_filters_timeout",
+                      CompileDuration(from.listener_filters_timeout()));
+  if (to->sniff_timeout > limits::kSniffTimeoutMax) {
+    return Invalid("listener_filters_timeout", "must be at most one hour");
   }
+  if (to->sniff_timeout.zero()) to->sniff_timeout = limits::kSniffTimeoutMax;
+  return absl::OkStatus();
+}
+
+absl::Status CompileFilters(CompileContext* context, const FromChain& from, Listener* to) {
   // Any number of RBAC filters, then the one that makes it HTTP or TCP.
   std::vector<Rbac> rbac;
   int last = 0;
@@ -72,6 +81,17 @@ absl::Status CompileFilterChain(CompileContext* context, const FromChain& from, 
   } else {
     return Invalid(step, Cat("\"", filter.name(), "\" is not supported"));
   }
+  return absl::OkStatus();
+}
+
+absl::Status CompileFilterChain(CompileContext* context, const FromChain& from, Listener* to) {
+  RETURN_IF_ERROR(CompileFilters(context, from, to));
+  if (!from.has_transport_socket()) return absl::OkStatus();
+  const auto* http = std::get_if<HttpManager>(&to->filter);
+  const bool keep = http != nullptr && http->client_cert_details.pem();
+  ASSIGN_OR_RETURN_AT(
+      to->tls, "transport_socket",
+      CompileServerTls(context, from.transport_socket(), keep ? PeerPem::kKeep : PeerPem::kForget));
   return absl::OkStatus();
 }
 
@@ -213,6 +233,7 @@ absl::StatusOr<std::vector<Listener>> CompileListener(CompileContext* context,
   to.addresses = *std::move(addresses);
   to.name = from.name().empty() ? to.addresses[0].ToString() : from.name();
   RETURN_IF_ERROR(CheckListenerFilters(from));
+  RETURN_IF_ERROR(CompileSniffing(from, &to));
   if (from.filter_chains().empty() && !from.has_default_filter_chain()) {
     return Invalid("filter_chains", "must not be empty");
   }

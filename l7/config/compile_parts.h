@@ -144,8 +144,10 @@ absl::StatusOr<TcpProxy> CompileTcpProxy(CompileContext* context,
                                          const google::protobuf::Any& from);
 
 // compile_tls.cc: the stable id of the settings, which are put into the snapshot; kNoTls for plain.
+enum class PeerPem : uint8_t { kForget, kKeep };  // TlsSettings::keep_peer_pem
 absl::StatusOr<uint32_t> CompileServerTls(CompileContext* context,
-                                          const envoy::config::core::v3::TransportSocket& from);
+                                          const envoy::config::core::v3::TransportSocket& from,
+                                          PeerPem pem);
 absl::StatusOr<uint32_t> CompileClientTls(CompileContext* context,
                                           const envoy::config::core::v3::TransportSocket& from);
 absl::StatusOr<TlsSecret> CompileTlsSecret(

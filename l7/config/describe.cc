@@ -120,6 +120,8 @@ void DescribeHttp(const HttpManager& m, DescribeWriter* to) {
              kClientCert[static_cast<size_t>(m.client_cert_header)]);
   }
   const ClientCertDetails& details = m.client_cert_details;
+  to->IfNot(false, "client_cert_cert", details.cert);
+  to->IfNot(false, "client_cert_chain", details.chain);
   to->IfNot(false, "client_cert_subject", details.subject);
   to->IfNot(false, "client_cert_uri", details.uri);
   to->IfNot(false, "client_cert_dns", details.dns);
@@ -154,7 +156,12 @@ void DescribeListener(const Listener& l, const Snapshot& snapshot, DescribeWrite
     if (chain.match.fallback) match += " (nothing else)";
     to->Line("chain", match, " -> \"", snapshot.listeners[chain.listener].name, "\"");
   }
-  if (!l.chains.empty()) return to->Out();
+  if (!l.chains.empty()) {
+    const Listener fallback;
+    to->IfNot(fallback.sniff_timeout, "listener_filters_timeout", l.sniff_timeout);
+    to->IfNot(fallback.plain_after_timeout, "plain_after_timeout", l.plain_after_timeout);
+    return to->Out();
+  }
   if (l.tls != kNoTls) to->Line("tls ", l.tls);
   if (const auto* http = std::get_if<HttpManager>(&l.filter)) DescribeHttp(*http, to);
   if (const auto* tcp = std::get_if<TcpProxy>(&l.filter)) DescribeTcp(*tcp, snapshot, to);

@@ -22,6 +22,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "l7/base/ip_addr.h"
+#include "l7/base/limits.h"
 #include "l7/base/time.h"
 #include "l7/config/matchers.h"
 #include "l7/config/rbac.h"
@@ -219,7 +220,8 @@ enum class ClientCertHeader : uint8_t {
 };
 // set_current_client_cert_details, for kAppend and kSet.
 struct ClientCertDetails {
-  bool subject = false, uri = false, dns = false;
+  bool cert = false, chain = false, subject = false, uri = false, dns = false;
+  bool pem() const { return cert || chain; }
 };
 
 struct HttpManager {
@@ -287,6 +289,11 @@ struct Listener {
   // Not empty: this listener has no `tls` and `filter` itself; a client's first bytes choose among
   // these, each a listener without addresses, named "<this>#<chain>".
   std::vector<ListenerChain> chains;
+  // listener_filters_timeout: how long those bytes may take; then the client is let go, or goes on
+  // as one that has said nothing of TLS (continue_on_listener_filters_timeout: servers that speak
+  // first).
+  Duration sniff_timeout = limits::kSniffTimeout;
+  bool plain_after_timeout = false;
 };
 
 const std::vector<Rbac>& RbacOf(const Listener& listener);

@@ -19,9 +19,7 @@ constexpr IgnoredField kListenerIgnored[] = {
     {"per_connection_buffer_limit_bytes", kOwnBuffers},
     {"metadata", kForDisplay},
     {"deprecated_v1", kNoSocket},
-    {"drain_type", "connections outlive every change of their listener"},
-    {"listener_filters_timeout", "one time holds for a client's first bytes: limits.h"},
-    {"continue_on_listener_filters_timeout", "a client that says nothing is let go"},
+    {"drain_type", "connections outlive every change but the removal of their listener or chain"},
     {"transparent", "connections are always intercepted transparently"},
     {"freebind", kNoSocket},
     {"tcp_fast_open_queue_length", kNoSocket},
@@ -103,7 +101,8 @@ constexpr IgnoredField kFaultIgnored[] = {
 };
 constexpr IgnoredField kHttpRbacIgnored[] = {{"track_per_rule_stats", kForDisplay}};
 constexpr IgnoredField kNetworkRbacIgnored[] = {
-    {"enforcement_type", "nothing that rules look at changes while a connection lives"},
+    {"enforcement_type",
+     "nothing that rules look at changes while a connection lives; rules do, and are asked again"},
 };
 constexpr IgnoredField kAccessLogIgnored[] = {{"name", kForDisplay}};
 constexpr IgnoredField kFormatIgnored[] = {
@@ -174,7 +173,8 @@ constexpr MessageFields kTable[] = {
     // Listeners
     {"envoy.config.listener.v3.Listener",
      "name address additional_addresses filter_chains default_filter_chain listener_filters "
-     "traffic_direction udp_listener_config",
+     "traffic_direction udp_listener_config listener_filters_timeout "
+     "continue_on_listener_filters_timeout",
      kListenerIgnored},
     {"envoy.config.listener.v3.AdditionalAddress", "address", {}},
     {"envoy.config.listener.v3.ListenerFilter", "name typed_config", {}},
@@ -232,7 +232,7 @@ constexpr MessageFields kTable[] = {
      kHcmIgnored},
     {"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager."
      "SetCurrentClientCertDetails",
-     "subject dns uri",
+     "subject cert chain dns uri",
      {}},
     {"envoy.extensions.filters.network.http_connection_manager.v3.Rds",
      "config_source route_config_name",

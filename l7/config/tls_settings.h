@@ -57,6 +57,7 @@ struct TlsSettings {
   TlsPeerNames peer;
   bool require_peer_certificate = false;  // kServer: require_client_certificate
   std::string sni;                        // kClient
+  bool keep_peer_pem = false;             // kServer: x-forwarded-client-cert has the certificate
   bool resume = true;
   Duration session_lifetime;  // kServer; zero: the default
 

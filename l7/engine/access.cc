@@ -79,10 +79,10 @@ void RbacStats::AppendSamples(std::vector<telemetry::Sample>* out) const {
 
 // False: denied, and the reason is in `text_`.
 bool Engine::Impl::Permits(const std::vector<config::Rbac>& filters, std::string_view http_prefix,
-                           const policy::RbacRequest& request) {
+                           const policy::RbacRequest& request, Asked asked) {
   for (const config::Rbac& rbac : filters) {
     RbacStats::Counts* const counts = rbac_stats_.Of(rbac, http_prefix);
-    if (rbac.shadow_rules.has_value()) {
+    if (rbac.shadow_rules.has_value() && asked == Asked::kFirst) {
       const auto* matched = policy::FindPolicy(*rbac.shadow_rules, request);
       ++(policy::Allows(rbac.shadow_rules->action, matched) ? counts->shadow_allowed
                                                             : counts->shadow_denied);
@@ -90,7 +90,7 @@ bool Engine::Impl::Permits(const std::vector<config::Rbac>& filters, std::string
     if (!rbac.rules.has_value()) continue;
     const auto* matched = policy::FindPolicy(*rbac.rules, request);
     if (policy::Allows(rbac.rules->action, matched)) {
-      ++counts->allowed;
+      counts->allowed += asked == Asked::kFirst;
       continue;
     }
     ++counts->denied;
@@ -188,12 +188,11 @@ bool Engine::Impl::DenyAttempt(Exchange& x, const cluster::Host& host, Instant n
 // False: the connection has been ended.
 bool Engine::Impl::PermitTcp(Conn& down, const std::vector<config::Rbac>& filters,
                              const telemetry::PeerIdentity* peer, const SockAddr& local,
-                             std::string_view sni, Instant now) {
-  if (Permits(filters, "",
-              {.peer = RbacPeerOf(peer),
-               .local = local,
-               .direct_remote = down.remote.ip,
-               .sni = sni})) {
+                             std::string_view sni, Asked asked, Instant now) {
+  if (Permits(
+          filters, "",
+          {.peer = RbacPeerOf(peer), .local = local, .direct_remote = down.remote.ip, .sni = sni},
+          asked)) {
     return true;
   }
   FailTcp(down, telemetry::kUnauthorized, text_, now);
@@ -201,12 +200,12 @@ bool Engine::Impl::PermitTcp(Conn& down, const std::vector<config::Rbac>& filter
 }
 
 bool Engine::Impl::PermitTcpAttempt(Conn& down, const cluster::Cluster& cluster,
-                                    const cluster::Host& host, Instant now) {
+                                    const cluster::Host& host, Asked asked, Instant now) {
   const config::Listener* const guard = GuardOf(down, *down.snapshot, host.address);
   if (guard == nullptr) return true;
   if (const auto* proxy = std::get_if<config::TcpProxy>(&guard->filter)) {
     return PermitTcp(down, proxy->rbac, SourceOf(down), host.address,
-                     SniTo(*down.snapshot, cluster, host), now);
+                     SniTo(*down.snapshot, cluster, host), asked, now);
   }
   // Its rules are of HTTP, and nobody here reads this as HTTP.
   FailTcp(down, telemetry::kUnauthorized, "rbac_access_denied_opaque_to_http", now);

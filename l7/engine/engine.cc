@@ -33,7 +33,7 @@ Engine::Engine(const EngineOptions& options, BufferPool* pool, TimerWheel* timer
 Engine::~Engine() = default;
 
 void Engine::UseSnapshot(const config::Snapshot* s, Instant now) {
-  impl_->UseSnapshot(s);
+  impl_->UseSnapshot(s, now);
   impl_->Settle(now);
 }
 Engine::Pick Engine::PickEndpoint(uint32_t cluster, SockAddr* endpoint) {
@@ -216,7 +216,7 @@ Engine::Pick Engine::Impl::PickEndpoint(uint32_t cluster_id, SockAddr* endpoint)
   return Pick::kOk;
 }
 
-void Engine::Impl::UseSnapshot(const config::Snapshot* snapshot) {
+void Engine::Impl::UseSnapshot(const config::Snapshot* snapshot, Instant now) {
   if (snapshot == snapshot_) return;
   ++counters_.snapshots;
   snapshot_ = snapshot;
@@ -234,9 +234,11 @@ void Engine::Impl::UseSnapshot(const config::Snapshot* snapshot) {
     }
   }
   std::vector<ConnId> idle;  // downstream connections nobody listens for any more
+  std::vector<ConnId> opaque;
   conns_.ForEach([&](ConnId id, Conn& conn) {
     if (conn.host != nullptr || conn.is_stream() || conn.listener_gone) return;
     FollowSnapshot(conn, snapshot);
+    if (conn.kind == Conn::Kind::kTcpDown) return opaque.push_back(id);
     if (conn.listener_gone && conn.kind == Conn::Kind::kHttp2Down) return DrainCarrier(conn);
     if (conn.listener_gone && conn.kind == Conn::Kind::kHttpDown && !conn.exchange.valid() &&
         conn.in.empty()) {
@@ -244,6 +246,7 @@ void Engine::Impl::UseSnapshot(const config::Snapshot* snapshot) {
     }
   });
   for (const ConnId id : idle) EndConn(conns_[id], Action::Kind::kRelease);
+  for (const ConnId id : opaque) FollowTcp(conns_[id], now);
 }
 
 // The same listener in the new snapshot, by name. Gone or of another kind: what is under way goes
@@ -306,7 +309,7 @@ ConnId Engine::Impl::OnAccept(const Accepted& accepted, Instant now) {
   conn.drain = draining_;
   conn.secure = accepted.secure;
   LearnClient(conn, accepted);
-  if (!accepted.sni.empty() && config::RbacOf(listener).size() > 0) {
+  if (!accepted.sni.empty()) {
     conn.sni = std::make_unique<const std::string>(accepted.sni);
   }
   if (http) {

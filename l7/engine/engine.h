@@ -43,6 +43,8 @@ struct Accepted {
   telemetry::TlsSession tls;                 // of it
   // Its certificate's, when it has shown a good one; copied. Else the source is all that is known.
   const telemetry::PeerIdentity* peer = nullptr;
+  // Its certificate and all that came with it, as PEM, where the listener says them on.
+  std::string_view peer_pem, peer_chain_pem;
   std::string_view alpn;  // what its handshake has agreed; empty: nothing
   std::string_view sni;   // whom its TLS asks for, in lower case; empty: nobody
 };

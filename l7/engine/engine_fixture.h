@@ -38,7 +38,7 @@ class EngineTest : public ::testing::Test {
     bool dead() const { return aborted || released; }
   };
 
-  EngineTest() : timers_(now_) {
+  explicit EngineTest(uint32_t allocation_max = 2048) : pool_(allocation_max), timers_(now_) {
     snapshot_ = MakeSnapshot(1, 1);
     // 2026-11-24T00:00:00Z
     options_.wall_clock.offset_nanos = 1'795'478'400'000'000'000;

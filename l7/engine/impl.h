@@ -34,7 +34,7 @@ class Engine::Impl {
   ~Impl();
 
   // engine.cc
-  void UseSnapshot(const config::Snapshot* snapshot);
+  void UseSnapshot(const config::Snapshot* snapshot, Instant now);
   uint64_t oldest_snapshot() const;
   ConnId OnAccept(const Accepted& accepted, Instant now);
   void OnBytes(ConnId id, Chain bytes, Instant now);
@@ -149,8 +149,10 @@ class Engine::Impl {
   bool IsReuseRace(const Conn& up, const Exchange& x) const;
 
   // access.cc
+  // kAgain: of what was let in before; only a denial is counted.
+  enum class Asked : uint8_t { kFirst, kAgain };
   bool Permits(const std::vector<config::Rbac>& filters, std::string_view http_prefix,
-               const policy::RbacRequest& request);
+               const policy::RbacRequest& request, Asked asked = Asked::kFirst);
   void Deny(Exchange& x, Instant now);
   bool DenyHttp(Exchange& x, const config::Listener& listener, const telemetry::PeerIdentity* peer,
                 const SockAddr& local, std::string_view sni, Instant now);
@@ -158,9 +160,9 @@ class Engine::Impl {
   bool DenyAttempt(Exchange& x, const cluster::Host& host, Instant now);
   bool PermitTcp(Conn& down, const std::vector<config::Rbac>& filters,
                  const telemetry::PeerIdentity* peer, const SockAddr& local, std::string_view sni,
-                 Instant now);
+                 Asked asked, Instant now);
   bool PermitTcpAttempt(Conn& down, const cluster::Cluster& cluster, const cluster::Host& host,
-                        Instant now);
+                        Asked asked, Instant now);
   static const config::Listener* GuardOf(const Conn& down, const config::Snapshot& snapshot,
                                          const SockAddr& address);
   static std::string_view SniOf(const Conn& down);
@@ -178,7 +180,8 @@ class Engine::Impl {
   uint32_t IdentityOf(const config::Workload& source);
   uint32_t PrincipalOf(const std::string& principal);
   std::string_view PrincipalText(uint32_t principal) const;
-  CertifiedPeer* Share(const telemetry::PeerIdentity& peer);
+  CertifiedPeer* Share(const telemetry::PeerIdentity& peer, std::string_view pem,
+                       std::string_view chain_pem);
   void Unshare(CertifiedPeer* certified);
   void LearnClient(Conn& conn, const Accepted& accepted);
   void LearnServer(Conn& up, const Connected& connected);
@@ -264,6 +267,7 @@ class Engine::Impl {
   void ConnectTcp(ConnId down, Instant now);
   void PumpTcp(ConnId from, Instant now);
   void TcpEof(ConnId id, Instant now);
+  void FollowTcp(Conn& down, Instant now);
   void TcpConnectFailed(ConnId down, ConnectError error, Instant now);
   void TcpGone(ConnId id, CloseReason reason, Instant now);
   void EndTcp(ConnId down, Action::Kind kind, Instant now);

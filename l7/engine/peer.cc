@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "l7/base/text.h"
+#include "l7/base/xx_hash.h"
 #include "l7/engine/impl.h"
 
 namespace meltemi::engine {
@@ -16,7 +17,37 @@ using telemetry::PeerIdentity;
 struct Ends {
   const PeerIdentity& client;
   const std::vector<std::string>& server;  // URIs
+  std::string_view cert, chain;            // of the client, in the header's form
 };
+
+// PEM text, as Envoy encodes it; of a longer one nothing is told.
+std::string UrlEncoded(std::string_view pem) {
+  std::string to;
+  if (pem.size() > limits::kClientCertPemBytesMax) return to;
+  to.reserve(pem.size() + pem.size() / 8);
+  for (const char c : pem) {
+    switch (c) {  // PEM has no other bytes that a quoted value, or a URL, must not have
+      case '\n':
+        to += "%0A";
+        break;
+      case ' ':
+        to += "%20";
+        break;
+      case '+':
+        to += "%2B";
+        break;
+      case '/':
+        to += "%2F";
+        break;
+      case '=':
+        to += "%3D";
+        break;
+      default:
+        to.push_back(c);
+    }
+  }
+  return to;
+}
 
 // Quoted where it would look like several; Envoy takes it as it is.
 void AppendPair(std::string_view key, std::string_view value, std::string* out) {
@@ -30,11 +61,19 @@ void AppendPair(std::string_view key, std::string_view value, std::string* out) 
   out->push_back('"');
 }
 
-// One element: By, Hash, Subject, URI, DNS. Subject and URI are there also when they are empty.
+// One element: By, Hash, Cert, Chain, Subject, URI, DNS. Subject and URI are there also when they
+// are empty.
 void AppendElement(const config::ClientCertDetails& details, const Ends& ends, std::string* out) {
   const telemetry::PeerCertificate* certificate = ends.client.certificate.get();
   for (const std::string& uri : ends.server) AppendPair("By", uri, out);
   if (certificate != nullptr) AppendPair("Hash", certificate->sha256, out);
+  const auto quoted = [out](std::string_view key, std::string_view value) {
+    if (value.empty()) return;
+    AppendPair(key, "", out);
+    AppendTo(out, "\"", value, "\"");
+  };
+  if (details.cert) quoted("Cert", ends.cert);
+  if (details.chain) quoted("Chain", ends.chain);
   if (details.subject) {
     AppendPair("Subject", "", out);  // RFC 2253 has escaped what a quoted text must not have
     AppendTo(out, "\"", certificate != nullptr ? certificate->subject : std::string(), "\"");
@@ -107,13 +146,17 @@ std::string_view Engine::Impl::PrincipalText(uint32_t principal) const {
   return principal > principals_.size() ? "other" : std::string_view(*principals_[principal - 1]);
 }
 
-CertifiedPeer* Engine::Impl::Share(const PeerIdentity& peer) {
+CertifiedPeer* Engine::Impl::Share(const PeerIdentity& peer, std::string_view pem,
+                                   std::string_view chain_pem) {
   text_ = peer.principal;
   if (peer.certificate != nullptr) AppendTo(&text_, "|", peer.certificate->sha256);
   for (const std::string& local : peer.local) AppendTo(&text_, "|", local);
+  if (!pem.empty()) AppendTo(&text_, "|", XxHash64(chain_pem));  // what came with it may differ
   CertifiedPeer& shared = certified_[text_];
   if (shared.uses++ == 0) {
     shared.peer = telemetry::CopyOf(peer);
+    shared.cert = UrlEncoded(pem);
+    shared.chain = UrlEncoded(chain_pem);
     shared.key = text_;
   }
   return &shared;
@@ -139,7 +182,7 @@ void Engine::Impl::LearnClient(Conn& conn, const Accepted& accepted) {
     }
     return;
   }
-  conn.certified = Share(*accepted.peer);
+  conn.certified = Share(*accepted.peer, accepted.peer_pem, accepted.peer_chain_pem);
   if (conn.identity == 0) conn.principal = PrincipalOf(accepted.peer->principal);
   if (!accepted.peer->local.empty()) {
     conn.own_principal = PrincipalOf(accepted.peer->local.front());
@@ -149,7 +192,7 @@ void Engine::Impl::LearnClient(Conn& conn, const Accepted& accepted) {
 void Engine::Impl::LearnServer(Conn& up, const Connected& connected) {
   up.session = connected.tls;
   if (connected.peer != nullptr) {
-    up.certified = Share(*connected.peer);
+    up.certified = Share(*connected.peer, {}, {});
     up.principal = PrincipalOf(connected.peer->principal);
   } else if (up.identity != 0 && connected.workload != nullptr) {
     up.server_identity = IdentityOf(*connected.workload);
@@ -201,7 +244,8 @@ bool Engine::Impl::SetClientCert(Exchange& x) {
     AppendTo(&text_, *headers.Joined(http::Name(Known::kForwardedClientCert)), ",");
   }
   const PeerIdentity& client = certified->peer;
-  AppendElement(x.manager->client_cert_details, {client, client.local}, &text_);
+  AppendElement(x.manager->client_cert_details,
+                {client, client.local, certified->cert, certified->chain}, &text_);
   return headers.Set(Known::kForwardedClientCert, text_);
 }
 
@@ -230,11 +274,13 @@ bool Engine::Impl::SetClientCertOfAttempt(Exchange& x, const Conn& server) {
         break;
       case config::ClientCertHeader::kSet:
         text_.clear();
-        AppendElement(manager->client_cert_details, {*client, {PeerOf(server)->principal}}, &text_);
+        AppendElement(manager->client_cert_details, {*client, {PeerOf(server)->principal}, {}, {}},
+                      &text_);
         break;
       case config::ClientCertHeader::kAppend:
         if (!text_.empty()) text_.push_back(',');
-        AppendElement(manager->client_cert_details, {*client, {PeerOf(server)->principal}}, &text_);
+        AppendElement(manager->client_cert_details, {*client, {PeerOf(server)->principal}, {}, {}},
+                      &text_);
         break;
     }
   }

@@ -13,6 +13,7 @@ constexpr char kElement[] =
 
 class PeerTest : public EngineTest {
  protected:
+  explicit PeerTest(uint32_t allocation_max = 2048) : EngineTest(allocation_max) {}
   static telemetry::PeerIdentity Certified() {
     telemetry::PeerIdentity peer = telemetry::MakePeerIdentity(kClient);
     auto certificate = std::make_unique<telemetry::PeerCertificate>();
@@ -112,6 +113,51 @@ TEST_F(PeerTest, DetailsAreTheOnesAskedFor) {
   EXPECT_EQ(
       Forwarded(AcceptCertified()),
       "By=spiffe://mesh/ns/default/sa/server;Hash=00ff;URI=spiffe://mesh/ns/default/sa/client");
+}
+
+// Goal: the certificate itself and its chain, encoded as Envoy does; clients that differ in what is
+// known of them share nothing. Method: PEM with every byte that is encoded.
+TEST_F(PeerTest, TheCertificateItself) {
+  manager().client_cert_header = config::ClientCertHeader::kSet;
+  manager().client_cert_details = {.cert = true, .chain = true, .subject = true};
+  const auto accept = [&](std::string_view pem, std::string_view chain) {
+    return Accept({.listener = 0,
+                   .secure = true,
+                   .peer = &certified_,
+                   .peer_pem = pem,
+                   .peer_chain_pem = chain});
+  };
+  const std::string start = "By=spiffe://mesh/ns/default/sa/server;Hash=00ff;";
+  const std::string end = "Subject=\"CN=a\\\"b,O=x\"";
+  const ConnId without = accept("", "");
+  EXPECT_EQ(Forwarded(accept("- A\n+/=", "- A\n+/=- B\n")),
+            start + "Cert=\"-%20A%0A%2B%2F%3D\";Chain=\"-%20A%0A%2B%2F%3D-%20B%0A\";" + end);
+  EXPECT_EQ(Forwarded(accept("A", "A")), start + "Cert=\"A\";Chain=\"A\";" + end);
+  EXPECT_EQ(Forwarded(without), start + end);
+  manager().client_cert_details = {.chain = true};
+  EXPECT_EQ(Forwarded(accept("A", "AB")),
+            "By=spiffe://mesh/ns/default/sa/server;Hash=00ff;Chain=\"AB\"");
+}
+
+class LargePeerTest : public PeerTest {
+ protected:
+  LargePeerTest() : PeerTest(16 * 1024) {}  // as the packets' pool
+};
+
+TEST_F(LargePeerTest, OnlyAsMuchOfItAsAHeaderHolds) {
+  manager().client_cert_header = config::ClientCertHeader::kSet;
+  manager().client_cert_details = {.cert = true, .chain = true};
+  constexpr size_t kMax = limits::kClientCertPemBytesMax;
+  for (const size_t n : {kMax - 1, kMax, kMax + 1}) {
+    const std::string chain(n, 'x');
+    const ConnId down = Accept({.listener = 0,
+                                .secure = true,
+                                .peer = &certified_,
+                                .peer_pem = "A",
+                                .peer_chain_pem = chain});
+    const std::string told = n <= kMax ? ";Chain=\"" + chain + "\"" : "";
+    EXPECT_EQ(Forwarded(down), "By=spiffe://mesh/ns/default/sa/server;Hash=00ff;Cert=\"A\"" + told);
+  }
 }
 
 // A certificate without names still has Subject and URI; one that could be taken for two elements

@@ -59,6 +59,7 @@ inline Timer MakeTimer(TimerKind kind, uint64_t subject) {
 // worker.
 struct CertifiedPeer {
   telemetry::PeerIdentity peer;
+  std::string cert, chain;  // as in x-forwarded-client-cert; empty: not to be told
   std::string key;
   uint32_t uses = 0;
 };
@@ -132,8 +133,9 @@ struct Conn {
   uint32_t server_identity = 0;  // in Impl::identities_; upstream: the mesh's own connection to a
                                  // pod of this node, which has no TLS
   telemetry::TlsSession session;
-  CertifiedPeer* certified = nullptr;      // in Impl::certified_
-  std::unique_ptr<const std::string> sni;  // of a client, where rules look at it
+  CertifiedPeer* certified = nullptr;  // in Impl::certified_
+  // Of a client, where rules may look at it, now or later: it is not asked again.
+  std::unique_ptr<const std::string> sni;
 
   // Upstream.
   cluster::Cluster* cluster = nullptr;

@@ -25,7 +25,7 @@ void Engine::Impl::BeginTcp(Conn& down, Instant now) {
     timers_->Schedule(&down.timer, now + proxy.idle_timeout);
   }
   if (!proxy.rbac.empty() &&
-      !PermitTcp(down, proxy.rbac, PeerOf(down), down.local, SniOf(down), now)) {
+      !PermitTcp(down, proxy.rbac, PeerOf(down), down.local, SniOf(down), Asked::kFirst, now)) {
     return;
   }
   ConnectTcp(down.id, now);
@@ -51,7 +51,10 @@ void Engine::Impl::ConnectTcp(ConnId id, Instant now) {
   if (host == nullptr) {
     return FailTcp(down, telemetry::kNoHealthyUpstream, "no_healthy_upstream", now);
   }
-  if (!down.snapshot->guarded.empty() && !PermitTcpAttempt(down, *cluster, *host, now)) return;
+  if (!down.snapshot->guarded.empty() &&
+      !PermitTcpAttempt(down, *cluster, *host, Asked::kFirst, now)) {
+    return;
+  }
   ++down.tcp()->attempt_count;
   down.tcp()->upstream_remote = host->address;
   const ConnId up =
@@ -78,6 +81,24 @@ void Engine::Impl::TcpConnectFailed(ConnId id, ConnectError error, Instant now) 
           now);
 }
 
+// A new configuration. As Envoy does, a connection whose listener or filter chain is gone has some
+// time left; unlike it, one whose rules have changed goes on where they let it, and ends at once
+// where they do not.
+void Engine::Impl::FollowTcp(Conn& down, Instant now) {
+  if (down.listener_gone) {
+    down.timer.kind = static_cast<uint8_t>(TimerKind::kConnIdle);
+    return timers_->Schedule(&down.timer, now + limits::kListenerDrainTime);
+  }
+  const auto& proxy = std::get<config::TcpProxy>(ListenerOf(down).filter);
+  const Conn* const up = conns_.Find(down.peer);
+  const bool permitted =
+      (proxy.rbac.empty() ||
+       PermitTcp(down, proxy.rbac, PeerOf(down), down.local, SniOf(down), Asked::kAgain, now)) &&
+      (down.snapshot->guarded.empty() || up == nullptr || up->host == nullptr ||
+       PermitTcpAttempt(down, *up->cluster, *up->host, Asked::kAgain, now));
+  counters_.tcp_denied_later += !permitted;
+}
+
 void Engine::Impl::FailTcp(Conn& down, uint32_t flag, std::string_view details, Instant now) {
   down.tcp()->flags |= flag;
   down.tcp()->details = details;
@@ -97,7 +118,7 @@ void Engine::Impl::PumpTcp(ConnId from_id, Instant now) {
     Consume(*from, size);
     Write(*to, std::move(from->in));
     const Duration limit = std::get<config::TcpProxy>(ListenerOf(down).filter).idle_timeout;
-    if (!limit.zero()) timers_->Schedule(&down.timer, now + limit);
+    if (!limit.zero() && !down.listener_gone) timers_->Schedule(&down.timer, now + limit);
   }
   if (!from->eof || to->finished) return;
   to->finished = true;

@@ -48,7 +48,8 @@ void Engine::Impl::OnConnTimer(TimerKind kind, Conn& conn, Instant now) {
       if (conn.drain) return EndCarrier(conn, now);  // the peer never answered
       return DrainCarrier(conn);
     case Conn::Kind::kTcpDown:
-      conn.tcp()->details = "idle_timeout";
+      conn.tcp()->details = conn.listener_gone ? "filter_chain_is_being_removed" : "idle_timeout";
+      counters_.tcp_listener_gone += conn.listener_gone;
       return EndTcp(conn.id, Action::Kind::kRelease, now);
     case Conn::Kind::kTcpUp:
       return;  // its downstream half has the timer

@@ -1,6 +1,7 @@
 """What integration tests share: the mesh they run in, and checks that explain themselves."""
 import dataclasses
 import os
+import subprocess
 import time
 
 import measure
@@ -30,6 +31,7 @@ TOPOLOGY = topo.Topology(
 )
 
 CLIENT_NODE = topo.NODE_A
+FIRST_PEER = os.path.join(os.path.dirname(os.path.realpath(__file__)), "first_peer.py")
 REVIEWS = "http://reviews:9080/reviews/0"
 RATINGS = "http://ratings:9080/ratings/0"
 
@@ -144,3 +146,41 @@ POOLS_MORE = 2 * CONNECTIONS
 def expect_level(mesh, before, connections_more=POOLS_MORE):
     for node, was in before.items():
         wait_for_level(mesh, node, was, connections_more=connections_more)
+
+
+class Talk:
+    """A program in a pod that we type to; what it says goes to a file."""
+
+    def __init__(self, mesh, pod, argv):
+        self._path = f"{mesh.run_dir}/talk-{time.monotonic_ns()}.log"
+        with open(self._path, "wb") as log:
+            self._process = subprocess.Popen(
+                shell.in_netns(mesh.netns(pod), ["stdbuf", "-oL", *argv]), bufsize=0,
+                stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT,
+                start_new_session=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.stdin.close()
+        self._process.terminate()
+        self._process.wait(5)
+
+    @property
+    def ended(self):
+        return self._process.poll() is not None
+
+    def type(self, text):
+        self._process.stdin.write(text.encode())
+
+    def said(self):
+        with open(self._path, errors="replace") as log:
+            return log.read()
+
+    def hear(self, text, times=1, timeout_s=5):
+        """Waits until it has said `text` so often."""
+        try:
+            shell.wait_until(lambda: self.said().count(text) >= times, text, timeout_s)
+        except TimeoutError:
+            expect(False, f"{self._path}: no {times} {text!r} in\n{self.said()[-1500:]}")

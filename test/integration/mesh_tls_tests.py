@@ -5,7 +5,7 @@ import os
 import measure
 import shell
 import topology as topo
-from fixture import curl, expect, expect_equal, expect_none_lost
+from fixture import FIRST_PEER, Talk, curl, expect, expect_equal, expect_none_lost
 
 SECRET = "what-nobody-else-may-read"
 ECHO = "http://echo:9080/"
@@ -15,7 +15,8 @@ TOPOLOGY = topo.Topology(
     nodes=topo.BOOKINFO.nodes,
     pods=(topo.Pod("client", "client", topo.NODE_A, 11), ECHO_POD,
           topo.Pod("near-v1", "echo", topo.NODE_A, 21, version="near"), OUTSIDER),
-    services=(topo.Service("echo", 20),),
+    services=(topo.Service("echo", 20),
+              topo.Service("first", 23, port=2525, port_name="tcp-first", app="echo")),
     mesh_tls=True,
 )
 
@@ -110,6 +111,51 @@ def strict_holds_for_ports_that_no_service_has(mesh):
         beside.stop()
 
 
+def servers_that_speak_first_are_heard(mesh):
+    """A client of the mesh speaks TLS at once; one of outside is waited for, then taken as plain. A
+    rule that comes later ends the connections that it denies, and no others."""
+    mesh.wait_for_identities()
+    _policy(mesh, "PERMISSIVE")
+    servers = [shell.Daemon("first", ["/usr/bin/python3", "-B", FIRST_PEER, "serve", "2525"],
+                            f"{mesh.run_dir}/first-{pod}.log", mesh.netns(pod)).start()
+               for pod in (ECHO_POD.name, "near-v1")]
+    try:
+        for pod in (ECHO_POD.name, "near-v1"):
+            shell.wait_until(lambda p=pod: "2525" in mesh.run_in_pod(p, ["ss", "-Hltn"]).stdout,
+                             "the servers to listen", 10)
+        continued = "meltemi_worker_sniff_continued_total"
+        before = _stat(mesh, topo.NODE_B, continued)
+        connect = ["/usr/bin/python3", "-B", FIRST_PEER, "connect"]
+        service = [*connect, mesh.topology.service("first").v4, "2525"]
+        with Talk(mesh, OUTSIDER.name, [*connect, ECHO_POD.v4, "2525"]) as outside, \
+                Talk(mesh, "client", service) as inside, \
+                Talk(mesh, "client", service) as second:
+            for one in (inside, second):  # one of two servers each, near and far
+                one.hear("220 ready", timeout_s=3)
+            expect_equal("", outside.said(), "what is heard before the time is over")
+            outside.hear("220 ready", timeout_s=8)
+            expect_equal(before + 1, _stat(mesh, topo.NODE_B, continued), continued)
+            for one in (outside, inside, second):
+                one.type("ask\n")
+                one.hear("ask")
+            mesh.apply_objects({
+                "apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy",
+                "metadata": {"name": "later", "namespace": "default"},
+                "spec": {"action": "DENY", "rules": [{"from": [{"source": {
+                    "principals": ["cluster.local/ns/default/sa/bookinfo-client"]}}]}]}})
+            for one in (inside, second):
+                shell.wait_until(lambda o=one: o.ended, "what is denied now to end", 10)
+            outside.type("again\n")
+            outside.hear("again")
+            mesh.delete("AuthorizationPolicy", "later")
+            denied = sum(_stat(mesh, node, "meltemi_engine_tcp_denied_later_total")
+                         for node in (topo.NODE_A, topo.NODE_B))
+            expect_equal(2, denied, "tcp_denied_later")
+    finally:
+        for server in servers:
+            server.stop()
+
+
 def permissive_to_strict_under_load_loses_nothing(mesh):
     _policy(mesh, "PERMISSIVE")
     load = measure.Wrk(mesh, ECHO, 6, connections=16)
@@ -127,5 +173,5 @@ def tests():
     return [(f"mesh_tls_{test.__name__}", test, TOPOLOGY) for test in (
         nothing_is_readable_between_the_nodes, the_near_pod_needs_no_tls,
         outsiders_are_served_in_permissive_and_refused_in_strict,
-        strict_holds_for_ports_that_no_service_has,
+        strict_holds_for_ports_that_no_service_has, servers_that_speak_first_are_heard,
         permissive_to_strict_under_load_loses_nothing)]

@@ -10,11 +10,9 @@ import yaml
 import measure
 import mesh as mesh_lib
 import shell
-import tls_rig
+import tls_peer_tests
 from fixture import expect, expect_equal
-from tls_rig import BY_NAME, GATEWAY, MUTUAL, NODE, ONE, PERMISSIVE, PLAIN
-
-RIG = tls_rig.Rig()
+from tls_rig import BY_NAME, GATEWAY, MUTUAL, NODE, ONE, PERMISSIVE, PLAIN, RIG
 
 
 def _curl(*arguments, check=True):
@@ -289,7 +287,7 @@ TESTS = (tls_versions_and_alpn, cipher_suites, server_name_chooses_the_certifica
          passthrough_by_server_name, tls_and_plain_on_one_port, client_certificates_are_verified,
          openssl_client, many_streams_and_connections, upstream_tls, upstream_validation,
          certificate_is_rotated_under_load, keys_are_not_shown,
-         wrong_configuration_names_the_field)
+         wrong_configuration_names_the_field) + tls_peer_tests.TESTS
 
 
 def _in_rig(test):

@@ -18,6 +18,12 @@ MeshConfig ParseMeshConfig(const std::string& file, const std::string& text, Pro
     });
     config.connect_timeout =
         root.Duration("connectTimeout", absl::Milliseconds(1)).value_or(config.connect_timeout);
+    config.protocol_detection_timeout =
+        root.Duration("protocolDetectionTimeout", absl::ZeroDuration())
+            .value_or(config.protocol_detection_timeout);
+    if (config.protocol_detection_timeout > absl::Hours(1)) {
+      report.Add("protocolDetectionTimeout", "must be <= 1h");
+    }
     config.auto_mtls = root.Bool("enableAutoMtls").value_or(config.auto_mtls);
     config.trust_domain = root.StringOr("trustDomain", config.trust_domain);
     config.root_namespace = root.StringOr("rootNamespace", config.root_namespace);

@@ -16,6 +16,10 @@ struct MeshConfig {
   enum class Outbound { kAllowAny, kRegistryOnly } outbound = Outbound::kAllowAny;
   // connectTimeout of clusters whose DestinationRule says nothing.
   absl::Duration connect_timeout = absl::Seconds(10);
+  // protocolDetectionTimeout: how long a client of a port that takes TLS and plain TCP may say
+  // nothing before it is taken as plain, so that servers that speak first are heard. Zero: as long
+  // as it takes, which is Istio's default and lets no such server through.
+  absl::Duration protocol_detection_timeout = absl::Seconds(5);
   // enableAutoMtls: mutual TLS to endpoints that take it, whatever no DestinationRule forbids.
   bool auto_mtls = true;
   std::string trust_domain = "cluster.local";   // trustDomain: of the identities of workloads
