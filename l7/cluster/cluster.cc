@@ -336,7 +336,7 @@ void Cluster::LookAgain(Instant now) {
 ClusterSet::ClusterSet(Board* board)
     : own_board_(BoardOfMyOwn(board)), board_(board != nullptr ? board : own_board_.get()) {}
 
-void ClusterSet::FollowAll(std::vector<ConnId>* closing) {
+void ClusterSet::Follow(std::vector<ConnId>* closing) {
   version_seen_ = board_->version();
   for (Cluster* cluster : ordered_) cluster->Follow(closing);
 }

@@ -210,10 +210,9 @@ class ClusterSet {
  public:
   explicit ClusterSet(Board* board = nullptr);
   void Update(const config::Snapshot& snapshot, Prng& prng, std::vector<ConnId>* closing);
-  // Takes what has been announced on the board; nothing but one load as long as nothing was.
-  void Follow(std::vector<ConnId>* closing) {
-    if (board_->version() != version_seen_) FollowAll(closing);
-  }
+  // Whether something has been announced on the board since the last Follow: one load.
+  bool BoardChanged() const { return board_->version() != version_seen_; }
+  void Follow(std::vector<ConnId>* closing);
   Cluster* Find(uint32_t stable_id);  // null: never heard of, or gone
   void LookAgain(Instant now);        // of every cluster whose next_look has come
   Instant next_look() const;
@@ -221,8 +220,6 @@ class ClusterSet {
   const std::vector<Cluster*>& ordered() const { return ordered_; }
 
  private:
-  void FollowAll(std::vector<ConnId>* closing);
-
   std::unique_ptr<Directory> own_board_;
   Board* const board_;
   uint32_t version_seen_ = 0;

@@ -22,6 +22,8 @@ void Engine::Impl::OnTimer(Timer& timer, Instant now) {
     case TimerKind::kEjected:
       clusters_.LookAgain(now);
       return LookAtEjected();
+    case TimerKind::kHealth:
+      return OnHealthTimer(static_cast<uint32_t>(timer.subject), now);
   }
 }
 
@@ -50,6 +52,7 @@ void Engine::Impl::OnConnTimer(TimerKind kind, Conn& conn, Instant now) {
     case Conn::Kind::kTcpDown:
       conn.tcp()->details = "idle_timeout";
       return EndTcp(conn.id, Action::Kind::kRelease, now);
+    case Conn::Kind::kProbe:
     case Conn::Kind::kTcpUp:
       return;  // its downstream half has the timer
   }
@@ -60,6 +63,7 @@ void Engine::Impl::OnExchangeTimer(TimerKind kind, Exchange& x, Instant now) {
     case TimerKind::kConnIdle:
     case TimerKind::kRequestHead:
     case TimerKind::kEjected:
+    case TimerKind::kHealth:
       return;
     case TimerKind::kResponse:
       ++x.cluster->stats.rq_timeout;
