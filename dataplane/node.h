@@ -83,7 +83,7 @@ class Node {
   void WaitForWork();
 
   agent::Bootstrap bootstrap_;  // what runs
-  shared::LockedBoard board_;  // outlives the workers
+  shared::LockedBoard board_;   // outlives the workers
   shared::SnapshotSlot snapshots_;
   shared::Latest<tls::ContextTableRef> tls_contexts_;
   std::unique_ptr<nic::PacketPools> pools_;

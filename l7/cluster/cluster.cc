@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-
 namespace meltemi::cluster {
 namespace {
 
@@ -44,6 +43,19 @@ std::unique_ptr<Directory> BoardOfMyOwn(const Board* board) {
 }
 
 }  // namespace
+
+void Cluster::Configure(const config::Endpoint& endpoint, Host* host) {
+  host->mesh = endpoint.mesh;
+  host->address = endpoint.address;
+  host->weight = std::max(endpoint.weight, 1u);
+  host->priority = endpoint.priority;
+  host->health = endpoint.health;
+  host->locality = endpoint.locality;
+  host->workload = endpoint.workload;
+  host->check_port = endpoint.check_port;
+  host->unchecked = endpoint.unchecked;
+  host->kept = false;
+}
 
 Cluster::Cluster(Board* board)
     : own_board_(BoardOfMyOwn(board)), board_(board != nullptr ? board : own_board_.get()) {}
@@ -89,16 +101,7 @@ void Cluster::Update(const config::Cluster& config, Prng& prng, std::vector<Conn
       if (config.health_check.has_value()) slot->flags = kFailedActiveCheck;
     }
     if (slot->mesh != endpoint.mesh) CloseIdle(*slot, closing);
-    slot->mesh = endpoint.mesh;
-    slot->address = endpoint.address;
-    slot->weight = std::max(endpoint.weight, 1u);
-    slot->priority = endpoint.priority;
-    slot->health = endpoint.health;
-    slot->locality = endpoint.locality;
-    slot->workload = endpoint.workload;
-    slot->check_port = endpoint.check_port;
-    slot->unchecked = endpoint.unchecked;
-    slot->kept = false;
+    Configure(endpoint, slot.get());
     if (!config.outlier.has_value()) slot->outlier = HostOutlier{};
     JoinBoard(slot.get());
     by_stable_id_[endpoint.stable_id] = slot.get();
@@ -160,9 +163,8 @@ bool Cluster::KeepPassing(Kept* kept) {
     if (host == nullptr || host->node == nullptr) continue;
     host->flags = host->node->flags.Load();
     const SockAddr address = host->address;
-    const bool replaced = std::any_of(hosts_.begin(), hosts_.end(), [&](const auto& other) {
-      return other->address == address;
-    });
+    const bool replaced = std::any_of(hosts_.begin(), hosts_.end(),
+                                      [&](const auto& other) { return other->address == address; });
     if ((host->flags & kFailedActiveCheck) != 0 || replaced) continue;
     passing.emplace_back(id, std::move(host));
   }
@@ -180,8 +182,7 @@ bool Cluster::KeepPassing(Kept* kept) {
 
 void Cluster::SetChecked(Host* host, bool failed, bool degraded) {
   if (host->node == nullptr) return;
-  const uint32_t set =
-      (failed ? kFailedActiveCheck : 0) | (degraded ? kDegradedActiveCheck : 0);
+  const uint32_t set = (failed ? kFailedActiveCheck : 0) | (degraded ? kDegradedActiveCheck : 0);
   const uint32_t clear = (kFailedActiveCheck | kDegradedActiveCheck) & ~set;
   bool changed = host->node->flags.Set(set);
   changed |= host->node->flags.Clear(clear);
@@ -197,8 +198,8 @@ void Cluster::Follow(std::vector<ConnId>* closing) {
   std::for_each(hosts_.begin(), members, [](const std::unique_ptr<Host>& host) {
     if (host->node != nullptr) host->flags = host->node->flags.Load();
   });
-  const auto gone = std::stable_partition(
-      hosts_.begin(), members, [](const std::unique_ptr<Host>& host) {
+  const auto gone =
+      std::stable_partition(hosts_.begin(), members, [](const std::unique_ptr<Host>& host) {
         return !host->kept || (host->flags & kFailedActiveCheck) == 0;
       });
   for (auto host = gone; host != members; ++host) {

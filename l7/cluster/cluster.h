@@ -56,11 +56,11 @@ struct Host {
   HostOutlier outlier;                               // an ejected host counts as unhealthy
   std::string locality, workload;
   uint32_t stable_id = 0;
-  uint16_t check_port = 0;  // active health checks go there; 0: to `address`
-  bool unchecked = false;   // not subject to active health checks
-  bool kept = false;        // not configured any more, but its health checks pass
-  uint32_t flags = 0;       // NodeHost::flags as this worker has seen them
-  JoinedHost node;          // null: nobody but this worker says anything about it
+  uint16_t check_port = 0;       // active health checks go there; 0: to `address`
+  bool unchecked = false;        // not subject to active health checks
+  bool kept = false;             // not configured any more, but its health checks pass
+  uint32_t flags = 0;            // NodeHost::flags as this worker has seen them
+  JoinedHost node;               // null: nobody but this worker says anything about it
   bool mesh = false;             // of connections: Settings::mesh_tls where there is one
   bool eligible = false;         // the balancer may choose it
   bool removed = false;          // no longer in the configuration: drained, then freed
@@ -173,6 +173,7 @@ class Cluster {
   Host* PickFromRing(uint64_t hash);
   Host* PickFromMaglev(uint64_t hash);
   Host* OriginalDestination(const SockAddr& address);
+  static void Configure(const config::Endpoint& endpoint, Host* host);
   void JoinBoard(const config::Cluster& config);
   void JoinBoard(Host* host);
   // Hosts that were members, by stable id; null: it still is one.

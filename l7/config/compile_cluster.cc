@@ -315,7 +315,9 @@ absl::Status CompileSocketMatches(CompileContext* context, const FromCluster& fr
 absl::Status CompileChecks(const FromCluster& from, Cluster* to) {
   to->removal_ignores_health = from.ignore_health_on_host_removal();
   if (from.health_checks_size() == 0) return absl::OkStatus();
-  const auto refuse = [](std::string_view why) { return Invalid(Indexed("health_checks", 0), why); };
+  const auto refuse = [](std::string_view why) {
+    return Invalid(Indexed("health_checks", 0), why);
+  };
   if (from.health_checks_size() > 1) return refuse("there can be one only");
   if (to->discovery == Discovery::kOriginalDst) return refuse("the hosts are not known");
   if (to->tls.by_source || (to->mesh_tls.has_value() && to->mesh_tls->by_source)) {

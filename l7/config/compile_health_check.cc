@@ -44,7 +44,8 @@ absl::StatusOr<std::string> CompilePayload(const From::Payload& from) {
 
 // What stands in a request as it is.
 absl::Status CompileText(std::string_view field, const std::string& from, std::string* to) {
-  const bool good = std::all_of(from.begin(), from.end(), [](char c) { return c > ' ' && c < 127; });
+  const bool good =
+      std::all_of(from.begin(), from.end(), [](char c) { return c > ' ' && c < 127; });
   if (!good) return Invalid(field, "must be visible ASCII without spaces");
   if (from.size() > kNameBytesMax) return Invalid(field, Cat("longer than ", kNameBytesMax));
   *to = from;
@@ -140,8 +141,8 @@ absl::Status CompileKind(const From& from, HealthCheck* to) {
 }
 
 // Above 0 when it is given; `to` stays what it was when it is not.
-absl::Status CompileWait(std::string_view field, bool given,
-                         const google::protobuf::Duration& from, Duration* to) {
+absl::Status CompileWait(std::string_view field, bool given, const google::protobuf::Duration& from,
+                         Duration* to) {
   if (!given) return absl::OkStatus();
   ASSIGN_OR_RETURN_AT(*to, field, CompileDuration(from));
   if (*to < Duration::Millis(1)) return Invalid(field, "must be at least 1 ms");
@@ -182,8 +183,7 @@ absl::StatusOr<HealthCheck> CompileHealthCheck(const From& from) {
   HealthCheck to;
   RETURN_IF_ERROR(CompileWaits(from, &to));
   if (from.has_initial_jitter()) {
-    RETURN_IF_ERROR(
-        CompileWait("initial_jitter", true, from.initial_jitter(), &to.initial_jitter));
+    RETURN_IF_ERROR(CompileWait("initial_jitter", true, from.initial_jitter(), &to.initial_jitter));
   }
   if (from.has_interval_jitter()) {
     RETURN_IF_ERROR(

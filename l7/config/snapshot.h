@@ -401,8 +401,8 @@ struct Cluster {
   std::optional<OutlierDetection> outlier;
   std::optional<HealthCheck> health_check;
   bool removal_ignores_health = false;  // ignore_health_on_host_removal
-  std::vector<Endpoint> endpoints;     // all of them, in the order of the configuration
-  std::vector<HashTable> hash_tables;  // IsConsistent(lb): by ascending priority
+  std::vector<Endpoint> endpoints;      // all of them, in the order of the configuration
+  std::vector<HashTable> hash_tables;   // IsConsistent(lb): by ascending priority
 };
 
 // A workload of this node, from the bootstrap: the source identity of its port.

@@ -70,8 +70,8 @@ class HealthTest : public Http2Test {
   std::string FlagsOf(int host) {
     std::string text;
     engine().AppendClusters(&text);
-    const std::string head = Address(static_cast<uint8_t>(10 + host), 8080).ToString() +
-                             "::health_flags::";
+    const std::string head =
+        Address(static_cast<uint8_t>(10 + host), 8080).ToString() + "::health_flags::";
     const size_t at = text.find(head);
     if (at == std::string::npos) return "(none)";
     const size_t begin = at + head.size();
@@ -155,6 +155,7 @@ TEST_F(HealthTest, TimeoutIsExactAndCountsTowardsTheThreshold) {
   Advance(Duration::Seconds(10) + kTick);
   const ConnId again = Connect();
   EXPECT_EQ(At(again).address, Address(10, 8080));
+  Answer(conns[1], 200);
   Advance(Duration::Seconds(1) + kTick);
   EXPECT_TRUE(At(again).aborted);
   EXPECT_EQ(FlagsOf(0), "/failed_active_hc");
@@ -208,7 +209,8 @@ TEST_F(HealthTest, OtherWorkersFollowTheOneThatChecks) {
     other.FollowBoard(now_);
     EXPECT_EQ(other.PickEndpoint(7, &address_), Engine::Pick::kOk);
     EXPECT_EQ(address_, Address(11, 8080));
-    // What it asks for is traffic: the next check comes after the interval, not no_traffic_interval.
+    // What it asks for is traffic: the next check comes after the interval, not
+    // no_traffic_interval.
     Answer(conns[0], 200);
     Advance(Duration::Seconds(10) + kTick);
     Answer(conns[0], 500);
@@ -291,8 +293,8 @@ TEST_F(HealthTest, ChecksThatBeginOnRunningHostsDoNotStopThem) {
   engine();
   EXPECT_EQ(Serving(), "01");
   next_ = MakeSnapshot(2, 3);
-  next_->clusters[0].health_check.emplace(config::HealthCheck{
-      .timeout = Duration::Seconds(1), .interval = Duration::Seconds(10)});
+  next_->clusters[0].health_check.emplace(
+      config::HealthCheck{.timeout = Duration::Seconds(1), .interval = Duration::Seconds(10)});
   Use(next_.get());
   EXPECT_EQ(FlagsOf(0), "healthy");
   EXPECT_EQ(FlagsOf(2), "/failed_active_hc");  // a new one
@@ -318,7 +320,7 @@ TEST_F(HealthTest, EngineFullIsNoAnswer) {
 }
 
 TEST_F(HealthTest, GrpcServiceHealth) {
-  check().kind = config::GrpcHealthCheck{};
+  check().kind = config::GrpcHealthCheck{.authority = "backend"};
   engine();
   Advance(kTick);
   End server = Server();

@@ -91,15 +91,7 @@ struct Http2Half {
 };
 
 struct Conn {
-  enum class Kind : uint8_t {
-    kHttpDown,
-    kHttpUp,
-    kTcpDown,
-    kTcpUp,
-    kHttp2Down,
-    kHttp2Up,
-    kProbe
-  };
+  enum class Kind : uint8_t { kHttpDown, kHttpUp, kTcpDown, kTcpUp, kHttp2Down, kHttp2Up, kProbe };
   Conn(Kind kind_in, Instant now)
       : kind(kind_in),
         timer(TimerOwner::kL7, static_cast<uint8_t>(TimerKind::kConnIdle)),

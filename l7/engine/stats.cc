@@ -313,8 +313,8 @@ static std::string HealthText(const cluster::Host& host) {
   const std::string text =
       Cat((host.flags & cluster::kFailedActiveCheck) != 0 ? "/failed_active_hc" : "",
           host.outlier.ejected ? "/failed_outlier_check" : "",
-          (host.flags & cluster::kDegradedActiveCheck) != 0 ? "/degraded_active_hc" : "", configured,
-          host.kept ? "/pending_dynamic_removal" : "");
+          (host.flags & cluster::kDegradedActiveCheck) != 0 ? "/degraded_active_hc" : "",
+          configured, host.kept ? "/pending_dynamic_removal" : "");
   return text.empty() ? "healthy" : text;
 }
 

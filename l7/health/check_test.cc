@@ -58,8 +58,8 @@ TEST_F(CheckTest, AFailureBeginsTheSuccessesAnew) {
 
 TEST_F(CheckTest, ThresholdOfFailuresWithoutAnswer) {
   Say(Result::kPass);
-  EXPECT_EQ(Say(Result::kNetwork), "up 2");    // n - 2
-  EXPECT_EQ(Say(Result::kTimeout), "up 2");    // n - 1
+  EXPECT_EQ(Say(Result::kNetwork), "up 2");      // n - 2
+  EXPECT_EQ(Say(Result::kTimeout), "up 2");      // n - 1
   EXPECT_EQ(Say(Result::kNetwork), "down! 20");  // n
   EXPECT_EQ(Say(Result::kNetwork), "down 20");   // n + 1
 }

@@ -161,7 +161,8 @@ std::optional<Result> Probe::BeginHttp2(Instant now) {
   if (stream_ != 0 && grpc != nullptr) {
     ok = AppendCopy(pool_, GrpcRequest(grpc->service_name), &body);
     // It is smaller than any window: its size is bounded where the configuration is read.
-    if (ok) [[maybe_unused]] const bool more = http2_->SendBody(stream_, std::move(body));
+    if (ok) [[maybe_unused]]
+      const bool more = http2_->SendBody(stream_, std::move(body));
     http2_->SendEnd(stream_, std::nullopt);
   }
   if (stream_ != 0 && ok) return std::nullopt;
@@ -255,7 +256,7 @@ std::optional<Result> Probe::ReadHttp2(Chain* in, Instant now) {
         if (!ours) break;
         if (trailers.has_value()) grpc_status_ = std::string(trailers->Get("grpc-status"));
         result = std::holds_alternative<config::GrpcHealthCheck>(config_.kind) ? ResultOfGrpc()
-                                                                                : ResultOfHttp();
+                                                                               : ResultOfHttp();
         break;
       }
       case http2::Event::kReset:

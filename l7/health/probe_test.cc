@@ -21,8 +21,8 @@ class ProbeTest : public ::testing::Test {
   }
   std::optional<Result> Begin() {
     if (probe_ == nullptr) {
-      probe_ = std::make_unique<Probe>(
-          config_, Probe::Options{.authority = "backend-cluster"}, &pool_, &memory_);
+      probe_ = std::make_unique<Probe>(config_, Probe::Options{.authority = "backend-cluster"},
+                                       &pool_, &memory_);
     }
     const auto result = probe_->Begin(now_);
     sent_ = probe_->TakeOutput().ToString();
@@ -83,9 +83,8 @@ TEST_F(ProbeTest, HttpStatusesThatAreExpectedAndRetriable) {
   for (const auto& row : rows) {
     Begin();
     EXPECT_NE(sent_.find("host: health.example\r\n"), std::string::npos);
-    EXPECT_EQ(
-        Answer("HTTP/1.1 " + std::to_string(row.status) + " X\r\ncontent-length: 0\r\n\r\n"),
-        row.result)
+    EXPECT_EQ(Answer("HTTP/1.1 " + std::to_string(row.status) + " X\r\ncontent-length: 0\r\n\r\n"),
+              row.result)
         << row.status;
   }
 }
