@@ -1,4 +1,4 @@
-"""Active health checks of a node with two workers, with servers that misbehave (moody_server.py)."""
+"""Active health checks of a node with two workers; servers that misbehave (moody_server.py)."""
 import dataclasses
 import os
 import sys
@@ -34,7 +34,7 @@ def _resources(log):
         "clusters": [
             _checked("to-http", (STEADY, MOODY), {"http_health_check": {"path": "/healthz"}}),
             _checked("to-tcp", (STEADY, MOODY), {"tcp_health_check": {
-                "send": {"text": b"PING".hex()}, "receive": [{"text": b"+PONG".hex()}]}}),
+                "send": {"text": b"PING\n".hex()}, "receive": [{"text": b"+PONG".hex()}]}}),
             _checked("to-grpc", (GRPC,), {"grpc_health_check": {
                 "service_name": "shop", "authority": "backend"}}),
         ]}
@@ -71,13 +71,13 @@ class Rig:
 
     def wait_for(self, cluster, port, flags):
         shell.wait_until(lambda: self.flags(cluster, port) == {flags},
-                         f"{cluster} port {port}: {flags}, not {self.flags(cluster, port)}", 5, 0.05)
+                         f"port {port} of {cluster} to be {flags} at both workers", 5, 0.05)
 
     def statuses(self, count):
-        done = self.mesh.run_in_pod("client", ["curl", "-s", "-m", "2", "-o", "/dev/null", "-w",
-                                               "%{http_code}\n", "--no-keepalive"] +
-                                    [f"http://{tls_rig.GATEWAY}:{tls_rig.PLAIN}/{i}"
-                                     for i in range(count)], check=False)
+        urls = [word for i in range(count) for word in
+                ("-o", "/dev/null", f"http://{tls_rig.GATEWAY}:{tls_rig.PLAIN}/{i}")]
+        done = self.mesh.run_in_pod("client", ["curl", "-s", "-m", "2", "-w", "%{http_code}\n",
+                                               *urls], check=False)
         return set(done.stdout.split())
 
 
