@@ -135,7 +135,9 @@ void Node::CreateWorkers() {
     options.tcp.memory_bytes_max = (uint64_t{bootstrap_.memory_mb} << 20) / n / 5 * 2;
     options.engine = {.conn_count_max = limits::kL7ConnCountMax,
                       .exchange_count_max = limits::kExchangeCountMax,
-                      .wall_clock = wall_clock_.clock()};
+                      .wall_clock = wall_clock_.clock(),
+                      .board = &board_,
+                      .checks_health = i == 0};
     worker::WorkerLinks links{
         .pool = slot.pool, .snapshots = &snapshots_, .mail_in = &slot.mail, .mail_out = &slot.out};
     links.handshakes = handshakes_->runner(i);

@@ -23,6 +23,7 @@
 #include "dataplane/port_keeper.h"
 #include "dataplane/shared/doorbell.h"
 #include "dataplane/shared/latest.h"
+#include "dataplane/shared/locked_board.h"
 #include "dataplane/shared/snapshot_slot.h"
 #include "dataplane/tls/context_table.h"
 #include "dataplane/tls/handshake_threads.h"
@@ -85,6 +86,7 @@ class Node {
   void WaitForWork();
 
   agent::Bootstrap bootstrap_;  // what runs
+  shared::LockedBoard board_;   // outlives the workers
   shared::SnapshotSlot snapshots_;
   shared::Latest<tls::ContextTableRef> tls_contexts_;
   std::unique_ptr<nic::PacketPools> pools_;

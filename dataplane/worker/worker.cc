@@ -111,7 +111,7 @@ void Worker::AddCycles(uint64_t cycles) {
 void Worker::TakeSnapshot(Instant now) {
   const config::Snapshot* current = links_.snapshots->Current();
   TakeTlsContexts();  // after the load: at least as new as what the snapshot needs
-  if (current == snapshot_) return;
+  if (current == snapshot_) return engine_.FollowBoard(now);
   snapshot_ = current;
   ++counters_.snapshots_taken;
   busy_ = true;

@@ -21,6 +21,7 @@
 #include "l7/base/ip_addr.h"
 #include "l7/base/prng.h"
 #include "l7/base/time.h"
+#include "l7/cluster/board.h"
 #include "l7/cluster/outlier.h"
 #include "l7/config/snapshot.h"
 #include "l7/telemetry/tls_stats.h"
@@ -36,6 +37,17 @@ struct HostStats {
   uint64_t cx_total = 0, cx_connect_fail = 0, rq_timeout = 0;
 };
 
+// What is joined on the board, as long as it is held.
+struct LeaveBoard {
+  Board* board = nullptr;
+  template <typename T>
+  void operator()(T* entry) const {
+    board->Leave(entry);
+  }
+};
+using JoinedHost = std::unique_ptr<NodeHost, LeaveBoard>;
+using JoinedCluster = std::unique_ptr<NodeCluster, LeaveBoard>;
+
 struct Host {
   SockAddr address;
   uint32_t weight = 1;
@@ -43,6 +55,12 @@ struct Host {
   config::Health health = config::Health::kHealthy;  // as configured
   HostOutlier outlier;                               // an ejected host counts as unhealthy
   std::string locality, workload;
+  uint32_t stable_id = 0;
+  uint16_t check_port = 0;       // active health checks go there; 0: to `address`
+  bool unchecked = false;        // not subject to active health checks
+  bool kept = false;             // not configured any more, but its health checks pass
+  uint32_t flags = 0;            // NodeHost::flags as this worker has seen them
+  JoinedHost node;               // null: nobody but this worker says anything about it
   bool mesh = false;             // of connections: Settings::mesh_tls where there is one
   bool eligible = false;         // the balancer may choose it
   bool removed = false;          // no longer in the configuration: drained, then freed
@@ -53,6 +71,11 @@ struct Host {
   std::vector<ConnId> idle;      // most recently used last
   std::deque<WaiterId> waiting;  // requests that wait because the breaker allows no connection
   HostStats stats;
+};
+
+// Counters of Envoy's cluster.health_check.* statistics, at the worker that checks.
+struct HealthStats {
+  uint64_t attempt = 0, success = 0, failure = 0, network_failure = 0;
 };
 
 // Counters of Envoy's cluster.* statistics.
@@ -84,13 +107,27 @@ class Cluster {
     std::optional<config::ClusterTls> mesh_tls;  // of hosts in the mesh
     config::CircuitBreaker breaker;
     std::optional<config::OutlierDetection> outlier;
+    std::optional<config::HealthCheck> health_check;
   };
+
+  // Without a board: as the only worker.
+  explicit Cluster(Board* board = nullptr);
 
   // Takes the new configuration, whose hash tables are used until the next call. Idle connections
   // of hosts that are gone, for the engine to close, are appended to `closing`.
   void Update(const config::Cluster& config, Prng& prng, std::vector<ConnId>* closing);
   // The cluster is not in the snapshot any more.
   void Remove(std::vector<ConnId>* closing);
+
+  // Takes what other workers, or the health checks, have said about hosts since the last call.
+  void Follow(std::vector<ConnId>* closing);
+  // The verdict of the active health checks; Follow comes after it.
+  void SetChecked(Host* host, bool failed, bool degraded);
+  // Somebody uses the cluster: its health checks come at their full rate.
+  void MarkUsed() {
+    if (node_ != nullptr && node_->used.Load() == 0) node_->used.Store(1);
+  }
+  bool used() const { return node_ != nullptr && node_->used.Load() != 0; }
 
   struct PickOptions {
     SockAddr original_destination;   // ORIGINAL_DST: what the client dialled
@@ -126,6 +163,7 @@ class Cluster {
   uint32_t cx_active = 0, rq_active = 0, rq_pending = 0, retries_active = 0;
   ClusterStats stats;
   OutlierStats outlier_stats;
+  HealthStats health_stats;
 
  private:
   Host* PickOnce(const PickOptions& options, uint32_t attempt, Prng& prng);
@@ -135,11 +173,22 @@ class Cluster {
   Host* PickFromRing(uint64_t hash);
   Host* PickFromMaglev(uint64_t hash);
   Host* OriginalDestination(const SockAddr& address);
+  static void Configure(const config::Endpoint& endpoint, Host* host);
+  void JoinBoard(const config::Cluster& config);
+  void JoinBoard(Host* host);
+  // Hosts that were members, by stable id; null: it still is one.
+  using Kept = absl::flat_hash_map<uint32_t, std::unique_ptr<Host>>;
+  bool KeepPassing(Kept* kept);
   void RetireHost(Host* host, std::vector<ConnId>* closing);
   static void CloseIdle(const Host& host, std::vector<ConnId>* closing);
   void ChooseEligible();
   bool MayEject() const;
 
+  std::unique_ptr<Directory> own_board_;
+  Board* const board_;
+  JoinedCluster node_;         // while something of it is shared
+  uint32_t changes_seen_ = 0;  // of node_
+  bool removal_ignores_health_ = false;
   Settings settings_;
   bool removed_ = false;
   bool in_panic_ = false;
@@ -160,7 +209,11 @@ class Cluster {
 // All clusters of one worker.
 class ClusterSet {
  public:
+  explicit ClusterSet(Board* board = nullptr);
   void Update(const config::Snapshot& snapshot, Prng& prng, std::vector<ConnId>* closing);
+  // Whether something has been announced on the board since the last Follow: one load.
+  bool BoardChanged() const { return board_->version() != version_seen_; }
+  void Follow(std::vector<ConnId>* closing);
   Cluster* Find(uint32_t stable_id);  // null: never heard of, or gone
   void LookAgain(Instant now);        // of every cluster whose next_look has come
   Instant next_look() const;
@@ -168,6 +221,9 @@ class ClusterSet {
   const std::vector<Cluster*>& ordered() const { return ordered_; }
 
  private:
+  std::unique_ptr<Directory> own_board_;
+  Board* const board_;
+  uint32_t version_seen_ = 0;
   absl::flat_hash_map<uint32_t, std::unique_ptr<Cluster>> clusters_;
   std::vector<Cluster*> ordered_;
 };

@@ -312,6 +312,22 @@ absl::Status CompileSocketMatches(CompileContext* context, const FromCluster& fr
   return absl::OkStatus();
 }
 
+absl::Status CompileChecks(const FromCluster& from, Cluster* to) {
+  to->removal_ignores_health = from.ignore_health_on_host_removal();
+  if (from.health_checks_size() == 0) return absl::OkStatus();
+  const auto refuse = [](std::string_view why) {
+    return Invalid(Indexed("health_checks", 0), why);
+  };
+  if (from.health_checks_size() > 1) return refuse("there can be one only");
+  if (to->discovery == Discovery::kOriginalDst) return refuse("the hosts are not known");
+  if (to->tls.by_source || (to->mesh_tls.has_value() && to->mesh_tls->by_source)) {
+    return refuse("a check has no workload whose certificate could be shown");
+  }
+  ASSIGN_OR_RETURN_AT(to->health_check, Indexed("health_checks", 0),
+                      CompileHealthCheck(from.health_checks(0)));
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<Cluster> CompileCluster(CompileContext* context, const FromCluster& from) {
@@ -337,6 +353,7 @@ absl::StatusOr<Cluster> CompileCluster(CompileContext* context, const FromCluste
     RETURN_IF_ERROR_AT("outlier_detection",
                        CompileOutlier(from.outlier_detection(), &to.outlier.emplace()));
   }
+  RETURN_IF_ERROR(CompileChecks(from, &to));
   RETURN_IF_ERROR(CompileHttpOptions(*context, from, &to));
   if (!FromCluster::DnsLookupFamily_IsValid(from.dns_lookup_family())) {
     return Invalid("dns_lookup_family", Cat(from.dns_lookup_family(), " is not known"));

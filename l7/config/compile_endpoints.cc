@@ -64,6 +64,12 @@ absl::StatusOr<Endpoint> CompileEndpoint(const FromEndpoint& from) {
   to.health = *health;
   to.workload = WorkloadOf(from.metadata());
   to.mesh = InMesh(from.metadata());
+  const auto& check = from.endpoint().health_check_config();
+  if (check.port_value() > UINT16_MAX) {
+    return Invalid("endpoint.health_check_config.port_value", "must be at most 65535");
+  }
+  to.check_port = static_cast<uint16_t>(check.port_value());
+  to.unchecked = check.disable_active_health_check();
   return to;
 }
 

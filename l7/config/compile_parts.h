@@ -168,6 +168,9 @@ absl::StatusOr<Forward> CompileForward(const CompileContext& context,
 absl::StatusOr<Redirect> CompileRedirect(const envoy::config::route::v3::RedirectAction& from);
 absl::StatusOr<RetryPolicy> CompileRetryPolicy(const envoy::config::route::v3::RetryPolicy& from);
 
+// compile_health_check.cc
+absl::StatusOr<HealthCheck> CompileHealthCheck(const envoy::config::core::v3::HealthCheck& from);
+
 // compile_cluster.cc, compile_endpoints.cc
 absl::StatusOr<Cluster> CompileCluster(CompileContext* context,
                                        const envoy::config::cluster::v3::Cluster& from);

@@ -53,6 +53,27 @@ void DescribeOutlier(const OutlierDetection& o, DescribeWriter* to) {
   to->Out();
 }
 
+void DescribeHealthCheck(const HealthCheck& h, DescribeWriter* to) {
+  const auto text = [](Duration d) { return DescribeWriter::ToText(d); };
+  if (const auto* http = std::get_if<HttpHealthCheck>(&h.kind)) {
+    to->Line("health_check ", http->http2 ? "http2 " : "http ", http->method, " ", http->path,
+             http->host.empty() ? "" : " of ", http->host);
+  } else if (const auto* tcp = std::get_if<TcpHealthCheck>(&h.kind)) {
+    to->Line("health_check tcp, ", tcp->send.size(), " bytes for ", tcp->receive.size(),
+             " patterns");
+  } else {
+    to->Line("health_check grpc \"", std::get<GrpcHealthCheck>(h.kind).service_name, "\"");
+  }
+  to->In();
+  to->Line("every ", text(h.interval), ", within ", text(h.timeout), ", ", h.healthy_threshold,
+           " up, ", h.unhealthy_threshold, " down");
+  to->Line("failed every ", text(h.unhealthy_interval), ", at the edges ",
+           text(h.unhealthy_edge_interval), " and ", text(h.healthy_edge_interval),
+           ", without traffic ", text(h.no_traffic_interval), " and ",
+           text(h.no_traffic_healthy_interval));
+  to->Out();
+}
+
 void DescribeCluster(const Cluster& c, DescribeWriter* to) {
   const Cluster fallback;
   to->Line("cluster \"", c.name, "\" ", NameOf(kDiscoveries, c.discovery), " ",
@@ -82,6 +103,8 @@ void DescribeCluster(const Cluster& c, DescribeWriter* to) {
   to->IfNot(fallback.breaker.requests_max, "requests_max", c.breaker.requests_max);
   to->IfNot(fallback.breaker.retries_max, "retries_max", c.breaker.retries_max);
   if (c.outlier.has_value()) DescribeOutlier(*c.outlier, to);
+  if (c.health_check.has_value()) DescribeHealthCheck(*c.health_check, to);
+  to->IfNot(fallback.removal_ignores_health, "removal_ignores_health", c.removal_ignores_health);
   for (const Endpoint& e : c.endpoints) DescribeEndpoint(e, to);
   to->Out();
 }

@@ -24,6 +24,7 @@
 #include "l7/base/ip_addr.h"
 #include "l7/base/limits.h"
 #include "l7/base/time.h"
+#include "l7/config/health_check.h"
 #include "l7/config/matchers.h"
 #include "l7/config/rbac.h"
 #include "l7/config/route_index.h"
@@ -333,6 +334,9 @@ struct Endpoint {
   std::string locality;    // "region/zone/sub_zone"
   std::string workload;    // metadata "istio".workload, or ""
   bool mesh = false;       // metadata "envoy.transport_socket_match".tlsMode is "istio"
+  // health_check_config: where to ask (0: at `address`), and whether.
+  uint16_t check_port = 0;
+  bool unchecked = false;
 };
 
 enum class LbPolicy : uint8_t {
@@ -402,8 +406,10 @@ struct Cluster {
   std::optional<ClusterTls> mesh_tls;               // transport_socket_matches: of `mesh` endpoints
   CircuitBreaker breaker;
   std::optional<OutlierDetection> outlier;
-  std::vector<Endpoint> endpoints;     // all of them, in the order of the configuration
-  std::vector<HashTable> hash_tables;  // IsConsistent(lb): by ascending priority
+  std::optional<HealthCheck> health_check;
+  bool removal_ignores_health = false;  // ignore_health_on_host_removal
+  std::vector<Endpoint> endpoints;      // all of them, in the order of the configuration
+  std::vector<HashTable> hash_tables;   // IsConsistent(lb): by ascending priority
 };
 
 // A workload of this node, from the bootstrap: the source identity of its port.

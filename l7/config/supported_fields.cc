@@ -139,7 +139,6 @@ constexpr IgnoredField kClusterIgnored[] = {
     {"cleanup_interval", "hosts of ORIGINAL_DST live as long as their connections"},
     {"metadata", kForDisplay},
     {"protocol_selection", "HTTP/1.1 on both sides"},
-    {"ignore_health_on_host_removal", "there are no active health checks"},
     {"track_timeout_budgets", kForDisplay},
     {"track_cluster_stats", kForDisplay},
 };
@@ -155,6 +154,13 @@ constexpr IgnoredField kOutlierIgnored[] = {
     {"failure_percentage_request_volume", kNoRates},
     {"successful_active_health_check_uneject_host", "there are no active health checks"},
 };
+constexpr std::string_view kNoEventLog = "checks are counted, not logged";
+constexpr IgnoredField kHealthCheckIgnored[] = {
+    {"event_log_path", kNoEventLog},
+    {"event_logger", kNoEventLog},
+    {"always_log_health_check_failures", kNoEventLog},
+    {"always_log_health_check_success", kNoEventLog},
+};
 constexpr IgnoredField kCommonLbIgnored[] = {
     {"update_merge_window", "endpoint changes apply at once"},
 };
@@ -165,7 +171,6 @@ constexpr IgnoredField kLocalityEndpointsIgnored[] = {
 };
 constexpr IgnoredField kEndpointIgnored[] = {
     {"hostname", "host rewriting by endpoint is refused on the route"},
-    {"health_check_config", "active health checks are refused on the cluster"},
 };
 
 // Deprecated spellings that Istio and Envoy still send are supported beside the new ones.
@@ -364,7 +369,8 @@ constexpr MessageFields kTable[] = {
      "http_protocol_options http2_protocol_options typed_extension_protocol_options "
      "least_request_lb_config round_robin_lb_config original_dst_lb_config ring_hash_lb_config "
      "maglev_lb_config common_lb_config transport_socket transport_socket_matches "
-     "outlier_detection dns_refresh_rate dns_lookup_family",
+     "outlier_detection dns_refresh_rate dns_lookup_family health_checks "
+     "ignore_health_on_host_removal",
      kClusterIgnored},
     {"envoy.config.cluster.v3.Cluster.TransportSocketMatch", "name match transport_socket", {}},
     {"envoy.config.cluster.v3.Cluster.EdsClusterConfig", "eds_config service_name", {}},
@@ -405,7 +411,22 @@ constexpr MessageFields kTable[] = {
      "endpoint health_status metadata load_balancing_weight",
      {}},
     {"envoy.config.core.v3.Metadata", "filter_metadata typed_filter_metadata", {}},
-    {"envoy.config.endpoint.v3.Endpoint", "address", kEndpointIgnored},
+    {"envoy.config.endpoint.v3.Endpoint", "address health_check_config", kEndpointIgnored},
+    {"envoy.config.endpoint.v3.Endpoint.HealthCheckConfig",
+     "port_value disable_active_health_check",
+     {}},
+    {"envoy.config.core.v3.HealthCheck",
+     "timeout interval initial_jitter interval_jitter interval_jitter_percent unhealthy_threshold "
+     "healthy_threshold reuse_connection http_health_check tcp_health_check grpc_health_check "
+     "no_traffic_interval no_traffic_healthy_interval unhealthy_interval unhealthy_edge_interval "
+     "healthy_edge_interval",
+     kHealthCheckIgnored},
+    {"envoy.config.core.v3.HealthCheck.Payload", "text binary", {}},
+    {"envoy.config.core.v3.HealthCheck.HttpHealthCheck",
+     "host path expected_statuses retriable_statuses codec_client_type method",
+     {}},
+    {"envoy.config.core.v3.HealthCheck.TcpHealthCheck", "send receive", {}},
+    {"envoy.config.core.v3.HealthCheck.GrpcHealthCheck", "service_name authority", {}},
 };
 
 }  // namespace

@@ -36,6 +36,11 @@ void Engine::UseSnapshot(const config::Snapshot* s, Instant now) {
   impl_->UseSnapshot(s, now);
   impl_->Settle(now);
 }
+void Engine::FollowBoard(Instant now) {
+  if (!impl_->BoardChanged()) return;
+  impl_->FollowBoard();
+  impl_->Settle(now);
+}
 Engine::Pick Engine::PickEndpoint(uint32_t cluster, SockAddr* endpoint) {
   return impl_->PickEndpoint(cluster, endpoint);
 }
@@ -99,7 +104,8 @@ Engine::Impl::Impl(Engine* engine, const EngineOptions& options, BufferPool* poo
       prng_(prng),
       counters_(engine->counters_),
       conns_(options.conn_count_max),
-      exchanges_(options.exchange_count_max) {}
+      exchanges_(options.exchange_count_max),
+      clusters_(options.board) {}
 
 Engine::Impl::~Impl() {
   exchanges_.ForEach([this](ExchangeId, Exchange& x) {
@@ -110,6 +116,7 @@ Engine::Impl::~Impl() {
   });
   conns_.ForEach([this](ConnId, Conn& conn) { timers_->Cancel(&conn.timer); });
   timers_->Cancel(&ejected_timer_);
+  for (auto& [id, probe] : probes_) timers_->Cancel(&probe->timer);
   engine_->actions_.clear();
 }
 
@@ -210,6 +217,7 @@ Engine::Pick Engine::Impl::PickEndpoint(uint32_t cluster_id, SockAddr* endpoint)
     ++cluster->stats.cx_none_healthy;
     return Pick::kNoHealthy;
   }
+  cluster->MarkUsed();
   ++cluster->stats.cx_total;
   ++host->stats.cx_total;
   *endpoint = host->address;
@@ -224,19 +232,13 @@ void Engine::Impl::UseSnapshot(const config::Snapshot* snapshot, Instant now) {
   closing_.clear();
   clusters_.Update(*snapshot, *prng_, &closing_);
   LookAtEjected();
-  for (const ConnId id : closing_) {
-    Conn* const up = conns_.Find(id);
-    if (up == nullptr) continue;
-    if (up->kind == Conn::Kind::kHttp2Up) {
-      DrainCarrier(*up);
-    } else {
-      EndConn(*up, Action::Kind::kRelease);
-    }
-  }
+  CloseAll(closing_);
+  LookAtChecks(now);
   std::vector<ConnId> idle;  // downstream connections nobody listens for any more
   std::vector<ConnId> opaque;
   conns_.ForEach([&](ConnId id, Conn& conn) {
     if (conn.host != nullptr || conn.is_stream() || conn.listener_gone) return;
+    if (conn.kind == Conn::Kind::kProbe) return;
     FollowSnapshot(conn, snapshot);
     if (conn.kind == Conn::Kind::kTcpDown) return opaque.push_back(id);
     if (conn.listener_gone && conn.kind == Conn::Kind::kHttp2Down) return DrainCarrier(conn);
@@ -247,6 +249,19 @@ void Engine::Impl::UseSnapshot(const config::Snapshot* snapshot, Instant now) {
   });
   for (const ConnId id : idle) EndConn(conns_[id], Action::Kind::kRelease);
   for (const ConnId id : opaque) FollowTcp(conns_[id], now);
+}
+
+// Idle connections of hosts that are gone.
+void Engine::Impl::CloseAll(const std::vector<ConnId>& upstreams) {
+  for (const ConnId id : upstreams) {
+    Conn* const up = conns_.Find(id);
+    if (up == nullptr) continue;
+    if (up->kind == Conn::Kind::kHttp2Up) {
+      DrainCarrier(*up);
+    } else {
+      EndConn(*up, Action::Kind::kRelease);
+    }
+  }
 }
 
 // The same listener in the new snapshot, by name. Gone or of another kind: what is under way goes
@@ -346,6 +361,8 @@ void Engine::Impl::OnBytes(ConnId id, Chain bytes, Instant now) {
     case Conn::Kind::kTcpDown:
     case Conn::Kind::kTcpUp:
       return PumpTcp(id, now);
+    case Conn::Kind::kProbe:
+      return PumpProbe(id, now);
   }
 }
 
@@ -371,6 +388,8 @@ void Engine::Impl::OnEof(ConnId id, Instant now) {
     case Conn::Kind::kTcpDown:
     case Conn::Kind::kTcpUp:
       return TcpEof(id, now);
+    case Conn::Kind::kProbe:
+      return PumpProbe(id, now);
   }
 }
 
@@ -392,6 +411,9 @@ void Engine::Impl::OnClosed(ConnId id, CloseReason reason, Instant now) {
     case Conn::Kind::kTcpDown:
     case Conn::Kind::kTcpUp:
       return TcpGone(id, reason, now);
+    case Conn::Kind::kProbe:
+      conn->eof = conn->gone = true;
+      return PumpProbe(id, now);
   }
 }
 
@@ -420,6 +442,8 @@ void Engine::Impl::SendSpace(Conn& conn, Instant now) {
     case Conn::Kind::kTcpDown:
     case Conn::Kind::kTcpUp:
       return PumpTcp(conn.peer, now);
+    case Conn::Kind::kProbe:
+      return;  // what it sends is small
   }
 }
 
@@ -428,6 +452,7 @@ void Engine::Impl::OnConnected(ConnId id, const Connected& connected, Instant no
   if (up == nullptr) return;
   up->connected = true;
   up->local = connected.local;
+  if (up->kind == Conn::Kind::kProbe) return ProbeConnected(*up, now);
   LearnServer(*up, connected);
   UpstreamConnected(*up, now);
 }
@@ -435,6 +460,7 @@ void Engine::Impl::OnConnected(ConnId id, const Connected& connected, Instant no
 void Engine::Impl::OnConnectFailed(ConnId id, ConnectError error, Instant now) {
   Conn* up = conns_.Find(id);
   if (up == nullptr) return;
+  if (up->kind == Conn::Kind::kProbe) return ProbeConnectFailed(*up, now);
   ++up->cluster->stats.cx_connect_fail;
   ++up->host->stats.cx_connect_fail;
   if (error == ConnectError::kTimeout) ++up->cluster->stats.cx_connect_timeout;

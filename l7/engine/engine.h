@@ -22,6 +22,7 @@
 #include "l7/base/slice.h"
 #include "l7/base/time.h"
 #include "l7/base/timer_wheel.h"
+#include "l7/cluster/board.h"
 #include "l7/config/snapshot.h"
 #include "l7/engine/action.h"
 #include "l7/engine/counters.h"
@@ -79,6 +80,9 @@ struct EngineOptions {
   uint32_t conn_count_max = 0;      // limits::kL7ConnCountMax
   uint32_t exchange_count_max = 0;  // limits::kExchangeCountMax
   WallClock wall_clock;             // START_TIME of access records
+  // What the workers of a node share; null: there are no others. Outlives the engine.
+  cluster::Board* board = nullptr;
+  bool checks_health = true;  // active health checks: one worker of the node does them for all
 };
 
 class Engine {
@@ -91,6 +95,8 @@ class Engine {
   // Called before anything else and whenever a new snapshot is current. The engine keeps using
   // older ones for exchanges that began with them.
   void UseSnapshot(const config::Snapshot* snapshot, Instant now);
+  // Once a turn: what other workers have said about hosts holds here from now on.
+  void FollowBoard(Instant now);
   // The oldest snapshot sequence still in use: the agent may free those before it.
   uint64_t oldest_snapshot() const;
 

@@ -5,7 +5,7 @@
 // (responses out), forward.cc (route to attempt), upstream.cc (connections and pools), attempt.cc
 // (outcomes and retries), access.cc (who may do what), peer.cc (who is at the other end),
 // mirror.cc, cors.cc, http2.cc (sessions and streams), local_reply.cc, timers.cc, tcp_proxy.cc,
-// stats.cc.
+// stats.cc, health.cc (active health checks).
 #ifndef MELTEMI_L7_ENGINE_IMPL_H_
 #define MELTEMI_L7_ENGINE_IMPL_H_
 
@@ -19,6 +19,7 @@
 #include "l7/base/slot_map.h"
 #include "l7/cluster/cluster.h"
 #include "l7/engine/engine.h"
+#include "l7/engine/health.h"
 #include "l7/engine/state.h"
 #include "l7/engine/stats.h"
 #include "l7/http/reject.h"
@@ -35,6 +36,8 @@ class Engine::Impl {
 
   // engine.cc
   void UseSnapshot(const config::Snapshot* snapshot, Instant now);
+  bool BoardChanged() const { return clusters_.BoardChanged(); }
+  void FollowBoard();  // health.cc
   uint64_t oldest_snapshot() const;
   ConnId OnAccept(const Accepted& accepted, Instant now);
   void OnBytes(ConnId id, Chain bytes, Instant now);
@@ -78,6 +81,7 @@ class Engine::Impl {
   void ForgetConn(Conn& conn);
   void Pin(const config::Snapshot* snapshot);
   void Unpin(const config::Snapshot* snapshot);
+  void CloseAll(const std::vector<ConnId>& upstreams);
   void FollowSnapshot(Conn& conn, const config::Snapshot* snapshot);
   const config::Listener& ListenerOf(const Conn& conn) const {
     return conn.snapshot->listeners[conn.listener];
@@ -147,6 +151,19 @@ class Engine::Impl {
   void RemoveIdle(Conn& up);
   void UpstreamEnded(Conn& up, Exchange& x, Instant now);  // FIN or RST, all bytes before it read
   bool IsReuseRace(const Conn& up, const Exchange& x) const;
+
+  // health.cc
+  void LookAtChecks(Instant now);
+  void EndProbe(HostProbe& probe);
+  HostProbe* ProbeOf(const Conn& conn);  // null: it has ended
+  void OnHealthTimer(uint32_t host, Instant now);
+  void AskHost(HostProbe& probe, Instant now);
+  void ProbeConnected(Conn& conn, Instant now);
+  void ProbeConnectFailed(Conn& conn, Instant now);
+  void BeginCheck(HostProbe& probe, Conn& conn, Instant now);
+  void PumpProbe(ConnId id, Instant now);
+  void DropProbeConn(HostProbe& probe);
+  void FinishCheck(HostProbe& probe, health::Result result, Instant now);
 
   // access.cc
   // kAgain: of what was let in before; only a denial is counted.
@@ -289,6 +306,7 @@ class Engine::Impl {
   SlotMap<Conn, ConnId> conns_;
   SlotMap<Exchange, ExchangeId> exchanges_;
   cluster::ClusterSet clusters_;
+  HostProbes probes_;  // of hosts in clusters_
   Timer ejected_timer_{TimerOwner::kL7, static_cast<uint8_t>(TimerKind::kEjected)};
   std::vector<ConnId> closing_;  // scratch of UseSnapshot
   std::vector<ConnId> ready_;    // downstream connections with more requests to read

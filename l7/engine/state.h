@@ -49,6 +49,7 @@ enum class TimerKind : uint8_t {
   kRequest,  // the whole request must have come
   kWait,     // a fault's delay, or the backoff before a retry
   kEjected,  // no subject: hosts that outlier detection keeps out may come back
+  kHealth,   // stable id of a host: its next active health check, or the timeout of one
 };
 
 inline Timer MakeTimer(TimerKind kind, uint64_t subject) {
@@ -76,6 +77,11 @@ struct TcpHalf {
   SockAddr upstream_local, upstream_remote;
 };
 
+// A connection for active health checks.
+struct ProbeHalf {
+  uint32_t host = 0;  // stable id, in Impl::probes_
+};
+
 // The carrier's part of an HTTP/2 connection.
 struct Http2Half {
   Http2Half(const http2::SessionOptions& options, http2::HpackMemory* memory, BufferPool* pool)
@@ -86,7 +92,7 @@ struct Http2Half {
 };
 
 struct Conn {
-  enum class Kind : uint8_t { kHttpDown, kHttpUp, kTcpDown, kTcpUp, kHttp2Down, kHttp2Up };
+  enum class Kind : uint8_t { kHttpDown, kHttpUp, kTcpDown, kTcpUp, kHttp2Down, kHttp2Up, kProbe };
   Conn(Kind kind_in, Instant now)
       : kind(kind_in),
         timer(TimerOwner::kL7, static_cast<uint8_t>(TimerKind::kConnIdle)),
@@ -149,7 +155,7 @@ struct Conn {
 
   // What it is used for: downstream HTTP, upstream HTTP, the downstream half of a TCP proxy. Never
   // two of them, so they share their place; nothing for the carrier of streams.
-  std::variant<std::monostate, RequestReader, ResponseReader, TcpHalf> part;
+  std::variant<std::monostate, RequestReader, ResponseReader, TcpHalf, ProbeHalf> part;
   RequestReader* requests() { return std::get_if<RequestReader>(&part); }
   ResponseReader* responses() { return std::get_if<ResponseReader>(&part); }
   TcpHalf* tcp() { return std::get_if<TcpHalf>(&part); }

@@ -243,10 +243,31 @@ static void AppendOutlier(const cluster::Cluster& cluster, std::vector<Sample>* 
   add("ejections_active", cluster.ejected_count(), Sample::Kind::kGaugeMax);
 }
 
+// At the one worker that checks.
+static void AppendHealth(const cluster::Cluster& cluster, std::vector<Sample>* out) {
+  if (!cluster.settings().health_check.has_value()) return;
+  const std::string label = Label("envoy_cluster_name", cluster.settings().name);
+  const cluster::HealthStats& s = cluster.health_stats;
+  size_t passing = 0;
+  for (size_t i = 0; i < cluster.member_count(); ++i) {
+    passing += (cluster.hosts()[i]->flags & cluster::kFailedActiveCheck) == 0;
+  }
+  const auto add = [&](std::string_view name, uint64_t value, Sample::Kind kind) {
+    out->push_back(
+        {Cat("envoy_cluster_health_check_", name), label, static_cast<double>(value), kind, {}});
+  };
+  add("attempt", s.attempt, Sample::Kind::kCounter);
+  add("success", s.success, Sample::Kind::kCounter);
+  add("failure", s.failure, Sample::Kind::kCounter);
+  add("network_failure", s.network_failure, Sample::Kind::kCounter);
+  add("healthy", passing, Sample::Kind::kGauge);
+}
+
 void Engine::Impl::AppendSamples(std::vector<Sample>* out) const {
   for (const cluster::Cluster* cluster : clusters_.ordered()) {
     AppendCluster(*cluster, out);
     AppendOutlier(*cluster, out);
+    if (options_.checks_health) AppendHealth(*cluster, out);
   }
   stats_.AppendSamples(out);
   rbac_stats_.AppendSamples(out);
@@ -285,11 +306,16 @@ static std::string_view ConfiguredHealthText(config::Health health) {
   return "";
 }
 
+// Envoy's order: active checks, outliers, then what discovery has said.
 // Each reason with a slash in front, "healthy" when there is none.
 static std::string HealthText(const cluster::Host& host) {
   const std::string_view configured = ConfiguredHealthText(host.health);
-  if (!host.outlier.ejected) return std::string(configured.empty() ? "healthy" : configured);
-  return Cat("/failed_outlier_check", configured);
+  const std::string text =
+      Cat((host.flags & cluster::kFailedActiveCheck) != 0 ? "/failed_active_hc" : "",
+          host.outlier.ejected ? "/failed_outlier_check" : "",
+          (host.flags & cluster::kDegradedActiveCheck) != 0 ? "/degraded_active_hc" : "",
+          configured, host.kept ? "/pending_dynamic_removal" : "");
+  return text.empty() ? "healthy" : text;
 }
 
 // Envoy's /clusters text: cluster::address::name::value.

@@ -22,6 +22,8 @@ void Engine::Impl::OnTimer(Timer& timer, Instant now) {
     case TimerKind::kEjected:
       clusters_.LookAgain(now);
       return LookAtEjected();
+    case TimerKind::kHealth:
+      return OnHealthTimer(static_cast<uint32_t>(timer.subject), now);
   }
 }
 
@@ -51,6 +53,7 @@ void Engine::Impl::OnConnTimer(TimerKind kind, Conn& conn, Instant now) {
       conn.tcp()->details = conn.listener_gone ? "filter_chain_is_being_removed" : "idle_timeout";
       counters_.tcp_listener_gone += conn.listener_gone;
       return EndTcp(conn.id, Action::Kind::kRelease, now);
+    case Conn::Kind::kProbe:
     case Conn::Kind::kTcpUp:
       return;  // its downstream half has the timer
   }
@@ -61,6 +64,7 @@ void Engine::Impl::OnExchangeTimer(TimerKind kind, Exchange& x, Instant now) {
     case TimerKind::kConnIdle:
     case TimerKind::kRequestHead:
     case TimerKind::kEjected:
+    case TimerKind::kHealth:
       return;
     case TimerKind::kResponse:
       ++x.cluster->stats.rq_timeout;

@@ -19,6 +19,7 @@ std::string_view AlpnOf(Conn::Kind kind) {
     case Conn::Kind::kHttpDown:
     case Conn::Kind::kTcpDown:
     case Conn::Kind::kHttp2Down:
+    case Conn::Kind::kProbe:
       return "";
   }
   return "";
@@ -106,6 +107,7 @@ ConnId Engine::Impl::OpenUpstream(cluster::Cluster* cluster, cluster::Host* host
   up.remote = host->address;
   up.cluster = cluster;
   up.host = host;
+  cluster->MarkUsed();
   ++cluster->cx_active;
   ++cluster->stats.cx_total;
   ++host->cx_active;

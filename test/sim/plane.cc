@@ -39,7 +39,9 @@ Plane::Plane(const PlaneOptions& options, Instant now)
     worker.tcp.time_wait = options.time_wait;
     worker.engine = {.conn_count_max = options.l7_conn_count_max,
                      .exchange_count_max = options.conn_count_max,
-                     .wall_clock = options.wall_clock};
+                     .wall_clock = options.wall_clock,
+                     .board = &board_,
+                     .checks_health = i == 0};
     worker::WorkerLinks links{
         .pool = &slot.pool, .snapshots = &snapshots_, .mail_in = &slot.mail, .mail_out = &slot.out};
     worker.tls.expanded_key_count_max = options.tls_expanded_keys;

@@ -124,6 +124,7 @@ class Plane {
 
   const PlaneOptions options_;
   packet::HeapPacketStore store_;  // outlives the pools
+  cluster::Directory board_;       // all workers run on one thread
   shared::SnapshotSlot snapshots_;
   shared::Latest<tls::ContextTableRef> tls_contexts_;
   std::vector<std::unique_ptr<Slot>> slots_;
