@@ -243,6 +243,9 @@ absl::StatusOr<HttpManager> CompileHttpManager(CompileContext* context,
   RETURN_IF_ERROR(CompileHttpTimeouts(from, &to));
   RETURN_IF_ERROR(CompileHttpLimits(from, &to));
   RETURN_IF_ERROR(CompileClientCert(from, &to));
+  auto upgrades = CompileUpgrades(from);
+  if (!upgrades.ok()) return upgrades.status();
+  to.upgrades = *std::move(upgrades);
   RETURN_IF_ERROR(CompileRouteSource(context, from, &to));
   auto logs = CompileAccessLogs(*context, from.access_log());
   if (!logs.ok()) return logs.status();

@@ -214,6 +214,9 @@ absl::StatusOr<Forward> CompileForward(const CompileContext& context, const From
   if (from.has_retry_policy()) {
     ASSIGN_OR_RETURN_AT(to.retry, "retry_policy", CompileRetryPolicy(from.retry_policy()));
   }
+  auto upgrades = CompileUpgrades(from);
+  if (!upgrades.ok()) return upgrades.status();
+  to.upgrades = *std::move(upgrades);
   for (int i = 0; i < from.request_mirror_policies_size(); ++i) {
     ASSIGN_OR_RETURN_AT(std::optional<Mirror> mirror, Indexed("request_mirror_policies", i),
                         CompileMirror(context, from.request_mirror_policies(i)));

@@ -85,6 +85,7 @@ void DescribeForward(const Forward& f, const Snapshot& snapshot, DescribeWriter*
              mirror.target.cluster == kNoIndex ? " (unknown)" : "",
              mirror.host_suffix ? "" : " same host");
   }
+  DescribeUpgrades(f.upgrades, to);
   DescribeRetry(f.retry, to);
   to->Out();
 }
@@ -158,6 +159,12 @@ std::string DescribeWriter::ToText(const HeaderMatch& m) {
       break;
   }
   return Cat(text, m.missing_is_empty ? " missing_is_empty" : "");
+}
+
+void DescribeUpgrades(const Upgrades& upgrades, DescribeWriter* to) {
+  for (const auto& [protocol, enabled] : upgrades) {
+    to->Line("upgrade ", protocol, enabled ? "" : " disabled");
+  }
 }
 
 void DescribeTargets(const std::vector<WeightedCluster>& targets, const Snapshot& snapshot,

@@ -134,6 +134,9 @@ struct Cors {
   std::optional<Fraction> enabled = Fraction{100, 100};  // filter_enabled; absent: never
 };
 
+// upgrade_configs: by the value of Upgrade in lower case, whether it is enabled.
+using Upgrades = std::vector<std::pair<std::string, bool>>;
+
 struct Forward {                          // RouteAction
   std::vector<WeightedCluster> clusters;  // one or more
   uint64_t total_weight = 0;              // sum; > 0 unless there is one cluster
@@ -146,8 +149,8 @@ struct Forward {                          // RouteAction
   std::string host_rewrite;  // host_rewrite_literal; empty: none
   std::optional<RetryPolicy> retry;
   std::vector<HashPolicy> hash_policies;
-  std::vector<Mirror> mirrors;                         // request_mirror_policies
-  std::vector<std::pair<std::string, bool>> upgrades;  // upgrade_configs: lower case, enabled
+  std::vector<Mirror> mirrors;  // request_mirror_policies
+  Upgrades upgrades;            // they count more than the connection manager's
 };
 struct Redirect {  // RedirectAction
   uint16_t status = 301;
@@ -247,7 +250,7 @@ struct HttpManager {
   ClientCertDetails client_cert_details;
   bool logs_peers = false;  // an access log has an operator about the peers (AccessRecord::peers)
   std::vector<Rbac> rbac;   // envoy.filters.http.rbac, before all other filters, in order
-  std::vector<std::pair<std::string, bool>> upgrades;  // upgrade_configs; a route's override them
+  Upgrades upgrades;
 };
 
 struct TcpProxy {

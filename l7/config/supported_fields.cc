@@ -228,8 +228,12 @@ constexpr MessageFields kTable[] = {
      "stream_idle_timeout "
      "request_timeout request_headers_timeout access_log use_remote_address "
      "generate_request_id normalize_path path_with_escaped_slashes_action "
-     "forward_client_cert_details set_current_client_cert_details",
+     "forward_client_cert_details set_current_client_cert_details upgrade_configs",
      kHcmIgnored},
+    {"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager."
+     "UpgradeConfig",
+     "upgrade_type enabled",
+     {}},
     {"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager."
      "SetCurrentClientCertDetails",
      "subject dns uri",
@@ -316,8 +320,9 @@ constexpr MessageFields kTable[] = {
     {"envoy.config.route.v3.RouteAction",
      "cluster weighted_clusters cluster_not_found_response_code prefix_rewrite regex_rewrite "
      "host_rewrite_literal timeout idle_timeout retry_policy max_stream_duration "
-     "hash_policy request_mirror_policies",
+     "hash_policy request_mirror_policies upgrade_configs",
      {}},
+    {"envoy.config.route.v3.RouteAction.UpgradeConfig", "upgrade_type enabled", {}},
     {"envoy.config.route.v3.RouteAction.RequestMirrorPolicy",
      "cluster runtime_fraction disable_shadow_host_suffix_append", kMirrorIgnored},
     {"envoy.config.route.v3.RouteAction.HashPolicy",

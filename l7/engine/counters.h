@@ -34,6 +34,8 @@ namespace meltemi::engine {
   C(http2_connection_errors, "connections", "HTTP/2 connections ended for a violation")         \
   C(http2_streams_reset, "streams", "HTTP/2 streams reset by the peer, or for a violation")     \
   C(tcp_proxied, "connections", "Connections taken by a TCP proxy")                             \
+  C(upgrades, "requests", "Upgrades: requests that became tunnels")                             \
+  C(upgrades_refused, "requests", "Upgrades refused: their protocol is not allowed there")      \
   C(buffers_exhausted, "events", "Writes given up because the buffer pool was empty")           \
   C(snapshots, "snapshots", "Configurations taken into use")                                    \
   C(series_refused, "series", "Metric series not made: their bound was reached")

@@ -20,7 +20,10 @@ void Engine::Impl::PumpDownstream(ConnId id, Instant now) {
 bool Engine::Impl::StepDownstream(Conn& conn, Instant now) {
   if (conn.exchange.valid()) {
     Exchange& x = exchanges_[conn.exchange];
-    if (x.request_complete || x.state != Exchange::State::kForwarding) return false;
+    if (x.request_complete || x.state != Exchange::State::kForwarding) {
+      if (x.tunnel) PumpTunnel(x, now);
+      return false;
+    }
     return TakeRequestBody(conn, x, now);
   }
   if (conn.in.empty() && !conn.is_stream()) return false;
@@ -83,7 +86,7 @@ void Engine::Impl::BeginExchange(Conn& conn, Instant now) {
   x.authority = x.head.authority;
   x.path = x.original_path = x.head.path;
   x.idle_timeout = x.manager->stream_idle_timeout;
-  x.close_after = !x.head.keep_alive;
+  x.close_after = !x.head.keep_alive || x.head.upgrade;
   if (x.head.framing == http::Framing::kNone) {
     CHECK(conn.requests()->Next(&conn.in) == Event::kEnd);
     x.request_complete = true;

@@ -352,7 +352,7 @@ void Engine::Impl::OnEof(ConnId id, Instant now) {
     case Conn::Kind::kHttpDown: {
       PumpDownstream(id, now);
       conn = conns_.Find(id);
-      if (conn == nullptr) return;
+      if (conn == nullptr || InTunnel(*conn)) return;
       // Envoy's reading of a FIN: the client has gone, nobody waits for the answer.
       DownstreamGone(id, now);
       if ((conn = conns_.Find(id)) != nullptr) EndConn(*conn, Action::Kind::kRelease);
@@ -372,6 +372,7 @@ void Engine::Impl::OnEof(ConnId id, Instant now) {
 void Engine::Impl::OnClosed(ConnId id, CloseReason reason, Instant now) {
   Conn* conn = conns_.Find(id);
   if (conn == nullptr) return;
+  if (InTunnel(*conn)) return TunnelGone(*conn, reason, now);
   switch (conn->kind) {
     case Conn::Kind::kHttpDown:
       DownstreamGone(id, now);

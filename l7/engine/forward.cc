@@ -86,8 +86,10 @@ void Engine::Impl::Route(Exchange& x, Instant now) {
   if (x.host_config == nullptr) return Reply(x, no_route, now);
   x.route = route::FindRoute(*x.host_config, view, *prng_);
   if (x.route == nullptr) return Reply(x, no_route, now);
-  if (const auto* forward = std::get_if<config::Forward>(&x.route->action)) {
-    x.forward = forward;
+  const auto* const forward = std::get_if<config::Forward>(&x.route->action);
+  x.forward = forward;
+  if (x.head.upgrade && !AllowsUpgrade(x)) return RefuseUpgrade(x, now);
+  if (forward != nullptr) {
     if (forward->idle_timeout.has_value()) {
       x.idle_timeout = *forward->idle_timeout;
       Touch(x, now);
@@ -169,6 +171,7 @@ void Engine::Impl::BeginForward(Exchange& x, Instant now) {
     ++cluster->stats.rq_pending_overflow;
     return ReplyOverflow(x, now);
   }
+  if (x.head.upgrade && cluster->settings().http2.has_value()) return RefuseUpgrade(x, now);
   x.cluster = cluster;
   ++cluster->rq_active;
   ++cluster->stats.rq_total;
@@ -181,7 +184,7 @@ void Engine::Impl::BeginForward(Exchange& x, Instant now) {
   if ((x.request_complete || here) && !x.timeout.zero()) {
     timers_->Schedule(&x.response_timer, now + x.timeout);
   }
-  if (!x.forward->mirrors.empty()) return StartWithMirrors(x, now);
+  if (!x.forward->mirrors.empty() && !x.head.upgrade) return StartWithMirrors(x, now);
   StartAttempt(x, now);
 }
 
@@ -227,9 +230,11 @@ void Engine::Impl::PrepareRequest(Exchange& x) {
   // RFC 9113 8.2.2: all of it that HTTP/2 has, and what gRPC's servers ask for.
   const bool trailers =
       x.cluster->settings().http2.has_value() && headers.Get(Known::kTe) == "trailers";
+  const std::string_view upgrade = x.head.upgrade ? http::UpgradeOf(headers) : std::string_view();
   http::RemoveHopByHop(&headers);
   const Conn& down = conns_[x.down];
   bool ok = !trailers || headers.Add(Known::kTe, "trailers");
+  if (x.head.upgrade) ok &= KeepUpgrade(upgrade, &headers);
   ok &= SetClientCert(x);
   if (x.manager->use_remote_address) {
     const std::string_view before = headers.Get(Known::kXForwardedFor);
@@ -311,7 +316,8 @@ void Engine::Impl::WriteRequest(Exchange& x, Instant now) {
   x.attempt_started = now;
   x.upstream_local = up.local;
   ++up.request_count;
-  up.responses()->Expect(x.head.method);
+  up.responses()->Expect(x.head.method,
+                         x.head.upgrade ? http::Asked::kUpgrade : http::Asked::kResponse);
   const bool chunked = x.head.framing == http::Framing::kChunked && !up.is_stream();
   // RFC 9110 8.6: a method that usually has content says when it has none.
   const bool zero = x.head.headers.Has(Known::kContentLength);

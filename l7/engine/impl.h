@@ -5,7 +5,7 @@
 // (responses out), forward.cc (route to attempt), upstream.cc (connections and pools), attempt.cc
 // (outcomes and retries), access.cc (who may do what), peer.cc (who is at the other end),
 // mirror.cc, cors.cc, http2.cc (sessions and streams), local_reply.cc, timers.cc, tcp_proxy.cc,
-// stats.cc.
+// tunnel.cc (upgrades), stats.cc.
 #ifndef MELTEMI_L7_ENGINE_IMPL_H_
 #define MELTEMI_L7_ENGINE_IMPL_H_
 
@@ -245,6 +245,22 @@ class Engine::Impl {
   void RetireExchange(Exchange& x, const Conn& down, Instant now);
   void CountRequest(Exchange& x, const Conn& down, Instant now);
   void MakeRecord(Exchange& x, const Conn& down, Instant now);
+
+  // tunnel.cc
+  static bool AllowsUpgrade(const Exchange& x);
+  void RefuseUpgrade(Exchange& x, Instant now);
+  static bool SwitchesAsAsked(const Exchange& x, const http::ResponseHead& head);
+  // Hop-by-hop fields have been removed: these go on. False: out of memory.
+  static bool KeepUpgrade(std::string_view protocol, http::HeaderBlock* headers);
+  bool BeginTunnel(Exchange& x, http::ResponseHead head, Instant now);  // false: it has ended
+  bool InTunnel(const Conn& conn) const {
+    const Exchange* const x = exchanges_.Find(conn.exchange);
+    return x != nullptr && x->tunnel;
+  }
+  size_t Relay(Conn& from, Conn& to);
+  void PumpTunnel(Exchange& x, Instant now);
+  void TunnelGone(Conn& conn, CloseReason reason, Instant now);
+  void EndTunnel(Exchange& x, Action::Kind kind, Instant now);
 
   // local_reply.cc
   void Reply(Exchange& x, const LocalReply& reply, Instant now);

@@ -56,9 +56,11 @@ bool Engine::Impl::WriteResponse(Exchange& x, http::ResponseHead head, Instant n
   Conn& down = conns_[x.down];
   timers_->Cancel(&x.try_timer);
   http::HeaderBlock& headers = head.headers;
-  http1::FramingOut framing = FramingFor(x.head, head);
+  http1::FramingOut framing = x.tunnel ? http1::FramingOut() : FramingFor(x.head, head);
+  const std::string_view upgrade = x.tunnel ? http::UpgradeOf(headers) : std::string_view();
   http::RemoveHopByHop(&headers);
-  bool ok = headers.Set(Known::kServer, x.manager->server_name);
+  bool ok = !x.tunnel || KeepUpgrade(upgrade, &headers);
+  ok &= headers.Set(Known::kServer, x.manager->server_name);
   if (!headers.Has(Known::kDate)) ok &= headers.Add(Known::kDate, Date(now));
   ok &= headers.Set(Known::kEnvoyUpstreamServiceTime, Cat(x.service_time.millis()));
   if (x.cookie_made) {
@@ -71,7 +73,7 @@ bool Engine::Impl::WriteResponse(Exchange& x, http::ResponseHead head, Instant n
   ok &= AddCorsHeaders(x, /*preflight=*/false, &headers);
   x.framing = head.framing == http::Framing::kNone ? http::Framing::kNone : framing.framing;
   x.close_after |= down.drain || framing.framing == http::Framing::kUntilClose;
-  framing.close = x.close_after;
+  framing.close = x.close_after && !x.tunnel;
   framing.keep_alive = !x.close_after && x.head.version == http::Version::kHttp10;
   x.status = head.status;
   x.details.Set("via_upstream");

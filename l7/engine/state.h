@@ -209,6 +209,7 @@ struct Exchange {
   bool response_bytes = false;                   // this attempt has seen some
   bool response_started = false;                 // its head has been written downstream
   bool close_after = false;
+  bool tunnel = false;        // the upstream has switched protocols: tunnel.cc
   bool reusable = false;      // the upstream keeps its connection open
   uint16_t abort_status = 0;  // fault injection: after the delay
   uint16_t status = 0;        // of the response

@@ -81,6 +81,11 @@ void Engine::Impl::OnExchangeTimer(TimerKind kind, Exchange& x, Instant now) {
       if (x.host != nullptr) ++x.host->stats.rq_timeout;
       return AttemptFailed(x, AttemptFailure::kPerTryTimeout, now);
     case TimerKind::kStreamIdle:
+      if (x.tunnel) {
+        x.flags |= telemetry::kStreamIdleTimeout;
+        x.details.Set("stream_idle_timeout");
+        return EndTunnel(x, Action::Kind::kRelease, now);
+      }
       if (x.response_started) {
         return AbortResponse(x, telemetry::kStreamIdleTimeout, "stream_idle_timeout", now);
       }
