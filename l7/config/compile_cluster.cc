@@ -241,6 +241,13 @@ absl::Status CompileCommonHttp(const envoy::config::core::v3::HttpProtocolOption
   return absl::OkStatus();
 }
 
+absl::Status CompileClusterHttp2(const envoy::config::core::v3::Http2ProtocolOptions& from,
+                                 Cluster* to) {
+  RETURN_IF_ERROR(CompileHttp2(from, &to->http2.emplace()));
+  if (from.allow_connect()) return Invalid("allow_connect", "not supported upstream");
+  return absl::OkStatus();
+}
+
 absl::Status CompileHttpOptions(const CompileContext& context, const FromCluster& from,
                                 Cluster* to) {
   if (from.has_max_requests_per_connection()) {
@@ -250,7 +257,7 @@ absl::Status CompileHttpOptions(const CompileContext& context, const FromCluster
                      CompileCommonHttp(from.common_http_protocol_options(), to));
   if (from.has_http2_protocol_options()) {
     RETURN_IF_ERROR_AT("http2_protocol_options",
-                       CompileHttp2(from.http2_protocol_options(), &to->http2.emplace()));
+                       CompileClusterHttp2(from.http2_protocol_options(), to));
   }
   for (const auto& [name, any] : from.typed_extension_protocol_options()) {
     const std::string step = Cat("typed_extension_protocol_options[\"", name, "\"]");
@@ -266,9 +273,9 @@ absl::Status CompileHttpOptions(const CompileContext& context, const FromCluster
                        CompileCommonHttp(options.common_http_protocol_options(), to));
     to->http2.reset();
     if (options.explicit_http_config().has_http2_protocol_options()) {
-      RETURN_IF_ERROR_AT(step + ".explicit_http_config.http2_protocol_options",
-                         CompileHttp2(options.explicit_http_config().http2_protocol_options(),
-                                      &to->http2.emplace()));
+      RETURN_IF_ERROR_AT(
+          step + ".explicit_http_config.http2_protocol_options",
+          CompileClusterHttp2(options.explicit_http_config().http2_protocol_options(), to));
     }
   }
   return absl::OkStatus();

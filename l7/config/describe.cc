@@ -37,6 +37,7 @@ void DescribeHttp2(const Http2Options& o, DescribeWriter* to) {
   to->IfNot(fallback.stream_window_bytes, "http2.stream_window_bytes", o.stream_window_bytes);
   to->IfNot(fallback.connection_window_bytes, "http2.connection_window_bytes",
             o.connection_window_bytes);
+  to->IfNot(fallback.allow_connect, "http2.allow_connect", o.allow_connect);
 }
 
 void DescribeOutlier(const OutlierDetection& o, DescribeWriter* to) {

@@ -209,6 +209,7 @@ struct Http2Options {
   uint32_t concurrent_streams_max = 1024;
   uint32_t stream_window_bytes = 64 * 1024;
   uint32_t connection_window_bytes = 1024 * 1024;
+  bool allow_connect = false;  // of clients: WebSocket over HTTP/2, RFC 8441
 };
 
 // forward_client_cert_details: what becomes of x-forwarded-client-cert. All but kAlwaysForward take

@@ -249,7 +249,8 @@ constexpr MessageFields kTable[] = {
      {}},
     {"envoy.config.core.v3.Http1ProtocolOptions", "", kHttp1Ignored},
     {"envoy.config.core.v3.Http2ProtocolOptions",
-     "max_concurrent_streams initial_stream_window_size initial_connection_window_size",
+     "max_concurrent_streams initial_stream_window_size initial_connection_window_size "
+     "allow_connect",
      kHttp2Ignored},
     {"envoy.extensions.filters.http.router.v3.Router", "", kRouterIgnored},
     {"envoy.extensions.filters.http.fault.v3.HTTPFault", "delay abort headers", kFaultIgnored},

@@ -234,7 +234,7 @@ void Engine::Impl::PrepareRequest(Exchange& x) {
   http::RemoveHopByHop(&headers);
   const Conn& down = conns_[x.down];
   bool ok = !trailers || headers.Add(Known::kTe, "trailers");
-  if (x.head.upgrade) ok &= KeepUpgrade(upgrade, &headers);
+  if (x.head.upgrade) ok &= AskUpgrade(down, upgrade, &headers);
   ok &= SetClientCert(x);
   if (x.manager->use_remote_address) {
     const std::string_view before = headers.Get(Known::kXForwardedFor);

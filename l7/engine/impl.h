@@ -251,7 +251,9 @@ class Engine::Impl {
   void RefuseUpgrade(Exchange& x, Instant now);
   static bool SwitchesAsAsked(const Exchange& x, const http::ResponseHead& head);
   // Hop-by-hop fields have been removed: these go on. False: out of memory.
-  static bool KeepUpgrade(std::string_view protocol, http::HeaderBlock* headers);
+  bool AskUpgrade(const Conn& down, std::string_view protocol, http::HeaderBlock* headers);
+  static bool AnswerUpgrade(const Conn& down, std::string_view protocol,
+                            http::HeaderBlock* headers);
   bool BeginTunnel(Exchange& x, http::ResponseHead head, Instant now);  // false: it has ended
   bool InTunnel(const Conn& conn) const {
     const Exchange* const x = exchanges_.Find(conn.exchange);

@@ -59,7 +59,7 @@ bool Engine::Impl::WriteResponse(Exchange& x, http::ResponseHead head, Instant n
   http1::FramingOut framing = x.tunnel ? http1::FramingOut() : FramingFor(x.head, head);
   const std::string_view upgrade = x.tunnel ? http::UpgradeOf(headers) : std::string_view();
   http::RemoveHopByHop(&headers);
-  bool ok = !x.tunnel || KeepUpgrade(upgrade, &headers);
+  bool ok = !x.tunnel || AnswerUpgrade(down, upgrade, &headers);
   ok &= headers.Set(Known::kServer, x.manager->server_name);
   if (!headers.Has(Known::kDate)) ok &= headers.Add(Known::kDate, Date(now));
   ok &= headers.Set(Known::kEnvoyUpstreamServiceTime, Cat(x.service_time.millis()));
@@ -72,6 +72,7 @@ bool Engine::Impl::WriteResponse(Exchange& x, http::ResponseHead head, Instant n
       &headers);
   ok &= AddCorsHeaders(x, /*preflight=*/false, &headers);
   x.framing = head.framing == http::Framing::kNone ? http::Framing::kNone : framing.framing;
+  if (x.tunnel) x.framing = http::Framing::kUntilClose;
   x.close_after |= down.drain || framing.framing == http::Framing::kUntilClose;
   framing.close = x.close_after && !x.tunnel;
   framing.keep_alive = !x.close_after && x.head.version == http::Version::kHttp10;
@@ -90,7 +91,8 @@ bool Engine::Impl::WriteResponse(Exchange& x, http::ResponseHead head, Instant n
       head.version == http::Version::kHttp2 ? http::ReasonPhrase(head.status) : head.reason;
   Chain out;
   ok = ok && (down.is_stream()
-                  ? WriteStreamHead(down, head.status, headers, x.framing == http::Framing::kNone)
+                  ? WriteStreamHead(down, x.tunnel ? 200 : head.status, headers,
+                                    x.framing == http::Framing::kNone)
                   : http1::WriteResponseHead(head.status, reason, headers, framing, pool_, &out));
   if (!ok) {
     ++counters_.buffers_exhausted;

@@ -2,11 +2,16 @@
 // until the upstream has answered 101 it is a request like any other, and what its client sends
 // after it waits. From then on two connections and the bytes between them, as in tcp_proxy.cc: a
 // FIN goes through as a FIN, a reset as a reset, and bytes wait in Conn::in while the other side
-// cannot take them. Of all timeouts the one for idle streams is left. Any other answer is an
-// ordinary response, and ends the connection: what follows on it may be meant for the tunnel.
+// cannot take them. Over HTTP/2 it is extended CONNECT (RFC 8441), which its session makes such a
+// request, and END_STREAM is the FIN. Of all timeouts the one for idle streams is left. Any other
+// answer is an ordinary response, and ends the connection: what follows on it may be meant for the
+// tunnel.
 #include <optional>
+#include <span>
+#include <string>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "l7/engine/impl.h"
 #include "l7/http/validate.h"
 #include "l7/route/text.h"
@@ -21,6 +26,13 @@ std::optional<bool> Find(const config::Upgrades& upgrades, std::string_view prot
     if (text::EqualsIgnoreCase(name, protocol)) return enabled;
   }
   return std::nullopt;
+}
+
+// RFC 4648 4.
+std::string Base64(std::span<const char> bytes) {
+  std::string out;
+  absl::Base64Escape(absl::string_view(bytes.data(), bytes.size()), &out);
+  return out;
 }
 
 }  // namespace
@@ -46,7 +58,25 @@ bool Engine::Impl::SwitchesAsAsked(const Exchange& x, const http::ResponseHead& 
          text::EqualsIgnoreCase(http::UpgradeOf(head.headers), http::UpgradeOf(x.head.headers));
 }
 
-bool Engine::Impl::KeepUpgrade(std::string_view protocol, http::HeaderBlock* headers) {
+// As it goes upstream. A client of HTTP/2 has no key (RFC 8441 5), and a server wants one (RFC 6455
+// 4.2.1): this one proves nothing to anybody.
+bool Engine::Impl::AskUpgrade(const Conn& down, std::string_view protocol,
+                              http::HeaderBlock* headers) {
+  bool ok = headers->Add(Known::kConnection, "upgrade");
+  ok &= headers->Add(Known::kUpgrade, protocol);
+  if (!down.is_stream() || !text::EqualsIgnoreCase(protocol, "websocket")) return ok;
+  char nonce[16];
+  for (char& c : nonce) c = static_cast<char>(prng_->Below(256));
+  return ok & headers->Set("sec-websocket-key", Base64(nonce));
+}
+
+// As the answer goes downstream.
+bool Engine::Impl::AnswerUpgrade(const Conn& down, std::string_view protocol,
+                                 http::HeaderBlock* headers) {
+  if (down.is_stream()) {
+    headers->Remove("sec-websocket-accept");
+    return true;
+  }
   return headers->Add(Known::kConnection, "upgrade") && headers->Add(Known::kUpgrade, protocol);
 }
 
@@ -69,7 +99,11 @@ size_t Engine::Impl::Relay(Conn& from, Conn& to) {
   }
   if (from.eof && !to.finished) {
     to.finished = true;
-    if (!from.finished && !to.gone) Emit(Action::Kind::kFinish, to.id);
+    if (to.is_stream()) {
+      EndStreamBody(to, {});
+    } else if (!from.finished && !to.gone) {
+      Emit(Action::Kind::kFinish, to.id);
+    }
   }
   return size;
 }
