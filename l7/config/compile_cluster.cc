@@ -232,6 +232,9 @@ absl::Status CompileOutlier(const envoy::config::cluster::v3::OutlierDetection& 
 absl::Status CompileCommonHttp(const envoy::config::core::v3::HttpProtocolOptions& from,
                                Cluster* to) {
   if (from.has_max_headers_count()) return Invalid("max_headers_count", "not supported upstream");
+  if (from.has_max_stream_duration()) {
+    return Invalid("max_stream_duration", "not supported upstream");
+  }
   if (from.has_idle_timeout()) {
     ASSIGN_OR_RETURN_AT(to->idle_timeout, "idle_timeout", CompileDuration(from.idle_timeout()));
   }

@@ -145,6 +145,10 @@ absl::Status CompileHttpTimeouts(const hcm::HttpConnectionManager& from, HttpMan
     ASSIGN_OR_RETURN_AT(to->idle_timeout, "common_http_protocol_options.idle_timeout",
                         CompileDuration(common.idle_timeout()));
   }
+  if (common.has_max_stream_duration()) {
+    ASSIGN_OR_RETURN_AT(to->stream_duration_max, "common_http_protocol_options.max_stream_duration",
+                        CompileDuration(common.max_stream_duration()));
+  }
   return absl::OkStatus();
 }
 

@@ -100,6 +100,7 @@ void DescribeHttp(const HttpManager& m, DescribeWriter* to) {
   to->In();
   to->IfNot(fallback.server_name, "server_name", m.server_name);
   DescribeUpgrades(m.upgrades, to);
+  to->IfNot(fallback.stream_duration_max, "stream_duration_max", m.stream_duration_max);
   to->IfNot(fallback.stream_idle_timeout, "stream_idle_timeout", m.stream_idle_timeout);
   to->IfNot(fallback.request_timeout, "request_timeout", m.request_timeout);
   to->IfNot(fallback.request_headers_timeout, "request_headers_timeout", m.request_headers_timeout);

@@ -143,6 +143,9 @@ struct Forward {                          // RouteAction
   uint16_t cluster_not_found_status = 503;
   Duration timeout = Duration::Seconds(15);  // zero: off
   std::optional<Duration> idle_timeout;      // overrides the connection manager's
+  std::optional<Duration> max_grpc_timeout;  // calls say their own timeout, up to this; zero: any
+  std::optional<Duration> stream_duration_max;      // max_stream_duration; zero: off
+  std::optional<Duration> grpc_timeout_header_max;  // calls say their own duration, likewise
   std::optional<std::string> prefix_rewrite;
   std::unique_ptr<const RE2> regex_rewrite;  // with regex_substitution
   std::string regex_substitution;
@@ -237,6 +240,7 @@ struct HttpManager {
   Duration request_timeout;                         // zero: off
   Duration request_headers_timeout;                 // zero: off
   Duration idle_timeout = Duration::Seconds(3600);  // common_http_protocol_options
+  Duration stream_duration_max;                     // its max_stream_duration; zero: off
   uint32_t header_bytes_max = 60 * 1024;
   uint32_t header_count_max = 100;
   HttpCodec codec = HttpCodec::kAuto;

@@ -245,7 +245,7 @@ constexpr MessageFields kTable[] = {
      "name typed_config is_optional",
      {}},
     {"envoy.config.core.v3.HttpProtocolOptions",
-     "idle_timeout max_headers_count max_requests_per_connection",
+     "idle_timeout max_headers_count max_requests_per_connection max_stream_duration",
      {}},
     {"envoy.config.core.v3.Http1ProtocolOptions", "", kHttp1Ignored},
     {"envoy.config.core.v3.Http2ProtocolOptions",
@@ -320,7 +320,7 @@ constexpr MessageFields kTable[] = {
     {"envoy.config.route.v3.QueryParameterMatcher", "name string_match present_match", {}},
     {"envoy.config.route.v3.RouteAction",
      "cluster weighted_clusters cluster_not_found_response_code prefix_rewrite regex_rewrite "
-     "host_rewrite_literal timeout idle_timeout retry_policy max_stream_duration "
+     "host_rewrite_literal timeout idle_timeout retry_policy max_stream_duration max_grpc_timeout "
      "hash_policy request_mirror_policies upgrade_configs",
      {}},
     {"envoy.config.route.v3.RouteAction.UpgradeConfig", "upgrade_type enabled", {}},

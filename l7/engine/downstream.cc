@@ -72,10 +72,7 @@ void Engine::Impl::BeginExchange(Conn& conn, Instant now) {
   timers_->Cancel(&conn.timer);
   Exchange& x = exchanges_[id];
   x.id = id;
-  for (Timer* timer :
-       {&x.response_timer, &x.try_timer, &x.idle_timer, &x.request_timer, &x.wait_timer}) {
-    timer->subject = id.bits();
-  }
+  for (Timer* const timer : x.timers()) timer->subject = id.bits();
   x.down = down;
   conn.exchange = id;
   x.snapshot = conn.snapshot;

@@ -101,10 +101,7 @@ Engine::Impl::Impl(Engine* engine, const EngineOptions& options, BufferPool* poo
 
 Engine::Impl::~Impl() {
   exchanges_.ForEach([this](ExchangeId, Exchange& x) {
-    for (Timer* timer :
-         {&x.response_timer, &x.try_timer, &x.idle_timer, &x.request_timer, &x.wait_timer}) {
-      timers_->Cancel(timer);
-    }
+    for (Timer* const timer : x.timers()) timers_->Cancel(timer);
   });
   conns_.ForEach([this](ConnId, Conn& conn) { timers_->Cancel(&conn.timer); });
   timers_->Cancel(&ejected_timer_);

@@ -9,6 +9,7 @@
 
 #include "l7/base/stage.h"
 #include "l7/base/text.h"
+#include "l7/engine/grpc.h"
 #include "l7/engine/header_mutation.h"
 #include "l7/engine/impl.h"
 #include "l7/http/validate.h"
@@ -46,7 +47,32 @@ std::optional<int64_t> Milliseconds(std::string_view value) {
   return ms;
 }
 
+constexpr std::string_view kGrpcTimeout = "grpc-timeout";
+
 }  // namespace
+
+// Envoy's: with max_grpc_timeout a call says itself how long it may take, up to that; zero is no
+// limit.
+Duration Engine::Impl::TimeoutOf(const Exchange& x) {
+  if (!x.forward->max_grpc_timeout.has_value() || !IsGrpc(x.head)) return x.forward->timeout;
+  const Duration most = *x.forward->max_grpc_timeout;
+  const Duration asked = ParseGrpcTimeout(x.head.headers.Get(kGrpcTimeout)).value_or(Duration());
+  return asked.zero() || (!most.zero() && most < asked) ? most : asked;
+}
+
+// Envoy's max_stream_duration, from the request's head on: the call's own word where the route lets
+// it have one, the route's, the connection manager's. Absent: no limit.
+std::optional<Duration> Engine::Impl::DurationOf(const Exchange& x) {
+  const config::Forward& forward = *x.forward;
+  if (forward.grpc_timeout_header_max.has_value()) {
+    if (const auto asked = ParseGrpcTimeout(x.head.headers.Get(kGrpcTimeout))) {
+      const Duration most = *forward.grpc_timeout_header_max;
+      return most.zero() || *asked < most ? *asked : most;
+    }
+  }
+  const Duration limit = forward.stream_duration_max.value_or(x.manager->stream_duration_max);
+  return limit.zero() ? std::nullopt : std::optional(limit);
+}
 
 // As the client sees it.
 std::string_view Engine::Impl::SchemeOf(const Exchange& x) const {
@@ -90,6 +116,9 @@ void Engine::Impl::Route(Exchange& x, Instant now) {
   x.forward = forward;
   if (x.head.upgrade && !AllowsUpgrade(x)) return RefuseUpgrade(x, now);
   if (forward != nullptr) {
+    if (const auto limit = DurationOf(x)) {
+      timers_->Schedule(&x.duration_timer, std::max(now, x.started + *limit));
+    }
     if (forward->idle_timeout.has_value()) {
       x.idle_timeout = *forward->idle_timeout;
       Touch(x, now);
@@ -216,7 +245,7 @@ void Engine::Impl::PrepareRequest(Exchange& x) {
                                       : x.host_config->retry.has_value() ? &*x.host_config->retry
                                                                          : nullptr;
   x.retry = MakeRetryPlan(policy, headers);
-  x.timeout = x.forward->timeout;
+  x.timeout = TimeoutOf(x);
   if (const auto ms = Milliseconds(headers.Get(Known::kEnvoyTimeout))) {
     x.timeout = Duration::Millis(*ms);
   }
@@ -248,9 +277,17 @@ void Engine::Impl::PrepareRequest(Exchange& x) {
     const std::array<char, 36> id = MakeUuid(prng_->Next(), prng_->Next());
     ok &= headers.Add(Known::kXRequestId, {id.data(), id.size()});
   }
+  if (const auto& most = x.forward->grpc_timeout_header_max; most.has_value() && !most->zero()) {
+    const auto asked = ParseGrpcTimeout(headers.Get(kGrpcTimeout));
+    if (asked.has_value() && *most < *asked)
+      ok &= headers.Set(kGrpcTimeout, GrpcTimeoutText(*most));
+  }
   const Duration expected = x.retry.per_try_timeout.zero() ? x.timeout : x.retry.per_try_timeout;
   if (!expected.zero()) {
     ok &= headers.Set(Known::kEnvoyExpectedTimeout, Cat(expected.millis()));
+    if (x.forward->max_grpc_timeout.has_value() && IsGrpc(x.head)) {
+      ok &= headers.Set(kGrpcTimeout, GrpcTimeoutText(expected));
+    }
   }
   std::string rewritten;
   if (route::RewritePath(*x.forward, x.route->match, x.path, &rewritten)) {

@@ -61,9 +61,10 @@ class Engine::Impl {
     std::string_view body;
     std::string_view details;
     uint32_t flags = 0;
-    std::string_view location;  // redirects
-    bool overloaded = false;    // x-envoy-overloaded: true
-    bool preflight = false;     // of CORS
+    std::string_view location;          // redirects
+    bool overloaded = false;            // x-envoy-overloaded: true
+    bool preflight = false;             // of CORS
+    std::string_view grpc_status = {};  // to calls; empty: by `status`
   };
 
   // engine.cc: actions and tables
@@ -104,6 +105,8 @@ class Engine::Impl {
   void BeginForward(Exchange& x, Instant now);
   void StartAttempt(Exchange& x, Instant now);
   void HashRequest(Exchange& x);
+  static std::optional<Duration> DurationOf(const Exchange& x);
+  static Duration TimeoutOf(const Exchange& x);
   void PrepareRequest(Exchange& x);
   void WriteRequest(Exchange& x, Instant now);
   std::string_view SchemeOf(const Exchange& x) const;

@@ -171,10 +171,7 @@ void Engine::Impl::EndExchange(Exchange& x, Instant now) {
 }
 
 void Engine::Impl::RetireExchange(Exchange& x, const Conn& down, Instant now) {
-  for (Timer* timer :
-       {&x.response_timer, &x.try_timer, &x.idle_timer, &x.request_timer, &x.wait_timer}) {
-    timers_->Cancel(timer);
-  }
+  for (Timer* const timer : x.timers()) timers_->Cancel(timer);
   if (x.mirror) {
     --mirror_count_;
   } else {

@@ -11,6 +11,7 @@
 #ifndef MELTEMI_L7_ENGINE_STATE_H_
 #define MELTEMI_L7_ENGINE_STATE_H_
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -46,9 +47,10 @@ enum class TimerKind : uint8_t {
   kResponse,     // ExchangeId, as all below: the route's timeout
   kPerTry,
   kStreamIdle,
-  kRequest,  // the whole request must have come
-  kWait,     // a fault's delay, or the backoff before a retry
-  kEjected,  // no subject: hosts that outlier detection keeps out may come back
+  kRequest,   // the whole request must have come
+  kWait,      // a fault's delay, or the backoff before a retry
+  kDuration,  // max_stream_duration
+  kEjected,   // no subject: hosts that outlier detection keeps out may come back
 };
 
 inline Timer MakeTimer(TimerKind kind, uint64_t subject) {
@@ -170,6 +172,7 @@ struct Exchange {
         idle_timer(TimerOwner::kL7, static_cast<uint8_t>(TimerKind::kStreamIdle)),
         request_timer(TimerOwner::kL7, static_cast<uint8_t>(TimerKind::kRequest)),
         wait_timer(TimerOwner::kL7, static_cast<uint8_t>(TimerKind::kWait)),
+        duration_timer(TimerOwner::kL7, static_cast<uint8_t>(TimerKind::kDuration)),
         started(now) {}
 
   ExchangeId id;
@@ -240,7 +243,10 @@ struct Exchange {
   uint64_t bytes_received = 0, bytes_sent = 0;
   Duration service_time = Duration::Nanos(-1);
 
-  Timer response_timer, try_timer, idle_timer, request_timer, wait_timer;
+  Timer response_timer, try_timer, idle_timer, request_timer, wait_timer, duration_timer;
+  std::array<Timer*, 6> timers() {
+    return {&response_timer, &try_timer, &idle_timer, &request_timer, &wait_timer, &duration_timer};
+  }
   Instant started;
 };
 

@@ -127,6 +127,12 @@ void SetHeaderOps(const model::HeaderOps& request, const model::HeaderOps& respo
   for (const std::string& name : response.remove) to->add_response_headers_to_remove(name);
 }
 
+// As Istio: a call's grpc-timeout holds instead, up to the rule's.
+void SetTimeout(absl::Duration timeout, RouteAction* action) {
+  SetDuration(timeout, action->mutable_timeout());
+  SetDuration(timeout, action->mutable_max_grpc_timeout());
+}
+
 void SetRetryPolicy(const std::optional<model::Retries>& retries, RouteAction* action) {
   const model::Retries from = retries.value_or(model::Retries{});
   if (from.attempts == 0) return;
@@ -270,7 +276,7 @@ void SetAction(const model::Model& model, const model::Meta& meta, const model::
   // As Istio documents: with a fault on the route, timeouts and retries are off.
   const absl::Duration timeout =
       rule.fault ? absl::ZeroDuration() : rule.timeout.value_or(absl::ZeroDuration());
-  SetDuration(timeout, action->mutable_timeout());
+  SetTimeout(timeout, action);
   if (!rule.fault) SetRetryPolicy(rule.retries, action);
 }
 
@@ -279,7 +285,7 @@ Route DefaultRoute(const model::Model& model, const model::MeshService& service,
   route.set_name("default");
   route.mutable_match()->set_prefix("/");
   route.mutable_route()->set_cluster(ClusterName(port, "", service.hostname));
-  SetDuration(absl::ZeroDuration(), route.mutable_route()->mutable_timeout());
+  SetTimeout(absl::ZeroDuration(), route.mutable_route());
   SetRetryPolicy(std::nullopt, route.mutable_route());
   SetHashPolicy(BlocksFor(model.DestinationRuleFor(service.hostname), nullptr, port),
                 route.mutable_route());
