@@ -124,6 +124,17 @@ absl::Status CompileLbPolicy(const FromCluster& from, Cluster* to) {
   return absl::OkStatus();
 }
 
+absl::Status CompileRetryBudget(
+    const envoy::config::cluster::v3::CircuitBreakers::Thresholds::RetryBudget& from,
+    RetryBudget* to) {
+  if (from.has_budget_percent()) to->percent = from.budget_percent().value();
+  if (!(to->percent >= 0 && to->percent <= 100)) {
+    return Invalid("budget_percent.value", "must be in 0..100");
+  }
+  if (from.has_min_retry_concurrency()) to->retries_min = from.min_retry_concurrency().value();
+  return absl::OkStatus();
+}
+
 absl::Status CompileBreaker(const FromCluster& from, Cluster* to) {
   using Thresholds = envoy::config::cluster::v3::CircuitBreakers::Thresholds;
   bool seen = false;
@@ -145,6 +156,11 @@ absl::Status CompileBreaker(const FromCluster& from, Cluster* to) {
     }
     if (thresholds.has_max_requests()) breaker.requests_max = thresholds.max_requests().value();
     if (thresholds.has_max_retries()) breaker.retries_max = thresholds.max_retries().value();
+    if (thresholds.has_retry_budget()) {
+      RETURN_IF_ERROR_AT(
+          Cat("circuit_breakers.", Indexed("thresholds", i), ".retry_budget"),
+          CompileRetryBudget(thresholds.retry_budget(), &breaker.retry_budget.emplace()));
+    }
   }
   return absl::OkStatus();
 }

@@ -170,10 +170,7 @@ absl::Status CompileHttpLimits(const hcm::HttpConnectionManager& from, HttpManag
     }
     to->header_count_max = count;
   }
-  if (common.has_max_requests_per_connection()) {
-    return Invalid("common_http_protocol_options.max_requests_per_connection",
-                   "not supported downstream");
-  }
+  to->requests_per_connection_max = common.max_requests_per_connection().value();
   return absl::OkStatus();
 }
 

@@ -82,6 +82,9 @@ void DescribeCluster(const Cluster& c, DescribeWriter* to) {
   to->IfNot(fallback.breaker.pending_max, "pending_max", c.breaker.pending_max);
   to->IfNot(fallback.breaker.requests_max, "requests_max", c.breaker.requests_max);
   to->IfNot(fallback.breaker.retries_max, "retries_max", c.breaker.retries_max);
+  if (const auto& budget = c.breaker.retry_budget) {
+    to->Line("retry_budget ", budget->percent, " percent, at least ", budget->retries_min);
+  }
   if (c.outlier.has_value()) DescribeOutlier(*c.outlier, to);
   for (const Endpoint& e : c.endpoints) DescribeEndpoint(e, to);
   to->Out();
@@ -100,6 +103,8 @@ void DescribeHttp(const HttpManager& m, DescribeWriter* to) {
   to->In();
   to->IfNot(fallback.server_name, "server_name", m.server_name);
   DescribeUpgrades(m.upgrades, to);
+  to->IfNot(fallback.requests_per_connection_max, "requests_per_connection_max",
+            m.requests_per_connection_max);
   to->IfNot(fallback.stream_duration_max, "stream_duration_max", m.stream_duration_max);
   to->IfNot(fallback.stream_idle_timeout, "stream_idle_timeout", m.stream_idle_timeout);
   to->IfNot(fallback.request_timeout, "request_timeout", m.request_timeout);

@@ -241,6 +241,7 @@ struct HttpManager {
   Duration request_headers_timeout;                 // zero: off
   Duration idle_timeout = Duration::Seconds(3600);  // common_http_protocol_options
   Duration stream_duration_max;                     // its max_stream_duration; zero: off
+  uint32_t requests_per_connection_max = 0;         // its max_requests_per_connection; 0: no limit
   uint32_t header_bytes_max = 60 * 1024;
   uint32_t header_count_max = 100;
   HttpCodec codec = HttpCodec::kAuto;
@@ -363,8 +364,14 @@ struct HashTable {
 };
 enum class Discovery : uint8_t { kStatic, kEds, kOriginalDst, kStrictDns, kLogicalDns };
 
+// Retries under way at a time, in percent of the requests under way, but at least so many.
+struct RetryBudget {
+  double percent = 20;
+  uint32_t retries_min = 3;  // min_retry_concurrency
+};
 struct CircuitBreaker {  // Thresholds of priority DEFAULT
   uint32_t connections_max = 1024, pending_max = 1024, requests_max = 1024, retries_max = 3;
+  std::optional<RetryBudget> retry_budget;  // instead of retries_max
 };
 
 struct OutlierDetection {                             // consecutive errors only; 0 of them: never

@@ -384,7 +384,11 @@ constexpr MessageFields kTable[] = {
     {"envoy.config.cluster.v3.Cluster.CommonLbConfig", "healthy_panic_threshold", kCommonLbIgnored},
     {"envoy.config.cluster.v3.CircuitBreakers", "thresholds", {}},
     {"envoy.config.cluster.v3.CircuitBreakers.Thresholds",
-     "priority max_connections max_pending_requests max_requests max_retries", kThresholdsIgnored},
+     "priority max_connections max_pending_requests max_requests max_retries retry_budget",
+     kThresholdsIgnored},
+    {"envoy.config.cluster.v3.CircuitBreakers.Thresholds.RetryBudget",
+     "budget_percent min_retry_concurrency",
+     {}},
     {"envoy.config.cluster.v3.OutlierDetection",
      "consecutive_5xx enforcing_consecutive_5xx consecutive_gateway_failure "
      "enforcing_consecutive_gateway_failure consecutive_local_origin_failure "

@@ -10,6 +10,7 @@ namespace meltemi::engine {
 #define MELTEMI_ENGINE_COUNTERS(C)                                                              \
   C(downstream_accepted, "connections", "Downstream connections taken")                         \
   C(downstream_refused, "connections", "Downstream connections refused: no slot left")          \
+  C(downstream_worn, "connections", "Downstream connections ended: their last request allowed") \
   C(downstream_protocol_errors, "requests", "Requests refused by the parser or by validation")  \
   C(requests, "requests", "Requests whose head was complete and valid")                         \
   C(exchange_refused, "requests", "Requests whose connection was reset: no exchange slot left") \

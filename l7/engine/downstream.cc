@@ -60,6 +60,16 @@ void Engine::Impl::AwaitRequest(Conn& conn, Instant now) {
   timers_->Schedule(&conn.timer, limit.zero() ? Instant::Never() : now + limit);
 }
 
+// The last request that the connection may have. Of streams, theirs counts: it takes no new ones.
+void Engine::Impl::CountOnConnection(Conn& conn, const config::HttpManager& manager) {
+  if (manager.requests_per_connection_max == 0) return;
+  Conn& counted = conn.is_stream() ? conns_[conn.carrier] : conn;
+  if (++counted.request_count != manager.requests_per_connection_max) return;
+  ++counters_.downstream_worn;
+  counted.drain = true;
+  if (conn.is_stream()) DrainCarrier(counted);
+}
+
 void Engine::Impl::BeginExchange(Conn& conn, Instant now) {
   const ConnId down = conn.id;
   const ExchangeId id = exchanges_.Emplace(pool_, now);
@@ -79,6 +89,7 @@ void Engine::Impl::BeginExchange(Conn& conn, Instant now) {
   Pin(x.snapshot);
   x.listener = conn.listener;
   x.manager = &ManagerOf(conn);
+  CountOnConnection(conn, *x.manager);
   x.head = conn.requests()->TakeHead();
   x.authority = x.head.authority;
   x.path = x.original_path = x.head.path;

@@ -92,6 +92,7 @@ class Engine::Impl {
   bool TakeRequestBody(Conn& conn, Exchange& x, Instant now);
   void DiscardRequestBody(Conn& conn, Exchange& x);
   void BeginExchange(Conn& conn, Instant now);
+  void CountOnConnection(Conn& conn, const config::HttpManager& manager);
   void RefuseRequest(Conn& conn, http::Reject reject, Instant now);
   void RefuseWith(Conn& conn, const LocalReply& reply, Instant now);
   void OnRequestComplete(Exchange& x, Instant now);

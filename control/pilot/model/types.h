@@ -328,12 +328,18 @@ struct ClientTls {
   bool insecure_skip_verify = false;
 };
 
+struct RetryBudget {
+  double percent = 20;
+  uint32_t min_concurrency = 3;
+};
+
 struct TrafficBlocks {
   std::optional<Balancer> balancer;
   ConsistentHash hash;  // the balancer is kRingHash or kMaglev
   std::optional<ConnectionPool> pool;
   std::optional<OutlierDetection> outlier;
   std::optional<ClientTls> tls;
+  std::optional<RetryBudget> retry_budget;  // of all ports
   // Where the rule says it: "spec.subsets[1].trafficPolicy.connectionPool"; empty: nowhere.
   std::string balancer_path, pool_path, outlier_path, tls_path;
 };
