@@ -106,7 +106,7 @@ TEST_F(DurationTest, ACallsDurationHoldsUpToTheRoutes) {
   EXPECT_EQ(Observe(Call("")), "(none) 9001 4 200 - max_duration_timeout");
   forward().grpc_timeout_header_max = Duration();
   EXPECT_EQ(Observe(Call("20S")), "20S 20001 4 200 - max_duration_timeout");
-  EXPECT_EQ(Observe(Call("0m")), "0m 1 4 200 - max_duration_timeout");
+  EXPECT_EQ(Observe(Call("0m")), "0m 2 4 200 - max_duration_timeout");
 }
 
 // It runs from the request's head on, also while bytes come, and ends responses and tunnels.

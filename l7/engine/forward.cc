@@ -116,13 +116,12 @@ void Engine::Impl::Route(Exchange& x, Instant now) {
   x.forward = forward;
   if (x.head.upgrade && !AllowsUpgrade(x)) return RefuseUpgrade(x, now);
   if (forward != nullptr) {
-    if (const auto limit = DurationOf(x)) {
-      timers_->Schedule(&x.duration_timer, std::max(now, x.started + *limit));
+    const std::optional<Duration> limit = DurationOf(x);
+    if (limit.has_value()) {
+      x.duration_ms = static_cast<uint32_t>(std::clamp<int64_t>(limit->millis(), 1, UINT32_MAX));
     }
-    if (forward->idle_timeout.has_value()) {
-      x.idle_timeout = *forward->idle_timeout;
-      Touch(x, now);
-    }
+    if (forward->idle_timeout.has_value()) x.idle_timeout = *forward->idle_timeout;
+    if (limit.has_value() || forward->idle_timeout.has_value()) Touch(x, now);
   }
   if (x.manager->cors_filter && ApplyCors(x, now)) return;
   if (ApplyFault(x, now)) return;

@@ -278,6 +278,7 @@ class Engine::Impl {
 
   // timers.cc
   void OnConnTimer(TimerKind kind, Conn& conn, Instant now);
+  void OnDurationOver(Exchange& x, Instant now);
   void OnExchangeTimer(TimerKind kind, Exchange& x, Instant now);
 
   // tcp_proxy.cc

@@ -16,7 +16,9 @@ namespace meltemi::engine {
 using http::Known;
 
 void Engine::Impl::Touch(Exchange& x, Instant now) {
-  timers_->Schedule(&x.idle_timer, x.idle_timeout.zero() ? Instant::Never() : now + x.idle_timeout);
+  Instant due = x.idle_timeout.zero() ? Instant::Never() : now + x.idle_timeout;
+  if (x.duration_ms != 0) due = std::min(due, x.started + Duration::Millis(x.duration_ms));
+  timers_->Schedule(&x.idle_timer, due);
 }
 
 std::string_view Engine::Impl::Date(Instant now) {

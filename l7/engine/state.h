@@ -46,11 +46,10 @@ enum class TimerKind : uint8_t {
   kRequestHead,  // ConnId
   kResponse,     // ExchangeId, as all below: the route's timeout
   kPerTry,
-  kStreamIdle,
-  kRequest,   // the whole request must have come
-  kWait,      // a fault's delay, or the backoff before a retry
-  kDuration,  // max_stream_duration
-  kEjected,   // no subject: hosts that outlier detection keeps out may come back
+  kStreamIdle,  // or max_stream_duration
+  kRequest,     // the whole request must have come
+  kWait,        // a fault's delay, or the backoff before a retry
+  kEjected,     // no subject: hosts that outlier detection keeps out may come back
 };
 
 inline Timer MakeTimer(TimerKind kind, uint64_t subject) {
@@ -172,7 +171,6 @@ struct Exchange {
         idle_timer(TimerOwner::kL7, static_cast<uint8_t>(TimerKind::kStreamIdle)),
         request_timer(TimerOwner::kL7, static_cast<uint8_t>(TimerKind::kRequest)),
         wait_timer(TimerOwner::kL7, static_cast<uint8_t>(TimerKind::kWait)),
-        duration_timer(TimerOwner::kL7, static_cast<uint8_t>(TimerKind::kDuration)),
         started(now) {}
 
   ExchangeId id;
@@ -218,6 +216,7 @@ struct Exchange {
   uint16_t status = 0;        // of the response
   uint32_t flags = 0;
   uint32_t attempt_count = 0, retry_count = 0;
+  uint32_t duration_ms = 0;  // max_stream_duration, which idle_timer watches too; 0: no limit
   uint32_t listener = config::kNoIndex;  // in `snapshot`
   uint32_t server = 0;                   // Conn::principal of the upstream, of the last attempt
   Security security = Security::kNone;   // of the last attempt
@@ -243,9 +242,9 @@ struct Exchange {
   uint64_t bytes_received = 0, bytes_sent = 0;
   Duration service_time = Duration::Nanos(-1);
 
-  Timer response_timer, try_timer, idle_timer, request_timer, wait_timer, duration_timer;
-  std::array<Timer*, 6> timers() {
-    return {&response_timer, &try_timer, &idle_timer, &request_timer, &wait_timer, &duration_timer};
+  Timer response_timer, try_timer, idle_timer, request_timer, wait_timer;
+  std::array<Timer*, 5> timers() {
+    return {&response_timer, &try_timer, &idle_timer, &request_timer, &wait_timer};
   }
   Instant started;
 };
