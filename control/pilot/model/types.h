@@ -196,6 +196,7 @@ struct Mirror {
 };
 
 struct HttpRoute {
+  std::string path;  // where its rule says it: "spec.http[3]"
   std::string name;
   std::vector<HttpMatch> match;
   std::vector<RouteDestination> route;
@@ -209,6 +210,8 @@ struct HttpRoute {
   std::vector<Mirror> mirrors;
   HeaderOps request;
   HeaderOps response;
+  // "namespace/name" of the rule that takes its place; of a model's route: that it comes from.
+  std::string delegate;
 };
 
 // One entry of match of a tcp or tls route.
@@ -225,7 +228,7 @@ struct TcpRoute {
 
 struct VirtualService {
   Meta meta;
-  std::vector<std::string> hosts;  // as written
+  std::vector<std::string> hosts;  // as written; none: others delegate to it
   // "mesh", or a Gateway's "namespace/name"; where nothing is written: "mesh".
   std::vector<std::string> gateways;
   std::vector<HttpRoute> http;

@@ -295,8 +295,7 @@ Route DefaultRoute(const model::Model& model, const model::MeshService& service,
 }  // namespace
 
 std::string RulePath(const RuleRoute& made) {
-  const std::string rule = absl::StrCat("spec.http[", made.rule, "]");
-  return made.match < 0 ? rule : absl::StrCat(rule, ".match[", made.match, "]");
+  return made.match < 0 ? made.path : absl::StrCat(made.path, ".match[", made.match, "]");
 }
 
 bool CatchAll(const RouteMatch& match) {
@@ -307,15 +306,14 @@ std::vector<RuleRoute> RuleRoutes(const model::Model& model, const model::Virtua
                                   const std::string& gateway, uint32_t port) {
   std::vector<RuleRoute> out;
   const std::vector<model::HttpMatch> everything(1);
-  for (size_t i = 0; i < rule.http.size(); ++i) {
-    const model::HttpRoute& http = rule.http[i];
+  for (const model::HttpRoute& http : rule.http) {
     const std::vector<model::HttpMatch>& matches = http.match.empty() ? everything : http.match;
     for (size_t m = 0; m < matches.size(); ++m) {
       const model::HttpMatch& match = matches[m];
       if (match.port != 0 && match.port != port) continue;
       if (!OfGateway(match.gateways, gateway)) continue;
-      RuleRoute made{.rule = static_cast<int>(i),
-                     .match = http.match.empty() ? -1 : static_cast<int>(m)};
+      const bool known = !http.match.empty() && http.delegate.empty();
+      RuleRoute made{.path = http.path, .match = known ? static_cast<int>(m) : -1};
       const bool both = !http.name.empty() && !match.name.empty();
       made.route.set_name(absl::StrCat(http.name, both ? "." : "", match.name));
       SetMatch(match, made.route.mutable_match());
