@@ -145,6 +145,10 @@ absl::Status CompileHttpTimeouts(const hcm::HttpConnectionManager& from, HttpMan
     ASSIGN_OR_RETURN_AT(to->idle_timeout, "common_http_protocol_options.idle_timeout",
                         CompileDuration(common.idle_timeout()));
   }
+  if (common.has_max_stream_duration()) {
+    ASSIGN_OR_RETURN_AT(to->stream_duration_max, "common_http_protocol_options.max_stream_duration",
+                        CompileDuration(common.max_stream_duration()));
+  }
   return absl::OkStatus();
 }
 
@@ -166,10 +170,7 @@ absl::Status CompileHttpLimits(const hcm::HttpConnectionManager& from, HttpManag
     }
     to->header_count_max = count;
   }
-  if (common.has_max_requests_per_connection()) {
-    return Invalid("common_http_protocol_options.max_requests_per_connection",
-                   "not supported downstream");
-  }
+  to->requests_per_connection_max = common.max_requests_per_connection().value();
   return absl::OkStatus();
 }
 
@@ -246,6 +247,9 @@ absl::StatusOr<HttpManager> CompileHttpManager(CompileContext* context,
   RETURN_IF_ERROR(CompileHttpTimeouts(from, &to));
   RETURN_IF_ERROR(CompileHttpLimits(from, &to));
   RETURN_IF_ERROR(CompileClientCert(from, &to));
+  auto upgrades = CompileUpgrades(from);
+  if (!upgrades.ok()) return upgrades.status();
+  to.upgrades = *std::move(upgrades);
   RETURN_IF_ERROR(CompileRouteSource(context, from, &to));
   auto logs = CompileAccessLogs(*context, from.access_log());
   if (!logs.ok()) return logs.status();

@@ -74,6 +74,21 @@ std::string_view TypeName(const google::protobuf::Any& any);
 absl::Status Unpack(const FieldTable& fields, const google::protobuf::Any& any,
                     google::protobuf::Message* to);
 
+// compile_upgrades.cc
+absl::Status AddUpgrade(const std::string& type, bool enabled, Upgrades* to);
+// Works for both messages with that field.
+template <typename Message>
+absl::StatusOr<Upgrades> CompileUpgrades(const Message& from) {
+  Upgrades to;
+  for (int i = 0; i < from.upgrade_configs_size(); ++i) {
+    const auto& entry = from.upgrade_configs(i);
+    const bool enabled = !entry.has_enabled() || entry.enabled().value();
+    RETURN_IF_ERROR_AT(Indexed("upgrade_configs", i),
+                       AddUpgrade(entry.upgrade_type(), enabled, &to));
+  }
+  return to;
+}
+
 // compile_headers.cc
 absl::Status CheckHeaderName(const std::string& name);
 using HeaderMatchers = google::protobuf::RepeatedPtrField<envoy::config::route::v3::HeaderMatcher>;

@@ -37,6 +37,7 @@ void DescribeHttp2(const Http2Options& o, DescribeWriter* to) {
   to->IfNot(fallback.stream_window_bytes, "http2.stream_window_bytes", o.stream_window_bytes);
   to->IfNot(fallback.connection_window_bytes, "http2.connection_window_bytes",
             o.connection_window_bytes);
+  to->IfNot(fallback.allow_connect, "http2.allow_connect", o.allow_connect);
 }
 
 void DescribeOutlier(const OutlierDetection& o, DescribeWriter* to) {
@@ -102,6 +103,9 @@ void DescribeCluster(const Cluster& c, DescribeWriter* to) {
   to->IfNot(fallback.breaker.pending_max, "pending_max", c.breaker.pending_max);
   to->IfNot(fallback.breaker.requests_max, "requests_max", c.breaker.requests_max);
   to->IfNot(fallback.breaker.retries_max, "retries_max", c.breaker.retries_max);
+  if (const auto& budget = c.breaker.retry_budget) {
+    to->Line("retry_budget ", budget->percent, " percent, at least ", budget->retries_min);
+  }
   if (c.outlier.has_value()) DescribeOutlier(*c.outlier, to);
   if (c.health_check.has_value()) DescribeHealthCheck(*c.health_check, to);
   to->IfNot(fallback.removal_ignores_health, "removal_ignores_health", c.removal_ignores_health);
@@ -121,6 +125,10 @@ void DescribeHttp(const HttpManager& m, DescribeWriter* to) {
            m.route_table == kNoIndex ? " (not there)" : Cat(" (table ", m.route_table, ")"));
   to->In();
   to->IfNot(fallback.server_name, "server_name", m.server_name);
+  DescribeUpgrades(m.upgrades, to);
+  to->IfNot(fallback.requests_per_connection_max, "requests_per_connection_max",
+            m.requests_per_connection_max);
+  to->IfNot(fallback.stream_duration_max, "stream_duration_max", m.stream_duration_max);
   to->IfNot(fallback.stream_idle_timeout, "stream_idle_timeout", m.stream_idle_timeout);
   to->IfNot(fallback.request_timeout, "request_timeout", m.request_timeout);
   to->IfNot(fallback.request_headers_timeout, "request_headers_timeout", m.request_headers_timeout);

@@ -70,9 +70,13 @@ void DescribeForward(const Forward& f, const Snapshot& snapshot, DescribeWriter*
   to->IfNot(fallback.cluster_not_found_status, "cluster_not_found_status",
             f.cluster_not_found_status);
   to->IfNot(fallback.timeout, "timeout", f.timeout);
-  if (f.idle_timeout.has_value()) {
-    to->Line("idle_timeout: ", DescribeWriter::ToText(*f.idle_timeout));
-  }
+  const auto optional = [to](std::string_view name, const std::optional<Duration>& value) {
+    if (value.has_value()) to->Line(name, ": ", DescribeWriter::ToText(*value));
+  };
+  optional("idle_timeout", f.idle_timeout);
+  optional("max_grpc_timeout", f.max_grpc_timeout);
+  optional("stream_duration_max", f.stream_duration_max);
+  optional("grpc_timeout_header_max", f.grpc_timeout_header_max);
   if (f.prefix_rewrite.has_value()) to->Line("prefix_rewrite \"", *f.prefix_rewrite, "\"");
   if (f.regex_rewrite != nullptr) {
     to->Line("regex_rewrite \"", f.regex_rewrite->pattern(), "\" to \"", f.regex_substitution,
@@ -85,6 +89,7 @@ void DescribeForward(const Forward& f, const Snapshot& snapshot, DescribeWriter*
              mirror.target.cluster == kNoIndex ? " (unknown)" : "",
              mirror.host_suffix ? "" : " same host");
   }
+  DescribeUpgrades(f.upgrades, to);
   DescribeRetry(f.retry, to);
   to->Out();
 }
@@ -158,6 +163,12 @@ std::string DescribeWriter::ToText(const HeaderMatch& m) {
       break;
   }
   return Cat(text, m.missing_is_empty ? " missing_is_empty" : "");
+}
+
+void DescribeUpgrades(const Upgrades& upgrades, DescribeWriter* to) {
+  for (const auto& [protocol, enabled] : upgrades) {
+    to->Line("upgrade ", protocol, enabled ? "" : " disabled");
+  }
 }
 
 void DescribeTargets(const std::vector<WeightedCluster>& targets, const Snapshot& snapshot,

@@ -45,6 +45,7 @@ class DescribeWriter {
 
 // describe_route.cc
 void DescribeRouteTable(const RouteTable& table, const Snapshot& snapshot, DescribeWriter* to);
+void DescribeUpgrades(const Upgrades& upgrades, DescribeWriter* to);
 void DescribeRbac(const std::vector<Rbac>& filters, DescribeWriter* to);
 void DescribeTls(const TlsSettings& settings, DescribeWriter* to);
 void DescribeFault(std::string_view name, const std::optional<Fault>& fault, DescribeWriter* to);

@@ -136,20 +136,26 @@ struct Cors {
   std::optional<Fraction> enabled = Fraction{100, 100};  // filter_enabled; absent: never
 };
 
+// upgrade_configs: by the value of Upgrade in lower case, whether it is enabled.
+using Upgrades = std::vector<std::pair<std::string, bool>>;
+
 struct Forward {                          // RouteAction
   std::vector<WeightedCluster> clusters;  // one or more
   uint64_t total_weight = 0;              // sum; > 0 unless there is one cluster
   uint16_t cluster_not_found_status = 503;
   Duration timeout = Duration::Seconds(15);  // zero: off
   std::optional<Duration> idle_timeout;      // overrides the connection manager's
+  std::optional<Duration> max_grpc_timeout;  // calls say their own timeout, up to this; zero: any
+  std::optional<Duration> stream_duration_max;      // max_stream_duration; zero: off
+  std::optional<Duration> grpc_timeout_header_max;  // calls say their own duration, likewise
   std::optional<std::string> prefix_rewrite;
   std::unique_ptr<const RE2> regex_rewrite;  // with regex_substitution
   std::string regex_substitution;
   std::string host_rewrite;  // host_rewrite_literal; empty: none
   std::optional<RetryPolicy> retry;
   std::vector<HashPolicy> hash_policies;
-  std::vector<Mirror> mirrors;                         // request_mirror_policies
-  std::vector<std::pair<std::string, bool>> upgrades;  // upgrade_configs: lower case, enabled
+  std::vector<Mirror> mirrors;  // request_mirror_policies
+  Upgrades upgrades;            // they count more than the connection manager's
 };
 struct Redirect {  // RedirectAction
   uint16_t status = 301;
@@ -208,6 +214,7 @@ struct Http2Options {
   uint32_t concurrent_streams_max = 1024;
   uint32_t stream_window_bytes = 64 * 1024;
   uint32_t connection_window_bytes = 1024 * 1024;
+  bool allow_connect = false;  // of clients: WebSocket over HTTP/2, RFC 8441
 };
 
 // forward_client_cert_details: what becomes of x-forwarded-client-cert. All but kAlwaysForward take
@@ -236,6 +243,8 @@ struct HttpManager {
   Duration request_timeout;                         // zero: off
   Duration request_headers_timeout;                 // zero: off
   Duration idle_timeout = Duration::Seconds(3600);  // common_http_protocol_options
+  Duration stream_duration_max;                     // its max_stream_duration; zero: off
+  uint32_t requests_per_connection_max = 0;         // its max_requests_per_connection; 0: no limit
   uint32_t header_bytes_max = 60 * 1024;
   uint32_t header_count_max = 100;
   HttpCodec codec = HttpCodec::kAuto;
@@ -250,7 +259,7 @@ struct HttpManager {
   ClientCertDetails client_cert_details;
   bool logs_peers = false;  // an access log has an operator about the peers (AccessRecord::peers)
   std::vector<Rbac> rbac;   // envoy.filters.http.rbac, before all other filters, in order
-  std::vector<std::pair<std::string, bool>> upgrades;  // upgrade_configs; a route's override them
+  Upgrades upgrades;
 };
 
 struct TcpProxy {
@@ -366,8 +375,14 @@ struct HashTable {
 };
 enum class Discovery : uint8_t { kStatic, kEds, kOriginalDst, kStrictDns, kLogicalDns };
 
+// Retries under way at a time, in percent of the requests under way, but at least so many.
+struct RetryBudget {
+  double percent = 20;
+  uint32_t retries_min = 3;  // min_retry_concurrency
+};
 struct CircuitBreaker {  // Thresholds of priority DEFAULT
   uint32_t connections_max = 1024, pending_max = 1024, requests_max = 1024, retries_max = 3;
+  std::optional<RetryBudget> retry_budget;  // instead of retries_max
 };
 
 struct OutlierDetection {                             // consecutive errors only; 0 of them: never

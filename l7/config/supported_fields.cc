@@ -233,8 +233,12 @@ constexpr MessageFields kTable[] = {
      "stream_idle_timeout "
      "request_timeout request_headers_timeout access_log use_remote_address "
      "generate_request_id normalize_path path_with_escaped_slashes_action "
-     "forward_client_cert_details set_current_client_cert_details",
+     "forward_client_cert_details set_current_client_cert_details upgrade_configs",
      kHcmIgnored},
+    {"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager."
+     "UpgradeConfig",
+     "upgrade_type enabled",
+     {}},
     {"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager."
      "SetCurrentClientCertDetails",
      "subject cert chain dns uri",
@@ -246,11 +250,12 @@ constexpr MessageFields kTable[] = {
      "name typed_config is_optional",
      {}},
     {"envoy.config.core.v3.HttpProtocolOptions",
-     "idle_timeout max_headers_count max_requests_per_connection",
+     "idle_timeout max_headers_count max_requests_per_connection max_stream_duration",
      {}},
     {"envoy.config.core.v3.Http1ProtocolOptions", "", kHttp1Ignored},
     {"envoy.config.core.v3.Http2ProtocolOptions",
-     "max_concurrent_streams initial_stream_window_size initial_connection_window_size",
+     "max_concurrent_streams initial_stream_window_size initial_connection_window_size "
+     "allow_connect",
      kHttp2Ignored},
     {"envoy.extensions.filters.http.router.v3.Router", "", kRouterIgnored},
     {"envoy.extensions.filters.http.fault.v3.HTTPFault", "delay abort headers", kFaultIgnored},
@@ -320,9 +325,10 @@ constexpr MessageFields kTable[] = {
     {"envoy.config.route.v3.QueryParameterMatcher", "name string_match present_match", {}},
     {"envoy.config.route.v3.RouteAction",
      "cluster weighted_clusters cluster_not_found_response_code prefix_rewrite regex_rewrite "
-     "host_rewrite_literal timeout idle_timeout retry_policy max_stream_duration "
-     "hash_policy request_mirror_policies",
+     "host_rewrite_literal timeout idle_timeout retry_policy max_stream_duration max_grpc_timeout "
+     "hash_policy request_mirror_policies upgrade_configs",
      {}},
+    {"envoy.config.route.v3.RouteAction.UpgradeConfig", "upgrade_type enabled", {}},
     {"envoy.config.route.v3.RouteAction.RequestMirrorPolicy",
      "cluster runtime_fraction disable_shadow_host_suffix_append", kMirrorIgnored},
     {"envoy.config.route.v3.RouteAction.HashPolicy",
@@ -384,7 +390,11 @@ constexpr MessageFields kTable[] = {
     {"envoy.config.cluster.v3.Cluster.CommonLbConfig", "healthy_panic_threshold", kCommonLbIgnored},
     {"envoy.config.cluster.v3.CircuitBreakers", "thresholds", {}},
     {"envoy.config.cluster.v3.CircuitBreakers.Thresholds",
-     "priority max_connections max_pending_requests max_requests max_retries", kThresholdsIgnored},
+     "priority max_connections max_pending_requests max_requests max_retries retry_budget",
+     kThresholdsIgnored},
+    {"envoy.config.cluster.v3.CircuitBreakers.Thresholds.RetryBudget",
+     "budget_percent min_retry_concurrency",
+     {}},
     {"envoy.config.cluster.v3.OutlierDetection",
      "consecutive_5xx enforcing_consecutive_5xx consecutive_gateway_failure "
      "enforcing_consecutive_gateway_failure consecutive_local_origin_failure "

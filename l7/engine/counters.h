@@ -10,6 +10,7 @@ namespace meltemi::engine {
 #define MELTEMI_ENGINE_COUNTERS(C)                                                                \
   C(downstream_accepted, "connections", "Downstream connections taken")                           \
   C(downstream_refused, "connections", "Downstream connections refused: no slot left")            \
+  C(downstream_worn, "connections", "Downstream connections ended: their last request allowed")   \
   C(downstream_protocol_errors, "requests", "Requests refused by the parser or by validation")    \
   C(requests, "requests", "Requests whose head was complete and valid")                           \
   C(exchange_refused, "requests", "Requests whose connection was reset: no exchange slot left")   \
@@ -34,6 +35,8 @@ namespace meltemi::engine {
   C(http2_connection_errors, "connections", "HTTP/2 connections ended for a violation")           \
   C(http2_streams_reset, "streams", "HTTP/2 streams reset by the peer, or for a violation")       \
   C(tcp_proxied, "connections", "Connections taken by a TCP proxy")                               \
+  C(upgrades, "requests", "Upgrades: requests that became tunnels")                               \
+  C(upgrades_refused, "requests", "Upgrades refused: their protocol is not allowed there")        \
   C(tcp_denied_later, "connections", "Opaque connections ended: rules that came later deny them") \
   C(tcp_listener_gone, "connections", "Opaque connections ended: their filter chain was removed") \
   C(buffers_exhausted, "events", "Writes given up because the buffer pool was empty")             \

@@ -109,10 +109,7 @@ Engine::Impl::Impl(Engine* engine, const EngineOptions& options, BufferPool* poo
 
 Engine::Impl::~Impl() {
   exchanges_.ForEach([this](ExchangeId, Exchange& x) {
-    for (Timer* timer :
-         {&x.response_timer, &x.try_timer, &x.idle_timer, &x.request_timer, &x.wait_timer}) {
-      timers_->Cancel(timer);
-    }
+    for (Timer* const timer : x.timers()) timers_->Cancel(timer);
   });
   conns_.ForEach([this](ConnId, Conn& conn) { timers_->Cancel(&conn.timer); });
   timers_->Cancel(&ejected_timer_);
@@ -374,7 +371,7 @@ void Engine::Impl::OnEof(ConnId id, Instant now) {
     case Conn::Kind::kHttpDown: {
       PumpDownstream(id, now);
       conn = conns_.Find(id);
-      if (conn == nullptr) return;
+      if (conn == nullptr || InTunnel(*conn)) return;
       // Envoy's reading of a FIN: the client has gone, nobody waits for the answer.
       DownstreamGone(id, now);
       if ((conn = conns_.Find(id)) != nullptr) EndConn(*conn, Action::Kind::kRelease);
@@ -396,6 +393,7 @@ void Engine::Impl::OnEof(ConnId id, Instant now) {
 void Engine::Impl::OnClosed(ConnId id, CloseReason reason, Instant now) {
   Conn* conn = conns_.Find(id);
   if (conn == nullptr) return;
+  if (InTunnel(*conn)) return TunnelGone(*conn, reason, now);
   switch (conn->kind) {
     case Conn::Kind::kHttpDown:
       DownstreamGone(id, now);

@@ -5,7 +5,7 @@
 // (responses out), forward.cc (route to attempt), upstream.cc (connections and pools), attempt.cc
 // (outcomes and retries), access.cc (who may do what), peer.cc (who is at the other end),
 // mirror.cc, cors.cc, http2.cc (sessions and streams), local_reply.cc, timers.cc, tcp_proxy.cc,
-// stats.cc, health.cc (active health checks).
+// tunnel.cc (upgrades), stats.cc, health.cc (active health checks).
 #ifndef MELTEMI_L7_ENGINE_IMPL_H_
 #define MELTEMI_L7_ENGINE_IMPL_H_
 
@@ -65,9 +65,10 @@ class Engine::Impl {
     std::string_view body;
     std::string_view details;
     uint32_t flags = 0;
-    std::string_view location;  // redirects
-    bool overloaded = false;    // x-envoy-overloaded: true
-    bool preflight = false;     // of CORS
+    std::string_view location;          // redirects
+    bool overloaded = false;            // x-envoy-overloaded: true
+    bool preflight = false;             // of CORS
+    std::string_view grpc_status = {};  // to calls; empty: by `status`
   };
 
   // engine.cc: actions and tables
@@ -96,6 +97,7 @@ class Engine::Impl {
   bool TakeRequestBody(Conn& conn, Exchange& x, Instant now);
   void DiscardRequestBody(Conn& conn, Exchange& x);
   void BeginExchange(Conn& conn, Instant now);
+  void CountOnConnection(Conn& conn, const config::HttpManager& manager);
   void RefuseRequest(Conn& conn, http::Reject reject, Instant now);
   void RefuseWith(Conn& conn, const LocalReply& reply, Instant now);
   void OnRequestComplete(Exchange& x, Instant now);
@@ -109,6 +111,8 @@ class Engine::Impl {
   void BeginForward(Exchange& x, Instant now);
   void StartAttempt(Exchange& x, Instant now);
   void HashRequest(Exchange& x);
+  static std::optional<Duration> DurationOf(const Exchange& x);
+  static Duration TimeoutOf(const Exchange& x);
   void PrepareRequest(Exchange& x);
   void WriteRequest(Exchange& x, Instant now);
   std::string_view SchemeOf(const Exchange& x) const;
@@ -267,6 +271,24 @@ class Engine::Impl {
   void CountRequest(Exchange& x, const Conn& down, Instant now);
   void MakeRecord(Exchange& x, const Conn& down, Instant now);
 
+  // tunnel.cc
+  static bool AllowsUpgrade(const Exchange& x);
+  void RefuseUpgrade(Exchange& x, Instant now);
+  static bool SwitchesAsAsked(const Exchange& x, const http::ResponseHead& head);
+  // Hop-by-hop fields have been removed: these go on. False: out of memory.
+  bool AskUpgrade(const Conn& down, std::string_view protocol, http::HeaderBlock* headers);
+  static bool AnswerUpgrade(const Conn& down, std::string_view protocol,
+                            http::HeaderBlock* headers);
+  bool BeginTunnel(Exchange& x, http::ResponseHead head, Instant now);  // false: it has ended
+  bool InTunnel(const Conn& conn) const {
+    const Exchange* const x = exchanges_.Find(conn.exchange);
+    return x != nullptr && x->tunnel;
+  }
+  size_t Relay(Conn& from, Conn& to);
+  void PumpTunnel(Exchange& x, Instant now);
+  void TunnelGone(Conn& conn, CloseReason reason, Instant now);
+  void EndTunnel(Exchange& x, Action::Kind kind, Instant now);
+
   // local_reply.cc
   void Reply(Exchange& x, const LocalReply& reply, Instant now);
   void ReplyOverflow(Exchange& x, Instant now);
@@ -277,6 +299,7 @@ class Engine::Impl {
 
   // timers.cc
   void OnConnTimer(TimerKind kind, Conn& conn, Instant now);
+  void OnDurationOver(Exchange& x, Instant now);
   void OnExchangeTimer(TimerKind kind, Exchange& x, Instant now);
 
   // tcp_proxy.cc

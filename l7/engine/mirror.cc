@@ -71,10 +71,7 @@ ExchangeId Engine::Impl::MakeMirror(const Exchange& x, const config::Mirror& mir
   y.down = down;
   y.mirror = true;
   y.close_after = true;
-  for (Timer* timer :
-       {&y.response_timer, &y.try_timer, &y.idle_timer, &y.request_timer, &y.wait_timer}) {
-    timer->subject = id.bits();
-  }
+  for (Timer* const timer : y.timers()) timer->subject = id.bits();
   y.snapshot = x.snapshot;
   Pin(y.snapshot);
   y.listener = x.listener;

@@ -16,7 +16,9 @@ namespace meltemi::engine {
 using http::Known;
 
 void Engine::Impl::Touch(Exchange& x, Instant now) {
-  timers_->Schedule(&x.idle_timer, x.idle_timeout.zero() ? Instant::Never() : now + x.idle_timeout);
+  Instant due = x.idle_timeout.zero() ? Instant::Never() : now + x.idle_timeout;
+  if (x.duration_ms != 0) due = std::min(due, x.started + Duration::Millis(x.duration_ms));
+  timers_->Schedule(&x.idle_timer, due);
 }
 
 std::string_view Engine::Impl::Date(Instant now) {
@@ -56,9 +58,11 @@ bool Engine::Impl::WriteResponse(Exchange& x, http::ResponseHead head, Instant n
   Conn& down = conns_[x.down];
   timers_->Cancel(&x.try_timer);
   http::HeaderBlock& headers = head.headers;
-  http1::FramingOut framing = FramingFor(x.head, head);
+  http1::FramingOut framing = x.tunnel ? http1::FramingOut() : FramingFor(x.head, head);
+  const std::string_view upgrade = x.tunnel ? http::UpgradeOf(headers) : std::string_view();
   http::RemoveHopByHop(&headers);
-  bool ok = headers.Set(Known::kServer, x.manager->server_name);
+  bool ok = !x.tunnel || AnswerUpgrade(down, upgrade, &headers);
+  ok &= headers.Set(Known::kServer, x.manager->server_name);
   if (!headers.Has(Known::kDate)) ok &= headers.Add(Known::kDate, Date(now));
   ok &= headers.Set(Known::kEnvoyUpstreamServiceTime, Cat(x.service_time.millis()));
   if (x.cookie_made) {
@@ -70,8 +74,9 @@ bool Engine::Impl::WriteResponse(Exchange& x, http::ResponseHead head, Instant n
       &headers);
   ok &= AddCorsHeaders(x, /*preflight=*/false, &headers);
   x.framing = head.framing == http::Framing::kNone ? http::Framing::kNone : framing.framing;
+  if (x.tunnel) x.framing = http::Framing::kUntilClose;
   x.close_after |= down.drain || framing.framing == http::Framing::kUntilClose;
-  framing.close = x.close_after;
+  framing.close = x.close_after && !x.tunnel;
   framing.keep_alive = !x.close_after && x.head.version == http::Version::kHttp10;
   x.status = head.status;
   x.details.Set("via_upstream");
@@ -88,7 +93,8 @@ bool Engine::Impl::WriteResponse(Exchange& x, http::ResponseHead head, Instant n
       head.version == http::Version::kHttp2 ? http::ReasonPhrase(head.status) : head.reason;
   Chain out;
   ok = ok && (down.is_stream()
-                  ? WriteStreamHead(down, head.status, headers, x.framing == http::Framing::kNone)
+                  ? WriteStreamHead(down, x.tunnel ? 200 : head.status, headers,
+                                    x.framing == http::Framing::kNone)
                   : http1::WriteResponseHead(head.status, reason, headers, framing, pool_, &out));
   if (!ok) {
     ++counters_.buffers_exhausted;
@@ -167,10 +173,7 @@ void Engine::Impl::EndExchange(Exchange& x, Instant now) {
 }
 
 void Engine::Impl::RetireExchange(Exchange& x, const Conn& down, Instant now) {
-  for (Timer* timer :
-       {&x.response_timer, &x.try_timer, &x.idle_timer, &x.request_timer, &x.wait_timer}) {
-    timers_->Cancel(timer);
-  }
+  for (Timer* const timer : x.timers()) timers_->Cancel(timer);
   if (x.mirror) {
     --mirror_count_;
   } else {

@@ -11,6 +11,7 @@
 #ifndef MELTEMI_L7_ENGINE_STATE_H_
 #define MELTEMI_L7_ENGINE_STATE_H_
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -45,11 +46,11 @@ enum class TimerKind : uint8_t {
   kRequestHead,  // ConnId
   kResponse,     // ExchangeId, as all below: the route's timeout
   kPerTry,
-  kStreamIdle,
-  kRequest,  // the whole request must have come
-  kWait,     // a fault's delay, or the backoff before a retry
-  kEjected,  // no subject: hosts that outlier detection keeps out may come back
-  kHealth,   // stable id of a host: its next active health check, or the timeout of one
+  kStreamIdle,  // or max_stream_duration
+  kRequest,     // the whole request must have come
+  kWait,        // a fault's delay, or the backoff before a retry
+  kEjected,     // no subject: hosts that outlier detection keeps out may come back
+  kHealth,      // stable id of a host: its next active health check, or the timeout of one
 };
 
 inline Timer MakeTimer(TimerKind kind, uint64_t subject) {
@@ -217,11 +218,13 @@ struct Exchange {
   bool response_bytes = false;                   // this attempt has seen some
   bool response_started = false;                 // its head has been written downstream
   bool close_after = false;
+  bool tunnel = false;        // the upstream has switched protocols: tunnel.cc
   bool reusable = false;      // the upstream keeps its connection open
   uint16_t abort_status = 0;  // fault injection: after the delay
   uint16_t status = 0;        // of the response
   uint32_t flags = 0;
   uint32_t attempt_count = 0, retry_count = 0;
+  uint32_t duration_ms = 0;  // max_stream_duration, which idle_timer watches too; 0: no limit
   uint32_t listener = config::kNoIndex;  // in `snapshot`
   uint32_t server = 0;                   // Conn::principal of the upstream, of the last attempt
   Security security = Security::kNone;   // of the last attempt
@@ -248,6 +251,9 @@ struct Exchange {
   Duration service_time = Duration::Nanos(-1);
 
   Timer response_timer, try_timer, idle_timer, request_timer, wait_timer;
+  std::array<Timer*, 5> timers() {
+    return {&response_timer, &try_timer, &idle_timer, &request_timer, &wait_timer};
+  }
   Instant started;
 };
 

@@ -59,6 +59,20 @@ void Engine::Impl::OnConnTimer(TimerKind kind, Conn& conn, Instant now) {
   }
 }
 
+void Engine::Impl::OnDurationOver(Exchange& x, Instant now) {
+  if (x.tunnel) {
+    x.details.Set("max_duration_timeout");
+    return EndTunnel(x, Action::Kind::kRelease, now);
+  }
+  if (x.response_started) return AbortResponse(x, 0, "max_duration_timeout", now);
+  return Reply(x,
+               {.status = 408,
+                .body = "downstream duration timeout",
+                .details = "max_duration_timeout",
+                .grpc_status = "4"},  // DEADLINE_EXCEEDED
+               now);
+}
+
 void Engine::Impl::OnExchangeTimer(TimerKind kind, Exchange& x, Instant now) {
   switch (kind) {
     case TimerKind::kConnIdle:
@@ -86,6 +100,14 @@ void Engine::Impl::OnExchangeTimer(TimerKind kind, Exchange& x, Instant now) {
       if (x.host != nullptr) ++x.host->stats.rq_timeout;
       return AttemptFailed(x, AttemptFailure::kPerTryTimeout, now);
     case TimerKind::kStreamIdle:
+      if (x.duration_ms != 0 && now >= x.started + Duration::Millis(x.duration_ms)) {
+        return OnDurationOver(x, now);
+      }
+      if (x.tunnel) {
+        x.flags |= telemetry::kStreamIdleTimeout;
+        x.details.Set("stream_idle_timeout");
+        return EndTunnel(x, Action::Kind::kRelease, now);
+      }
       if (x.response_started) {
         return AbortResponse(x, telemetry::kStreamIdleTimeout, "stream_idle_timeout", now);
       }

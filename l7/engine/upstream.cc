@@ -166,6 +166,7 @@ void Engine::Impl::PumpUpstream(ConnId id, Instant now) {
       }
       return;
     }
+    if (x->tunnel) return PumpTunnel(*x, now);
     if (x->state != Exchange::State::kForwarding) {
       if (up->eof) UpstreamEnded(*up, *x, now);
       return;
@@ -188,11 +189,13 @@ bool Engine::Impl::StepUpstream(Conn& up, Exchange& x, Instant now) {
     case Event::kHead: {
       Touch(x, now);
       x.response_bytes = true;
-      if (up.responses()->head().status == 101) break;  // we never asked for an upgrade
-      if (up.responses()->head().status < 200) return true;
+      const uint16_t status = up.responses()->head().status;
+      if (status == 101 && !SwitchesAsAsked(x, up.responses()->head())) break;
+      if (status < 200 && status != 101) return true;
       http::ResponseHead head = up.responses()->TakeHead();
       x.reusable = head.keep_alive;
       x.service_time = now - x.attempt_started;
+      if (status == 101) return BeginTunnel(x, std::move(head), now);
       if (!RetryOnResponse(up, x, head, now)) WriteResponse(x, std::move(head), now);
       return true;
     }

@@ -12,7 +12,7 @@ import topology as topo
 PREFIX = os.environ.get("MELTEMI_TEST_PREFIX", "mltt-")
 
 # Bookinfo, and what only tests need: an echo server on the other node, one with IPv6 endpoints
-# only, iperf3 behind a TCP service, and two servers that speak HTTP/2 only.
+# only, iperf3 behind a TCP service, two servers that speak HTTP/2 only, and one of WebSockets.
 TOPOLOGY = topo.Topology(
     nodes=topo.BOOKINFO.nodes,
     pods=topo.BOOKINFO.pods + (
@@ -20,6 +20,7 @@ TOPOLOGY = topo.Topology(
         topo.Pod("iperf-v1", "iperf", topo.NODE_B, 21, port=5201),
         topo.Pod("static2-v1", "static2", topo.NODE_B, 23),
         topo.Pod("greeter-v1", "greeter", topo.NODE_B, 24),
+        topo.Pod("chat-v1", "chat", topo.NODE_B, 25),
     ),
     services=topo.BOOKINFO.services + (
         topo.Service("echo", 20),
@@ -27,6 +28,7 @@ TOPOLOGY = topo.Topology(
         topo.Service("iperf", 21, port=5201, port_name="tcp-iperf"),
         topo.Service("static2", 23, port_name="http2"),
         topo.Service("greeter", 24, port_name="grpc"),
+        topo.Service("chat", 25, port_name="http"),
     ),
 )
 

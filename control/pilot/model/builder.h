@@ -43,6 +43,8 @@ class ModelBuilder {
   void IndexServices();
   void CheckAddresses();
   void AddVirtualServices();
+  void CheckDelegate(const VirtualService& rule);
+  std::vector<HttpRoute> WithDelegates(const VirtualService& rule);  // delegates.cc
   void AddDestinationRules();
   void AddPeerAuthentications();
   void AddGateways();

@@ -187,6 +187,7 @@ void ModelBuilder::CheckAddresses() {
 void ModelBuilder::AddVirtualServices() {
   model_.virtual_services_ = objects_.virtual_services;
   SortByName(&model_.virtual_services_);
+  for (VirtualService& rule : model_.virtual_services_) rule.http = WithDelegates(rule);
   for (size_t i = 0; i < model_.virtual_services_.size(); ++i) {
     const VirtualService& rule = model_.virtual_services_[i];
     if (!rule.AppliesTo(kMeshGateway)) continue;  // at gateways several rules may have one host

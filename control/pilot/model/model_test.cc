@@ -77,8 +77,14 @@ INSTANTIATE_TEST_SUITE_P(
             "spec.http[0].route: the weights add up to 0"},
         Row{"UnknownField", "{route: [{destination: {host: reviews}}], retires: {}}",
             "spec.http[0].retires: unknown field"},
-        Row{"NotYet", "{route: [{destination: {host: reviews}}], delegate: {name: reviews}}",
-            "spec.http[0].delegate: not supported yet"},
+        Row{"DelegateWithRoute",
+            "{route: [{destination: {host: reviews}}], delegate: {name: reviews}}",
+            "spec.http[0].delegate: only possible without route, redirect and directResponse"},
+        Row{"UnknownDelegate", "{delegate: {name: other}}",
+            "spec.http[0].delegate: no VirtualService default/other"},
+        Row{"DelegateWithHosts", "{delegate: {name: reviews}}",
+            "spec.http[0].delegate: VirtualService default/reviews has hosts: it takes no "
+            "delegated routes"},
         Row{"UnknownMirror", "{route: [{destination: {host: reviews}}], mirror: {host: nobody}}",
             "spec.http[0].mirror.host: no Service or ServiceEntry has host "
             "\"nobody.default.svc.cluster.local\""},

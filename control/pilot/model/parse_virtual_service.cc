@@ -392,8 +392,11 @@ std::vector<Mirror> ReadMirrors(MapReader& map) {
 }
 
 HttpRoute ReadHttpRoute(MapReader& map, const std::string& ns) {
-  HttpRoute out;
+  HttpRoute out{.path = map.path()};
   out.name = map.StringOr("name", "");
+  map.In("delegate", [&](MapReader& other) {
+    out.delegate = absl::StrCat(other.StringOr("namespace", ns), "/", other.RequiredString("name"));
+  });
   map.Each("match", [&](MapReader& match) { out.match.push_back(ReadHttpMatch(match, ns)); });
   map.Each("route", [&](MapReader& d) { out.route.push_back(ReadDestination(d, true)); });
   CheckWeights(map, out.route);
@@ -405,16 +408,18 @@ HttpRoute ReadHttpRoute(MapReader& map, const std::string& ns) {
   map.In("retries", [&](MapReader& retries) { out.retries = ReadRetries(retries); });
   map.In("fault", [&](MapReader& fault) { out.fault = ReadFault(fault); });
   ReadHeaderOps(map, &out.request, &out.response);
-  map.NotYet({"delegate"});
   out.mirrors = ReadMirrors(map);
-  if (!out.mirrors.empty() && out.route.empty()) map.Problem("mirror", "only possible with route");
+  const bool sends = !out.route.empty() || !out.delegate.empty();
+  if (!out.mirrors.empty() && !sends) map.Problem("mirror", "only possible with route");
   map.In("corsPolicy", [&](MapReader& cors) { out.cors = ReadCors(cors); });
   const int actions =
       !out.route.empty() + out.redirect.has_value() + out.direct_response.has_value();
-  if (actions != 1 && !map.Has("delegate")) {
+  if (!out.delegate.empty() && actions != 0) {
+    map.Problem("delegate", "only possible without route, redirect and directResponse");
+  } else if (out.delegate.empty() && actions != 1) {
     map.report().Add(map.path(), "needs exactly one of route, redirect, directResponse");
   }
-  if (out.rewrite && out.route.empty()) map.Problem("rewrite", "only possible with route");
+  if (out.rewrite && !sends) map.Problem("rewrite", "only possible with route");
   return out;
 }
 
@@ -446,11 +451,10 @@ void CheckHost(MapReader& spec, const std::string& host, int index) {
 void ReadSpec(MapReader& spec, VirtualService* out) {
   const std::string& ns = out->meta.ns;
   out->hosts = spec.StringList("hosts");
-  if (out->hosts.empty()) spec.Problem("hosts", "required");
   int index = 0;
   for (const std::string& host : out->hosts) CheckHost(spec, host, index++);
   out->gateways = ReadGateways(spec, ns);
-  if (out->gateways.empty()) out->gateways = {kMeshGateway};
+  if (out->gateways.empty() && !out->hosts.empty()) out->gateways = {kMeshGateway};
   index = 0;
   for (const std::string& target : spec.StringList("exportTo")) {
     if (target != "*") {

@@ -151,7 +151,7 @@ struct Checker {
         if (match.port != 0) ports.insert(match.port);
       }
       if (ports.size() != rule.http[i].match.size() || ports.empty()) ports = http_ports;
-      const std::string path = absl::StrCat("spec.http[", i, "]");
+      const std::string& path = rule.http[i].path;
       Routes(path, rule.http[i].route, ports);
       for (const Mirror& mirror : rule.http[i].mirrors) {
         Target(absl::StrCat(path, ".", mirror.path), mirror.destination, ports);
@@ -198,6 +198,7 @@ void CheckPlainAddresses(const Model& model, Problems* problems) {
 
 void CheckReferences(const Model& model, Problems* problems) {
   for (const VirtualService& rule : model.virtual_services()) {
+    if (rule.hosts.empty()) continue;  // its routes are checked where they are used
     Checker{model, rule, problems}.All();
   }
   for (const DestinationRule& rule : model.destination_rules()) {

@@ -197,6 +197,7 @@ struct Mirror {
 };
 
 struct HttpRoute {
+  std::string path;  // where its rule says it: "spec.http[3]"
   std::string name;
   std::vector<HttpMatch> match;
   std::vector<RouteDestination> route;
@@ -210,6 +211,8 @@ struct HttpRoute {
   std::vector<Mirror> mirrors;
   HeaderOps request;
   HeaderOps response;
+  // "namespace/name" of the rule that takes its place; of a model's route: that it comes from.
+  std::string delegate;
 };
 
 // One entry of match of a tcp or tls route.
@@ -226,7 +229,7 @@ struct TcpRoute {
 
 struct VirtualService {
   Meta meta;
-  std::vector<std::string> hosts;  // as written
+  std::vector<std::string> hosts;  // as written; none: others delegate to it
   // "mesh", or a Gateway's "namespace/name"; where nothing is written: "mesh".
   std::vector<std::string> gateways;
   std::vector<HttpRoute> http;
@@ -329,12 +332,18 @@ struct ClientTls {
   bool insecure_skip_verify = false;
 };
 
+struct RetryBudget {
+  double percent = 20;
+  uint32_t min_concurrency = 3;
+};
+
 struct TrafficBlocks {
   std::optional<Balancer> balancer;
   ConsistentHash hash;  // the balancer is kRingHash or kMaglev
   std::optional<ConnectionPool> pool;
   std::optional<OutlierDetection> outlier;
   std::optional<ClientTls> tls;
+  std::optional<RetryBudget> retry_budget;  // of all ports
   // Where the rule says it: "spec.subsets[1].trafficPolicy.connectionPool"; empty: nowhere.
   std::string balancer_path, pool_path, outlier_path, tls_path;
 };

@@ -240,7 +240,7 @@ Problem RouteProblem(const model::Model& model, const std::string& virtual_host,
   const std::vector<translate::RuleRoute> routes =
       translate::RoutesFor(model, rule, *service, port);
   if (rule == nullptr || index < 0 || static_cast<size_t>(index) >= routes.size() ||
-      routes[index].rule < 0) {
+      routes[index].path.empty()) {
     return HostProblem(model, virtual_host, why);
   }
   return Of(rule->meta, FieldOf(translate::RulePath(routes[index]), why), why);

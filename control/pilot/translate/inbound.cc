@@ -77,8 +77,11 @@ Filter HttpFilter(const InboundPort& port, const std::string& name, const model:
   // What is asked about is what the workload sees.
   if (!port.policies.empty()) manager.mutable_normalize_path()->set_value(true);
   AddHttpRbac(port.policies, mesh, &manager);
-  // The client's node counts the time, and retries.
+  // The client's node counts the time, and retries; a call's own grpc-timeout holds here too.
   SetDuration(absl::ZeroDuration(), route->mutable_route()->mutable_timeout());
+  auto* duration = route->mutable_route()->mutable_max_stream_duration();
+  SetDuration(absl::ZeroDuration(), duration->mutable_max_stream_duration());
+  SetDuration(absl::ZeroDuration(), duration->mutable_grpc_timeout_header_max());
   // The workload hears who the client is. Without a certificate the header is taken away.
   SetClientCert(hcm::HttpConnectionManager::APPEND_FORWARD, &manager);
   auto* router = manager.add_http_filters();

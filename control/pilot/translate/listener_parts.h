@@ -48,7 +48,7 @@ envoy::config::listener::v3::Listener NewListener(const std::string& name, const
 void AddHttpFilters(
     envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager* to);
 envoy::config::listener::v3::Filter ManagerFilter(
-    const envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager&
+    envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager
         manager);
 envoy::config::listener::v3::Filter ProxyFilter(
     const envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy& proxy);

@@ -151,7 +151,9 @@ void AddHttpFilters(hcm::HttpConnectionManager* to) {
   add("envoy.filters.http.router", envoy::extensions::filters::http::router::v3::Router());
 }
 
-Filter ManagerFilter(const hcm::HttpConnectionManager& manager) {
+Filter ManagerFilter(hcm::HttpConnectionManager manager) {
+  manager.add_upgrade_configs()->set_upgrade_type("websocket");       // as Istio, everywhere
+  manager.mutable_http2_protocol_options()->set_allow_connect(true);  // also over HTTP/2
   Filter filter;
   filter.set_name("envoy.filters.network.http_connection_manager");
   *filter.mutable_typed_config() = Pack(manager);

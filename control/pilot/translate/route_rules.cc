@@ -127,6 +127,12 @@ void SetHeaderOps(const model::HeaderOps& request, const model::HeaderOps& respo
   for (const std::string& name : response.remove) to->add_response_headers_to_remove(name);
 }
 
+// As Istio: a call's grpc-timeout holds instead, up to the rule's.
+void SetTimeout(absl::Duration timeout, RouteAction* action) {
+  SetDuration(timeout, action->mutable_timeout());
+  SetDuration(timeout, action->mutable_max_grpc_timeout());
+}
+
 void SetRetryPolicy(const std::optional<model::Retries>& retries, RouteAction* action) {
   const model::Retries from = retries.value_or(model::Retries{});
   if (from.attempts == 0) return;
@@ -270,7 +276,7 @@ void SetAction(const model::Model& model, const model::Meta& meta, const model::
   // As Istio documents: with a fault on the route, timeouts and retries are off.
   const absl::Duration timeout =
       rule.fault ? absl::ZeroDuration() : rule.timeout.value_or(absl::ZeroDuration());
-  SetDuration(timeout, action->mutable_timeout());
+  SetTimeout(timeout, action);
   if (!rule.fault) SetRetryPolicy(rule.retries, action);
 }
 
@@ -279,7 +285,7 @@ Route DefaultRoute(const model::Model& model, const model::MeshService& service,
   route.set_name("default");
   route.mutable_match()->set_prefix("/");
   route.mutable_route()->set_cluster(ClusterName(port, "", service.hostname));
-  SetDuration(absl::ZeroDuration(), route.mutable_route()->mutable_timeout());
+  SetTimeout(absl::ZeroDuration(), route.mutable_route());
   SetRetryPolicy(std::nullopt, route.mutable_route());
   SetHashPolicy(BlocksFor(model.DestinationRuleFor(service.hostname), nullptr, port),
                 route.mutable_route());
@@ -289,8 +295,7 @@ Route DefaultRoute(const model::Model& model, const model::MeshService& service,
 }  // namespace
 
 std::string RulePath(const RuleRoute& made) {
-  const std::string rule = absl::StrCat("spec.http[", made.rule, "]");
-  return made.match < 0 ? rule : absl::StrCat(rule, ".match[", made.match, "]");
+  return made.match < 0 ? made.path : absl::StrCat(made.path, ".match[", made.match, "]");
 }
 
 bool CatchAll(const RouteMatch& match) {
@@ -301,15 +306,14 @@ std::vector<RuleRoute> RuleRoutes(const model::Model& model, const model::Virtua
                                   const std::string& gateway, uint32_t port) {
   std::vector<RuleRoute> out;
   const std::vector<model::HttpMatch> everything(1);
-  for (size_t i = 0; i < rule.http.size(); ++i) {
-    const model::HttpRoute& http = rule.http[i];
+  for (const model::HttpRoute& http : rule.http) {
     const std::vector<model::HttpMatch>& matches = http.match.empty() ? everything : http.match;
     for (size_t m = 0; m < matches.size(); ++m) {
       const model::HttpMatch& match = matches[m];
       if (match.port != 0 && match.port != port) continue;
       if (!OfGateway(match.gateways, gateway)) continue;
-      RuleRoute made{.rule = static_cast<int>(i),
-                     .match = http.match.empty() ? -1 : static_cast<int>(m)};
+      const bool known = !http.match.empty() && http.delegate.empty();
+      RuleRoute made{.path = http.path, .match = known ? static_cast<int>(m) : -1};
       const bool both = !http.name.empty() && !match.name.empty();
       made.route.set_name(absl::StrCat(http.name, both ? "." : "", match.name));
       SetMatch(match, made.route.mutable_match());

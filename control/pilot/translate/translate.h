@@ -41,8 +41,8 @@ void AddGateways(const model::Model& model, const model::MeshConfig& mesh, Resou
 // A route and where the rule says it: spec.http[rule].match[match]; -1: nowhere, it is a default.
 struct RuleRoute {
   envoy::config::route::v3::Route route;
-  int rule = -1;
-  int match = -1;
+  std::string path;  // of the rule's route: "spec.http[3]"; empty: no rule's
+  int match = -1;    // the index of its match, where it is known
 };
 // The routes of one virtual host: what `rule` (may be null) says for requests to `service` that
 // came in on `port`.

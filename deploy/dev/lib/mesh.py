@@ -164,6 +164,8 @@ class Mesh:
             argv = ["iperf3", "-s", "-p", str(pod.port)]
         elif pod.app == "greeter":
             argv = [f"{ROOT}/test/integration/greeter.py", "serve", str(pod.port)]
+        elif pod.app == "chat":
+            argv = [f"{ROOT}/test/integration/websocket_peer.py", "serve", str(pod.port)]
         elif pod.app == "static2":
             for name, text in (("index.html", "served by nghttpd\n"), ("health", "ok\n")):
                 with open(f"{run_dir}/{name}", "w") as page:
