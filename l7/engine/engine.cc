@@ -372,6 +372,10 @@ void Engine::Impl::OnClosed(ConnId id, CloseReason reason, Instant now) {
   if (conn == nullptr) return;
   switch (conn->kind) {
     case Conn::Kind::kHttpDown:
+      if (Exchange* x = exchanges_.Find(conn->exchange);
+          x != nullptr && reason == CloseReason::kOverload) {
+        x->flags |= telemetry::kOverloadManager;
+      }
       DownstreamGone(id, now);
       if ((conn = conns_.Find(id)) != nullptr) ForgetConn(*conn);
       return;
