@@ -13,7 +13,8 @@ Verdict Tcp::Impl::CheckAck(Conn& c, Segment& s, Instant now) {
     return Verdict::kDone;
   }
   if (c.state == State::kSynReceived) {
-    if (!SeqLess(c.snd_una, s.ack) || !SeqLessEq(s.ack, c.snd_nxt)) {
+    const bool ack_ok = SeqLess(c.snd_una, s.ack) && SeqLessEq(s.ack, c.snd_nxt);
+    if (!ack_ok && !TurnIntoCookie(c, s, now)) {
       ++counters_.drop_ack_unacceptable;
       RejectSegment(s);
       return Verdict::kDone;

@@ -44,6 +44,7 @@ namespace meltemi::tcp {
   C(syn_cookies_out, "packets", "SYN-ACKs without a connection: SYN queue full (RFC 4987)")      \
   C(syn_cookies_in, "connections", "opened by the ACK of a SYN cookie")                          \
   C(syn_cookies_invalid, "packets", "ACKs without a connection that brought no cookie of ours")  \
+  C(syn_cookies_early, "packets", "of those: no RST, they may have overtaken their cookie")      \
   C(conn_table_full, "connections", "opens refused: the connection table is full")               \
   C(retransmits, "packets", "packets sent again")                                                \
   C(retransmit_bytes, "bytes", "payload bytes sent again")                                       \

@@ -25,7 +25,7 @@ Tcp::Impl::Impl(const TcpOptions& options, packet::PacketPool* pool, TimerWheel*
 Tcp::Impl::~Impl() {
   timers_->Cancel(&time_wait_timer_);
   for (const SegmentOut& out : replies_) pool_->Free(out.packet);
-  conns_.ForEach([this](TcpId, Conn& c) { Destroy(c); });
+  conns_.ForEach([this](TcpId, Conn& c) { Free(c); });
 }
 
 FlowTable::Entry Tcp::Impl::Lookup(const FourTuple& tuple, uint32_t hash) const {
@@ -93,6 +93,12 @@ void Tcp::Impl::LeaveHalfOpen(Conn& c) {
 }
 
 void Tcp::Impl::Destroy(Conn& c) {
+  TimeWait* guard = GuardCookie(c);
+  Free(c);
+  if (guard != nullptr) ListTimeWait(guard);
+}
+
+void Tcp::Impl::Free(Conn& c) {
   LeaveHalfOpen(c);
   Unready(c);
   timers_->Cancel(&c.timer);
@@ -126,13 +132,30 @@ void Tcp::Impl::Fail(Conn& c, TcpError error) {
 
 void Tcp::Impl::EnterTimeWait(Conn& c, Instant now) {
   ++counters_.time_wait_entered;
+  Instant until = now + options_.time_wait;
+  if (BeganWithCookie(c)) {
+    until = std::max(until, cookies_until_);
+    c.rtt_sent_at = now;  // this is its guard
+  }
+  TimeWait* entry = AddTimeWait(c, until);
+  entry->window = WindowField(c);
+  // The ACK of the peer's FIN.
+  Options options;
+  if (c.timestamps) options.timestamps = Timestamps{TimestampNow(c, now), c.ts_recent};
+  Reply(c.tuple, c.snd_nxt, c.rcv_nxt, kAck, entry->window, options);
+  Close(c, TcpError::kNone);
+  ListTimeWait(entry);
+}
+
+// What remains of a connection; found by its tuple after ListTimeWait, when that one is gone.
+TimeWait* Tcp::Impl::AddTimeWait(const Conn& c, Instant until) {
   if (time_wait_.full()) {
     ++counters_.time_wait_recycled;
     TimeWait* oldest = time_wait_.oldest();
     flows_.Erase(oldest->hash, oldest);
     time_wait_.Remove(oldest);
   }
-  TimeWait* entry = time_wait_.Add(now + options_.time_wait);
+  TimeWait* entry = time_wait_.Add(until);
   entry->tuple = c.tuple;
   entry->hash = c.hash;
   entry->snd_nxt = c.snd_nxt;
@@ -140,16 +163,15 @@ void Tcp::Impl::EnterTimeWait(Conn& c, Instant now) {
   entry->ts_recent = c.ts_recent;
   entry->timestamp_offset = c.timestamp_offset;
   entry->timestamps = c.timestamps;
-  entry->window = WindowField(c);
-  // The ACK of the peer's FIN.
-  Options options;
-  if (c.timestamps) options.timestamps = Timestamps{TimestampNow(c, now), c.ts_recent};
-  Reply(c.tuple, c.snd_nxt, c.rcv_nxt, kAck, entry->window, options);
-  const uint32_t hash = c.hash;
-  Close(c, TcpError::kNone);
-  flows_.Insert(hash, FlowTable::Kind::kTimeWait, entry);
-  if (!time_wait_timer_.pending())
+  entry->window = static_cast<uint16_t>(std::min(c.rcv_wnd() >> c.rcv_wscale, 65'535u));
+  return entry;
+}
+
+void Tcp::Impl::ListTimeWait(TimeWait* entry) {
+  flows_.Insert(entry->hash, FlowTable::Kind::kTimeWait, entry);
+  if (!time_wait_timer_.pending()) {
     timers_->Schedule(&time_wait_timer_, time_wait_.oldest()->deadline);
+  }
 }
 
 void Tcp::Impl::CheckInvariants() {

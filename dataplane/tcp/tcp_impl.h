@@ -70,6 +70,16 @@ struct Tcp::Impl {
   void OpenHalf(const Segment& s, const Path& path, Instant now);
   void SendSynCookie(const Segment& s, const Path& path, Instant now);
   bool AcceptCookie(Segment& s, const Path& path, Instant now);
+  bool TurnIntoCookie(Conn& c, const Segment& s, Instant now);
+  // What a cookie remembers of the peer's SYN.
+  struct CookieSyn {
+    Options options;
+    bool ecn = false;
+  };
+  std::optional<CookieSyn> ReadCookie(const Segment& s, uint32_t peer_isn, Instant now) const;
+  void UseCookie(Conn& c, const CookieSyn& syn, uint32_t peer_isn, uint32_t isn);
+  static bool BeganWithCookie(const Conn& c) { return c.passive && c.rtt_sent_at.never(); }
+  TimeWait* GuardCookie(const Conn& c);
 
   // receive.cc
   // Scratch of one segment of a burst.
@@ -144,6 +154,7 @@ struct Tcp::Impl {
 
   // ecn.cc
   void NegotiateEcn(Conn& c, const Segment& s);
+  bool AcceptsEcn(const Segment& syn) const;
   bool AsksForEcn(const Conn& c) const;
   void NoteEcn(Conn& c, const Segment& s);
   void OnEce(Conn& c, uint32_t flight_before);
@@ -239,10 +250,13 @@ struct Tcp::Impl {
   FlowTable::Entry Lookup(const FourTuple& tuple, uint32_t hash) const;
   Conn* Find(const FourTuple& tuple, uint32_t hash);
   void Destroy(Conn& c);
+  void Free(Conn& c);
   // Tells the owner (unless detached) and frees the connection.
   void Close(Conn& c, TcpError error);
   void Fail(Conn& c, TcpError error);  // open in progress or established, as fits
   void EnterTimeWait(Conn& c, Instant now);
+  TimeWait* AddTimeWait(const Conn& c, Instant until);
+  void ListTimeWait(TimeWait* entry);
   void Emit(Conn& c, TcpEvent::Kind kind, TcpError error = TcpError::kNone);
   void LeaveHalfOpen(Conn& c);
   void SendRst(Conn& c);

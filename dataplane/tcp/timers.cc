@@ -68,9 +68,12 @@ bool Tcp::Impl::OnLifeTimer(Conn& c, Instant now) {
     Close(c, TcpError::kNone);
     return false;
   }
-  // RFC 9293 3.8.4: only when nothing is in flight, else retransmission does the asking.
-  const Instant due = c.last_heard_at + options_.keepalive_idle;
-  if (c.keepalive_probes == 0 && due > now) {
+  // RFC 9293 3.8.4: only when nothing is in flight, else retransmission does the asking. All times
+  // are from when the peer was heard last: an answer to a probe begins a new idle time, which may
+  // be shorter than the interval between probes without one.
+  const Instant due =
+      c.last_heard_at + options_.keepalive_idle + kKeepaliveInterval * c.keepalive_probes;
+  if (due > now) {
     c.life_at = due;
     return true;
   }
@@ -84,7 +87,7 @@ bool Tcp::Impl::OnLifeTimer(Conn& c, Instant now) {
     c.probe_now = true;
     MakeReady(c);
   }
-  c.life_at = now + kKeepaliveInterval;
+  c.life_at = now + std::min(options_.keepalive_idle, kKeepaliveInterval);
   return true;
 }
 

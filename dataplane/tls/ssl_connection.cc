@@ -198,7 +198,10 @@ std::unique_ptr<HandshakeInfo> SslConnection::Info() const {
   if (sni != nullptr) info->sni = sni;
   info->resumed = SSL_session_reused(ssl_.get()) == 1;
   X509* leaf = SSL_get0_peer_certificate(ssl_.get());
-  if (leaf != nullptr) info->peer = ReadIdentity(leaf);
+  if (leaf == nullptr) return info;
+  info->peer = ReadIdentity(leaf);
+  info->peer.verified = options_.context->options.verify != VerifyPeer::kNo;
+  if (X509* own = SSL_get_certificate(ssl_.get())) info->local_uri_sans = ReadUris(own);
   return info;
 }
 

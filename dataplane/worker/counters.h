@@ -22,6 +22,7 @@ namespace meltemi::worker {
   C(refused_full, "connections", "connections reset because L7 had no slot for them")         \
   C(tls_not_ready, "connections", "connections refused: their TLS secrets are not there")     \
   C(tls_local, "connections", "mesh connections to pods of this node, which need no TLS")     \
+  C(tls_local_refused, "connections", "of them, to a pod that its service's accounts lack")   \
   C(tls_settings_changed, "connections", "handshakes done under settings no longer in force") \
   C(no_filter_chain, "connections", "connections whose first bytes no filter chain takes")    \
   C(sniff_timeouts, "connections", "connections let go: their first bytes did not come")      \

@@ -154,10 +154,17 @@ bool Worker::Accepts(const ip::Segment& segment) const {
 
 // Port 0 of what comes in takes the connections to every other port of its address. What opens none
 // may belong to a connection that the pod itself has opened, through us.
+// What a pod sends to a pod of this node by its address, where no service is meant, comes by no
+// outbound listener; where there are rules about who may, it is taken by the inbound one.
 uint32_t Worker::ListenerOf(config::Direction direction, const SockAddr& destination,
                             bool opens) const {
   const uint32_t exact = snapshot_->FindListener(direction, destination);
-  if (exact != config::kNoIndex || direction != config::Direction::kInbound || !opens) return exact;
+  if (exact != config::kNoIndex || !opens) return exact;
+  if (direction != config::Direction::kInbound) {
+    return snapshot_->FindGuard(destination) == config::kNoIndex
+               ? config::kNoIndex
+               : ListenerOf(config::Direction::kInbound, destination, opens);
+  }
   return snapshot_->FindListener(direction, {destination.ip, 0});
 }
 
@@ -206,7 +213,7 @@ void Worker::OnTcpEvent(tcp::TcpEvent& event, Instant now) {
     case Kind::kAccepted:
       break;
     case Kind::kConnected:
-      engine_.OnConnected(conn, tcp_.tuple(event.id).local, now);
+      engine_.OnConnected(conn, ConnectedOf(event.id), now);
       break;
     case Kind::kConnectFailed:
       pipes_.Part(conn);
@@ -246,6 +253,10 @@ uint64_t Worker::Begin(TcpId tcp, const engine::Accepted& accepted, Instant now)
   const bool heard = accepted.listener != config::kNoIndex;
   const uint32_t settings = heard ? snapshot_->listeners[accepted.listener].tls : config::kNoTls;
   if (settings != config::kNoTls) return AcceptTls(tcp, settings, now);
+  return BeginPlain(tcp, accepted, now);
+}
+
+uint64_t Worker::BeginPlain(TcpId tcp, const engine::Accepted& accepted, Instant now) {
   const ConnId conn = Admit(accepted, now);
   if (!conn.valid()) return Refuse(tcp, now);
   pipes_.Join(conn, tcp);
@@ -265,11 +276,20 @@ engine::Accepted Worker::AcceptedOf(TcpId tcp) const {
   if (entry != nullptr) accepted.source = entry->attachment.workload;
   // What reaches a gateway goes on as the gateway's, whoever sent it.
   const config::Workload* gateway = ports_.FindGateway(tuple.local.ip);
+  accepted.gateway = gateway != nullptr;
   if (gateway != nullptr) accepted.source = gateway;
   accepted.listener = ListenerOf(
       entry != nullptr ? config::Direction::kOutbound : config::Direction::kInbound, tuple.local,
       /*opens=*/true);
   return accepted;
+}
+
+// Without TLS.
+engine::Connected Worker::ConnectedOf(TcpId tcp) const {
+  const FourTuple& tuple = tcp_.tuple(tcp);
+  const PortSet::Entry* entry = ports_.FindByPodAddress(tuple.remote.ip);
+  return {.local = tuple.local,
+          .workload = entry == nullptr ? nullptr : entry->attachment.workload};
 }
 
 ConnId Worker::Admit(const engine::Accepted& accepted, Instant now) {
@@ -354,11 +374,27 @@ void Worker::Run(engine::Action& action, Instant now) {
   }
 }
 
+// As the server's certificate would be: the pod is one of those that the cluster expects.
+bool Worker::IsExpected(const engine::Action& action, const PortSet::Entry& pod) const {
+  const config::TlsSettings* settings = snapshot_->FindTls(action.tls);
+  const config::Workload* workload = pod.attachment.workload;
+  return settings != nullptr && workload != nullptr && settings->peer.Accept(workload->identity);
+}
+
 void Worker::Connect(const engine::Action& action, Instant now) {
   const auto egress = ip_.Lookup(action.address.ip);
   if (!egress) {
     ++counters_.connect_no_route;
     return engine_.OnConnectFailed(action.conn, engine::ConnectError::kUnreachable, now);
+  }
+  // The mesh's own, to a pod of this node: its port is its identity, and nothing leaves the
+  // process.
+  const PortSet::Entry* pod =
+      action.source.empty() ? nullptr : ports_.FindByPodAddress(action.address.ip);
+  if (pod != nullptr && !IsExpected(action, *pod)) {
+    ++counters_.tls_local_refused;
+    engine_.CountUpstreamTls(action.conn, {.result = telemetry::TlsResult::kFailedName});
+    return engine_.OnConnectFailed(action.conn, engine::ConnectError::kTlsName, now);
   }
   FourTuple tuple{.local = {egress->source, 0}, .remote = action.address};
   const Instant deadline = now + action.connect_timeout;
@@ -370,12 +406,8 @@ void Worker::Connect(const engine::Action& action, Instant now) {
     ++counters_.connect_no_port;
     return engine_.OnConnectFailed(action.conn, engine::ConnectError::kNoResources, now);
   }
-  // The mesh's own, to a pod of this node: its port is its identity, and nothing leaves the
-  // process.
-  const bool local =
-      !action.source.empty() && ports_.FindByPodAddress(action.address.ip) != nullptr;
-  counters_.tls_local += local;
-  if (action.tls != config::kNoTls && !local) return ConnectTls(action, tcp, now);
+  counters_.tls_local += pod != nullptr;
+  if (action.tls != config::kNoTls && pod == nullptr) return ConnectTls(action, tcp, now);
   pipes_.Join(action.conn, tcp);
 }
 

@@ -112,7 +112,10 @@ class Worker {
   void OnTcpEvent(tcp::TcpEvent& event, Instant now);
   void OnAccepted(TcpId tcp, Instant now);
   engine::Accepted AcceptedOf(TcpId tcp) const;
+  engine::Connected ConnectedOf(TcpId tcp) const;
+  bool IsExpected(const engine::Action& action, const PortSet::Entry& pod) const;
   uint64_t Begin(TcpId tcp, const engine::Accepted& accepted, Instant now);
+  uint64_t BeginPlain(TcpId tcp, const engine::Accepted& accepted, Instant now);
   uint64_t Refuse(TcpId tcp, Instant now);
   ConnId Admit(const engine::Accepted& accepted, Instant now);
   void SetTcpCookie(TcpId tcp, uint64_t cookie);
@@ -151,7 +154,7 @@ class Worker {
   void DeliverTls(Instant now);
   void OnTlsEvent(tls::TlsEvent& event, Instant now);
   void OnHandshakeDone(const tls::TlsEvent& event, Instant now);
-  ConnId AdmitTls(const TlsPipe& pipe, const tls::HandshakeInfo& info, Instant now);
+  ConnId AdmitTls(const TlsPipe& pipe, tls::HandshakeInfo* info, Instant now);
   void CountTls(const TlsPipe& pipe, const telemetry::TlsOutcome& outcome);
   void OnTlsError(const tls::TlsEvent& event, Instant now);
   TlsPipe ForgetTls(TlsPipe& pipe);

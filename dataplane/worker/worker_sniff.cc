@@ -69,7 +69,9 @@ void Worker::EndSniff(SniffId id, const config::Heard& heard, Instant now) {
   const TcpId tcp = sniffs_[id].tcp;
   Chain bytes = ForgetSniff(id);
   engine::Accepted accepted = AcceptedOf(tcp);
+  accepted.sni = heard.sni;
   std::string_view protocol;
+  bool own_pod = false;
   if (accepted.listener != config::kNoIndex) {  // it may have gone since
     const config::ChainChoice choice =
         config::ChooseChain(snapshot_->listeners[accepted.listener], accepted.listener, heard);
@@ -77,13 +79,19 @@ void Worker::EndSniff(SniffId id, const config::Heard& heard, Instant now) {
     // When the handshake is done the configuration may tell chains by it that did not before.
     protocol = choice.protocol.empty() && !heard.protocols.empty() ? heard.protocols.front()
                                                                    : choice.protocol;
+    // A pod of this node needs no TLS to prove who it is: its port does.
+    const uint32_t guard = snapshot_->FindGuard(accepted.local);
+    own_pod = choice.listener == config::kNoIndex && guard != config::kNoIndex &&
+              heard.transport == config::Transport::kPlain && accepted.source != nullptr &&
+              !accepted.source->identity.empty();
+    if (own_pod) accepted.listener = guard;
   }
   if (accepted.listener == config::kNoIndex) {
     ++counters_.no_filter_chain;
     tcp_.Abort(tcp, now);
     return;
   }
-  const uint64_t cookie = Begin(tcp, accepted, now);
+  const uint64_t cookie = own_pod ? BeginPlain(tcp, accepted, now) : Begin(tcp, accepted, now);
   if (cookie == 0) return;
   if (!protocol.empty() && (cookie & kTlsCookie) != 0) {
     tls_pipes_.Find(tls::TlsId::FromBits(cookie & ~kTlsCookie))->protocol = ProtocolTag(protocol);

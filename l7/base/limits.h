@@ -122,6 +122,7 @@ inline constexpr uint32_t kAccessLogFieldBytesMax = 256;  // longer fields are c
 inline constexpr size_t kConfigListenersMax = 65'536;
 inline constexpr size_t kConfigRoutesMax = 1'000'000;
 inline constexpr size_t kConfigEndpointsMax = 1'000'000;
+inline constexpr size_t kRbacNodesMax = 65'536;  // conditions of one RBAC filter's rules
 
 // Tokens
 inline constexpr int kJsonDepthMax = 32;
@@ -133,6 +134,8 @@ inline constexpr int kJwtKeyTriesMax = 8;  // signatures checked for a token tha
 
 // Identities
 inline constexpr size_t kLocalIdentitiesMax = 1024;  // service accounts with workloads on a node
+// Principals told apart in metrics, per worker; all others are one.
+inline constexpr size_t kPrincipalLabelsMax = 1024;
 inline constexpr int kIdentityRequestsInFlight = 8;
 inline constexpr size_t kCertificateChainBytesMax = 256 * 1024;
 inline constexpr int kCertificateChainMax = 32;  // certificates of a chain or a trust bundle

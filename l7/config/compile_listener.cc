@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
+#include "envoy/extensions/filters/network/rbac/v3/rbac.pb.h"
 #include "l7/base/text.h"
 #include "l7/config/compile_parts.h"
 
@@ -10,6 +11,7 @@ namespace {
 using FromChain = envoy::config::listener::v3::FilterChain;
 using FromListener = envoy::config::listener::v3::Listener;
 using envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
+using FromNetworkRbac = envoy::extensions::filters::network::rbac::v3::RBAC;
 using FromTcpProxy = envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy;
 
 absl::StatusOr<Direction> CompileDirection(const FromListener& from) {
@@ -43,19 +45,32 @@ absl::Status CompileFilterChain(CompileContext* context, const FromChain& from, 
     ASSIGN_OR_RETURN_AT(to->tls, "transport_socket",
                         CompileServerTls(context, from.transport_socket()));
   }
-  if (from.filters_size() != 1) {
-    return Invalid("filters", Cat("must be one filter, not ", from.filters_size()));
+  // Any number of RBAC filters, then the one that makes it HTTP or TCP.
+  std::vector<Rbac> rbac;
+  int last = 0;
+  while (last < from.filters_size() && TypeName(from.filters(last).typed_config()) ==
+                                           FromNetworkRbac::descriptor()->full_name()) {
+    ASSIGN_OR_RETURN_AT(rbac.emplace_back(), Cat(Indexed("filters", last), ".typed_config"),
+                        CompileNetworkRbac(*context, from.filters(last).typed_config()));
+    ++last;
   }
-  const auto& filter = from.filters(0);
+  if (from.filters_size() != last + 1) {
+    return Invalid("filters", Cat("must be one filter, and envoy.filters.network.rbac before it"));
+  }
+  const auto& filter = from.filters(last);
+  const std::string step = Indexed("filters", last);
   const std::string_view type = TypeName(filter.typed_config());
   if (type == HttpConnectionManager::descriptor()->full_name()) {
-    ASSIGN_OR_RETURN_AT(to->filter, "filters[0].typed_config",
+    if (!rbac.empty()) return Invalid("filters[0]", "HTTP has envoy.filters.http.rbac for that");
+    ASSIGN_OR_RETURN_AT(to->filter, step + ".typed_config",
                         CompileHttpManager(context, filter.typed_config()));
   } else if (type == FromTcpProxy::descriptor()->full_name()) {
-    ASSIGN_OR_RETURN_AT(to->filter, "filters[0].typed_config",
+    ASSIGN_OR_RETURN_AT(TcpProxy proxy, step + ".typed_config",
                         CompileTcpProxy(context, filter.typed_config()));
+    proxy.rbac = std::move(rbac);
+    to->filter = std::move(proxy);
   } else {
-    return Invalid("filters[0]", Cat("\"", filter.name(), "\" is not supported"));
+    return Invalid(step, Cat("\"", filter.name(), "\" is not supported"));
   }
   return absl::OkStatus();
 }
@@ -250,6 +265,7 @@ absl::StatusOr<TcpProxy> CompileTcpProxy(CompileContext* context,
   auto logs = CompileAccessLogs(*context, from.access_log());
   if (!logs.ok()) return logs.status();
   to.access_logs = *std::move(logs);
+  to.logs_peers = NameThePeers(to.access_logs);
   return to;
 }
 

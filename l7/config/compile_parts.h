@@ -77,6 +77,7 @@ absl::Status Unpack(const FieldTable& fields, const google::protobuf::Any& any,
 // compile_headers.cc
 absl::Status CheckHeaderName(const std::string& name);
 using HeaderMatchers = google::protobuf::RepeatedPtrField<envoy::config::route::v3::HeaderMatcher>;
+absl::StatusOr<HeaderMatch> CompileHeaderMatch(const envoy::config::route::v3::HeaderMatcher& from);
 absl::StatusOr<std::vector<HeaderMatch>> CompileHeaderMatches(const HeaderMatchers& from);
 
 using HeaderOptions =
@@ -113,10 +114,17 @@ inline constexpr char kCorsFilter[] = "envoy.filters.http.cors";
 absl::Status CompilePerFilter(const CompileContext& context, const PerFilterConfig& from,
                               std::optional<Fault>* fault, std::optional<Cors>* cors);
 
+// compile_rbac.cc
+absl::StatusOr<Rbac> CompileHttpRbac(const CompileContext& context,
+                                     const google::protobuf::Any& from);
+absl::StatusOr<Rbac> CompileNetworkRbac(const CompileContext& context,
+                                        const google::protobuf::Any& from);
+
 // compile_access_log.cc
 using AccessLogs = google::protobuf::RepeatedPtrField<envoy::config::accesslog::v3::AccessLog>;
 absl::StatusOr<std::vector<AccessLog>> CompileAccessLogs(const CompileContext& context,
                                                          const AccessLogs& from);
+bool NameThePeers(const std::vector<AccessLog>& logs);
 
 // compile_listener.cc, compile_http_manager.cc
 // First the listener that has the addresses, then one for each chain to choose among, in the order

@@ -109,9 +109,20 @@ void DescribeHttp(const HttpManager& m, DescribeWriter* to) {
   to->IfNot(fallback.generate_request_id, "generate_request_id", m.generate_request_id);
   to->IfNot(fallback.use_remote_address, "use_remote_address", m.use_remote_address);
   to->IfNot(fallback.normalize_path, "normalize_path", m.normalize_path);
+  DescribeRbac(m.rbac, to);
   to->IfNot(fallback.fault_filter, "fault_filter", m.fault_filter);
   DescribeFault("fault", m.fault, to);
   to->IfNot(fallback.cors_filter, "cors_filter", m.cors_filter);
+  constexpr std::string_view kClientCert[] = {"sanitize", "forward_only", "append_forward",
+                                              "sanitize_set", "always_forward_only"};
+  if (m.client_cert_header != fallback.client_cert_header) {
+    to->Line("forward_client_cert_details: ",
+             kClientCert[static_cast<size_t>(m.client_cert_header)]);
+  }
+  const ClientCertDetails& details = m.client_cert_details;
+  to->IfNot(false, "client_cert_subject", details.subject);
+  to->IfNot(false, "client_cert_uri", details.uri);
+  to->IfNot(false, "client_cert_dns", details.dns);
   DescribeAccessLogs(m.access_logs, to);
   to->Out();
 }
@@ -120,6 +131,7 @@ void DescribeTcp(const TcpProxy& p, const Snapshot& snapshot, DescribeWriter* to
   const TcpProxy fallback;
   to->Line("tcp \"", p.stat_prefix, "\"");
   to->In();
+  DescribeRbac(p.rbac, to);
   DescribeTargets(p.clusters, snapshot, to);
   to->IfNot(fallback.idle_timeout, "idle_timeout", p.idle_timeout);
   to->IfNot(fallback.connect_attempt_count_max, "connect_attempt_count_max",

@@ -23,7 +23,10 @@
 #include "absl/container/flat_hash_map.h"
 #include "l7/base/ip_addr.h"
 #include "l7/base/time.h"
+#include "l7/config/matchers.h"
+#include "l7/config/rbac.h"
 #include "l7/config/route_index.h"
+#include "l7/config/tls_settings.h"
 #include "re2/re2.h"
 
 namespace meltemi::config {
@@ -34,31 +37,6 @@ inline constexpr uint32_t kNoIndex = UINT32_MAX;
 struct Fraction {
   uint32_t numerator = 0;
   uint32_t denominator = 100;  // 100, 10'000 or 1'000'000
-};
-
-// envoy.type.matcher.v3.StringMatcher
-struct StringMatch {
-  enum class Kind : uint8_t { kExact, kPrefix, kSuffix, kContains, kRegex };
-  Kind kind = Kind::kExact;
-  bool ignore_case = false;  // then `value` is lower case; not applied to kRegex
-  std::string value;
-  std::unique_ptr<const RE2> regex;  // kRegex: full match
-};
-
-// envoy.config.route.v3.HeaderMatcher; also used for :method, :authority, :path, :scheme.
-struct HeaderMatch {
-  enum class Kind : uint8_t { kPresent, kString, kRange };
-  std::string name;  // lower case
-  Kind kind = Kind::kPresent;
-  bool invert = false;                     // invert_match
-  bool missing_is_empty = false;           // treat_missing_header_as_empty
-  StringMatch string;                      // kString
-  int64_t range_begin = 0, range_end = 0;  // kRange: [begin, end)
-};
-
-struct QueryMatch {  // QueryParameterMatcher
-  std::string name;
-  std::optional<StringMatch> value;  // absent: presence
 };
 
 struct RouteMatch {
@@ -230,6 +208,20 @@ struct Http2Options {
   uint32_t connection_window_bytes = 1024 * 1024;
 };
 
+// forward_client_cert_details: what becomes of x-forwarded-client-cert. All but kAlwaysForward take
+// it from clients that have shown no certificate.
+enum class ClientCertHeader : uint8_t {
+  kSanitize,
+  kForward,        // FORWARD_ONLY
+  kAppend,         // APPEND_FORWARD
+  kSet,            // SANITIZE_SET
+  kAlwaysForward,  // ALWAYS_FORWARD_ONLY
+};
+// set_current_client_cert_details, for kAppend and kSet.
+struct ClientCertDetails {
+  bool subject = false, uri = false, dns = false;
+};
+
 struct HttpManager {
   std::string stat_prefix;
   uint32_t route_table =
@@ -251,6 +243,10 @@ struct HttpManager {
   bool fault_filter = false;   // envoy.filters.http.fault is in the chain
   std::optional<Fault> fault;  // its own configuration; a route's overrides it
   bool cors_filter = false;    // envoy.filters.http.cors is in the chain
+  ClientCertHeader client_cert_header = ClientCertHeader::kSanitize;
+  ClientCertDetails client_cert_details;
+  bool logs_peers = false;  // an access log has an operator about the peers (AccessRecord::peers)
+  std::vector<Rbac> rbac;   // envoy.filters.http.rbac, before all other filters, in order
   std::vector<std::pair<std::string, bool>> upgrades;  // upgrade_configs; a route's override them
 };
 
@@ -261,61 +257,9 @@ struct TcpProxy {
   Duration idle_timeout = Duration::Seconds(3600);
   uint32_t connect_attempt_count_max = 1;  // max_connect_attempts
   bool hash_source_ip = false;             // hash_policy.source_ip
+  bool logs_peers = false;                 // as HttpManager's
+  std::vector<Rbac> rbac;                  // envoy.filters.network.rbac, before the proxy, in order
   std::vector<AccessLog> access_logs;
-};
-
-// TLS. The snapshot says what a context is made of, dataplane/tls makes it: listeners and clusters
-// name it by its stable id, and secrets change without a new snapshot.
-inline constexpr uint32_t kNoTls = 0;
-// The secret that means: the certificate of the workload whose connection or request it is.
-inline constexpr std::string_view kSourceSecret = "source";
-
-// envoy.config.core.v3.DataSource: a text, or the file that has it (the node reads it again).
-struct DataSource {
-  std::string filename, text;
-  bool empty() const { return filename.empty() && text.empty(); }
-};
-struct TlsCertificateSource {
-  DataSource chain, key;  // PEM, the leaf first
-};
-// envoy.extensions.transport_sockets.tls.v3.Secret
-struct TlsSecret {
-  std::optional<TlsCertificateSource> certificate;
-  DataSource trusted_ca;  // validation_context
-};
-// Whom to accept of those whose certificate is good; one match is enough. All empty: everyone.
-struct TlsPeerNames {
-  std::vector<std::string> uris, trust_domains, dns_names;
-  bool operator==(const TlsPeerNames&) const = default;
-};
-
-enum class TlsRole : uint8_t { kServer, kClient };
-enum class TlsVersion : uint8_t { k12, k13 };
-
-// DownstreamTlsContext (kServer) or UpstreamTlsContext (kClient).
-struct TlsSettings {
-  uint32_t stable_id = kNoTls;  // of all that follows: what is equal has the same
-  TlsRole role = TlsRole::kServer;
-  TlsVersion version_min = TlsVersion::k12;
-  TlsVersion version_max = TlsVersion::k13;  // also of clients, where Envoy's default is 1.2
-  std::string cipher_suites_12;              // OpenSSL's list; empty: the default
-  std::vector<std::string> alpn;
-  std::vector<TlsCertificateSource> certificates;
-  std::vector<std::string> certificate_secrets;  // names: tls_certificate_sds_secret_configs
-  DataSource trusted_ca;                         // neither this nor a name: nothing is verified
-  std::string trust_secret;                      // validation_context_sds_secret_config
-  TlsPeerNames peer;
-  bool require_peer_certificate = false;  // kServer: require_client_certificate
-  std::string sni;                        // kClient
-  bool resume = true;
-  Duration session_lifetime;  // kServer; zero: the default
-
-  bool verifies() const { return !trusted_ca.empty() || !trust_secret.empty(); }
-  // kClient: it has one context per identity of this node. Such connections are the mesh's own,
-  // and one to a pod of this node needs no TLS: its packets never leave the process.
-  bool by_source() const {
-    return certificate_secrets.size() == 1 && certificate_secrets.front() == kSourceSecret;
-  }
 };
 
 enum class Direction : uint8_t { kUnspecified, kInbound, kOutbound };
@@ -344,6 +288,8 @@ struct Listener {
   // these, each a listener without addresses, named "<this>#<chain>".
   std::vector<ListenerChain> chains;
 };
+
+const std::vector<Rbac>& RbacOf(const Listener& listener);
 
 // A listener for datagrams. envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig
 struct UdpListener {
@@ -477,9 +423,26 @@ struct Snapshot {
 
   absl::flat_hash_map<SockAddr, uint32_t> udp;  // -> index in udp_listeners
 
+  // Of `inbound`, those that take the mesh's mutual TLS: -> the listener (of a chain) that does. A
+  // connection to such an address that does not leave the node is what that listener would have
+  // taken, with both identities known and no TLS.
+  struct MeshInbound {
+    uint32_t listener = kNoIndex;
+    std::string identity;  // whose certificate it shows, when that is a secret named by it
+  };
+  absl::flat_hash_map<SockAddr, MeshInbound> mesh_inbound;
+  // Of kInbound listeners with RBAC: the one whose rules hold for what comes without TLS from
+  // a pod of this node. An exchange that goes straight to such an address is subject to them. Port
+  // 0: of every port without a listener of its own.
+  absl::flat_hash_map<SockAddr, uint32_t> guarded;
+
   // The listener for a connection to `destination`, exact before wildcard; kNoIndex: none.
   uint32_t FindListener(Direction direction, const SockAddr& destination) const;
   uint32_t FindUdpListener(const SockAddr& destination) const;
+  uint32_t FindGuard(const SockAddr& destination) const;               // kNoIndex: none
+  const TlsSettings* FindTls(uint32_t stable_id) const;                // null: none
+  const Listener* FindMeshInbound(const SockAddr& destination) const;  // null: none
+  std::string MeshIdentityOf(const SockAddr& destination) const;       // empty: none
 };
 
 }  // namespace meltemi::config

@@ -101,6 +101,10 @@ constexpr IgnoredField kFaultIgnored[] = {
     {"abort_grpc_status_runtime", kNoRuntime}, {"disable_downstream_cluster_stats", kForDisplay},
     {"filter_metadata", kForDisplay},
 };
+constexpr IgnoredField kHttpRbacIgnored[] = {{"track_per_rule_stats", kForDisplay}};
+constexpr IgnoredField kNetworkRbacIgnored[] = {
+    {"enforcement_type", "nothing that rules look at changes while a connection lives"},
+};
 constexpr IgnoredField kAccessLogIgnored[] = {{"name", kForDisplay}};
 constexpr IgnoredField kFormatIgnored[] = {
     {"content_type", "only for local replies"},
@@ -223,8 +227,13 @@ constexpr MessageFields kTable[] = {
      "http_protocol_options http2_protocol_options server_name max_request_headers_kb "
      "stream_idle_timeout "
      "request_timeout request_headers_timeout access_log use_remote_address "
-     "generate_request_id normalize_path path_with_escaped_slashes_action",
+     "generate_request_id normalize_path path_with_escaped_slashes_action "
+     "forward_client_cert_details set_current_client_cert_details",
      kHcmIgnored},
+    {"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager."
+     "SetCurrentClientCertDetails",
+     "subject dns uri",
+     {}},
     {"envoy.extensions.filters.network.http_connection_manager.v3.Rds",
      "config_source route_config_name",
      {}},
@@ -245,6 +254,25 @@ constexpr MessageFields kTable[] = {
      "allow_origin_string_match allow_methods allow_headers expose_headers max_age "
      "allow_credentials filter_enabled forward_not_matching_preflights",
      {}},
+    {"envoy.extensions.filters.http.rbac.v3.RBAC",
+     "rules rules_stat_prefix shadow_rules shadow_rules_stat_prefix", kHttpRbacIgnored},
+    {"envoy.extensions.filters.network.rbac.v3.RBAC",
+     "rules shadow_rules shadow_rules_stat_prefix stat_prefix", kNetworkRbacIgnored},
+    {"envoy.config.rbac.v3.RBAC", "action policies", {}},
+    {"envoy.config.rbac.v3.Policy", "permissions principals", {}},
+    {"envoy.config.rbac.v3.Permission",
+     "and_rules or_rules any header url_path destination_ip destination_port "
+     "destination_port_range not_rule requested_server_name",
+     {}},
+    {"envoy.config.rbac.v3.Permission.Set", "rules", {}},
+    {"envoy.config.rbac.v3.Principal",
+     "and_ids or_ids any authenticated source_ip direct_remote_ip remote_ip header url_path not_id",
+     {}},
+    {"envoy.config.rbac.v3.Principal.Set", "ids", {}},
+    {"envoy.config.rbac.v3.Principal.Authenticated", "principal_name", {}},
+    {"envoy.config.core.v3.CidrRange", "address_prefix prefix_len", {}},
+    {"envoy.type.matcher.v3.PathMatcher", "path", {}},
+    {"envoy.type.v3.Int32Range", "start end", {}},
     {"envoy.extensions.filters.common.fault.v3.FaultDelay", "fixed_delay percentage", {}},
     {"envoy.extensions.filters.http.fault.v3.FaultAbort", "http_status percentage", {}},
     // TCP

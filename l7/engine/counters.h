@@ -20,6 +20,7 @@ namespace meltemi::engine {
   C(upstream_surprises, "connections",                                                          \
     "Idle upstream connections closed: bytes without a request")                                \
   C(identities_refused, "connections", "Clients whose identity had no place in the table")      \
+  C(principals_refused, "connections", "Peers whose principal is not told apart in metrics")    \
   C(retries, "requests", "Attempts repeated by a retry policy")                                 \
   C(reuse_races, "requests", "Attempts repeated: the pooled connection was closing")            \
   C(faults_delayed, "requests", "Requests delayed by fault injection")                          \

@@ -61,8 +61,8 @@ void Engine::OnSendQueue(ConnId conn, bool has_space, Instant now) {
   impl_->OnSendQueue(conn, has_space, now);
   impl_->Settle(now);
 }
-void Engine::OnConnected(ConnId conn, const SockAddr& local, Instant now) {
-  impl_->OnConnected(conn, local, now);
+void Engine::OnConnected(ConnId conn, const Connected& connected, Instant now) {
+  impl_->OnConnected(conn, connected, now);
   impl_->Settle(now);
 }
 void Engine::CountDownstreamTls(uint32_t listener, const telemetry::TlsOutcome& outcome) {
@@ -171,6 +171,7 @@ void Engine::Impl::ForgetConn(Conn& conn) {
     --conn.cluster->cx_active;
   }
   if (conn.listener_gone) Unpin(conn.snapshot);
+  if (conn.certified != nullptr) Unshare(conn.certified);
   conns_.Erase(conn.id);
 }
 
@@ -217,6 +218,7 @@ void Engine::Impl::UseSnapshot(const config::Snapshot* snapshot) {
   if (snapshot == snapshot_) return;
   ++counters_.snapshots;
   snapshot_ = snapshot;
+  rbac_stats_.Forget();
   closing_.clear();
   clusters_.Update(*snapshot, *prng_, &closing_);
   LookAtEjected();
@@ -301,9 +303,9 @@ ConnId Engine::Impl::OnAccept(const Accepted& accepted, Instant now) {
   conn.snapshot = snapshot_;
   conn.drain = draining_;
   conn.secure = accepted.secure;
-  if (accepted.source != nullptr) {
-    conn.source.Set(accepted.source->name + "." + accepted.source->ns);
-    conn.identity = IdentityOf(*accepted.source);
+  LearnClient(conn, accepted);
+  if (!accepted.sni.empty() && config::RbacOf(listener).size() > 0) {
+    conn.sni = std::make_unique<const std::string>(accepted.sni);
   }
   if (http) {
     const config::HttpManager& manager = ManagerOf(conn);
@@ -420,11 +422,12 @@ void Engine::Impl::SendSpace(Conn& conn, Instant now) {
   }
 }
 
-void Engine::Impl::OnConnected(ConnId id, const SockAddr& local, Instant now) {
+void Engine::Impl::OnConnected(ConnId id, const Connected& connected, Instant now) {
   Conn* up = conns_.Find(id);
   if (up == nullptr) return;
   up->connected = true;
-  up->local = local;
+  up->local = connected.local;
+  LearnServer(*up, connected);
   UpstreamConnected(*up, now);
 }
 

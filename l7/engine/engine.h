@@ -26,6 +26,7 @@
 #include "l7/engine/action.h"
 #include "l7/engine/counters.h"
 #include "l7/telemetry/access_record.h"
+#include "l7/telemetry/peer.h"
 #include "l7/telemetry/sample.h"
 #include "l7/telemetry/tls_stats.h"
 
@@ -37,8 +38,21 @@ struct Accepted {
   SockAddr local;                            // what the client dialled
   SockAddr remote;                           // the client
   const config::Workload* source = nullptr;  // the workload of the pod port; null: not from a pod
+  bool gateway = false;                      // the source is one, and the client somebody else
   bool secure = false;                       // the client speaks TLS
-  std::string_view alpn;                     // what its handshake has agreed; empty: nothing
+  telemetry::TlsSession tls;                 // of it
+  // Its certificate's, when it has shown a good one; copied. Else the source is all that is known.
+  const telemetry::PeerIdentity* peer = nullptr;
+  std::string_view alpn;  // what its handshake has agreed; empty: nothing
+  std::string_view sni;   // whom its TLS asks for, in lower case; empty: nobody
+};
+
+// An upstream connection that stands.
+struct Connected {
+  SockAddr local;
+  telemetry::TlsSession tls;
+  const telemetry::PeerIdentity* peer = nullptr;  // as Accepted's
+  const config::Workload* workload = nullptr;     // whose pod of this node it leads to
 };
 
 enum class CloseReason : uint8_t {
@@ -95,7 +109,7 @@ class Engine {
   void OnSendQueue(ConnId conn, bool has_space, Instant now);
 
   // Upstream: the outcome of an Action::kConnect.
-  void OnConnected(ConnId conn, const SockAddr& local, Instant now);
+  void OnConnected(ConnId conn, const Connected& connected, Instant now);
   void OnConnectFailed(ConnId conn, ConnectError error, Instant now);  // the id is dead
   // How a TLS handshake ended: of a client of the listener, or of a kConnect whose id is still
   // alive. To be counted; OnAccept, OnConnected or OnConnectFailed follows.

@@ -235,7 +235,7 @@ class EngineTest : public ::testing::Test {
   }
   ConnId Connect() {
     const ConnId id = TakeConnect();
-    engine().OnConnected(id, Address(3, 50'000), now_);
+    engine().OnConnected(id, {.local = Address(3, 50'000)}, now_);
     Run();
     return id;
   }

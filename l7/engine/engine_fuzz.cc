@@ -234,7 +234,7 @@ void Script::Step() {
     case 'c':
       if (Conn* conn = Pick(); conn != nullptr && !conn->connected) {
         conn->connected = true;
-        engine_.OnConnected(conn->id, {IpAddr::V4(9), 9}, now_);
+        engine_.OnConnected(conn->id, {.local = {IpAddr::V4(9), 9}}, now_);
       }
       return;
     case 'f':

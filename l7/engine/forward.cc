@@ -62,17 +62,21 @@ route::RequestView Engine::Impl::ViewOf(const Exchange& x, route::HeaderLookup l
           .header = lookup};
 }
 
+std::optional<std::string_view> Engine::Impl::HeaderOf(const Exchange& x, std::string_view name,
+                                                       std::string* joined) {
+  const std::string_view first = x.head.headers.Get(name);
+  if (first.data() == nullptr) return std::nullopt;
+  size_t count = 0;
+  for (const http::Header& h : x.head.headers.headers()) count += h.name == name;
+  if (count == 1) return first;
+  *joined = *x.head.headers.Joined(name);
+  return *joined;
+}
+
 void Engine::Impl::Route(Exchange& x, Instant now) {
+  if (!x.manager->rbac.empty() && DenyRequest(x, now)) return;
   std::string joined;  // keeps the value of the last lookup
-  const auto lookup = [&](std::string_view name) -> std::optional<std::string_view> {
-    const std::string_view first = x.head.headers.Get(name);
-    if (first.data() == nullptr) return std::nullopt;
-    size_t count = 0;
-    for (const http::Header& h : x.head.headers.headers()) count += h.name == name;
-    if (count == 1) return first;
-    joined = *x.head.headers.Joined(name);
-    return joined;
-  };
+  const auto lookup = [&](std::string_view name) { return HeaderOf(x, name, &joined); };
   const route::RequestView view = ViewOf(x, lookup);
   const LocalReply no_route{
       .status = 404, .details = "route_not_found", .flags = telemetry::kNoRouteFound};
@@ -226,6 +230,7 @@ void Engine::Impl::PrepareRequest(Exchange& x) {
   http::RemoveHopByHop(&headers);
   const Conn& down = conns_[x.down];
   bool ok = !trailers || headers.Add(Known::kTe, "trailers");
+  ok &= SetClientCert(x);
   if (x.manager->use_remote_address) {
     const std::string_view before = headers.Get(Known::kXForwardedFor);
     const std::string ip = down.remote.ip.ToString();
@@ -281,6 +286,7 @@ void Engine::Impl::StartAttempt(Exchange& x, Instant now) {
                   .flags = telemetry::kNoHealthyUpstream},
                  now);
   }
+  if (!x.snapshot->guarded.empty() && DenyAttempt(x, *host, now)) return;
   ++x.attempt_count;
   x.tried.push_back(host);
   x.host = host;
@@ -310,13 +316,14 @@ void Engine::Impl::WriteRequest(Exchange& x, Instant now) {
   // RFC 9110 8.6: a method that usually has content says when it has none.
   const bool zero = x.head.headers.Has(Known::kContentLength);
   Chain out;
-  bool ok = up.is_stream()
-                ? WriteStreamRequest(x, up, now)
-                : http1::WriteRequestHead(x.head.method, x.path, x.authority, x.head.headers,
-                                          {.framing = x.head.framing,
-                                           .content_length = x.head.content_length,
-                                           .announce_zero_length = zero},
-                                          pool_, &out);
+  bool ok = NoteServer(x, up);
+  ok = ok &&
+       (up.is_stream() ? WriteStreamRequest(x, up, now)
+                       : http1::WriteRequestHead(x.head.method, x.path, x.authority, x.head.headers,
+                                                 {.framing = x.head.framing,
+                                                  .content_length = x.head.content_length,
+                                                  .announce_zero_length = zero},
+                                                 pool_, &out));
   if (!x.replay.empty()) {
     Chain body = x.replay.Share(0, x.replay.size());
     if (chunked) {

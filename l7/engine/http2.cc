@@ -233,6 +233,8 @@ void Engine::Impl::BeginStream(Conn& carrier, Instant now) {
   stream->listener_name = from.listener_name;
   stream->source = from.source;
   stream->identity = from.identity;
+  stream->principal = from.principal;
+  stream->own_principal = from.own_principal;
   stream->secure = from.secure;
   stream->stream = number;
   stream->part.emplace<RequestReader>();

@@ -3,8 +3,9 @@
 //
 // Files by idea: engine.cc (the door), downstream.cc (requests in, connection's end), response.cc
 // (responses out), forward.cc (route to attempt), upstream.cc (connections and pools), attempt.cc
-// (outcomes and retries), mirror.cc, cors.cc, http2.cc (sessions and streams), local_reply.cc,
-// timers.cc, tcp_proxy.cc, stats.cc.
+// (outcomes and retries), access.cc (who may do what), peer.cc (who is at the other end),
+// mirror.cc, cors.cc, http2.cc (sessions and streams), local_reply.cc, timers.cc, tcp_proxy.cc,
+// stats.cc.
 #ifndef MELTEMI_L7_ENGINE_IMPL_H_
 #define MELTEMI_L7_ENGINE_IMPL_H_
 
@@ -21,6 +22,7 @@
 #include "l7/engine/state.h"
 #include "l7/engine/stats.h"
 #include "l7/http/reject.h"
+#include "l7/policy/rbac.h"
 #include "l7/route/match.h"
 
 namespace meltemi::engine {
@@ -39,7 +41,7 @@ class Engine::Impl {
   void OnEof(ConnId id, Instant now);
   void OnClosed(ConnId id, CloseReason reason, Instant now);
   void OnSendQueue(ConnId id, bool has_space, Instant now);
-  void OnConnected(ConnId id, const SockAddr& local, Instant now);
+  void OnConnected(ConnId id, const Connected& connected, Instant now);
   void OnConnectFailed(ConnId id, ConnectError error, Instant now);
   void OnTimer(Timer& timer, Instant now);  // timers.cc
   void Drain();
@@ -105,6 +107,9 @@ class Engine::Impl {
   void PrepareRequest(Exchange& x);
   void WriteRequest(Exchange& x, Instant now);
   std::string_view SchemeOf(const Exchange& x) const;
+  // Of several lines the values joined, which `joined` keeps.
+  static std::optional<std::string_view> HeaderOf(const Exchange& x, std::string_view name,
+                                                  std::string* joined);
   route::RequestView ViewOf(const Exchange& x, route::HeaderLookup lookup) const;
 
   // cors.cc
@@ -129,7 +134,6 @@ class Engine::Impl {
   // `owner`: OwnerOf the client.
   ConnId OpenUpstream(cluster::Cluster* cluster, cluster::Host* host, Conn::Kind kind,
                       uint32_t owner, Instant now);
-  uint32_t IdentityOf(const config::Workload& source);
   // Whose connection to the host it must be; 0: anybody's.
   static uint32_t OwnerOf(const cluster::Cluster& cluster, const cluster::Host& host,
                           const Conn& down);
@@ -142,6 +146,51 @@ class Engine::Impl {
   void RemoveIdle(Conn& up);
   void UpstreamEnded(Conn& up, Exchange& x, Instant now);  // FIN or RST, all bytes before it read
   bool IsReuseRace(const Conn& up, const Exchange& x) const;
+
+  // access.cc
+  bool Permits(const std::vector<config::Rbac>& filters, std::string_view http_prefix,
+               const policy::RbacRequest& request);
+  void Deny(Exchange& x, Instant now);
+  bool DenyHttp(Exchange& x, const config::Listener& listener, const telemetry::PeerIdentity* peer,
+                const SockAddr& local, std::string_view sni, Instant now);
+  bool DenyRequest(Exchange& x, Instant now);  // true: it has been answered, as is below
+  bool DenyAttempt(Exchange& x, const cluster::Host& host, Instant now);
+  bool PermitTcp(Conn& down, const std::vector<config::Rbac>& filters,
+                 const telemetry::PeerIdentity* peer, const SockAddr& local, std::string_view sni,
+                 Instant now);
+  bool PermitTcpAttempt(Conn& down, const cluster::Cluster& cluster, const cluster::Host& host,
+                        Instant now);
+  static const config::Listener* GuardOf(const Conn& down, const config::Snapshot& snapshot,
+                                         const SockAddr& address);
+  static std::string_view SniOf(const Conn& down);
+  static std::string_view SniTo(const config::Snapshot& snapshot, const cluster::Cluster& cluster,
+                                const cluster::Host& host);
+
+  // peer.cc
+  // Who is at the other end; null: nobody knows. Lives as long as the connection (of a stream: as
+  // its carrier), or the engine.
+  const telemetry::PeerIdentity* PeerOf(const Conn& conn) const;
+  // As whom what a pod or a gateway of this node sends goes on; null: as nobody. A pod's is its
+  // peer; a gateway's peer is its client.
+  const telemetry::PeerIdentity* SourceOf(const Conn& down) const;
+  const Conn& CarrierOf(const Conn& conn) const;
+  uint32_t IdentityOf(const config::Workload& source);
+  uint32_t PrincipalOf(const std::string& principal);
+  std::string_view PrincipalText(uint32_t principal) const;
+  CertifiedPeer* Share(const telemetry::PeerIdentity& peer);
+  void Unshare(CertifiedPeer* certified);
+  void LearnClient(Conn& conn, const Accepted& accepted);
+  void LearnServer(Conn& up, const Connected& connected);
+  static Security SecurityOf(const Conn& server);
+  // What a listener in front of a server says of the pair instead.
+  void AsServer(const config::Listener& listener, const Conn& down, RequestStats::Pair* pair) const;
+  bool NoteServer(Exchange& x, const Conn& up);  // of an attempt, before its head is written
+  // x-forwarded-client-cert. False: out of memory.
+  bool SetClientCert(Exchange& x);
+  bool SetClientCertOfAttempt(Exchange& x, const Conn& server);
+  std::unique_ptr<telemetry::PeersRecord> PeersOf(const Conn& down) const;
+  static void AddUpstream(const Conn& up, const telemetry::PeerIdentity* peer,
+                          std::unique_ptr<telemetry::PeersRecord>* record);
 
   // http2.cc
   bool Sniff(Conn& conn);
@@ -194,8 +243,8 @@ class Engine::Impl {
   void EndExchange(Exchange& x, Instant now);
   // The part of it that does not touch the downstream connection.
   void RetireExchange(Exchange& x, const Conn& down, Instant now);
-  void CountRequest(const Exchange& x, const Conn& down, Instant now);
-  void MakeRecord(const Exchange& x, const Conn& down, Instant now);
+  void CountRequest(Exchange& x, const Conn& down, Instant now);
+  void MakeRecord(Exchange& x, const Conn& down, Instant now);
 
   // local_reply.cc
   void Reply(Exchange& x, const LocalReply& reply, Instant now);
@@ -217,6 +266,7 @@ class Engine::Impl {
   void TcpConnectFailed(ConnId down, ConnectError error, Instant now);
   void TcpGone(ConnId id, CloseReason reason, Instant now);
   void EndTcp(ConnId down, Action::Kind kind, Instant now);
+  void CountTcp(const Conn& down);
   void FailTcp(Conn& down, uint32_t flag, std::string_view details, Instant now);
 
   Engine* const engine_;
@@ -243,10 +293,22 @@ class Engine::Impl {
   // Of originals whose body has not come whole: the copies that want it.
   absl::flat_hash_map<uint64_t, absl::InlinedVector<ExchangeId, 2>> mirrors_of_;
   RequestStats stats_;
-  // Identities of clients, each once, never forgotten; at most limits::kLocalIdentitiesMax.
-  absl::node_hash_map<std::string, uint32_t> identity_ids_;
-  std::vector<const std::string*> identities_;               // by id, minus 1
-  std::map<std::string, telemetry::TlsStats> listener_tls_;  // by address
+  RbacStats rbac_stats_;
+  // Identities of workloads of this node, each once, never forgotten; at most
+  // limits::kLocalIdentitiesMax.
+  struct Identity {
+    uint32_t id = 0, principal = 0;
+    telemetry::PeerIdentity peer;
+  };
+  absl::node_hash_map<std::string, Identity> identity_ids_;
+  std::vector<const Identity*> identities_;  // by id, minus 1
+  // Principals of peers that metrics tell apart; at most limits::kPrincipalLabelsMax. The id behind
+  // the last is all others'.
+  absl::node_hash_map<std::string, uint32_t> principal_ids_;
+  std::vector<const std::string*> principals_;                 // by id, minus 1
+  absl::node_hash_map<std::string, CertifiedPeer> certified_;  // as many as connections at most
+  std::string text_;                                           // scratch
+  std::map<std::string, telemetry::TlsStats> listener_tls_;    // by address
 };
 
 }  // namespace meltemi::engine

@@ -102,6 +102,7 @@ void Engine::Impl::BeNobody(const Conn& original, Conn& down, ConnId id, Exchang
   down.timer.subject = id.bits();
   down.connected = down.gone = down.drain = true;
   down.secure = original.secure;
+  down.identity = original.identity;  // whose certificate its connection shows
   down.local = original.local;
   down.remote = original.remote;
   down.listener = original.listener;

@@ -187,15 +187,20 @@ void Engine::Impl::RetireExchange(Exchange& x, const Conn& down, Instant now) {
   if (mirrored) ForgetMirrors(id, now);
 }
 
-void Engine::Impl::CountRequest(const Exchange& x, const Conn& down, Instant now) {
+void Engine::Impl::CountRequest(Exchange& x, const Conn& down, Instant now) {
   MakeRecord(x, down, now);
-  const RequestStats::Request request{
+  RequestStats::Pair pair{
       .source = down.source.view(),
       .cluster = x.target == nullptr ? std::string_view() : std::string_view(x.target->name),
-      .stat_prefix = x.manager->stat_prefix,
-      .status = x.status,
-      .flags = x.flags,
-      .duration = now - x.started};
+      .source_principal = {down.principal, PrincipalText(down.principal)},
+      .destination_principal = {x.server, PrincipalText(x.server)},
+      .security = x.security};
+  AsServer(x.snapshot->listeners[x.listener], down, &pair);
+  const RequestStats::Request request{.pair = pair,
+                                      .stat_prefix = x.manager->stat_prefix,
+                                      .status = x.status,
+                                      .flags = x.flags,
+                                      .duration = now - x.started};
   if (!stats_.Count(request)) ++counters_.series_refused;
 }
 
@@ -211,7 +216,7 @@ static telemetry::Protocol ProtocolOf(http::Version version) {
   return telemetry::Protocol::kNone;
 }
 
-void Engine::Impl::MakeRecord(const Exchange& x, const Conn& down, Instant now) {
+void Engine::Impl::MakeRecord(Exchange& x, const Conn& down, Instant now) {
   if (x.manager->access_logs.empty()) return;
   telemetry::AccessRecord& record = engine_->records_.emplace_back();
   record.start_unix_nanos = options_.wall_clock.UnixNanos(x.started);
@@ -242,6 +247,8 @@ void Engine::Impl::MakeRecord(const Exchange& x, const Conn& down, Instant now) 
   if (x.route != nullptr) record.route_name.Set(x.route->name);
   record.upstream_failure_reason.Set(x.failure);
   record.source_workload.Set(down.source.view());
+  if (!x.manager->logs_peers) return;
+  record.peers = x.peers != nullptr ? std::move(x.peers) : PeersOf(down);
 }
 
 }  // namespace meltemi::engine

@@ -30,9 +30,11 @@
 #include "l7/config/snapshot.h"
 #include "l7/engine/message_reader.h"
 #include "l7/engine/retry.h"
+#include "l7/engine/stats.h"
 #include "l7/http/message.h"
 #include "l7/http2/session.h"
 #include "l7/telemetry/access_record.h"
+#include "l7/telemetry/peer.h"
 
 namespace meltemi::engine {
 
@@ -52,6 +54,14 @@ enum class TimerKind : uint8_t {
 inline Timer MakeTimer(TimerKind kind, uint64_t subject) {
   return Timer(TimerOwner::kL7, static_cast<uint8_t>(kind), subject);
 }
+
+// Who has shown a certificate: one for all connections that are alike. Its counts are of one
+// worker.
+struct CertifiedPeer {
+  telemetry::PeerIdentity peer;
+  std::string key;
+  uint32_t uses = 0;
+};
 
 // The TCP proxy's part of a downstream connection.
 struct TcpHalf {
@@ -89,6 +99,7 @@ struct Conn {
   bool gone = false;       // closed by TCP: no action may name it any more
   bool drain = false;      // downstream: close after the response
   bool secure = false;     // with TLS
+  bool gateway = false;    // downstream: `identity` is ours, the client is somebody else
   ConnId id;
   Chain in;
   Timer timer;
@@ -114,6 +125,15 @@ struct Conn {
   // In Impl::identities_; 0: none. Downstream: the client's. Upstream: whose certificate it shows,
   // so that nobody else's requests may use it.
   uint32_t identity = 0;
+
+  // Who is at the other end: Impl::PeerOf knows how to read it.
+  uint32_t principal = 0;        // in Impl::principals_, for metrics; 0: none
+  uint32_t own_principal = 0;    // downstream, where a listener has one: our own, likewise
+  uint32_t server_identity = 0;  // in Impl::identities_; upstream: the mesh's own connection to a
+                                 // pod of this node, which has no TLS
+  telemetry::TlsSession session;
+  CertifiedPeer* certified = nullptr;      // in Impl::certified_
+  std::unique_ptr<const std::string> sni;  // of a client, where rules look at it
 
   // Upstream.
   cluster::Cluster* cluster = nullptr;
@@ -180,6 +200,7 @@ struct Exchange {
   bool out_of_memory = false;                    // while the head was prepared
   bool hashed = false;                           // `hash` is set
   bool cookie_made = false;                      // by a hash policy, for the response
+  bool client_cert_changed = false;              // of this attempt only: `client_cert` was before
   bool mirror = false;                           // a copy itself: mirror.cc
   bool mirrored = false;                         // it has copies that still want its body
   bool raced = false;                            // a reuse race was repeated once already
@@ -194,6 +215,8 @@ struct Exchange {
   uint32_t flags = 0;
   uint32_t attempt_count = 0, retry_count = 0;
   uint32_t listener = config::kNoIndex;  // in `snapshot`
+  uint32_t server = 0;                   // Conn::principal of the upstream, of the last attempt
+  Security security = Security::kNone;   // of the last attempt
 
   uint64_t hash = 0;                  // for a consistent balancer
   const char* cors_origin = nullptr;  // in `head`'s memory: of one that the CORS policy allows
@@ -207,6 +230,8 @@ struct Exchange {
   absl::InlinedVector<cluster::Host*, 4> tried;  // compared, never read
   Instant attempt_started;
   SockAddr upstream_host, upstream_local;
+  std::string_view client_cert;  // x-forwarded-client-cert before it was changed for an attempt
+  std::unique_ptr<telemetry::PeersRecord> peers;  // where a log asks for it
 
   // The response.
   telemetry::FixedText<96> details;

@@ -24,6 +24,10 @@ void Engine::Impl::BeginTcp(Conn& down, Instant now) {
     down.timer.kind = static_cast<uint8_t>(TimerKind::kConnIdle);
     timers_->Schedule(&down.timer, now + proxy.idle_timeout);
   }
+  if (!proxy.rbac.empty() &&
+      !PermitTcp(down, proxy.rbac, PeerOf(down), down.local, SniOf(down), now)) {
+    return;
+  }
   ConnectTcp(down.id, now);
 }
 
@@ -47,6 +51,7 @@ void Engine::Impl::ConnectTcp(ConnId id, Instant now) {
   if (host == nullptr) {
     return FailTcp(down, telemetry::kNoHealthyUpstream, "no_healthy_upstream", now);
   }
+  if (!down.snapshot->guarded.empty() && !PermitTcpAttempt(down, *cluster, *host, now)) return;
   ++down.tcp()->attempt_count;
   down.tcp()->upstream_remote = host->address;
   const ConnId up =
@@ -130,6 +135,24 @@ void Engine::Impl::TcpGone(ConnId id, CloseReason reason, Instant now) {
   EndTcp(down, kind, now);
 }
 
+void Engine::Impl::CountTcp(const Conn& down) {
+  const TcpHalf& half = std::get<TcpHalf>(down.part);
+  RequestStats::Pair pair{.source = down.source.view(),
+                          .cluster = half.cluster_name,
+                          .source_principal = {down.principal, PrincipalText(down.principal)},
+                          .destination_principal = {0, PrincipalText(0)}};
+  if (const Conn* up = conns_.Find(down.peer)) {
+    pair.destination_principal = {up->principal, PrincipalText(up->principal)};
+    pair.security = SecurityOf(*up);
+  }
+  AsServer(ListenerOf(down), down, &pair);
+  const bool counted = stats_.Count(RequestStats::Connection{.pair = pair,
+                                                             .flags = half.flags,
+                                                             .bytes_received = half.bytes_received,
+                                                             .bytes_sent = half.bytes_sent});
+  if (!counted) ++counters_.series_refused;
+}
+
 void Engine::Impl::EndTcp(ConnId id, Action::Kind kind, Instant now) {
   Conn& down = conns_[id];
   const auto& proxy = std::get<config::TcpProxy>(ListenerOf(down).filter);
@@ -152,7 +175,13 @@ void Engine::Impl::EndTcp(ConnId id, Action::Kind kind, Instant now) {
     record.response_code_details.Set(down.tcp()->details);
     record.upstream_cluster.Set(down.tcp()->cluster_name);
     record.source_workload.Set(down.source.view());
+    if (proxy.logs_peers) {
+      std::unique_ptr<telemetry::PeersRecord> peers = PeersOf(down);
+      if (const Conn* up = conns_.Find(down.peer)) AddUpstream(*up, PeerOf(*up), &peers);
+      record.peers = std::move(peers);
+    }
   }
+  CountTcp(down);
   if (Conn* up = conns_.Find(down.peer)) EndConn(*up, kind);
   EndConn(down, kind);
 }

@@ -79,20 +79,6 @@ void Engine::Impl::BindUpstream(Exchange& x, Conn& up) {
   up.exchange = x.id;
 }
 
-// The id of the identity; 0: it has none, or the table is full.
-uint32_t Engine::Impl::IdentityOf(const config::Workload& source) {
-  if (source.identity.empty()) return 0;
-  const auto found = identity_ids_.find(source.identity);
-  if (found != identity_ids_.end()) return found->second;
-  if (identities_.size() >= limits::kLocalIdentitiesMax) {
-    ++counters_.identities_refused;
-    return 0;
-  }
-  const auto added = identity_ids_.emplace(source.identity, identities_.size() + 1).first;
-  identities_.push_back(&added->first);
-  return added->second;
-}
-
 uint32_t Engine::Impl::OwnerOf(const cluster::Cluster& cluster, const cluster::Host& host,
                                const Conn& down) {
   return cluster.TlsOf(host).by_source ? down.identity : 0;
@@ -133,7 +119,7 @@ ConnId Engine::Impl::OpenUpstream(cluster::Cluster* cluster, cluster::Host* host
   action.connect_timeout = cluster->settings().connect_timeout;
   action.tls = up.tls = cluster->TlsOf(*host).settings;
   up.identity = owner;
-  if (owner != 0) action.source = *identities_[owner - 1];
+  if (owner != 0) action.source = identities_[owner - 1]->peer.principal;
   action.alpn = AlpnOf(kind);
   engine_->actions_.push_back(std::move(action));
   return id;

@@ -49,13 +49,6 @@ def _object(kind, name, spec):
             "spec": spec}
 
 
-def _apply(mesh, *documents):
-    path = f"{mesh.run_dir}/gateway.yaml"
-    with open(path, "w") as file:
-        file.write("\n---\n".join(json.dumps(document) for document in documents))
-    mesh.apply(path)
-
-
 def _use_gateway(mesh):
     pki = _pki(mesh)
     own = {name: {"serverCertificate": pki.pem(name), "privateKey": pki.key(name)}
@@ -73,20 +66,20 @@ def _use_gateway(mesh):
     ]
     to_echo = {"destination": {"host": "echo"}}
     to_secure = {"destination": {"host": "secure"}}
-    _apply(mesh,
-           _object("Gateway", "front", {"selector": topo.INGRESS_LABELS, "servers": servers}),
-           _object("VirtualService", "web", {
-               "hosts": ["plain.example.com", "plain6.example.com", "a.example.com",
-                         "b.example.com"],
-               "gateways": ["front"],
-               "http": [{"match": [{"uri": {"prefix": "/gone"}}],
-                         "directResponse": {"status": 410}}, {"route": [to_echo]}]}),
-           _object("VirtualService", "passed", {
-               "hosts": ["pass.example.org"], "gateways": ["front"],
-               "tls": [{"match": [{"sniHosts": ["pass.example.org"]}], "route": [to_secure]}]}),
-           _object("VirtualService", "tcp", {
-               "hosts": ["*"], "gateways": ["front"],
-               "tcp": [{"match": [{"port": 9000}, {"port": 8443}], "route": [to_echo]}]}))
+    mesh.apply_objects(
+        _object("Gateway", "front", {"selector": topo.INGRESS_LABELS, "servers": servers}),
+        _object("VirtualService", "web", {
+            "hosts": ["plain.example.com", "plain6.example.com", "a.example.com",
+                      "b.example.com"],
+            "gateways": ["front"],
+            "http": [{"match": [{"uri": {"prefix": "/gone"}}],
+                      "directResponse": {"status": 410}}, {"route": [to_echo]}]}),
+        _object("VirtualService", "passed", {
+            "hosts": ["pass.example.org"], "gateways": ["front"],
+            "tls": [{"match": [{"sniHosts": ["pass.example.org"]}], "route": [to_secure]}]}),
+        _object("VirtualService", "tcp", {
+            "hosts": ["*"], "gateways": ["front"],
+            "tcp": [{"match": [{"port": 9000}, {"port": 8443}], "route": [to_echo]}]}))
     # Its certificate comes from the CA, and the files are read.
     shell.wait_until(lambda: _get(mesh, "a.example.com", check=False).returncode == 0,
                      "the gateway to serve", 20, 0.2)
@@ -165,9 +158,9 @@ def passthrough_and_tcp(mesh):
 def goes_on_with_its_own_identity(mesh):
     """A STRICT pod on the other node lets the gateway in, and nothing is lost under load."""
     _use_gateway(mesh)
-    _apply(mesh, {"apiVersion": "security.istio.io/v1", "kind": "PeerAuthentication",
-                  "metadata": {"name": "default", "namespace": "istio-system"},
-                  "spec": {"mtls": {"mode": "STRICT"}}})
+    mesh.apply_objects({"apiVersion": "security.istio.io/v1", "kind": "PeerAuthentication",
+                        "metadata": {"name": "default", "namespace": "istio-system"},
+                        "spec": {"mtls": {"mode": "STRICT"}}})
     expect(_curl(mesh, "-m", "3", f"http://{ECHO_POD.v4}:9080/", check=False).returncode != 0,
            "the outsider itself was let in")
     load = measure.Wrk(mesh, f"http://{V4}/", 3, connections=8, pod=OUTSIDER.name,

@@ -1,6 +1,5 @@
 """Mutual TLS between nodes by itself: who speaks it, who is let in, and that nothing is lost when a
 mesh goes from PERMISSIVE to STRICT."""
-import json
 import os
 
 import measure
@@ -23,46 +22,17 @@ TOPOLOGY = topo.Topology(
 
 def _policy(mesh, mode):
     """The whole mesh's PeerAuthentication."""
-    path = f"{mesh.run_dir}/policy.yaml"
-    with open(path, "w") as file:
-        json.dump({"apiVersion": "security.istio.io/v1", "kind": "PeerAuthentication",
-                   "metadata": {"name": "default", "namespace": "istio-system"},
-                   "spec": {"mtls": {"mode": mode}}}, file)
-    mesh.apply(path)
+    mesh.apply_objects({"apiVersion": "security.istio.io/v1", "kind": "PeerAuthentication",
+                        "metadata": {"name": "default", "namespace": "istio-system"},
+                        "spec": {"mtls": {"mode": mode}}})
 
 
 def _stat(mesh, node, name):
     return measure.node_stats(mesh, node).get(name, 0.0)
 
 
-def _wait_for_identities(mesh):
-    for node in mesh.topology.nodes:
-        accounts = {p.service_account for p in mesh.topology.pods
-                    if p.node == node and p.app != topo.OUTSIDER}
-        shell.wait_until(lambda n=node, a=accounts:
-                         (mesh.admin(n, "/certs") or "").count("cert_chain") == len(a) + 1,
-                         f"{node.name} to have its certificates", 20, 0.1)
-
-
-class _Capture:
-    """tcpdump on the server node's end of the uplink: what a node sends itself, no tap sees."""
-
-    def __init__(self, mesh):
-        self.path = f"{mesh.run_dir}/uplink.pcap"
-        self.daemon = shell.Daemon("tcpdump", ["tcpdump", "-i", "uplink", "--immediate-mode",
-                                               "-U", "-w", self.path],
-                                   f"{mesh.run_dir}/tcpdump.log",
-                                   mesh.netns(topo.NODE_B.name)).start()
-        shell.wait_until(lambda: "listening on" in self.daemon.log_tail(), "tcpdump to listen", 10)
-
-    def bytes(self):
-        self.daemon.stop()
-        with open(self.path, "rb") as file:
-            return file.read()
-
-
 def _captured(mesh, action):
-    capture = _Capture(mesh)
+    capture = measure.Capture(mesh, topo.NODE_B, "uplink")
     try:
         action()
     finally:
@@ -71,7 +41,7 @@ def _captured(mesh, action):
 
 
 def nothing_is_readable_between_the_nodes(mesh):
-    _wait_for_identities(mesh)
+    mesh.wait_for_identities()
     _policy(mesh, "PERMISSIVE")
     def ask():
         for _ in range(20):  # of two endpoints, one is far

@@ -159,7 +159,7 @@ void Plane::ReadReplies(Slot* slot) {
   }
   telemetry::AccessRecord record;
   while (slot->out.records.Pop(&record)) {
-    if (records_.size() < kRecordsKept) records_.push_back(record);
+    if (records_.size() < kRecordsKept) records_.push_back(std::move(record));
   }
 }
 

@@ -16,7 +16,7 @@ ARROWS = {
     "l7/config": (),
     "l7/route": _L7,
     "l7/cluster": _L7,
-    "l7/policy": _L7,
+    "l7/policy": _L7 + ("l7/route",),
     "l7/policy/jwt": (),
     "l7/telemetry": ("l7/http", "l7/config"),
     "l7/engine": ("l7",),

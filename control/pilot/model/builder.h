@@ -18,8 +18,6 @@ std::vector<Endpoint> EntryEndpoints(const ServiceEntry& entry, const ServicePor
                                      const Objects& objects);
 // The workloads with these labels, of any namespace; without a port.
 std::vector<Endpoint> Workloads(const Labels& selector, const Objects& objects);
-// "*.example.com" covers "a.example.com", and "*" everything.
-bool HostCovers(const std::string& pattern, const std::string& host);
 bool LabelsMatch(const Labels& selector, const Labels& labels);
 void SortEndpoints(std::vector<Endpoint>* endpoints);
 
@@ -46,6 +44,7 @@ class ModelBuilder {
   void AddPeerAuthentications();
   void AddGateways();
   void CheckGatewayPorts(const GatewayGroup& group);
+  void AddAuthorizationPolicies();
 
   const Objects& objects_;
   Problems* problems_;

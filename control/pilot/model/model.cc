@@ -211,6 +211,22 @@ void ModelBuilder::AddDestinationRules() {
   }
 }
 
+void ModelBuilder::AddAuthorizationPolicies() {
+  model_.authorization_policies_ = objects_.authorization_policies;
+  SortByName(&model_.authorization_policies_);
+}
+
+// As Istio: those of the root namespace hold everywhere, with a selector too.
+std::vector<const AuthorizationPolicy*> Model::AuthorizationPoliciesFor(
+    const Endpoint& endpoint, const std::string& root_namespace) const {
+  std::vector<const AuthorizationPolicy*> policies;
+  for (const AuthorizationPolicy& policy : authorization_policies_) {
+    if (policy.meta.ns != endpoint.ns && policy.meta.ns != root_namespace) continue;
+    if (LabelsMatch(policy.selector, endpoint.labels)) policies.push_back(&policy);
+  }
+  return policies;
+}
+
 std::optional<Model> ModelBuilder::Build() {
   const size_t before = problems_->size();
   CheckDuplicates();
@@ -222,6 +238,7 @@ std::optional<Model> ModelBuilder::Build() {
   AddDestinationRules();
   AddPeerAuthentications();
   AddGateways();
+  AddAuthorizationPolicies();
   if (problems_->size() == before) CheckReferences(model_, problems_);
   if (problems_->size() != before) return std::nullopt;
   return std::move(model_);

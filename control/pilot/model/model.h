@@ -52,6 +52,9 @@ struct MeshService {
   const MeshPort* Port(uint32_t number) const;
 };
 
+// "*.example.com" covers "a.example.com", and "*" everything.
+bool HostCovers(const std::string& pattern, const std::string& host);
+
 // Workloads on which the same Gateways run: they have the same ports.
 struct GatewayGroup {
   std::vector<size_t> gateways;     // in Model::gateways(), ascending
@@ -71,8 +74,13 @@ class Model {
   const DestinationRule* DestinationRuleFor(const std::string& hostname) const;
   // Ports that the policies of its own workload mention.
   std::set<uint32_t> PeerPorts(const Endpoint& endpoint) const;
-  // What its PeerAuthentications say; kUnset: nothing, Istio's default is PERMISSIVE.
-  PeerMode PeerModeFor(const Endpoint& endpoint, const std::string& root_namespace) const;
+  // What its PeerAuthentications say of `port` (0: of every port that none names); kUnset: nothing,
+  // Istio's default is PERMISSIVE.
+  PeerMode PeerModeFor(const Endpoint& endpoint, uint32_t port,
+                       const std::string& root_namespace) const;
+  // Those that hold for the workload, by namespace and name.
+  std::vector<const AuthorizationPolicy*> AuthorizationPoliciesFor(
+      const Endpoint& endpoint, const std::string& root_namespace) const;
   // The host a name written in an object of namespace `ns` stands for: short names are completed.
   std::string Resolve(const std::string& host, const std::string& ns) const;
   // The port of `service` a destination means when the request came in on `listener_port`.
@@ -93,10 +101,11 @@ class Model {
   std::string domain_;
   std::vector<MeshService> services_;
   std::map<std::string, size_t> service_by_host_;
-  std::vector<VirtualService> virtual_services_;          // sorted by namespace and name
-  std::vector<DestinationRule> destination_rules_;        // sorted by namespace and name
-  std::vector<PeerAuthentication> peer_authentications_;  // the oldest first
-  std::vector<Gateway> gateways_;                         // sorted by namespace and name
+  std::vector<VirtualService> virtual_services_;             // sorted by namespace and name
+  std::vector<DestinationRule> destination_rules_;           // sorted by namespace and name
+  std::vector<PeerAuthentication> peer_authentications_;     // the oldest first
+  std::vector<AuthorizationPolicy> authorization_policies_;  // sorted by namespace and name
+  std::vector<Gateway> gateways_;                            // sorted by namespace and name
   std::vector<GatewayGroup> gateway_groups_;
   std::vector<Endpoint> workloads_;
   std::map<std::string, size_t> virtual_service_by_host_;

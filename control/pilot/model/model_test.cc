@@ -400,7 +400,7 @@ TEST(PeerAuthentication, TheNearestPolicyThatSaysSomethingCounts) {
   ASSERT_THAT(built.problems, IsEmpty());
   const auto mode = [&](const char* ns, const char* app, uint32_t port) {
     const Endpoint endpoint{.port = port, .labels = {{"app", app}}, .ns = ns};
-    return built.model->PeerModeFor(endpoint, "istio-system");
+    return built.model->PeerModeFor(endpoint, endpoint.port, "istio-system");
   };
   EXPECT_EQ(mode("one", "a", 80), PeerMode::kStrict);
   EXPECT_EQ(mode("one", "a", 81), PeerMode::kPermissive);
@@ -408,7 +408,7 @@ TEST(PeerAuthentication, TheNearestPolicyThatSaysSomethingCounts) {
   EXPECT_EQ(mode("one", "c", 80), PeerMode::kDisable);
   EXPECT_EQ(mode("two", "a", 80), PeerMode::kStrict);
   EXPECT_EQ(mode("three", "a", 80), PeerMode::kStrict);
-  EXPECT_EQ(Build("").model->PeerModeFor({}, "istio-system"), PeerMode::kUnset);
+  EXPECT_EQ(Build("").model->PeerModeFor({}, 0, "istio-system"), PeerMode::kUnset);
 }
 
 TEST(PeerAuthentication, RefusesWhatItDoesNotUnderstand) {

@@ -32,7 +32,7 @@ constexpr Kind kKinds[] = {
     {"networking.istio.io", "ProxyConfig", nullptr},
     {"security.istio.io", "PeerAuthentication", ParsePeerAuthentication},
     {"security.istio.io", "RequestAuthentication", nullptr},
-    {"security.istio.io", "AuthorizationPolicy", nullptr},
+    {"security.istio.io", "AuthorizationPolicy", ParseAuthorizationPolicy},
     {"telemetry.istio.io", "Telemetry", nullptr},
     {"extensions.istio.io", "WasmPlugin", nullptr},
 };

@@ -28,6 +28,7 @@ void ParseWorkloadEntry(MapReader& root, const Meta& meta, Objects* objects);
 void ParseServiceEntry(MapReader& root, const Meta& meta, Objects* objects);
 void ParseVirtualService(MapReader& root, const Meta& meta, Objects* objects);
 void ParseDestinationRule(MapReader& root, const Meta& meta, Objects* objects);
+void ParseAuthorizationPolicy(MapReader& root, const Meta& meta, Objects* objects);
 void ParsePeerAuthentication(MapReader& root, const Meta& meta, Objects* objects);
 void ParseGateway(MapReader& root, const Meta& meta, Objects* objects);
 

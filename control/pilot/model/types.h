@@ -12,23 +12,11 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "control/pilot/model/authorization.h"
+#include "control/pilot/model/meta.h"
 
 namespace meltemi::control::pilot::model {
-
-using Labels = std::map<std::string, std::string>;
-
-struct Meta {
-  std::string file;
-  std::string kind;
-  std::string ns;
-  std::string name;
-  Labels labels;
-  std::string created;  // creationTimestamp; empty: from a file
-
-  std::string Object() const { return absl::StrCat(kind, " ", ns, "/", name); }
-};
 
 // How the bytes of a port are understood.
 enum class Protocol { kTcp, kTls, kHttp, kHttp2, kGrpc, kUdp };
@@ -396,6 +384,7 @@ struct Objects {
   std::vector<DestinationRule> destination_rules;
   std::vector<PeerAuthentication> peer_authentications;
   std::vector<Gateway> gateways;
+  std::vector<AuthorizationPolicy> authorization_policies;
 };
 
 }  // namespace meltemi::control::pilot::model

@@ -199,5 +199,33 @@ TEST_F(ServableTest, GatewaysAreNamed) {
       << Unsupported();
 }
 
+// Goal: what guards a workload's port is never taken away: when the node would refuse it, the port
+// is shut. Method: a listener of a STRICT pod gets a filter that no node knows.
+TEST_F(ServableTest, AWorkloadsListenerIsShutNotTakenAway) {
+  Make(absl::StrCat(kReviews,
+                    "{apiVersion: v1, kind: Pod, metadata: {name: p, labels: {app: reviews}}, "
+                    "status: {podIP: 10.1.0.1}}\n---\n"
+                    "{apiVersion: security.istio.io/v1, kind: PeerAuthentication, metadata: {name: "
+                    "d}, spec: {mtls: {mode: STRICT}}}\n"));
+  translate::Resources resources = plain_;
+  const auto find = [&]() -> envoy::config::listener::v3::Listener* {
+    for (auto& listener : resources.listeners) {
+      if (listener.name() == "inbound_10.1.0.1_0") return &listener;
+    }
+    return nullptr;
+  };
+  ASSERT_NE(find(), nullptr);
+  find()->mutable_filter_chains(0)->mutable_filters(0)->set_name("unheard-of");
+  find()->mutable_filter_chains(0)->mutable_filters(0)->mutable_typed_config()->set_type_url(
+      "type.googleapis.com/unheard.Of");
+  EXPECT_EQ(HoldBack(*model_, &resources).size(), 1u);
+  ASSERT_NE(find(), nullptr);
+  ASSERT_EQ(find()->filter_chains_size(), 1);
+  EXPECT_FALSE(find()->filter_chains(0).has_transport_socket());
+  EXPECT_TRUE(absl::StrContains(find()->filter_chains(0).filters(0).typed_config().value(),
+                                translate::kBlackHoleCluster));
+  EXPECT_TRUE(HoldBack(*model_, &resources).empty());
+}
+
 }  // namespace
 }  // namespace meltemi::control::pilot::servable

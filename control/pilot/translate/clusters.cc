@@ -139,7 +139,7 @@ void SetTrust(const model::ClientTls& tls, const std::string& server_name,
 
 bool TakesMeshTls(const model::Model& model, const model::Endpoint& endpoint,
                   const model::MeshConfig& mesh) {
-  return model::InMesh(endpoint) && PeerTlsOf(model, endpoint, mesh).has_value();
+  return model::InMesh(endpoint) && PeerTlsOf(model, endpoint, endpoint.port, mesh).has_value();
 }
 
 TransportSocket TlsSocket(const UpstreamTlsContext& context) {

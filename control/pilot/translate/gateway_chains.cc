@@ -60,6 +60,7 @@ struct Chains {
     manager.mutable_rds()->set_route_config_name(table);
     SetAds(manager.mutable_rds()->mutable_config_source());
     manager.mutable_use_remote_address()->set_value(true);  // clients are not trusted
+    SetClientCert(hcm::HttpConnectionManager::SANITIZE_SET, &manager);
     AddHttpFilters(&manager);
     SetAccessLog(mesh, &manager);
     *chain->add_filters() = ManagerFilter(manager);
@@ -81,8 +82,7 @@ struct Chains {
       const std::vector<std::string> hosts = HostsOf(rule, *server);
       for (const model::TcpRoute& route : rule.tls) {
         for (const model::L4Match& match : route.match) {
-          if (match.port != 0 && match.port != server->port) continue;
-          if (!OfGateway(match.gateways, gateway)) continue;
+          if (!Takes(match, gateway, server->port)) continue;
           std::vector<std::string> names;
           for (const std::string& sni : match.sni_hosts) {
             for (const std::string& host : hosts) {
@@ -103,8 +103,7 @@ struct Chains {
       for (const model::TcpRoute& route : rule.tcp) {
         bool takes = route.match.empty();
         for (const model::L4Match& match : route.match) {
-          takes |=
-              (match.port == 0 || match.port == server->port) && OfGateway(match.gateways, gateway);
+          takes |= Takes(match, gateway, server->port);
         }
         if (!takes) continue;
         FilterChain* chain = server->tls ? AddOwnTls(server, false) : Add(server);
@@ -181,13 +180,8 @@ struct Chains {
 void AddGatewayListener(const model::Model& model, const model::MeshConfig& mesh,
                         const model::Endpoint& workload, uint32_t port, const Servers& servers,
                         Resources* out) {
-  Listener listener =
-      NewListener(absl::StrCat(workload.address, "_", port), workload.address, port);
-  listener.set_traffic_direction(envoy::config::core::v3::UNSPECIFIED);
-  for (const std::string& ip : workload.ips) {
-    if (ip == workload.address) continue;
-    SetAddress(ip, port, listener.add_additional_addresses()->mutable_address());
-  }
+  Listener listener = NewWorkloadListener(absl::StrCat(workload.address, "_", port), workload, port,
+                                          envoy::config::core::v3::UNSPECIFIED);
   Chains{model, mesh, workload, &listener}.AddAll(port, servers);
   // A port to which no rule says a destination refuses connections.
   if (listener.filter_chains_size() > 0) out->listeners.push_back(std::move(listener));

@@ -9,7 +9,6 @@
 #include <optional>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
@@ -19,11 +18,6 @@ namespace {
 using envoy::config::route::v3::Route;
 using envoy::config::route::v3::RouteConfiguration;
 using envoy::config::route::v3::VirtualHost;
-
-bool Covers(const std::string& pattern, const std::string& host) {
-  if (pattern == "*" || pattern == host) return true;
-  return pattern[0] == '*' && absl::EndsWith(host, pattern.substr(1));
-}
 
 // For people who read dumps, and for what is held back.
 void SetOrigin(const model::Meta& meta, const RuleRoute& made, Route* route) {
@@ -106,8 +100,8 @@ std::string ConfigName(const model::Meta& rule) {
 }
 
 std::optional<std::string> Intersect(const std::string& a, const std::string& b) {
-  if (Covers(a, b)) return b;
-  if (Covers(b, a)) return a;
+  if (model::HostCovers(a, b)) return b;
+  if (model::HostCovers(b, a)) return a;
   return std::nullopt;
 }
 

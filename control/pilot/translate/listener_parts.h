@@ -28,6 +28,18 @@ void SetAccessLog(const model::MeshConfig& mesh, Filter* filter) {
   *log->mutable_typed_config() = Pack(file);
 }
 
+// x-forwarded-client-cert, with what Istio tells of clients.
+inline void SetClientCert(
+    envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager::
+        ForwardClientCertDetails mode,
+    envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager* to) {
+  to->set_forward_client_cert_details(mode);
+  auto* details = to->mutable_set_current_client_cert_details();
+  details->mutable_subject()->set_value(true);
+  details->set_uri(true);
+  details->set_dns(true);
+}
+
 // Outbound, unless the caller says otherwise; not bound to a socket: the plane has no sockets.
 envoy::config::listener::v3::Listener NewListener(const std::string& name, const std::string& ip,
                                                   uint32_t port);
@@ -43,10 +55,17 @@ envoy::config::listener::v3::Filter ProxyFilter(
 
 // Does a match that names `gateways` (none: all of its rule's) hold for what came in by `gateway`?
 bool OfGateway(const std::vector<std::string>& gateways, const std::string& gateway);
+// The same of a match of a tcp or tls route, on `port`.
+bool Takes(const model::L4Match& match, const std::string& gateway, uint32_t port);
 // Where `route` of the rule `meta` sends connections, by weights.
 void SetDestinations(const model::Model& model, const model::Meta& meta,
                      const std::vector<model::RouteDestination>& route, uint32_t port,
                      envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy* proxy);
+
+// At all addresses of a workload.
+envoy::config::listener::v3::Listener NewWorkloadListener(
+    const std::string& name, const model::Endpoint& workload, uint32_t port,
+    envoy::config::core::v3::TrafficDirection direction);
 
 // Of clusters: limits and protocol.
 void SetPool(const model::TrafficBlocks& blocks, envoy::config::cluster::v3::Cluster* cluster);

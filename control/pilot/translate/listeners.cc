@@ -51,8 +51,7 @@ const model::TcpRoute* FindTcpRoute(const model::VirtualService* rule, uint32_t 
   for (const model::TcpRoute& route : rule->tcp) {
     if (route.match.empty()) return &route;
     for (const model::L4Match& match : route.match) {
-      if (match.port != 0 && match.port != port) continue;
-      if (OfGateway(match.gateways, model::kMeshGateway)) return &route;
+      if (Takes(match, model::kMeshGateway, port)) return &route;
     }
   }
   return nullptr;
@@ -170,6 +169,10 @@ bool OfGateway(const std::vector<std::string>& gateways, const std::string& gate
   return gateways.empty() || std::find(gateways.begin(), gateways.end(), gateway) != gateways.end();
 }
 
+bool Takes(const model::L4Match& match, const std::string& gateway, uint32_t port) {
+  return (match.port == 0 || match.port == port) && OfGateway(match.gateways, gateway);
+}
+
 void SetDestinations(const model::Model& model, const model::Meta& meta,
                      const std::vector<model::RouteDestination>& route, uint32_t port,
                      TcpProxy* proxy) {
@@ -201,6 +204,17 @@ Listener NewListener(const std::string& name, const std::string& ip, uint32_t po
   SetAddress(ip, port, listener.mutable_address());
   listener.mutable_bind_to_port()->set_value(false);
   listener.set_traffic_direction(envoy::config::core::v3::OUTBOUND);
+  return listener;
+}
+
+Listener NewWorkloadListener(const std::string& name, const model::Endpoint& workload,
+                             uint32_t port, envoy::config::core::v3::TrafficDirection direction) {
+  Listener listener = NewListener(name, workload.address, port);
+  listener.set_traffic_direction(direction);
+  for (const std::string& ip : workload.ips) {
+    if (ip == workload.address) continue;
+    SetAddress(ip, port, listener.add_additional_addresses()->mutable_address());
+  }
   return listener;
 }
 

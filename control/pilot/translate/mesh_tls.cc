@@ -49,8 +49,8 @@ void SetCommon(const std::string& certificate, CommonTlsContext* to) {
 }  // namespace
 
 std::optional<PeerTls> PeerTlsOf(const model::Model& model, const model::Endpoint& endpoint,
-                                 const model::MeshConfig& mesh) {
-  switch (model.PeerModeFor(endpoint, mesh.root_namespace)) {
+                                 uint32_t port, const model::MeshConfig& mesh) {
+  switch (model.PeerModeFor(endpoint, port, mesh.root_namespace)) {
     case model::PeerMode::kStrict:
       return PeerTls::kStrict;
     case model::PeerMode::kDisable:

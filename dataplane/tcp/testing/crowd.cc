@@ -116,6 +116,7 @@ void Crowd::Flush() {
 }
 
 void Crowd::Wait(Duration d) {
+  Flush();  // what was called for since the last segment
   const Instant end = now_ + d;
   while (timers_.NextDeadline() <= end) {
     now_ = std::max(now_, timers_.NextDeadline());

@@ -60,6 +60,8 @@ class Crowd {
   // An honest handshake from the peer's number `isn` on; none when it was not answered or accepted.
   std::optional<Link> Open(const SockAddr& peer, uint32_t isn, const Options& syn = {});
 
+  TcpId accepted(const SockAddr& peer) const { return accepted_.at(peer); }
+
   // Slow readers: while false, text is kept, and Read uses up what was kept.
   bool reading = true;
   void Read();

@@ -291,6 +291,13 @@ class Mesh:
             self.meltemi("apply", "-f", rule if rule.startswith("/") else f"{BOOKINFO_DIR}/{rule}")
         self.wait_converged()
 
+    def apply_objects(self, *documents):
+        """The same of objects as values."""
+        path = f"{self.run_dir}/objects.yaml"
+        with open(path, "w") as file:
+            yaml.safe_dump_all(documents, file, sort_keys=False)
+        self.apply(path)
+
     def delete(self, kind, name):
         self.meltemi("delete", kind, name)
         self.wait_converged()
@@ -320,10 +327,21 @@ class Mesh:
             for node in self.topology.nodes:
                 shell.wait_until(lambda n=node: self._node_ready(n), f"{node.name} to be ready",
                                  timeout_s)
+            if self.topology.mesh_tls:
+                self.wait_for_identities()
         for service in self.topology.services:
             if service.port_name.startswith("http"):
                 shell.wait_until(lambda s=service: self._answers(s),
                                  f"service {service.name} to answer", timeout_s, 0.1)
+
+    def wait_for_identities(self, timeout_s=20.0):
+        """Every node has the certificates of its workloads, and its own."""
+        for node in self.topology.nodes:
+            accounts = {p.service_account for p in self.topology.pods
+                        if p.node == node and p.app != topo.OUTSIDER}
+            shell.wait_until(lambda n=node, a=accounts:
+                             (self.admin(n, "/certs") or "").count("cert_chain") > len(a),
+                             f"{node.name} to have its certificates", timeout_s, 0.1)
 
     def _node_ready(self, node):
         self.check_alive()
