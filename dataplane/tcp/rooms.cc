@@ -18,8 +18,10 @@ constexpr uint32_t kOpenQueueRooms = 4;
 constexpr uint32_t kReserveBurst = 32;
 // Events of a burst that are looked through for text of the same connection.
 constexpr size_t kJoinEventsMax = 64;
-// Connections ended at a time, and the time between. Nobody is whose timer has yet to grow to this.
-constexpr size_t kShedMax = 256;
+// How long the reserve has to be all there is before connections are ended; so many at a time, and
+// the time between. Nobody is whose timer has yet to grow to kShedStalledMin.
+constexpr Duration kShedPatience = Duration::Seconds(1);
+constexpr size_t kShedMax = 16;
 constexpr Duration kShedInterval = Duration::Millis(100);
 constexpr Duration kShedStalledMin = Duration::Seconds(10);
 
@@ -65,8 +67,12 @@ Cost CostOf(const Segment& s) {
 
 void Tcp::Impl::UpdateRooms(Instant now) {
   rooms_.Update(pool_->free_count(packet::kSmall), pool_->free_count(packet::kLarge));
-  if (rooms_.exhausted() && now >= shed_allowed_at_) {
-    shed_allowed_at_ = now + kShedInterval;
+  if (!rooms_.exhausted()) {
+    shed_at_.reset();
+  } else if (!shed_at_.has_value()) {
+    shed_at_ = now + kShedPatience;
+  } else if (now >= *shed_at_) {
+    shed_at_ = now + kShedInterval;
     Shed(now);
   }
 }

@@ -278,7 +278,7 @@ struct Tcp::Impl {
   PathMtuCache path_mtus_;
   MemoryBudget memory_;
   RoomBudget rooms_;
-  Instant shed_allowed_at_;
+  std::optional<Instant> shed_at_;  // while the reserve is all there is
   bool text_held_ = false;  // of the Transmit under way: ACKs only
   Instant challenge_second_ends_at_;
   uint32_t challenges_left_ = 0;
