@@ -279,7 +279,7 @@ struct Tcp::Impl {
   MemoryBudget memory_;
   RoomBudget rooms_;
   std::optional<Instant> shed_at_;  // while the reserve is all there is
-  bool text_held_ = false;  // of the Transmit under way: ACKs only
+  bool text_held_ = false;          // of the Transmit under way: ACKs only
   Instant challenge_second_ends_at_;
   uint32_t challenges_left_ = 0;
   // Tuples whose TIME-WAIT has ended in this burst, and what their next numbers must not be below.

@@ -20,7 +20,7 @@ from tcp_server import READ_BYTES, many_files, pattern, settle
 
 OPENING_MAX = 500  # handshakes at once
 PATIENCE_S = 60
-SLOW_PATIENCE_S = 80  # before what was refused is sent again, a kernel waits as long as it has waited
+SLOW_PATIENCE_S = 80  # what was refused a kernel sends again after twice the time it has waited
 
 
 def say(**what):
