@@ -120,6 +120,7 @@ void Tcp::Impl::OnWholeAck(Conn& c, Instant now) {
   c.rto.SampleMicros(us);
   const uint32_t acked = c.flight();
   memory_.Refund(static_cast<uint32_t>(c.sent.size()));
+  if (!c.sent.empty() && c.unsent.empty()) rooms_.QueueEnds();
   c.sent.Clear();
   c.snd_una = c.snd_nxt;
   c.retries = 0;
@@ -135,7 +136,9 @@ void Tcp::Impl::OnWholeAck(Conn& c, Instant now) {
 
 void Tcp::Impl::TellSendSpace(Conn& c) {
   if (!c.send_full) return;
-  if (c.queued_bytes() >= memory_.SendQueueLow(c.congestion.cwnd, c.set_aside())) return;
+  uint32_t low = memory_.SendQueueLow(c.congestion.cwnd, c.set_aside());
+  if (rooms_.pressed()) low = std::min(low, std::max(PressedSendQueueMax(c).bytes / 2, 1u));
+  if (c.queued_bytes() >= low) return;
   c.send_full = false;
   if (!c.detached) Emit(c, TcpEvent::Kind::kSendSpace);
 }
@@ -169,6 +172,7 @@ void Tcp::Impl::TakeCumulativeAck(Conn& c, const Segment& s, AckNews* news) {
   // The FIN is the last thing sent: all but it are bytes of `sent`.
   const uint32_t bytes = std::min<uint32_t>(news->acked, static_cast<uint32_t>(c.sent.size()));
   c.sent.RemovePrefix(bytes);
+  if (bytes > 0 && c.queued_bytes() == 0) rooms_.QueueEnds();
   memory_.Refund(bytes);
   c.snd_una = s.ack;
   c.retries = 0;

@@ -18,6 +18,7 @@ Tcp::Impl::Impl(const TcpOptions& options, packet::PacketPool* pool, TimerWheel*
       cookies_(options.isn_key),
       path_mtus_(options.isn_key),
       memory_(options.memory_bytes_max),
+      rooms_(pool->count_max(packet::kSmall), pool->count_max(packet::kLarge)),
       time_wait_(options.conn_count_max),
       time_wait_timer_(TimerOwner::kTcp, 0) {}
 
@@ -56,6 +57,7 @@ Conn* Tcp::Impl::NewConn(const FourTuple& tuple, const Path& path, Instant now) 
   c.snd_una = c.iss;
   c.snd_nxt = c.iss;  // the SYN counts once it is sent
   c.quick_acks = kQuickAcks;
+  c.rcv_limit = options_.receive_window_bytes;
   c.last_heard_at = now;
   SetPath(c, path, now);
   flows_.Insert(c.hash, FlowTable::Kind::kConn, &c);
@@ -103,6 +105,8 @@ void Tcp::Impl::Free(Conn& c) {
   DropLoss(c);
   DropReassembly(c);
   memory_.Refund(c.queued_bytes() + c.unread_rooms);
+  if (c.queued_bytes() > 0) rooms_.QueueEnds();
+  if (c.unread_rooms > 0) rooms_.QueueEnds();
   flows_.Erase(c.hash, &c);
   conns_.Erase(c.id);
 }
@@ -172,7 +176,9 @@ void Tcp::Impl::ListTimeWait(TimeWait* entry) {
 
 void Tcp::Impl::CheckInvariants() {
   uint64_t held = 0;
-  conns_.ForEach([&held](TcpId id, Conn& c) {
+  uint32_t queues = 0;
+  conns_.ForEach([&held, &queues](TcpId id, Conn& c) {
+    queues += (c.queued_bytes() > 0 ? 1 : 0) + (c.unread_rooms > 0 ? 1 : 0);
     held += c.queued_bytes() + c.unread_rooms;
     if (c.reassembly != nullptr) held += c.reassembly->room_bytes();
     CHECK(c.id == id);
@@ -194,6 +200,7 @@ void Tcp::Impl::CheckInvariants() {
     if (c.flight() > 0 || !c.unsent.empty()) CHECK(c.ready || c.timer.pending());
   });
   CHECK(memory_.held() == held);
+  CHECK(rooms_.queues() == queues);
 }
 
 void Tcp::Impl::SendRst(Conn& c) {

@@ -10,6 +10,7 @@
 //   lifecycle.cc  open, close, abort
 //   path_mtu.cc   how large segments may be
 //   memory.cc     received bytes: what they cost, and the receive window's growth
+//   rooms.cc      who gives way when packets run short
 #ifndef MELTEMI_DATAPLANE_TCP_TCP_IMPL_H_
 #define MELTEMI_DATAPLANE_TCP_TCP_IMPL_H_
 
@@ -22,6 +23,7 @@
 #include "dataplane/tcp/memory_budget.h"
 #include "dataplane/tcp/object_pool.h"
 #include "dataplane/tcp/path_mtu.h"
+#include "dataplane/tcp/room_budget.h"
 #include "dataplane/tcp/segment.h"
 #include "dataplane/tcp/syn_cookie.h"
 #include "dataplane/tcp/tcp.h"
@@ -215,14 +217,33 @@ struct Tcp::Impl {
   void RefundUnread(Conn& c, uint32_t bytes);
   // Bytes that we would take beyond rcv.nxt: the limit less what waits to be used.
   uint32_t WindowWanted(const Conn& c) const {
-    if (c.reassembly != nullptr || memory_.scarce()) return WindowWantedSlow(c);
+    if (c.reassembly != nullptr || memory_.scarce() || rooms_.pressed()) {
+      return WindowWantedSlow(c);
+    }
     const uint32_t held = std::max(c.rcv_unread, c.unread_rooms / kRoomsPerWindow);
     return c.rcv_limit > held ? c.rcv_limit - held : 0;
   }
   uint32_t WindowWantedSlow(const Conn& c) const;
   bool RefuseText(Conn& c);
   bool RefuseOutOfOrder(Conn& c);
+  void ShutWindow(Conn& c);
   void DropReassembly(Conn& c);
+
+  // rooms.cc
+  enum class Intake : uint8_t { kTake, kJoin, kRefuse };
+  void UpdateRooms(Instant now);
+  int LimitTransmit(int room);
+  uint32_t PressedWindow(const Conn& c) const;
+  Intake LimitText(Conn& c, Segment& s);
+  TcpEvent* RoomBehind(const Conn& c, uint32_t bytes);
+  void JoinText(Conn& c, Segment& s);
+  struct QueueMax {
+    uint32_t bytes = 0, rooms = 0;
+  };
+  QueueMax PressedSendQueueMax(const Conn& c) const;
+  bool PressedQueueFull(Conn& c);
+  void Compact(Chain* text);
+  void Shed(Instant now);
 
   // lifecycle.cc
   Conn* NewConn(const FourTuple& tuple, const Path& path, Instant now);
@@ -256,6 +277,9 @@ struct Tcp::Impl {
   Instant cookies_until_;  // no cookie of ours is out after this
   PathMtuCache path_mtus_;
   MemoryBudget memory_;
+  RoomBudget rooms_;
+  std::optional<Instant> shed_at_;  // while the reserve is all there is
+  bool text_held_ = false;          // of the Transmit under way: ACKs only
   Instant challenge_second_ends_at_;
   uint32_t challenges_left_ = 0;
   // Tuples whose TIME-WAIT has ended in this burst, and what their next numbers must not be below.

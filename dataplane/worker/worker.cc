@@ -37,6 +37,7 @@ engine::ConnectError ConnectErrorOf(tcp::TcpError error) {
     case tcp::TcpError::kNone:
     case tcp::TcpError::kTimeout:
     case tcp::TcpError::kNoResources:
+    case tcp::TcpError::kOverload:  // of established ones only
       return engine::ConnectError::kTimeout;
   }
   return engine::ConnectError::kTimeout;
@@ -45,6 +46,7 @@ engine::ConnectError ConnectErrorOf(tcp::TcpError error) {
 engine::CloseReason CloseReasonOf(tcp::TcpError error) {
   if (error == tcp::TcpError::kNone) return engine::CloseReason::kFinished;
   if (error == tcp::TcpError::kReset) return engine::CloseReason::kPeerReset;
+  if (error == tcp::TcpError::kOverload) return engine::CloseReason::kOverload;
   return engine::CloseReason::kTimeout;
 }
 

@@ -248,19 +248,6 @@ void Engine::Impl::UseSnapshot(const config::Snapshot* snapshot, Instant now) {
   for (const ConnId id : opaque) FollowTcp(conns_[id], now);
 }
 
-// Idle connections of hosts that are gone.
-void Engine::Impl::CloseAll(const std::vector<ConnId>& upstreams) {
-  for (const ConnId id : upstreams) {
-    Conn* const up = conns_.Find(id);
-    if (up == nullptr) continue;
-    if (up->kind == Conn::Kind::kHttp2Up) {
-      DrainCarrier(*up);
-    } else {
-      EndConn(*up, Action::Kind::kRelease);
-    }
-  }
-}
-
 // The same listener in the new snapshot, by name. Gone or of another kind: what is under way goes
 // on with the old one, and the connection ends after it.
 void Engine::Impl::FollowSnapshot(Conn& conn, const config::Snapshot* snapshot) {
@@ -396,6 +383,10 @@ void Engine::Impl::OnClosed(ConnId id, CloseReason reason, Instant now) {
   if (InTunnel(*conn)) return TunnelGone(*conn, reason, now);
   switch (conn->kind) {
     case Conn::Kind::kHttpDown:
+      if (Exchange* x = exchanges_.Find(conn->exchange);
+          x != nullptr && reason == CloseReason::kOverload) {
+        x->flags |= telemetry::kOverloadManager;
+      }
       DownstreamGone(id, now);
       if ((conn = conns_.Find(id)) != nullptr) ForgetConn(*conn);
       return;

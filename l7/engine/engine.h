@@ -63,6 +63,7 @@ enum class CloseReason : uint8_t {
   kTimeout,    // retransmissions or keepalive gave up
   kFinished,   // both directions ended in order
   kPortGone,   // the port was removed
+  kOverload,   // packets ran out, and the peer had not read for the longest
   kShutdown,
 };
 

@@ -211,6 +211,15 @@ TEST_F(FailureTest, ClientGoesAwayWhileWaiting) {
   EXPECT_EQ(LastRecord(), "0 DC downstream_remote_disconnect");
 }
 
+TEST_F(FailureTest, AClientThatDidNotReadWasEndedToMakeRoom) {
+  const ConnId down = Accept();
+  Send(down, Get());
+  const ConnId up = Connect();
+  Closed(down, CloseReason::kOverload);
+  EXPECT_TRUE(At(up).aborted);
+  EXPECT_EQ(LastRecord(), "0 DC,OM downstream_remote_disconnect");
+}
+
 TEST_F(FailureTest, ClientResetsWhileConnecting) {
   const ConnId down = Accept();
   Send(down, Get());

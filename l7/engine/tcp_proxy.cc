@@ -146,6 +146,12 @@ void Engine::Impl::TcpGone(ConnId id, CloseReason reason, Instant now) {
     case CloseReason::kPortGone:
     case CloseReason::kShutdown:
       break;
+    case CloseReason::kOverload:
+      if (Conn* d = conns_.Find(down)) {
+        d->tcp()->flags |= telemetry::kOverloadManager;
+        d->tcp()->details = "overload";
+      }
+      break;
   }
   EndTcp(down, kind, now);
 }

@@ -322,4 +322,17 @@ void Engine::Impl::UpstreamEnded(Conn& up, Exchange& x, Instant now) {
   AttemptFailed(x, broken, now);
 }
 
+// Idle connections of hosts that are gone.
+void Engine::Impl::CloseAll(const std::vector<ConnId>& upstreams) {
+  for (const ConnId id : upstreams) {
+    Conn* const up = conns_.Find(id);
+    if (up == nullptr) continue;
+    if (up->kind == Conn::Kind::kHttp2Up) {
+      DrainCarrier(*up);
+    } else {
+      EndConn(*up, Action::Kind::kRelease);
+    }
+  }
+}
+
 }  // namespace meltemi::engine

@@ -29,6 +29,7 @@ struct PlaneOptions {
   uint32_t l7_conn_count_max = 8192;
   uint32_t syn_queue_max = limits::kTcpSynQueueMax;
   uint64_t tcp_memory_bytes_max = limits::kTcpMemoryBytesMax;
+  int memory_mb = 0;  // packets of all workers, and TCP's part of it as in Node; 0: without end
   Duration time_wait = Duration::Seconds(60);
   Duration turn_time = Duration::Micros(2);  // what a turn costs on the virtual clock
   worker::Probe* probe = nullptr;            // around every turn
@@ -81,6 +82,7 @@ class Plane {
   int workers() const { return options_.workers; }
   worker::Worker& worker(int i) { return *slots_[i]->worker; }
   const worker::Worker& worker(int i) const { return *slots_[i]->worker; }
+  const packet::PacketPool& pool(int i) const { return slots_[i]->pool; }
   const worker::PortAttachment& attachment(ip::PortId id) const { return ports_[id].attachment; }
   const std::vector<telemetry::AccessRecord>& records() const { return records_; }
 
@@ -101,8 +103,8 @@ class Plane {
 
  private:
   struct Slot {
-    Slot(packet::HeapPacketStore* store, size_t record_slots)
-        : pool(UINT32_MAX, store), out{.records = worker::RecordBox{record_slots}} {}
+    Slot(const packet::SegmentCounts& counts, packet::HeapPacketStore* store, size_t record_slots)
+        : pool(counts, store), out{.records = worker::RecordBox{record_slots}} {}
     packet::HeapPacketPool pool;
     tls::SynchronousHandshakes handshakes;
     worker::MailIn mail{limits::kMailboxSlots};

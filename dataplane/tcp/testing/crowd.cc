@@ -13,7 +13,8 @@ constexpr size_t kBurst = 32;
 
 }  // namespace
 
-Crowd::Crowd(const TcpOptions& options) : tcp_(options, &pool_, &timers_, &prng_, now_) {}
+Crowd::Crowd(const TcpOptions& options, const packet::SegmentCounts& packets)
+    : pool_(packets, nullptr), tcp_(options, &pool_, &timers_, &prng_, now_) {}
 
 Crowd::~Crowd() {
   for (const auto& [id, bytes] : kept_) tcp_.Abort(id, now_);

@@ -46,7 +46,8 @@ struct Link {
 
 class Crowd {
  public:
-  explicit Crowd(const TcpOptions& options);
+  explicit Crowd(const TcpOptions& options,
+                 const packet::SegmentCounts& packets = {UINT32_MAX, UINT32_MAX, UINT32_MAX});
   ~Crowd();
 
   static SockAddr Peer(uint32_t n) { return {IpAddr::V4(0x0b00'0000 + n), 40'000}; }

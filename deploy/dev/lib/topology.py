@@ -87,6 +87,7 @@ class Topology:
     services: tuple
     workers: int = 1
     busy_poll_us_max: int = 50
+    memory_mb: int = 128
     uplink_socket: str = ""  # of vhost-user between the two nodes; "": a veth
     more_ports: tuple = ()  # entries of every node's bootstrap, as they are
     mesh_tls: bool = False  # pods take the mesh's mutual TLS: the nodes have a CA
@@ -217,7 +218,7 @@ def node_bootstrap(node, topology, access_log_path, static_resources=None):
         "meltemi": {
             "workers": topology.workers,
             "busy_poll_us_max": topology.busy_poll_us_max,
-            "memory_mb": 128,
+            "memory_mb": topology.memory_mb,
             "hugepages": False,
             "access_log_path": access_log_path,
             "ports": ports,
