@@ -1,11 +1,13 @@
 """Mutual TLS between nodes by itself: who speaks it, who is let in, and that nothing is lost when a
 mesh goes from PERMISSIVE to STRICT."""
 import os
+import re
 
 import measure
 import shell
 import topology as topo
 from fixture import FIRST_PEER, Talk, curl, expect, expect_equal, expect_none_lost
+from tls_rig import Pki
 
 SECRET = "what-nobody-else-may-read"
 ECHO = "http://echo:9080/"
@@ -16,7 +18,8 @@ TOPOLOGY = topo.Topology(
     pods=(topo.Pod("client", "client", topo.NODE_A, 11), ECHO_POD,
           topo.Pod("near-v1", "echo", topo.NODE_A, 21, version="near"), OUTSIDER),
     services=(topo.Service("echo", 20),
-              topo.Service("first", 23, port=2525, port_name="tcp-first", app="echo")),
+              topo.Service("first", 23, port=2525, port_name="tcp-first", app="echo"),
+              topo.Service("secure", 24, port=8443, port_name="tls", app="echo")),
     mesh_tls=True,
 )
 
@@ -156,6 +159,72 @@ def servers_that_speak_first_are_heard(mesh):
             server.stop()
 
 
+def _istio(kind, name, spec):
+    return {"apiVersion": "networking.istio.io/v1", "kind": kind,
+            "metadata": {"name": name, "namespace": "default"}, "spec": spec}
+
+
+def _by_sni():
+    """Names of other servers at the service, and two services of the outside on one port."""
+    subsets = {"near.test": "near", "far.test": "v1"}
+    yield _istio("DestinationRule", "secure", {"host": "secure", "subsets": [
+        {"name": subset, "labels": {"version": subset}} for subset in subsets.values()]})
+    yield _istio("VirtualService", "secure", {"hosts": ["secure", *subsets], "tls": [
+        {"match": [{"sniHosts": [name]}],
+         "route": [{"destination": {"host": "secure", "subset": subset}}]}
+        for name, subset in subsets.items()]})
+    for name, pod in (("a", "near-v1"), ("b", ECHO_POD.name)):
+        yield _istio("ServiceEntry", name, {
+            "hosts": [f"{name}.example.com"], "resolution": "STATIC",
+            "ports": [{"number": 443, "name": "tls", "protocol": "TLS", "targetPort": 8443}],
+            "endpoints": [{"address": TOPOLOGY.pod(pod).v4}]})
+
+
+def clients_own_tls_goes_by_its_server_name(mesh):
+    """To a service with a rule, and to services that have nothing else than their names."""
+    _policy(mesh, "PERMISSIVE")
+    pki = Pki(f"{mesh.run_dir}/pki")
+    ports = {ECHO_POD.name: 8443, "near-v1": 8443, OUTSIDER.name: 443}
+
+    def server(pod, port):
+        pki.issue(pod, f"DNS:{pod}.test")
+        return shell.Daemon("s_server", ["openssl", "s_server", "-accept", str(port), "-cert",
+                                         pki.pem(pod), "-key", pki.key(pod), "-www"],
+                            f"{mesh.run_dir}/s_server-{pod}.log", mesh.netns(pod)).start()
+
+    def who(address, port, *name):
+        done = shell.run(mesh.in_pod("client", [
+            "openssl", "s_client", "-connect", f"{address}:{port}", *name]), check=False,
+                         timeout_s=10, stdin_text="Q\n")
+        found = re.search(r"^subject=CN ?= ?(\S+)", done.stdout, re.M)
+        return found.group(1) if found else done.stderr[-300:]
+
+    running = [server(pod, port) for pod, port in ports.items()]
+    try:
+        for pod, port in ports.items():
+            shell.wait_until(lambda p=pod, n=port: f":{n} " in mesh.run_in_pod(
+                p, ["ss", "-Hltn"]).stdout, f"{pod} to listen", 10)
+        mesh.apply_objects(*_by_sni())
+        secure = mesh.topology.service("secure").v4
+        for name, pod in (("near.test", "near-v1"), ("far.test", ECHO_POD.name)):
+            for _ in range(4):
+                expect_equal(pod, who(secure, 8443, "-servername", name), f"{name} at the service")
+        both = {who(secure, 8443, "-servername", "secure") for _ in range(8)}
+        expect_equal({"near-v1", ECHO_POD.name}, both, "the service by its own name")
+        for name, pod in (("a.example.com", "near-v1"), ("B.example.com", ECHO_POD.name)):
+            for address in ("198.51.100.7", OUTSIDER.v4):  # nobody's; somebody else's
+                expect_equal(pod, who(address, 443, "-servername", name), f"{name} at {address}")
+        for name in (("-servername", "c.example.com"), ("-noservername",)):
+            expect_equal(OUTSIDER.name, who(OUTSIDER.v4, 443, *name), f"{name}: let through")
+    finally:
+        for one in running:
+            one.stop()
+        for kind, name in (("VirtualService", "secure"), ("DestinationRule", "secure"),
+                           ("ServiceEntry", "a"), ("ServiceEntry", "b")):
+            mesh.meltemi("delete", kind, name, check=False)
+        mesh.wait_converged()
+
+
 def permissive_to_strict_under_load_loses_nothing(mesh):
     _policy(mesh, "PERMISSIVE")
     load = measure.Wrk(mesh, ECHO, 6, connections=16)
@@ -174,4 +243,5 @@ def tests():
         nothing_is_readable_between_the_nodes, the_near_pod_needs_no_tls,
         outsiders_are_served_in_permissive_and_refused_in_strict,
         strict_holds_for_ports_that_no_service_has, servers_that_speak_first_are_heard,
+        clients_own_tls_goes_by_its_server_name,
         permissive_to_strict_under_load_loses_nothing)]

@@ -20,7 +20,7 @@ NODE = topo.NODE_A
 GATEWAY = TOPOLOGY.service("gw").v4
 BACKEND = TOPOLOGY.pod("backend").v4
 # Of the gateway.
-PLAIN, BY_NAME, ONE, MUTUAL, PERMISSIVE, OPAQUE = 8080, 8443, 8444, 8445, 8446, 8447
+PLAIN, BY_NAME, ONE, MUTUAL, PERMISSIVE, OPAQUE, RULED = 8080, 8443, 8444, 8445, 8446, 8447, 8448
 # Of the backend.
 NGINX, NGINX_MUTUAL, NGINX_OTHER_CA, OPENSSL_12, NGINX_PLAIN = 9443, 9444, 9445, 9446, 9080
 PEER = 9447  # whatever a test puts there
@@ -116,6 +116,14 @@ def tcp_filter(name, cluster):
                                             "stat_prefix": name, "cluster": cluster}}
 
 
+def deny_server_name(name):
+    return {"name": "rbac", "typed_config": {
+        "@type": f"{_NETWORK}rbac.v3.RBAC", "stat_prefix": "tcp.", "rules": {
+            "action": "DENY", "policies": {"by-name": {
+                "permissions": [{"requested_server_name": {"exact": name}}],
+                "principals": [{"any": True}]}}}}}
+
+
 def listener(name, port, *chains):
     return {"name": name, "filter_chains": list(chains),
             "address": {"socket_address": {"address": GATEWAY, "port_value": port}}}
@@ -184,6 +192,11 @@ def _listeners(pki, log):
             "filter_chain_match": {"transport_protocol": "raw_buffer"},
             "filters": [answers("without TLS")]}),
         listener("opaque", OPAQUE, {"filters": [tcp_filter("opaque", "to-peer")]}),
+        # One chain for all names: only the handshake tells them.
+        listener("ruled", RULED, {
+            "transport_socket": server_socket({"tls_certificates": [certificate(pki, "a.test")],
+                                               "alpn_protocols": ["http/1.1"]}),
+            "filters": [deny_server_name("also-a.test"), tcp_filter("ruled", "to-plain")]}),
     ]
 
 

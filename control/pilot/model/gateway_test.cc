@@ -154,13 +154,49 @@ TEST(Gateway, RulesNameGatewaysAndHostsThatAreThere) {
       ElementsAre("f.yaml: VirtualService default/v: spec.gateways[1]: no Gateway other/g",
                   "f.yaml: VirtualService default/v: spec.tls[0].match[0].sniHosts[1]: \"x.b\" is "
                   "none of spec.hosts"));
+}
+
+TEST(Gateway, RulesOfTheMeshGoBySni) {
+  const auto problems = [](const std::string& port, const std::string& rule) {
+    return ProblemsOf(
+        "{apiVersion: v1, kind: Service, metadata: {name: s}, spec: {clusterIP: "
+        "10.96.0.1, ports: [{name: " +
+        port + ", port: 443}]}}\n---\n" + Object("VirtualService", "v", rule));
+  };
+  const auto rule = [](const std::string& hosts, const std::string& sni) {
+    return absl::StrCat("{hosts: [", hosts, "], tls: [{match: [{sniHosts: [", sni,
+                        "]}], route: [{destination: {host: s}}]}]}");
+  };
+  EXPECT_THAT(problems("tls", rule("s", "s, s.default.svc.cluster.local")), IsEmpty());
+  EXPECT_THAT(problems("tls", rule("s, other.test", "other.test")), IsEmpty()) << "no service's";
+  const std::string where = "f.yaml: VirtualService default/v: spec.";
   EXPECT_THAT(
-      ProblemsOf(
-          service +
-          Object("VirtualService", "v",
-                 absl::StrCat("{hosts: [s], tls: [{match: [{sniHosts: [s]}], route: ", to, "}]}"))),
-      ElementsAre("f.yaml: VirtualService default/v: spec.tls: not supported yet within the mesh: "
-                  "name a Gateway in spec.gateways"));
+      problems("tls", rule("other.test", "other.test")),
+      ElementsAre(where + "hosts[0]: no Service or ServiceEntry has host \"other.test\"",
+                  where + "tls: no port of the hosts is TLS: name it \"tls\" or \"https\""));
+  EXPECT_THAT(
+      problems("tcp", rule("s", "s")),
+      ElementsAre(where + "tls: no port of the hosts is TLS: name it \"tls\" or \"https\""));
+  EXPECT_THAT(problems("tls", rule("s", "'a*.s'")),
+              ElementsAre(where + "tls[0].match[0].sniHosts: \"a*.s\" is not a host name, *, or "
+                                  "*.suffix"));
+}
+
+TEST(Gateway, PortsOfAnyAddressAreSharedBySniOnly) {
+  const auto entry = [](const std::string& name, const std::string& protocol) {
+    return Object("ServiceEntry", name,
+                  absl::StrCat("{hosts: [", name,
+                               ".test], resolution: DNS, ports: [{number: 443, "
+                               "name: x, protocol: ",
+                               protocol, "}]}"));
+  };
+  EXPECT_THAT(ProblemsOf(entry("a", "TLS") + entry("b", "HTTPS")), IsEmpty());
+  EXPECT_THAT(ProblemsOf(entry("a", "TLS") + entry("b", "TCP")),
+              ElementsAre("f.yaml: ServiceEntry default/b: spec.addresses: required: port 443 of "
+                          "any address is TLS for ServiceEntry default/a"));
+  EXPECT_THAT(ProblemsOf(entry("a", "TLS") + entry("b", "HTTP")),
+              ElementsAre("f.yaml: ServiceEntry default/a: spec.addresses: required: port 443 of "
+                          "any address is HTTP for ServiceEntry default/b"));
 }
 
 }  // namespace

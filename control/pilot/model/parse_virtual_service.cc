@@ -431,6 +431,10 @@ TcpRoute ReadTcpRoute(MapReader& map, const std::string& ns, bool tls) {
     if (tls) {
       read.sni_hosts = match.StringList("sniHosts");
       if (read.sni_hosts.empty()) match.Problem("sniHosts", "required");
+      for (const std::string& sni : read.sni_hosts) {
+        if (IsHostPattern(sni)) continue;
+        match.Problem("sniHosts", absl::StrCat("\"", sni, "\" is not a host name, *, or *.suffix"));
+      }
     }
     match.NotYet({"destinationSubnets", "sourceLabels", "sourceNamespace", "sourceSubnet"});
     out.match.push_back(std::move(read));
@@ -466,9 +470,6 @@ void ReadSpec(MapReader& spec, VirtualService* out) {
   spec.Each("http", [&](MapReader& http) { out->http.push_back(ReadHttpRoute(http, ns)); });
   spec.Each("tls", [&](MapReader& tls) { out->tls.push_back(ReadTcpRoute(tls, ns, true)); });
   spec.Each("tcp", [&](MapReader& tcp) { out->tcp.push_back(ReadTcpRoute(tcp, ns, false)); });
-  if (!out->tls.empty() && out->AppliesTo(kMeshGateway)) {
-    spec.Problem("tls", "not supported yet within the mesh: name a Gateway in spec.gateways");
-  }
   if (out->http.empty() && out->tls.empty() && out->tcp.empty()) {
     spec.Problem("http", "needs at least one http, tls or tcp route");
   }

@@ -30,12 +30,13 @@ std::set<uint32_t> ListenerPorts(const Model& model, const VirtualService& rule,
       if (KindOf(server) == kind) ports.insert(server.port);
     }
   }
-  if (!rule.AppliesTo(kMeshGateway) || kind == RouteKind::kTls) return ports;
+  if (!rule.AppliesTo(kMeshGateway)) return ports;
   for (const std::string& host : rule.hosts) {
     const std::string pattern = model.Resolve(host, rule.meta.ns);
     for (const MeshService& service : model.services()) {
       if (!HostCovers(pattern, service.hostname)) continue;
       for (const MeshPort& port : service.ports) {
+        if (kind == RouteKind::kTls && port.protocol != Protocol::kTls) continue;
         if (IsHttp(port.protocol) == (kind == RouteKind::kHttp)) ports.insert(port.number);
       }
     }
@@ -62,16 +63,23 @@ struct Checker {
 
   void Hosts() {
     if (rule.gateways != std::vector<std::string>{kMeshGateway}) return;  // names of the outside
+    bool others = false;
+    for (const std::string& host : rule.hosts) others |= IsThere(model.Resolve(host, rule.meta.ns));
     for (size_t i = 0; i < rule.hosts.size(); ++i) {
       const std::string pattern = model.Resolve(rule.hosts[i], rule.meta.ns);
-      bool found = false;
-      for (const MeshService& service : model.services()) {
-        found |= HostCovers(pattern, service.hostname);
-      }
-      if (found) continue;
+      if (IsThere(pattern)) continue;
+      // Clients of a service may ask its servers for names that are no service's.
+      if (!rule.tls.empty() && others) continue;
       Add(absl::StrCat("spec.hosts[", i, "]"),
           absl::StrCat("no Service or ServiceEntry has host \"", pattern, "\""));
     }
+  }
+
+  bool IsThere(const std::string& pattern) {
+    for (const MeshService& service : model.services()) {
+      if (HostCovers(pattern, service.hostname)) return true;
+    }
+    return false;
   }
 
   void Subset(const std::string& path, const Destination& destination, const std::string& host) {
@@ -121,7 +129,9 @@ struct Checker {
     for (size_t i = 0; i < match.sni_hosts.size(); ++i) {
       const std::string& sni = match.sni_hosts[i];
       bool covered = false;
-      for (const std::string& host : rule.hosts) covered |= HostCovers(host, sni);
+      for (const std::string& host : rule.hosts) {
+        covered |= HostCovers(host, sni) || HostCovers(model.Resolve(host, rule.meta.ns), sni);
+      }
       if (covered) continue;
       Add(absl::StrCat(path, ".sniHosts[", i, "]"),
           absl::StrCat("\"", sni, "\" is none of spec.hosts"));
@@ -157,22 +167,33 @@ struct Checker {
         Target(absl::StrCat(path, ".", mirror.path), mirror.destination, ports);
       }
     }
+    if (!rule.tls.empty() && rule.gateways == std::vector<std::string>{kMeshGateway} &&
+        ListenerPorts(model, rule, RouteKind::kTls).empty()) {
+      Add("spec.tls", "no port of the hosts is TLS: name it \"tls\" or \"https\"");
+    }
     L4Routes("tls", rule.tls, RouteKind::kTls);
     L4Routes("tcp", rule.tcp, RouteKind::kTcp);
   }
 };
 
-// TLS by name needs routing by SNI; without an address to listen on there is nothing else.
+// Without an address, TLS is told apart by SNI. Anything else needs a port of its own.
 void CheckPlainAddresses(const Model& model, Problems* problems) {
-  std::map<uint32_t, const MeshService*> wildcard;
+  std::map<uint32_t, const MeshService*> wildcard, by_sni;
+  for (const MeshService& service : model.services()) {
+    for (const MeshPort& port : service.ports) {
+      const bool named = service.vips.empty() && !service.kubernetes;
+      if (named && port.protocol == Protocol::kTls) by_sni.emplace(port.number, &service);
+    }
+  }
   for (const MeshService& service : model.services()) {
     if (!service.vips.empty() || service.kubernetes) continue;
     for (const MeshPort& port : service.ports) {
-      if (IsHttp(port.protocol)) continue;
-      if (port.protocol == Protocol::kTls) {
-        problems->push_back({service.meta.file, service.meta.Object(), "spec.addresses",
-                             absl::StrCat("required for TLS port ", port.number,
-                                          ": routing by SNI is not supported yet")});
+      if (IsHttp(port.protocol) || port.protocol == Protocol::kTls) continue;
+      if (const auto tls = by_sni.find(port.number); tls != by_sni.end()) {
+        problems->push_back(
+            {service.meta.file, service.meta.Object(), "spec.addresses",
+             absl::StrCat("required: port ", port.number, " of any address is TLS for ",
+                          tls->second->meta.Object())});
         continue;
       }
       const auto [it, inserted] = wildcard.emplace(port.number, &service);
@@ -182,12 +203,13 @@ void CheckPlainAddresses(const Model& model, Problems* problems) {
                                         " also takes TCP port ", port.number, " of any address")});
     }
   }
+  wildcard.merge(by_sni);
   for (const MeshService& service : model.services()) {
     for (const MeshPort& port : service.ports) {
       const auto it = wildcard.find(port.number);
       if (it == wildcard.end() || !IsHttp(port.protocol)) continue;
       problems->push_back({it->second->meta.file, it->second->meta.Object(), "spec.addresses",
-                           absl::StrCat("required: TCP port ", port.number,
+                           absl::StrCat("required: port ", port.number,
                                         " of any address is HTTP for ", service.meta.Object())});
       wildcard.erase(it);
     }

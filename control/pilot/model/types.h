@@ -233,7 +233,7 @@ struct VirtualService {
   // "mesh", or a Gateway's "namespace/name"; where nothing is written: "mesh".
   std::vector<std::string> gateways;
   std::vector<HttpRoute> http;
-  std::vector<TcpRoute> tls;  // by SNI: only at gateways
+  std::vector<TcpRoute> tls;  // by SNI
   std::vector<TcpRoute> tcp;
 
   bool AppliesTo(const std::string& gateway) const {

@@ -147,11 +147,7 @@ void AddInboundListener(const InboundPort& port, const model::MeshConfig& mesh, 
   if (port.tls == PeerTls::kPermissive || own_tls) {
     add("tls", "tls", Inside::kTcp);
     add("plaintext", "raw_buffer", inside);
-    // Nobody knows whether its server speaks first.
-    if (inside == Inside::kTcp) {
-      SetDuration(mesh.protocol_detection_timeout, listener.mutable_listener_filters_timeout());
-      listener.set_continue_on_listener_filters_timeout(true);
-    }
+    if (inside == Inside::kTcp) SetFirstBytes(mesh, &listener);
   } else if (!port.tls) {
     add("", nullptr, inside);  // nothing to look for
   }

@@ -3,6 +3,7 @@
 #define MELTEMI_CONTROL_PILOT_TRANSLATE_LISTENER_PARTS_H_
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,16 @@ inline void SetClientCert(
 // Outbound, unless the caller says otherwise; not bound to a socket: the plane has no sockets.
 envoy::config::listener::v3::Listener NewListener(const std::string& name, const std::string& ip,
                                                   uint32_t port);
+
+// Where nobody knows whether a server speaks first: how long its client's first bytes may take.
+void SetFirstBytes(const model::MeshConfig& mesh, envoy::config::listener::v3::Listener* listener);
+
+// The addresses clients use for a TCP port: the service's, or every endpoint's when it is headless.
+std::set<std::string> TcpAddresses(const model::MeshService& service, const model::MeshPort& port);
+// Where connections to it go, by its rule's tcp routes.
+envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy TcpProxyFor(
+    const model::Model& model, const model::MeshService& service, const model::MeshPort& port,
+    const model::MeshConfig& mesh);
 
 // The filters of who sends requests on by rules: CORS, faults, the router.
 void AddHttpFilters(

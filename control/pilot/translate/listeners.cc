@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "control/pilot/translate/listener_parts.h"
 #include "control/pilot/translate/proto_util.h"
+#include "control/pilot/translate/sni_listeners.h"
 #include "control/pilot/translate/translate.h"
 #include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
 #include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
@@ -57,6 +58,46 @@ const model::TcpRoute* FindTcpRoute(const model::VirtualService* rule, uint32_t 
   return nullptr;
 }
 
+void AddTcpListeners(const model::Model& model, const model::MeshService& service,
+                     const model::MeshPort& port, const model::MeshConfig& mesh,
+                     std::set<std::string>* names, Resources* out) {
+  for (const std::string& address : TcpAddresses(service, port)) {
+    const std::string name = absl::StrCat(address, "_", port.number);
+    // Two headless services may select one pod; the first by host name has it.
+    if (!names->insert(name).second) continue;
+    Listener listener = NewListener(name, address, port.number);
+    if (address == "0.0.0.0") AddWildcardIpv6(port.number, &listener);
+    *listener.add_filter_chains()->add_filters() =
+        ProxyFilter(TcpProxyFor(model, service, port, mesh));
+    out->listeners.push_back(std::move(listener));
+  }
+}
+
+// One for all addresses of the service. A headless one needs none: its names are its endpoints',
+// to which datagrams are routed as they are.
+void AddUdpListener(const model::MeshService& service, const model::MeshPort& port,
+                    Resources* out) {
+  if (service.vips.empty()) return;
+  Listener listener;
+  listener.set_name(absl::StrCat(service.vips[0], "_", port.number, "_udp"));
+  listener.set_traffic_direction(envoy::config::core::v3::OUTBOUND);
+  listener.mutable_udp_listener_config();
+  SetUdpAddress(service.vips[0], port.number, listener.mutable_address());
+  for (size_t i = 1; i < service.vips.size(); ++i) {
+    SetUdpAddress(service.vips[i], port.number,
+                  listener.add_additional_addresses()->mutable_address());
+  }
+  envoy::extensions::filters::udp::udp_proxy::v3::UdpProxyConfig proxy;
+  proxy.set_cluster(UdpClusterName(port.number, service.hostname));
+  proxy.set_stat_prefix(proxy.cluster());
+  auto* filter = listener.add_listener_filters();
+  filter->set_name("envoy.filters.udp_listener.udp_proxy");
+  *filter->mutable_typed_config() = Pack(proxy);
+  out->listeners.push_back(std::move(listener));
+}
+
+}  // namespace
+
 TcpProxy TcpProxyFor(const model::Model& model, const model::MeshService& service,
                      const model::MeshPort& port, const model::MeshConfig& mesh) {
   TcpProxy proxy;
@@ -99,46 +140,6 @@ std::set<std::string> TcpAddresses(const model::MeshService& service, const mode
   }
   return {"0.0.0.0"};
 }
-
-void AddTcpListeners(const model::Model& model, const model::MeshService& service,
-                     const model::MeshPort& port, const model::MeshConfig& mesh,
-                     std::set<std::string>* names, Resources* out) {
-  for (const std::string& address : TcpAddresses(service, port)) {
-    const std::string name = absl::StrCat(address, "_", port.number);
-    // Two headless services may select one pod; the first by host name has it.
-    if (!names->insert(name).second) continue;
-    Listener listener = NewListener(name, address, port.number);
-    if (address == "0.0.0.0") AddWildcardIpv6(port.number, &listener);
-    *listener.add_filter_chains()->add_filters() =
-        ProxyFilter(TcpProxyFor(model, service, port, mesh));
-    out->listeners.push_back(std::move(listener));
-  }
-}
-
-// One for all addresses of the service. A headless one needs none: its names are its endpoints',
-// to which datagrams are routed as they are.
-void AddUdpListener(const model::MeshService& service, const model::MeshPort& port,
-                    Resources* out) {
-  if (service.vips.empty()) return;
-  Listener listener;
-  listener.set_name(absl::StrCat(service.vips[0], "_", port.number, "_udp"));
-  listener.set_traffic_direction(envoy::config::core::v3::OUTBOUND);
-  listener.mutable_udp_listener_config();
-  SetUdpAddress(service.vips[0], port.number, listener.mutable_address());
-  for (size_t i = 1; i < service.vips.size(); ++i) {
-    SetUdpAddress(service.vips[i], port.number,
-                  listener.add_additional_addresses()->mutable_address());
-  }
-  envoy::extensions::filters::udp::udp_proxy::v3::UdpProxyConfig proxy;
-  proxy.set_cluster(UdpClusterName(port.number, service.hostname));
-  proxy.set_stat_prefix(proxy.cluster());
-  auto* filter = listener.add_listener_filters();
-  filter->set_name("envoy.filters.udp_listener.udp_proxy");
-  *filter->mutable_typed_config() = Pack(proxy);
-  out->listeners.push_back(std::move(listener));
-}
-
-}  // namespace
 
 void AddHttpFilters(hcm::HttpConnectionManager* to) {
   const auto add = [to](const char* name, const google::protobuf::Message& config) {
@@ -200,6 +201,11 @@ void SetDestinations(const model::Model& model, const model::Meta& meta,
   if (by_source) proxy->add_hash_policy()->mutable_source_ip();
 }
 
+void SetFirstBytes(const model::MeshConfig& mesh, Listener* listener) {
+  SetDuration(mesh.protocol_detection_timeout, listener->mutable_listener_filters_timeout());
+  listener->set_continue_on_listener_filters_timeout(true);
+}
+
 Listener NewListener(const std::string& name, const std::string& ip, uint32_t port) {
   Listener listener;
   listener.set_name(name);
@@ -232,12 +238,18 @@ void AddListeners(const model::Model& model, const model::MeshConfig& mesh, Reso
     AddHttpListener(port, mesh, out);
     names.insert(absl::StrCat("0.0.0.0_", port));
   }
+  SniListeners by_sni(model, mesh);
   for (const model::MeshService& service : model.services()) {
     for (const model::MeshPort& port : service.ports) {
-      if (!model::IsHttp(port.protocol)) AddTcpListeners(model, service, port, mesh, &names, out);
+      if (by_sni.Takes(service, port)) {
+        by_sni.Add(service, port, &names);
+      } else if (!model::IsHttp(port.protocol)) {
+        AddTcpListeners(model, service, port, mesh, &names, out);
+      }
     }
     for (const model::MeshPort& port : service.udp_ports) AddUdpListener(service, port, out);
   }
+  by_sni.Finish(out);
 }
 
 }  // namespace meltemi::control::pilot::translate
