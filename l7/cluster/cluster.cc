@@ -6,16 +6,6 @@
 namespace meltemi::cluster {
 namespace {
 
-// As the balancer sees it.
-config::Health HealthOf(const Host& host) {
-  if (host.outlier.ejected || (host.flags & kFailedActiveCheck) != 0) {
-    return config::Health::kUnhealthy;
-  }
-  const bool degraded = (host.flags & kDegradedActiveCheck) != 0;
-  return degraded && host.health == config::Health::kHealthy ? config::Health::kDegraded
-                                                             : host.health;
-}
-
 bool Idle(const Host& host) {
   return host.rq_active == 0 && host.cx_active == 0 && host.waiting.empty();
 }
@@ -27,6 +17,8 @@ Cluster::Settings SettingsOf(const config::Cluster& config) {
           .lb = config.lb,
           .least_request_choice_count = config.least_request_choice_count,
           .panic_percent = config.panic_percent,
+          .overprovisioning_percent = config.overprovisioning_percent,
+          .locality_weighted = config.locality_weighted,
           .connect_timeout = config.connect_timeout,
           .idle_timeout = config.idle_timeout,
           .requests_per_connection_max = config.requests_per_connection_max,
@@ -51,6 +43,7 @@ void Cluster::Configure(const config::Endpoint& endpoint, Host* host) {
   host->priority = endpoint.priority;
   host->health = endpoint.health;
   host->locality = endpoint.locality;
+  host->locality_weight = endpoint.locality_weight;
   host->workload = endpoint.workload;
   host->check_port = endpoint.check_port;
   host->unchecked = endpoint.unchecked;
@@ -111,8 +104,8 @@ void Cluster::Update(const config::Cluster& config, Prng& prng, std::vector<Conn
   changed |= KeepPassing(&kept);
   member_count_ = hosts_.size();
   if (!config.outlier.has_value()) next_look_ = Instant::Never();
-  ChooseEligible();
-  if (!eligible_.empty()) next_ = prng.Below(eligible_.size());
+  MakePools();
+  for (Pool& pool : pools_) pool.next = prng.Below(pool.hosts.size());
   // Hosts that are gone drain in the order they had.
   for (std::unique_ptr<Host>& host : gone) hosts_.push_back(std::move(host));
   std::vector<std::pair<uint32_t, std::unique_ptr<Host>>> left;
@@ -208,16 +201,15 @@ void Cluster::Follow(std::vector<ConnId>* closing) {
     ++stats.membership_change;
   }
   member_count_ = static_cast<size_t>(gone - hosts_.begin());
-  ChooseEligible();
+  MakePools();
 }
 
 void Cluster::Remove(std::vector<ConnId>* closing) {
   removed_ = true;
   node_.reset();
   for (std::unique_ptr<Host>& host : hosts_) RetireHost(host.get(), closing);
-  eligible_.clear();
+  pools_.clear();
   hash_tables_ = {};
-  hash_table_ = nullptr;
   host_of_endpoint_.clear();
   by_stable_id_.clear();
   by_address_.clear();
@@ -240,55 +232,6 @@ bool Cluster::Sweep() {
   std::erase_if(hosts_,
                 [](const std::unique_ptr<Host>& host) { return host->removed && Idle(*host); });
   return removed_ && hosts_.empty() && rq_active == 0 && rq_pending == 0 && retries_active == 0;
-}
-
-// Health and priorities: the first priority with a healthy host is used whole. Fewer healthy hosts
-// than panic_percent there (or nowhere any): all hosts of the priority are used, because sending
-// everything to the few left would finish them too.
-void Cluster::ChooseEligible() {
-  eligible_.clear();
-  in_panic_ = false;
-  healthy_count_ = ejected_count_ = 0;
-  const std::span members(hosts_.data(), member_count_);
-  std::vector<uint32_t> priorities;
-  for (const std::unique_ptr<Host>& host : members) {
-    priorities.push_back(host->priority);
-    if (HealthOf(*host) == config::Health::kHealthy) ++healthy_count_;
-    if (host->outlier.ejected) ++ejected_count_;
-    host->eligible = false;
-  }
-  std::sort(priorities.begin(), priorities.end());
-  priorities.erase(std::unique(priorities.begin(), priorities.end()), priorities.end());
-  for (size_t i = 0; i < priorities.size(); ++i) {
-    std::vector<Host*> all, healthy, degraded;
-    for (const std::unique_ptr<Host>& host : members) {
-      if (host->priority != priorities[i]) continue;
-      all.push_back(host.get());
-      if (HealthOf(*host) == config::Health::kHealthy) healthy.push_back(host.get());
-      if (HealthOf(*host) == config::Health::kDegraded) degraded.push_back(host.get());
-    }
-    if (healthy.empty()) healthy = std::move(degraded);
-    if (!healthy.empty()) {
-      in_panic_ = healthy.size() * 100 < size_t{settings_.panic_percent} * all.size();
-      eligible_ = in_panic_ ? std::move(all) : std::move(healthy);
-      break;
-    }
-    if (i == 0 && settings_.panic_percent > 0)
-      eligible_ = std::move(all);  // unless a later one has
-  }
-  if (!eligible_.empty() && healthy_count_ == 0) {
-    in_panic_ = std::none_of(eligible_.begin(), eligible_.end(), [](const Host* host) {
-      return HealthOf(*host) == config::Health::kDegraded;
-    });
-  }
-  equal_weights_ = std::all_of(eligible_.begin(), eligible_.end(), [this](const Host* host) {
-    return host->weight == eligible_[0]->weight;
-  });
-  hash_table_ = nullptr;
-  for (Host* host : eligible_) host->eligible = true;
-  for (const config::HashTable& table : hash_tables_) {
-    if (!eligible_.empty() && table.priority == eligible_[0]->priority) hash_table_ = &table;
-  }
 }
 
 // One more ejected host must not be more than the share allows.
@@ -318,7 +261,7 @@ void Cluster::Report(Host* host, Outcome outcome, Prng& prng, Instant now) {
     ++outlier_stats.enforced[i];
     ++outlier_stats.enforced_total;
     Eject(config, now, &host->outlier);
-    ChooseEligible();
+    MakePools();
     if (next_look_.never()) next_look_ = now + config.interval;
   }
 }
@@ -330,7 +273,7 @@ void Cluster::LookAgain(Instant now) {
     back |= cluster::LookAgain(*settings_.outlier, now, &host->outlier);
     busy |= host->outlier.ejected || host->outlier.ejection_count > 0;
   }
-  if (back) ChooseEligible();
+  if (back) MakePools();
   next_look_ = busy ? now + settings_.outlier->interval : Instant::Never();
 }
 

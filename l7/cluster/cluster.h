@@ -48,6 +48,8 @@ struct LeaveBoard {
 using JoinedHost = std::unique_ptr<NodeHost, LeaveBoard>;
 using JoinedCluster = std::unique_ptr<NodeCluster, LeaveBoard>;
 
+inline constexpr uint32_t kNoPool = UINT32_MAX;
+
 struct Host {
   SockAddr address;
   uint32_t weight = 1;
@@ -55,6 +57,7 @@ struct Host {
   config::Health health = config::Health::kHealthy;  // as configured
   HostOutlier outlier;                               // an ejected host counts as unhealthy
   std::string locality, workload;
+  uint32_t locality_weight = 0;
   uint32_t stable_id = 0;
   uint16_t check_port = 0;       // active health checks go there; 0: to `address`
   bool unchecked = false;        // not subject to active health checks
@@ -62,7 +65,7 @@ struct Host {
   uint32_t flags = 0;            // NodeHost::flags as this worker has seen them
   JoinedHost node;               // null: nobody but this worker says anything about it
   bool mesh = false;             // of connections: Settings::mesh_tls where there is one
-  bool eligible = false;         // the balancer may choose it
+  uint32_t pool = kNoPool;       // the balancer may choose it from this one
   bool removed = false;          // no longer in the configuration: drained, then freed
   uint32_t rq_active = 0;        // requests under way: the load that least-request compares
   uint32_t cx_active = 0;        // connections, those being opened included
@@ -91,6 +94,17 @@ struct ClusterStats {
   telemetry::TlsStats ssl;
 };
 
+// Hosts that a request may be sent to once it was decided which priority serves it, and whether its
+// healthy hosts, its degraded ones, or in panic all; of a locality, where these have weights.
+struct Pool {
+  std::vector<Host*> hosts;
+  uint64_t load = 0;                         // its share, of the loads of all pools
+  const config::HashTable* table = nullptr;  // of consistent balancers
+  size_t next = 0;                           // round robin; below their count
+  bool equal_weights = true;
+  bool panic = false;
+};
+
 class Cluster {
  public:
   struct Settings {  // what the engine reads; a copy, so that no snapshot is pinned
@@ -100,6 +114,8 @@ class Cluster {
     config::LbPolicy lb = config::LbPolicy::kRoundRobin;
     uint32_t least_request_choice_count = 2;
     uint32_t panic_percent = 50;
+    uint32_t overprovisioning_percent = 140;
+    bool locality_weighted = false;
     Duration connect_timeout, idle_timeout;
     uint32_t requests_per_connection_max = 0;
     std::optional<config::Http2Options> http2;
@@ -153,8 +169,9 @@ class Cluster {
     return host.mesh && settings_.mesh_tls.has_value() ? *settings_.mesh_tls : settings_.tls;
   }
   bool removed() const { return removed_; }
-  bool in_panic() const { return in_panic_; }
+  bool in_panic() const;  // in some priority
   const std::vector<std::unique_ptr<Host>>& hosts() const { return hosts_; }
+  const std::vector<Pool>& pools() const { return pools_; }
   size_t healthy_count() const { return healthy_count_; }
   size_t member_count() const { return member_count_; }
   size_t ejected_count() const { return ejected_count_; }
@@ -167,11 +184,12 @@ class Cluster {
 
  private:
   Host* PickOnce(const PickOptions& options, uint32_t attempt, Prng& prng);
-  Host* PickWeighted(bool by_load);
-  Host* PickLeastLoaded(Prng& prng);
-  Host* PickConsistent(uint64_t hash);
-  Host* PickFromRing(uint64_t hash);
-  Host* PickFromMaglev(uint64_t hash);
+  Pool& ChoosePool(const PickOptions& options, Prng& prng);
+  Host* PickWeighted(Pool& pool, bool by_load);
+  Host* PickLeastLoaded(const Pool& pool, Prng& prng);
+  Host* PickConsistent(const Pool& pool, uint64_t hash);
+  Host* PickFromRing(const Pool& pool, uint64_t hash);
+  Host* PickFromMaglev(const Pool& pool, uint64_t hash);
   Host* OriginalDestination(const SockAddr& address);
   static void Configure(const config::Endpoint& endpoint, Host* host);
   void JoinBoard(const config::Cluster& config);
@@ -181,7 +199,11 @@ class Cluster {
   bool KeepPassing(Kept* kept);
   void RetireHost(Host* host, std::vector<ConnId>* closing);
   static void CloseIdle(const Host& host, std::vector<ConnId>* closing);
-  void ChooseEligible();
+  // pools.cc
+  void MakePools();
+  void AddPools(const std::vector<Host*>& hosts, const std::vector<Host*>& all, uint32_t percent,
+                bool panic);
+  void AddPool(std::vector<Host*> hosts, uint64_t load, bool panic);
   bool MayEject() const;
 
   std::unique_ptr<Directory> own_board_;
@@ -191,17 +213,14 @@ class Cluster {
   bool removal_ignores_health_ = false;
   Settings settings_;
   bool removed_ = false;
-  bool in_panic_ = false;
-  bool equal_weights_ = true;
-  size_t next_ = 0;
   size_t healthy_count_ = 0, member_count_ = 0, ejected_count_ = 0;
   Instant next_look_ = Instant::Never();
   std::vector<std::unique_ptr<Host>> hosts_;  // configured ones in order, then the removed
   // Consistent balancers. The tables belong to the newest snapshot.
   std::span<const config::HashTable> hash_tables_;
-  const config::HashTable* hash_table_ = nullptr;  // of the priority in use
   std::vector<Host*> host_of_endpoint_;
-  std::vector<Host*> eligible_;  // what the balancer chooses from
+  std::vector<Pool> pools_;  // what the balancer chooses from; none: nobody is healthy
+  uint64_t pool_load_ = 0;   // of all pools
   absl::flat_hash_map<uint32_t, Host*> by_stable_id_;
   absl::flat_hash_map<SockAddr, Host*> by_address_;  // ORIGINAL_DST
 };

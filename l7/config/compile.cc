@@ -78,6 +78,7 @@ absl::Status AddCluster(CompileContext* context, const envoy::config::cluster::v
     if (found != assignments.end()) {
       ASSIGN_OR_RETURN_AT(cluster->endpoints, "(its ClusterLoadAssignment)",
                           CompileEndpoints(context, cluster->stable_id, *found->second));
+      cluster->overprovisioning_percent = OverprovisioningPercent(*found->second);
     }
   }
   context->hash_point_count += HashPointCount(*cluster);

@@ -374,6 +374,12 @@ absl::StatusOr<Cluster> CompileCluster(CompileContext* context, const FromCluste
                         CompileDuration(from.connect_timeout()));
     if (to.connect_timeout.zero()) return Invalid("connect_timeout", "must be above 0");
   }
+  to.locality_weighted = from.common_lb_config().has_locality_weighted_lb_config();
+  if (to.locality_weighted && IsConsistent(to.lb)) {
+    return Invalid("common_lb_config.locality_weighted_lb_config",
+                   "is not supported with RING_HASH and MAGLEV");
+  }
+  to.overprovisioning_percent = OverprovisioningPercent(from.load_assignment());
   RETURN_IF_ERROR(CompileBreaker(from, &to));
   if (from.has_outlier_detection()) {
     RETURN_IF_ERROR_AT("outlier_detection",

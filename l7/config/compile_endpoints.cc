@@ -74,10 +74,8 @@ absl::StatusOr<Endpoint> CompileEndpoint(const FromEndpoint& from) {
 }
 
 absl::Status CheckPolicy(const FromAssignment& from) {
-  constexpr uint32_t kEnvoyDefault = 140;
-  if (!from.policy().has_overprovisioning_factor()) return absl::OkStatus();
-  if (from.policy().overprovisioning_factor().value() == kEnvoyDefault) return absl::OkStatus();
-  return Invalid("policy.overprovisioning_factor", "only 140 is supported");
+  if (OverprovisioningPercent(from) > 0) return absl::OkStatus();
+  return Invalid("policy.overprovisioning_factor", "must be above 0");
 }
 
 using FromCluster = envoy::config::cluster::v3::Cluster;
@@ -167,6 +165,7 @@ absl::StatusOr<std::vector<Endpoint>> CompileAll(CompileContext* context, uint32
                           CompileAddresses(locality.lb_endpoints(j), naming));
       endpoint.priority = locality.priority();
       endpoint.locality = locality_text;
+      endpoint.locality_weight = locality.load_balancing_weight().value();
       for (const SockAddr& address : addresses) {
         if (++context->endpoint_count > limits::kConfigEndpointsMax) {
           return Invalid(step(), Cat("more than ", limits::kConfigEndpointsMax, " endpoints"));
@@ -185,6 +184,12 @@ absl::StatusOr<std::vector<Endpoint>> CompileAll(CompileContext* context, uint32
 }
 
 }  // namespace
+
+uint32_t OverprovisioningPercent(const FromAssignment& from) {
+  return from.policy().has_overprovisioning_factor()
+             ? from.policy().overprovisioning_factor().value()
+             : Cluster().overprovisioning_percent;
+}
 
 absl::StatusOr<std::vector<Endpoint>> CompileEndpoints(CompileContext* context, uint32_t cluster_id,
                                                        const FromAssignment& from) {

@@ -189,6 +189,7 @@ absl::StatusOr<HealthCheck> CompileHealthCheck(const envoy::config::core::v3::He
 // compile_cluster.cc, compile_endpoints.cc
 absl::StatusOr<Cluster> CompileCluster(CompileContext* context,
                                        const envoy::config::cluster::v3::Cluster& from);
+uint32_t OverprovisioningPercent(const envoy::config::endpoint::v3::ClusterLoadAssignment& from);
 absl::StatusOr<std::vector<Endpoint>> CompileEndpoints(
     CompileContext* context, uint32_t cluster_id,
     const envoy::config::endpoint::v3::ClusterLoadAssignment& from);

@@ -25,6 +25,7 @@ void DescribeEndpoint(const Endpoint& e, DescribeWriter* to) {
   if (e.health != Health::kHealthy) AppendTo(&line, " ", NameOf(kHealths, e.health));
   if (e.priority != 0) AppendTo(&line, " priority ", e.priority);
   if (!e.locality.empty()) AppendTo(&line, " locality ", e.locality);
+  if (e.locality_weight != 0) AppendTo(&line, " locality_weight ", e.locality_weight);
   if (!e.workload.empty()) AppendTo(&line, " workload ", e.workload);
   if (e.mesh) line += " in the mesh";
   to->Line("endpoint ", line);
@@ -109,6 +110,9 @@ void DescribeCluster(const Cluster& c, DescribeWriter* to) {
   if (c.outlier.has_value()) DescribeOutlier(*c.outlier, to);
   if (c.health_check.has_value()) DescribeHealthCheck(*c.health_check, to);
   to->IfNot(fallback.removal_ignores_health, "removal_ignores_health", c.removal_ignores_health);
+  to->IfNot(fallback.overprovisioning_percent, "overprovisioning_percent",
+            c.overprovisioning_percent);
+  to->IfNot(fallback.locality_weighted, "locality_weighted", c.locality_weighted);
   for (const Endpoint& e : c.endpoints) DescribeEndpoint(e, to);
   to->Out();
 }

@@ -339,10 +339,11 @@ struct Endpoint {
   uint32_t weight = 1;
   Health health = Health::kHealthy;
   uint32_t priority = 0;
-  uint32_t stable_id = 0;  // of (cluster, address)
-  std::string locality;    // "region/zone/sub_zone"
-  std::string workload;    // metadata "istio".workload, or ""
-  bool mesh = false;       // metadata "envoy.transport_socket_match".tlsMode is "istio"
+  uint32_t stable_id = 0;        // of (cluster, address)
+  std::string locality;          // "region/zone/sub_zone"
+  uint32_t locality_weight = 0;  // of all its endpoints together; 0: none is given
+  std::string workload;          // metadata "istio".workload, or ""
+  bool mesh = false;             // metadata "envoy.transport_socket_match".tlsMode is "istio"
   // health_check_config: where to ask (0: at `address`), and whether.
   uint16_t check_port = 0;
   bool unchecked = false;
@@ -421,6 +422,8 @@ struct Cluster {
   std::optional<ClusterTls> mesh_tls;               // transport_socket_matches: of `mesh` endpoints
   CircuitBreaker breaker;
   std::optional<OutlierDetection> outlier;
+  uint32_t overprovisioning_percent = 140;  // of the load assignment
+  bool locality_weighted = false;           // locality_weighted_lb_config
   std::optional<HealthCheck> health_check;
   bool removal_ignores_health = false;  // ignore_health_on_host_removal
   std::vector<Endpoint> endpoints;      // all of them, in the order of the configuration

@@ -165,7 +165,6 @@ constexpr IgnoredField kCommonLbIgnored[] = {
     {"update_merge_window", "endpoint changes apply at once"},
 };
 constexpr IgnoredField kLocalityEndpointsIgnored[] = {
-    {"load_balancing_weight", "locality weighted balancing is refused on the cluster"},
     {"proximity", kForDisplay},
     {"metadata", kForDisplay},
 };
@@ -387,7 +386,9 @@ constexpr MessageFields kTable[] = {
      "minimum_ring_size hash_function maximum_ring_size",
      {}},
     {"envoy.config.cluster.v3.Cluster.MaglevLbConfig", "table_size", {}},
-    {"envoy.config.cluster.v3.Cluster.CommonLbConfig", "healthy_panic_threshold", kCommonLbIgnored},
+    {"envoy.config.cluster.v3.Cluster.CommonLbConfig",
+     "healthy_panic_threshold locality_weighted_lb_config", kCommonLbIgnored},
+    {"envoy.config.cluster.v3.Cluster.CommonLbConfig.LocalityWeightedLbConfig", "", {}},
     {"envoy.config.cluster.v3.CircuitBreakers", "thresholds", {}},
     {"envoy.config.cluster.v3.CircuitBreakers.Thresholds",
      "priority max_connections max_pending_requests max_requests max_retries retry_budget",
@@ -414,8 +415,8 @@ constexpr MessageFields kTable[] = {
      {}},
     {"envoy.config.endpoint.v3.ClusterLoadAssignment", "cluster_name endpoints policy", {}},
     {"envoy.config.endpoint.v3.ClusterLoadAssignment.Policy", "overprovisioning_factor", {}},
-    {"envoy.config.endpoint.v3.LocalityLbEndpoints", "locality lb_endpoints priority",
-     kLocalityEndpointsIgnored},
+    {"envoy.config.endpoint.v3.LocalityLbEndpoints",
+     "locality lb_endpoints priority load_balancing_weight", kLocalityEndpointsIgnored},
     {"envoy.config.core.v3.Locality", "region zone sub_zone", {}},
     {"envoy.config.endpoint.v3.LbEndpoint",
      "endpoint health_status metadata load_balancing_weight",

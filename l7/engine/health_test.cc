@@ -300,7 +300,8 @@ TEST_F(HealthTest, ChecksThatBeginOnRunningHostsDoNotStopThem) {
   EXPECT_EQ(FlagsOf(2), "/failed_active_hc");  // a new one
 }
 
-TEST_F(HealthTest, DegradedHostsAreUsedWhenNobodyElseIsThere) {
+TEST_F(HealthTest, DegradedHostsTakeWhatHealthyOnesLeave) {
+  cluster().overprovisioning_percent = 200;  // one of two can take everything
   const auto conns = Begin();
   Take(conns[0]);
   Send(conns[0], Status(200, "x-envoy-degraded: yes\r\n"));
