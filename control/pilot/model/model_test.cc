@@ -2,6 +2,7 @@
 // Method: YAML in, exact problem texts or model values out.
 #include "control/pilot/model/model.h"
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "control/pilot/model/mesh_config.h"
 #include "control/pilot/model/parse.h"
@@ -383,6 +384,21 @@ TEST(MeshConfig, ReadsWhatItKnowsAndRefusesTheRest) {
   ParseMeshConfig("m", "{ingressClass: x}", &problems);
   ASSERT_EQ(problems.size(), 1u);
   EXPECT_EQ(ToString(problems[0]), "m: MeshConfig: ingressClass: unknown field");
+}
+
+TEST(MeshConfig, BoundsTheNamesOfTheTrustDomain) {
+  for (const size_t count : {size_t{0}, size_t{15}, size_t{16}, size_t{17}}) {
+    std::string list;
+    for (size_t i = 0; i < count; ++i) absl::StrAppend(&list, i == 0 ? "" : ", ", "d", i);
+    Problems problems;
+    const MeshConfig config =
+        ParseMeshConfig("m", absl::StrCat("{trustDomainAliases: [", list, "]}"), &problems);
+    EXPECT_EQ(problems.size(), count > kTrustDomainAliasesMax ? 1u : 0u) << count;
+    EXPECT_EQ(TrustDomains(config).size(), std::min(count, kTrustDomainAliasesMax) + 1);
+  }
+  MeshConfig twice;
+  twice.trust_domain_aliases = {"a", "cluster.local", "a"};
+  EXPECT_EQ(TrustDomains(twice), (std::vector<std::string>{"cluster.local", "a"}));
 }
 
 // Goal: workload before namespace before mesh, the older of two, UNSET asks above. Method: policies

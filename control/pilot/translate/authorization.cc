@@ -1,5 +1,6 @@
 #include "control/pilot/translate/authorization.h"
 
+#include <algorithm>
 #include <functional>
 #include <optional>
 #include <utility>
@@ -252,22 +253,37 @@ class RbacRuleTranslator {
       add([&](const std::string& value) { return AccountPattern(value, policy_.meta.ns); });
     }
     if (key == "source.trustDomain") {
-      add([&](const std::string& value) {
-        return Pattern(absl::StrCat("spiffe://", OurDomain(value), "/*"));
+      all->Add(InAllDomains(values), SeenOn::kEverywhere, [](const std::string& v, Principal* to) {
+        *to->mutable_authenticated()->mutable_principal_name() =
+            Pattern(absl::StrCat("spiffe://", v, "/*"));
       });
     }
     if (key == "source.principal") {
-      add([&](const std::string& value) {
-        const size_t slash = value.find('/');
-        if (slash == std::string::npos) return PrincipalPattern(value);
-        return PrincipalPattern(OurDomain(value.substr(0, slash)) + value.substr(slash));
+      all->Add(InAllDomains(values), SeenOn::kEverywhere, [](const std::string& v, Principal* to) {
+        *to->mutable_authenticated()->mutable_principal_name() = PrincipalPattern(v);
       });
     }
   }
 
-  // As Istio: "cluster.local" means the mesh's own, whatever it is called.
-  std::string OurDomain(const std::string& domain) const {
-    return domain == "cluster.local" ? mesh_.trust_domain : domain;
+  // As Istio: "cluster.local" means the mesh's own, whatever it is called, and one name of ours
+  // means them all. A value is a domain, or begins with one.
+  AuthorizationPolicy::Values InAllDomains(const AuthorizationPolicy::Values& values) const {
+    const std::vector<std::string> ours = model::TrustDomains(mesh_);
+    const auto expand = [&](const std::vector<std::string>& from) {
+      std::vector<std::string> to;
+      for (const std::string& value : from) {
+        const size_t slash = std::min(value.find('/'), value.size());
+        const std::string domain = value.substr(0, slash);
+        if (domain != "cluster.local" &&
+            std::find(ours.begin(), ours.end(), domain) == ours.end()) {
+          to.push_back(value);
+          continue;
+        }
+        for (const std::string& name : ours) to.push_back(name + value.substr(slash));
+      }
+      return to;
+    };
+    return {.in = expand(values.in), .out = expand(values.out)};
   }
 
   static void SetPort(const std::string& value, Permission* to) {
