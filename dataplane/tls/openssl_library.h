@@ -2,10 +2,10 @@
 // provider has, less the kinds of keys and the decoders that no peer's certificate here needs.
 //
 // Why: OpenSSL 3.0 parses each certificate that a peer shows anew, and for the public key in it
-// walks over every kind of key and every decoder that there is (its issues 17950 and 19119): 0.41 M
-// cycles for one of P-256, a fifth of what a mutual handshake costs. Of what is left here it takes
-// 0.12 M (`tls_benchmark`: Parse). The result cannot be kept instead: libssl parses by itself, and
-// lets nobody in between. What can be kept is: VerifiedCertificates (peer.h).
+// walks over every kind of key and every decoder that there is (its issues 17950 and 19119): 0.4 M
+// cycles for one of P-256. With what is left here it takes half of that (`tls_benchmark`: Parse).
+// The result cannot be kept instead: libssl parses by itself, and lets nobody in between. What
+// follows from it, whether the chain is good, is kept: VerifiedCertificates.
 //
 // Keys of certificates: RSA, RSA-PSS, EC, Ed25519; others do not parse. Made at the first call and
 // never freed. Any thread.
