@@ -95,6 +95,7 @@ namespace meltemi::tcp {
   C(drop_out_of_order_memory, "packets", "dropped with the out-of-order queue: memory full")     \
   C(drop_rooms_short, "packets", "dropped: packets are short and the owner does not read")       \
   C(cut_rooms_short, "packets", "cut to what one room takes: packets are short")                 \
+  C(copied_rooms_short, "packets", "copied out of large rooms: large packets are short")         \
   C(joined_rooms_short, "packets", "copied behind the text before: packets are short")           \
   C(compacted_rooms_short, "events", "send queues copied into one room: packets are short")      \
   C(shed_slow_readers, "connections", "ended: no packets left, and the peer has not read")       \

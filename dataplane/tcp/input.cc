@@ -213,26 +213,24 @@ Verdict Tcp::Impl::TakeText(Conn& c, Segment& s, Instant now) {
   }
   if (c.ecn) NoteEcn(c, s);
   if (RefuseText(c)) return Verdict::kDone;
-  if (rooms_.pressed()) {
-    switch (LimitText(c, s)) {
-      case Intake::kTake:
-        break;
-      case Intake::kJoin:
-        JoinText(c, s);
-        ScheduleAck(c, s, now);
-        return Verdict::kContinue;
-      case Intake::kRefuse:
-        ++counters_.drop_rooms_short;
-        c.ack_now = true;
-        if (s.seq == c.rcv_nxt) ShutWindow(c);
-        return Verdict::kDone;
-    }
+  const Intake intake = rooms_.pressed() ? LimitText(c, s) : Intake::kTake;
+  if (intake == Intake::kJoin) {
+    JoinText(c, s);
+    ScheduleAck(c, s, now);
+    return Verdict::kContinue;
+  }
+  if (intake == Intake::kRefuse) {
+    ++counters_.drop_rooms_short;
+    c.ack_now = true;
+    if (s.seq == c.rcv_nxt) ShutWindow(c);
+    return Verdict::kDone;
   }
   const uint32_t full = s.part_bytes != 0 ? s.part_bytes : s.text_bytes;
   c.rcv_mss = std::max<uint16_t>(c.rcv_mss, static_cast<uint16_t>(std::min<uint32_t>(full, c.mss)));
   Chain bytes;
   pool_->TakePayload(s.packet, s.text_offset, s.text_bytes, &bytes);
   s.packet = nullptr;
+  if (intake == Intake::kCopy) CopyToSmallRooms(&bytes);
   if (s.seq == c.rcv_nxt) {
     const bool filled = c.reassembly != nullptr;
     if (filled) {

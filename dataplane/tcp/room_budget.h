@@ -25,8 +25,9 @@
 // read are ended (Tcp::Impl::Shed). room_budget_test asserts these numbers.
 //
 // Of large rooms (super-frames) a quarter is kept for bursts: a busy port has up to 64
-// of them in hand, an idle one 4. There are no floors: who may not have one gets what stands in the
-// small room before it. Pure. Owned by Tcp, told of the pool once a burst.
+// of them in hand, an idle one 4. There are no floors: who may not have one has its text copied
+// into small rooms, as far as its share of those goes, and gets what stands in the small room
+// before it at the least. Pure. Owned by Tcp, told of the pool once a burst.
 #ifndef MELTEMI_DATAPLANE_TCP_ROOM_BUDGET_H_
 #define MELTEMI_DATAPLANE_TCP_ROOM_BUDGET_H_
 

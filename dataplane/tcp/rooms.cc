@@ -2,6 +2,8 @@
 // runs while there are enough.
 #include <algorithm>
 #include <array>
+#include <optional>
+#include <utility>
 
 #include "dataplane/tcp/tcp_impl.h"
 
@@ -14,6 +16,8 @@ constexpr uint32_t kProofBytes = 512 * 1024;
 // What may wait in a send queue whose peer takes it at once: two segments for its delayed ACK, and
 // two that follow.
 constexpr uint32_t kOpenQueueRooms = 4;
+// Text that a small room takes when nothing has to stand before it.
+constexpr uint32_t kCopyBytes = packet::kSmallRoom - packet::kHeadroom;
 // Packets made in a turn out of the reserve.
 constexpr uint32_t kReserveBurst = 32;
 // Events of a burst that are looked through for text of the same connection.
@@ -97,22 +101,28 @@ uint32_t Tcp::Impl::PressedWindow(const Conn& c) const {
   return limit > held ? limit - held : 0;
 }
 
-// What of the segment may be kept. kTake: all of it, or what s was cut to. kJoin: it goes into the
-// room of the text before it.
+// What of the segment may be kept. kTake: all of it, or what s was cut to. kCopy: all of it, in
+// small rooms. kJoin: it goes into the room of the text before it.
 Tcp::Impl::Intake Tcp::Impl::LimitText(Conn& c, Segment& s) {
   if (rooms_.exhausted()) return Intake::kRefuse;
   const RoomBudget::Share share = rooms_.ShareOf(ReceiverStanding(c));
   const Cost cost = CostOf(s);
-  const uint64_t allowed = cost.large && share.large > 0 ? share.bytes() : share.small_bytes();
-  const auto fits = [&](uint32_t rooms) {
-    const uint32_t waiting = c.reassembly != nullptr ? c.reassembly->room_bytes() : 0;
-    return uint64_t{c.unread_rooms} + waiting + rooms <= allowed;
+  const uint64_t copies = (s.text_bytes + kCopyBytes - 1) / kCopyBytes;
+  const auto kept = [&]() -> std::optional<Intake> {
+    const uint64_t held =
+        uint64_t{c.unread_rooms} + (c.reassembly != nullptr ? c.reassembly->room_bytes() : 0);
+    const bool takes_large = cost.large && share.large > 0;
+    if (takes_large && held + cost.rooms <= share.bytes()) return Intake::kTake;
+    if (!cost.large && held + cost.rooms <= share.small_bytes()) return Intake::kTake;
+    if (cost.large && held + copies * packet::kSmallRoom <= share.small_bytes()) {
+      return Intake::kCopy;
+    }
+    return std::nullopt;
   };
-  const bool takes_large = !cost.large || share.large > 0;
-  if (takes_large && fits(cost.rooms)) return Intake::kTake;
+  if (const auto intake = kept()) return *intake;
   if (s.seq != c.rcv_nxt) return Intake::kRefuse;
   DropReassembly(c);
-  if (takes_large && fits(cost.rooms)) return Intake::kTake;
+  if (const auto intake = kept()) return *intake;
   // Below its floor: what stands in one small room.
   if (c.unread_rooms == 0 && cost.first_text > 0) {
     if (cost.first_text < s.text_bytes) {
@@ -125,6 +135,20 @@ Tcp::Impl::Intake Tcp::Impl::LimitText(Conn& c, Segment& s) {
   }
   return c.unread_rooms > 0 && RoomBehind(c, s.text_bytes) != nullptr ? Intake::kJoin
                                                                       : Intake::kRefuse;
+}
+
+// Text of large rooms, in small ones; as it was when there are none.
+void Tcp::Impl::CopyToSmallRooms(Chain* text) {
+  Chain copy;
+  while (copy.size() < text->size()) {
+    const size_t n = std::min<size_t>(text->size() - copy.size(), kCopyBytes);
+    Slice room = pool_->Allocate(static_cast<uint32_t>(n));
+    if (room.empty()) return;
+    text->CopyTo(copy.size(), n, room.mutable_data());
+    copy.Append(std::move(room));
+  }
+  *text = std::move(copy);
+  ++counters_.copied_rooms_short;
 }
 
 // The event with the connection's last text, when its owner has not seen it yet and the text has

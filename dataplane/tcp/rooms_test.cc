@@ -107,6 +107,21 @@ TEST_F(Rooms, TextThatGoesOnWhereAnotherEndedIsWhole) {
   crowd.Read();
 }
 
+// A super-frame, when there is no large room to be had: its text is copied into small ones.
+TEST_F(Rooms, TextOfLargeRoomsIsCopiedIntoSmallOnes) {
+  const Link link = Open(1);
+  packet::HeapPacketPool& pool = crowd.pool();
+  std::vector<packet::Packet*> large;
+  while (pool.free_count(packet::kLarge) > 400) large.push_back(pool.Alloc(packet::kLarge));
+  crowd.reading = false;
+  crowd.From(link.peer, Text(link, 0, 5000));
+  EXPECT_EQ(Last().ack, link.seq + 5000);
+  EXPECT_EQ(crowd.counters().copied_rooms_short, 1u);
+  EXPECT_EQ(pool.free_count(packet::kLarge), 400u) << "the segment's own is free again";
+  EXPECT_EQ(pool.free_count(packet::kSmall), kSmall - 3);
+  for (packet::Packet* p : large) pool.Free(p);
+}
+
 TEST_F(Rooms, OutOfOrderTextIsNotKept) {
   LeaveFloors();
   const Link link = Open(1);

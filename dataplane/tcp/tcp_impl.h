@@ -230,11 +230,12 @@ struct Tcp::Impl {
   void DropReassembly(Conn& c);
 
   // rooms.cc
-  enum class Intake : uint8_t { kTake, kJoin, kRefuse };
+  enum class Intake : uint8_t { kTake, kCopy, kJoin, kRefuse };
   void UpdateRooms(Instant now);
   int LimitTransmit(int room);
   uint32_t PressedWindow(const Conn& c) const;
   Intake LimitText(Conn& c, Segment& s);
+  void CopyToSmallRooms(Chain* text);
   TcpEvent* RoomBehind(const Conn& c, uint32_t bytes);
   void JoinText(Conn& c, Segment& s);
   struct QueueMax {
