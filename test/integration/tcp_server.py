@@ -19,7 +19,7 @@ import time
 PATTERN = hashlib.sha512(b"meltemi").digest() * 4096  # 256 KB
 READ_BYTES = 1 << 18
 SHORT_BYTES = 1 << 16
-RTO_MAX_MS = 44  # TCP_RTO_MAX_MS, Linux 6.15; before, 120 s
+RTO_MAX_MS = 44  # TCP_RTO_MAX_MS, Linux 6.15: after twice that in silence a kernel gives up
 
 
 def pattern(at, count):
@@ -107,7 +107,7 @@ class Server:
                 if conn.left <= SHORT_BYTES:
                     conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SHORT_BYTES // 8)
                     with contextlib.suppress(OSError):
-                        conn.sock.setsockopt(socket.IPPROTO_TCP, RTO_MAX_MS, 5000)
+                        conn.sock.setsockopt(socket.IPPROTO_TCP, RTO_MAX_MS, 15_000)
                 self._send(conn)
         elif conn.kind == b"D":
             now = time.monotonic()
