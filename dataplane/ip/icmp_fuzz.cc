@@ -121,9 +121,7 @@ void Run(const uint8_t* data, size_t n) {
     for (const PortId port : {kPodA, kPodB, kUplink}) node.Take(port);
   }
   node.Advance(Duration::Seconds(61));
-  for (const PortId port : {kPodA, kPodB, kUplink}) node.Take(port);
-  CHECK(node.ip.pending_packets() == 0);
-  CHECK(node.pool.outstanding() == 0);
+  node.CheckEmpty();
 }
 
 }  // namespace

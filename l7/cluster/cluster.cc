@@ -6,10 +6,6 @@
 namespace meltemi::cluster {
 namespace {
 
-bool Idle(const Host& host) {
-  return host.rq_active == 0 && host.cx_active == 0 && host.waiting.empty();
-}
-
 Cluster::Settings SettingsOf(const config::Cluster& config) {
   return {.name = config.name,
           .stable_id = config.stable_id,
@@ -230,7 +226,7 @@ void Cluster::CloseIdle(const Host& host, std::vector<ConnId>* closing) {
 
 bool Cluster::Sweep() {
   std::erase_if(hosts_,
-                [](const std::unique_ptr<Host>& host) { return host->removed && Idle(*host); });
+                [](const std::unique_ptr<Host>& host) { return host->removed && host->unused(); });
   return removed_ && hosts_.empty() && rq_active == 0 && rq_pending == 0 && retries_active == 0;
 }
 

@@ -74,6 +74,9 @@ struct Host {
   std::vector<ConnId> idle;      // most recently used last
   std::deque<WaiterId> waiting;  // requests that wait because the breaker allows no connection
   HostStats stats;
+
+  // Nothing refers to it.
+  bool unused() const { return rq_active == 0 && cx_active == 0 && waiting.empty(); }
 };
 
 // Counters of Envoy's cluster.health_check.* statistics, at the worker that checks.

@@ -11,10 +11,6 @@ bool Contains(std::span<Host* const> hosts, const Host* host) {
   return std::find(hosts.begin(), hosts.end(), host) != hosts.end();
 }
 
-bool Idle(const Host& host) {
-  return host.rq_active == 0 && host.cx_active == 0 && host.waiting.empty();
-}
-
 // Who must not get the same host again looks up another hash, and always the same one. Envoy only
 // turns its bits, which leaves all further attempts at one place of a ring; this is SplitMix64.
 uint64_t HashOfAttempt(uint64_t hash, uint32_t attempt) {
@@ -158,7 +154,7 @@ Host* Cluster::OriginalDestination(const SockAddr& address) {
   if (hosts_.size() >= kOriginalDstHostCountMax) {
     // Make room: whoever is idle now can be dialled again later.
     std::erase_if(hosts_, [this](const std::unique_ptr<Host>& host) {
-      if (!Idle(*host)) return false;
+      if (!host->unused()) return false;
       by_address_.erase(host->address);
       return true;
     });

@@ -67,14 +67,6 @@ class AccessTest : public EngineTest {
     }
     return StatusOf(response_);
   }
-  double Sample(std::string_view name) {
-    std::vector<telemetry::Sample> samples;
-    engine().AppendSamples(&samples);
-    for (const telemetry::Sample& s : samples) {
-      if (s.name == name) return s.value;
-    }
-    return -1;
-  }
   ConnId up_;
   std::string request_, response_;
 };

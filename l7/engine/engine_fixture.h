@@ -280,6 +280,15 @@ class EngineTest : public ::testing::Test {
     return message.substr(begin, message.find("\r\n", begin) - begin);
   }
   // "flags details" of the last record.
+  // The first statistic of that name; -1: there is none.
+  double Sample(std::string_view name) {
+    std::vector<telemetry::Sample> samples;
+    engine().AppendSamples(&samples);
+    for (const telemetry::Sample& sample : samples) {
+      if (sample.name == name) return sample.value;
+    }
+    return -1;
+  }
   std::string LastRecord() {
     if (engine().records().empty()) return "(none)";
     const telemetry::AccessRecord& r = engine().records().back();

@@ -77,14 +77,6 @@ class HealthTest : public Http2Test {
     const size_t begin = at + head.size();
     return text.substr(begin, text.find('\n', begin) - begin);
   }
-  double Sample(std::string_view name) {
-    std::vector<telemetry::Sample> samples;
-    engine().AppendSamples(&samples);
-    for (const telemetry::Sample& sample : samples) {
-      if (sample.name == name) return sample.value;
-    }
-    return -1;
-  }
 
   SockAddr address_;
   std::unique_ptr<config::Snapshot> last_, next_;

@@ -44,14 +44,6 @@ class StandingTest : public EngineTest {
     snapshot.listeners.push_back(std::move(inbound));
     snapshot.guarded[Address(10, 8080)] = 2;
   }
-  double Sample(std::string_view name) {
-    std::vector<telemetry::Sample> samples;
-    engine().AppendSamples(&samples);
-    for (const telemetry::Sample& s : samples) {
-      if (s.name == name) return s.value;
-    }
-    return -1;
-  }
   std::vector<std::unique_ptr<config::Snapshot>> later_;
 };
 

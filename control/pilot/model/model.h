@@ -53,6 +53,8 @@ struct MeshService {
   std::vector<MeshPort> udp_ports;
 
   const MeshPort* Port(uint32_t number) const;
+  // It has no address to listen on: its ports are taken at all of them.
+  bool of_any_address() const { return vips.empty() && !kubernetes; }
 };
 
 // "*.example.com" covers "a.example.com", and "*" everything.

@@ -180,13 +180,13 @@ struct Checker {
 void CheckPlainAddresses(const Model& model, Problems* problems) {
   std::map<uint32_t, const MeshService*> wildcard, by_sni;
   for (const MeshService& service : model.services()) {
+    if (!service.of_any_address()) continue;
     for (const MeshPort& port : service.ports) {
-      const bool named = service.vips.empty() && !service.kubernetes;
-      if (named && port.protocol == Protocol::kTls) by_sni.emplace(port.number, &service);
+      if (port.protocol == Protocol::kTls) by_sni.emplace(port.number, &service);
     }
   }
   for (const MeshService& service : model.services()) {
-    if (!service.vips.empty() || service.kubernetes) continue;
+    if (!service.of_any_address()) continue;
     for (const MeshPort& port : service.ports) {
       if (IsHttp(port.protocol) || port.protocol == Protocol::kTls) continue;
       if (const auto tls = by_sni.find(port.number); tls != by_sni.end()) {

@@ -45,6 +45,9 @@ inline void SetClientCert(
 envoy::config::listener::v3::Listener NewListener(const std::string& name, const std::string& ip,
                                                   uint32_t port);
 
+// To one of 0.0.0.0: any address is of both families.
+void AddWildcardIpv6(uint32_t port, envoy::config::listener::v3::Listener* listener);
+
 // Where nobody knows whether a server speaks first: how long its client's first bytes may take.
 void SetFirstBytes(const model::MeshConfig& mesh, envoy::config::listener::v3::Listener* listener);
 

@@ -28,10 +28,6 @@ void SetUdpAddress(const std::string& ip, uint32_t port, envoy::config::core::v3
   to->mutable_socket_address()->set_protocol(envoy::config::core::v3::SocketAddress::UDP);
 }
 
-void AddWildcardIpv6(uint32_t port, Listener* listener) {
-  SetAddress("::", port, listener->add_additional_addresses()->mutable_address());
-}
-
 void AddHttpListener(uint32_t port, const model::MeshConfig& mesh, Resources* out) {
   const std::string name = absl::StrCat("0.0.0.0_", port);
   Listener listener = NewListener(name, "0.0.0.0", port);
@@ -199,6 +195,10 @@ void SetDestinations(const model::Model& model, const model::Meta& meta,
     }
   }
   if (by_source) proxy->add_hash_policy()->mutable_source_ip();
+}
+
+void AddWildcardIpv6(uint32_t port, Listener* listener) {
+  SetAddress("::", port, listener->add_additional_addresses()->mutable_address());
 }
 
 void SetFirstBytes(const model::MeshConfig& mesh, Listener* listener) {

@@ -31,15 +31,11 @@ std::vector<std::pair<const model::TcpRoute*, std::vector<std::string>>> RoutesO
   return found;
 }
 
-bool OfAnyAddress(const model::MeshService& service) {
-  return service.vips.empty() && !service.kubernetes;
-}
-
 }  // namespace
 
 bool SniListeners::Takes(const model::MeshService& service, const model::MeshPort& port) const {
   if (port.protocol != model::Protocol::kTls) return false;
-  return OfAnyAddress(service) ||
+  return service.of_any_address() ||
          !RoutesOf(model_.VirtualServiceFor(service.hostname), port.number).empty();
 }
 
@@ -76,7 +72,7 @@ void SniListeners::AddChains(const model::MeshService& service, const model::Mes
     AddChain(names, proxy, to);
   }
   const TcpProxy own = TcpProxyFor(model_, service, port, mesh_);
-  if (OfAnyAddress(service)) {
+  if (service.of_any_address()) {
     if (routes.empty()) AddChain({service.hostname}, own, to);
   } else {
     *to->listener.mutable_default_filter_chain()->add_filters() = ProxyFilter(own);
@@ -89,14 +85,12 @@ void SniListeners::Add(const model::MeshService& service, const model::MeshPort&
     const std::string name = absl::StrCat(address, "_", port.number);
     const bool is_new = names->insert(name).second;
     // As of opaque ports: the first has it. Only those of any address are shared.
-    if (!is_new && !(OfAnyAddress(service) && entries_.contains(name))) continue;
+    if (!is_new && !(service.of_any_address() && entries_.contains(name))) continue;
     Entry& entry = entries_[name];
     if (is_new) {
       entry.listener = NewListener(name, address, port.number);
-      entry.any_address = OfAnyAddress(service);
-      if (entry.any_address) {
-        SetAddress("::", port.number, entry.listener.add_additional_addresses()->mutable_address());
-      }
+      entry.any_address = service.of_any_address();
+      if (entry.any_address) AddWildcardIpv6(port.number, &entry.listener);
     }
     AddChains(service, port, &entry);
   }
