@@ -46,7 +46,7 @@ std::unique_ptr<Handshake> Handshake::MakeDone(TlsId id, Suite suite,
   return handshake;
 }
 
-void Handshake::Run(VerifiedCertificates* verified) {
+void Handshake::Run(PeerCertificates* certificates) {
   if (state_ == State::kTickets) return ReadTickets();
   CHECK(state_ == State::kRunning);
   if (ssl_ == nullptr) {
@@ -56,7 +56,9 @@ void Handshake::Run(VerifiedCertificates* verified) {
   }
   ssl_->Feed(in);
   in.clear();
-  const SslConnection::Result result = ssl_->DoHandshake(unix_seconds_, verified);
+  const uint32_t parsed_before = certificates->parsed.parsed_count();
+  const SslConnection::Result result = ssl_->DoHandshake(unix_seconds_, certificates);
+  certificates_parsed += certificates->parsed.parsed_count() - parsed_before;
   certificates_verified = ssl_->certificates_verified();
   certificates_known = ssl_->certificates_known();
   ssl_->TakeOutput(&out);

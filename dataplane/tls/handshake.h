@@ -38,8 +38,8 @@ class Handshake {
                                              const std::array<uint8_t, 48>& read_secret,
                                              const std::array<uint8_t, 48>& write_secret);
 
-  // One trip. `verified` is the calling thread's.
-  void Run(VerifiedCertificates* verified);
+  // One trip. `certificates` is the calling thread's.
+  void Run(PeerCertificates* certificates);
 
   // Set before a trip.
   void set_unix_seconds(int64_t unix_seconds) { unix_seconds_ = unix_seconds; }
@@ -63,7 +63,7 @@ class Handshake {
   // Clients: where sessions for resumption belong, and the newest that has come.
   std::string resumption_key;
   SslSessionPtr session;
-  uint32_t certificates_verified = 0, certificates_known = 0;
+  uint32_t certificates_verified = 0, certificates_known = 0, certificates_parsed = 0;
 
  private:
   void Finish();

@@ -178,6 +178,7 @@ TEST(Handshake, VerifiedChainsAreRemembered) {
   EXPECT_TRUE(again(server));
   EXPECT_EQ(ends.server.tls.counters().certificates_verified, 1u);
   EXPECT_EQ(ends.server.tls.counters().certificates_known, 1u);
+  EXPECT_EQ(ends.server.tls.counters().certificates_parsed, 1u);
   options.server.common.trust = {{.pem = MeshPki::Get().other.pem()}};
   again(Server(options.server));
   EXPECT_EQ(ends.server.seen.error, TlsError::kPeerCertificateUnknownIssuer);

@@ -64,7 +64,7 @@ class HandshakeThreads::Thread {
     for (const std::unique_ptr<Lane>& lane : lanes_) {
       std::unique_ptr<Handshake> handshake;
       if (!lane->to_thread.Pop(&handshake)) continue;
-      handshake->Run(&verified_);
+      handshake->Run(&certificates_);
       CHECK(lane->to_worker.Push(std::move(handshake)));
       if (lane->worker_bell != nullptr) lane->worker_bell->Ring();
       ran = true;
@@ -82,7 +82,7 @@ class HandshakeThreads::Thread {
   shared::Doorbell bell_;
   shared::Mailbox<bool> stop_{1};
   std::vector<std::unique_ptr<Lane>> lanes_;  // by worker
-  VerifiedCertificates verified_;             // the thread's own
+  PeerCertificates certificates_;             // the thread's own
   std::thread thread_;
 };
 

@@ -2,7 +2,7 @@
 // million cycles; a worker's turn is a few thousand).
 //
 // Owns: the threads, a lane of two mailboxes for each pair of worker and thread, each thread's
-// VerifiedCertificates. Started and joined by the thread that owns this object; runner(i) belongs
+// PeerCertificates. Started and joined by the thread that owns this object; runner(i) belongs
 // to worker i. An idle thread sleeps on its doorbell; a finished handshake rings the worker's.
 // Bound: limits::kTlsHandshakesInFlight per lane; a worker that has as many out is told "not now".
 #ifndef MELTEMI_DATAPLANE_TLS_HANDSHAKE_THREADS_H_

@@ -129,9 +129,10 @@ std::string SslConnection::TakeLeftover() {
 }
 
 SslConnection::Result SslConnection::DoHandshake(int64_t unix_seconds,
-                                                 VerifiedCertificates* verified) {
+                                                 PeerCertificates* certificates) {
   unix_seconds_ = unix_seconds;
-  verified_ = verified;
+  verified_ = &certificates->verified;
+  const ParsedCertificates::Scope scope(&certificates->parsed);
   ERR_clear_error();
   const int returned = SSL_do_handshake(ssl_.get());
   const Result result = returned == 1 ? Result::kDone : Classify(returned);

@@ -18,7 +18,7 @@
 #include "dataplane/tls/handshake_info.h"
 #include "dataplane/tls/key_schedule.h"
 #include "dataplane/tls/openssl_ptr.h"
-#include "dataplane/tls/verified_certificates.h"
+#include "dataplane/tls/peer_certificates.h"
 
 namespace meltemi::tls {
 
@@ -56,8 +56,8 @@ class SslConnection {
   // What was fed and not used.
   std::string TakeLeftover();
 
-  // `verified` belongs to the calling thread.
-  Result DoHandshake(int64_t unix_seconds, VerifiedCertificates* verified);
+  // `certificates` belongs to the calling thread.
+  Result DoHandshake(int64_t unix_seconds, PeerCertificates* certificates);
   // kDone: `n` bytes were read. kClosed: close_notify. Also takes messages after the handshake.
   Result Read(uint8_t* out, uint32_t size, uint32_t* n);
   bool Write(const uint8_t* bytes, uint32_t size);

@@ -30,7 +30,7 @@ class SynchronousHandshakes final : public HandshakeRunner {
     if (waiting_.empty() || paused_) return nullptr;
     std::unique_ptr<Handshake> handshake = std::move(waiting_.front());
     waiting_.pop_front();
-    handshake->Run(&verified_);
+    handshake->Run(&certificates_);
     return handshake;
   }
   bool ready() const override { return !waiting_.empty() && !paused_; }
@@ -41,7 +41,7 @@ class SynchronousHandshakes final : public HandshakeRunner {
  private:
   const size_t capacity_;
   std::deque<std::unique_ptr<Handshake>> waiting_;
-  VerifiedCertificates verified_;
+  PeerCertificates certificates_;
   bool paused_ = false;
 };
 

@@ -11,12 +11,14 @@
 #include <openssl/x509.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "dataplane/tls/aead.h"
 #include "dataplane/tls/openssl_library.h"
+#include "dataplane/tls/parsed_certificates.h"
 #include "dataplane/tls/testing/certificates.h"
 #include "dataplane/tls/testing/openssl_peer.h"
 #include "dataplane/tls/testing/tls_end.h"
@@ -230,7 +232,10 @@ void OpenSslHandshake(benchmark::State& state, Kind kind) {
 }
 
 // A peer's certificate, as libssl reads it in each full handshake.
-void Parse(benchmark::State& state, OSSL_LIB_CTX* library) {
+void Parse(benchmark::State& state, OSSL_LIB_CTX* library, bool kept) {
+  ParsedCertificates parsed;
+  std::optional<ParsedCertificates::Scope> scope;
+  if (kept) scope.emplace(&parsed);
   const std::string& pem = Pki::Get().client.chain_pem;
   BIO* bio = BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()));
   X509* made = PEM_read_bio_X509(bio, nullptr, nullptr, nullptr);
@@ -262,8 +267,9 @@ BENCHMARK_CAPTURE(OwnRecords, aes128_openssl_engine, k128, AeadKind::kOpenSsl)->
 BENCHMARK_CAPTURE(AeadAlone, ipsec_mb, &MakeIpsecMbAead)->Apply(Sizes);
 BENCHMARK_CAPTURE(AeadAlone, openssl, &MakeOpenSslAead)->Apply(Sizes);
 BENCHMARK(Idle)->Arg(1)->Arg(100)->Arg(2000)->Arg(4000);
-BENCHMARK_CAPTURE(Parse, openssl, nullptr);
-BENCHMARK_CAPTURE(Parse, narrowed, TlsLibrary());
+BENCHMARK_CAPTURE(Parse, openssl, nullptr, false);
+BENCHMARK_CAPTURE(Parse, narrowed, TlsLibrary(), false);
+BENCHMARK_CAPTURE(Parse, kept, TlsLibrary(), true);
 BENCHMARK_CAPTURE(OwnHandshake, full, Kind::kFull)->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(OwnHandshake, mutual, Kind::kMutual)->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(OwnHandshake, resumed, Kind::kResumed)->Unit(benchmark::kMicrosecond);

@@ -144,6 +144,7 @@ void Tls::Impl::OnTrip(std::unique_ptr<Handshake> handshake, Instant now, Events
 void Tls::Impl::OnFailed(const Handshake& handshake, TlsId id, Events* events) {
   Session& s = sessions_[id];
   CountFailure(handshake.failure().error);
+  counters_.certificates_parsed += handshake.certificates_parsed;
   counters_.certificates_verified += handshake.certificates_verified;
   counters_.certificates_known += handshake.certificates_known;
   // Whatever went wrong: the next one is a full handshake.
@@ -158,6 +159,7 @@ void Tls::Impl::Establish(std::unique_ptr<Handshake> handshake, Session& s, Even
   s.negotiation.reset();
   ++counters_.handshakes_done;
   counters_.handshakes_resumed += handshake->info->resumed;
+  counters_.certificates_parsed += handshake->certificates_parsed;
   counters_.certificates_verified += handshake->certificates_verified;
   counters_.certificates_known += handshake->certificates_known;
   Add(TlsEvent::Kind::kHandshakeDone, id, s, events).info = std::move(handshake->info);

@@ -99,8 +99,10 @@ inline constexpr int kTlsKeyUpdatesMax = 32;                   // without data b
 inline constexpr uint64_t kTlsRecordsPerKey = 1 << 23;  // RFC 8446 5.5: below 2^24.5 for AES-GCM
 inline constexpr uint32_t kTlsExpandedKeys = 4096;      // per worker, 1 KB each
 inline constexpr uint32_t kTlsClientSessions = 1024;    // per worker, for resumption
-inline constexpr uint32_t kTlsVerifiedCertificates = 1024;  // remembered per handshake thread
-inline constexpr uint32_t kTlsSubjectAltNamesMax = 64;      // read from a certificate
+inline constexpr uint32_t kTlsVerifiedCertificates = 1024;    // remembered per handshake thread
+inline constexpr uint32_t kTlsParsedCertificates = 256;       // kept per handshake thread
+inline constexpr uint32_t kTlsParsedCertificateBytes = 4096;  // larger ones are parsed each time
+inline constexpr uint32_t kTlsSubjectAltNamesMax = 64;        // read from a certificate
 
 // HTTP (Envoy's defaults: proxy-behaviour reference 4.4)
 inline constexpr uint32_t kHttpHeaderBytesMax = 60 * 1024;

@@ -59,7 +59,8 @@ BANS = (
         {**_CONTROL_THREAD,
          "dataplane/tls/handshake_threads": "handshakes are computed off the workers"}),
     Ban("thread_local", r"\bthread_local\b|\b__thread\b", ALL_CODE,
-        {"l7/base/stage": "the stage a thread is in, in binaries for bench/profile only"}),
+        {"dataplane/tls/parsed_certificates": "libcrypto's d2i_X509 is given no context to look in",
+         "l7/base/stage": "the stage a thread is in, in binaries for bench/profile only"}),
     Ban("raw new or malloc",
         # `Owner(new T(...))` is owned in the same expression; placement new allocates nothing.
         r"(?<!\()\bnew\s+[\w:]|\b(?:malloc|calloc|realloc|posix_memalign|aligned_alloc)\(",

@@ -11,7 +11,7 @@ CraftedPeer::CraftedPeer(const ContextRef& context, TlsEnd* end)
     end->Poll();
     handshake.in = end->Take();
     if (!handshake.in.empty() || handshake.role() == Role::kClient || round == 0) {
-      handshake.Run(&verified_);
+      handshake.Run(&certificates_);
     }
     end->Receive(std::exchange(handshake.out, {}));
     end->Poll();

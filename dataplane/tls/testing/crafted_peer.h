@@ -39,7 +39,7 @@ class CraftedPeer {
   HeapBufferPool pool_;
   TlsCounters counters_;
   RecordLayer layer_;
-  VerifiedCertificates verified_;
+  PeerCertificates certificates_;
   const std::unique_ptr<Aead> aead_ = MakeOpenSslAead();
   Traffic write_, read_;
 };
