@@ -51,7 +51,7 @@ Verdict Tcp::Impl::CheckAck(Conn& c, Segment& s, Instant now) {
   if (!fin_acked) return Verdict::kContinue;
   if (c.state == State::kFinWait1) {
     c.state = State::kFinWait2;
-    if (c.detached) c.life_at = now + kFinWait2Max;
+    if (c.detached) SetLife(c, now + kFinWait2Max, now);
   } else if (c.state == State::kClosing) {
     EnterTimeWait(c, now);
     return Verdict::kGone;

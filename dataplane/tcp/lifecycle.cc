@@ -70,7 +70,7 @@ void Tcp::Impl::Established(Conn& c, Instant now) {
   c.rcv_adv = SeqMax(c.rcv_adv, c.rcv_nxt + WindowWanted(c));
   c.retries = c.backoff = 0;
   c.retransmit_at = Instant::Never();
-  c.life_at = options_.keepalive_idle.zero() ? Instant::Never() : now + options_.keepalive_idle;
+  SetLife(c, options_.keepalive_idle.zero() ? Instant::Never() : now + options_.keepalive_idle, now);
   c.congestion.Start(c.smss());
   if (c.syn_retransmitted) c.congestion.cwnd = c.smss();  // RFC 6928 2
   c.congestion.algorithm = options_.congestion;

@@ -118,7 +118,7 @@ bool Tcp::Impl::SendNew(Conn& c, Instant now, int* room) {
     bytes = std::min(bytes, std::max(smss, whole));
     if (!SendNewText(c, bytes, now)) {
       // Counted as sent and lost: a timer brings it when there is memory again.
-      Arm(c);
+      Arm(c, now);
       return false;
     }
     sent = true;
@@ -132,14 +132,14 @@ bool Tcp::Impl::SendNew(Conn& c, Instant now, int* room) {
   // Nothing in flight and still something to say: the window is shut. Persist (RFC 9293 3.8.6.1).
   if (c.flight() == 0 && !c.unsent.empty() && c.retransmit_at.never() && *room > 0) {
     RestartRetransmit(c, now);
-    Arm(c);
+    Arm(c, now);
   }
   return true;
 }
 
 // The first text after a pause. True: the window is smaller after it.
 bool Tcp::Impl::BeginFlight(Conn& c, Instant now) {
-  if (c.last_sent_at == Instant()) return false;  // the first ever
+  if (c.last_sent_at.never()) return false;  // the first ever
   const Duration idle = now - c.last_sent_at;
   if (idle <= options_.rto_min) {  // the RTO is not less
     c.congestion.cubic.SkipIdle(idle);

@@ -44,10 +44,10 @@ TcpId Tcp::Connect(const FourTuple& tuple, const Path& path, uint64_t cookie, In
   if (c == nullptr) return TcpId{};
   c->cookie = cookie;
   c->state = State::kSynSent;
-  c->life_at = deadline;
+  impl_->SetLife(*c, deadline, now);
   c->syn_now = true;
   impl_->MakeReady(*c);
-  impl_->Arm(*c);
+  impl_->Arm(*c, now);
   return c->id;
 }
 
@@ -97,9 +97,9 @@ void Tcp::Release(TcpId id, Instant now) {
   c->detached = true;
   impl_->RefundUnread(*c, c->rcv_unread);
   c->fin_queued = true;
-  if (c->state == State::kFinWait2) c->life_at = now + kFinWait2Max;
+  if (c->state == State::kFinWait2) impl_->SetLife(*c, now + kFinWait2Max, now);
   impl_->MakeReady(*c);
-  impl_->Arm(*c);
+  impl_->Arm(*c, now);
 }
 
 void Tcp::Abort(TcpId id, Instant now) {
@@ -169,7 +169,7 @@ void Tcp::Transmit(Instant now, int room, std::vector<SegmentOut>* out) {
     const int before = share;
     impl_->Output(*c, now, &share);
     room -= before - share;
-    impl_->Arm(*c);
+    impl_->Arm(*c, now);
     if (c->ready) {  // still something to send: to the back
       impl_->Unready(*c);
       impl_->MakeReady(*c);

@@ -48,6 +48,8 @@ inline constexpr uint8_t kKeepaliveProbes = 9;
 inline constexpr Duration kProbeInitial = Duration::Seconds(1);
 inline constexpr Duration kProbeAckDelay = Duration::Millis(200);
 inline constexpr Duration kProbeMargin = Duration::Millis(2);
+// No timer is armed for longer: it fires, finds nothing due and is armed again (short_time.h).
+inline constexpr Duration kArmedMax = Duration::Seconds(8 * 3600);
 inline constexpr Duration kFinWait2Max = Duration::Seconds(60);
 inline constexpr Duration kChallengeInterval =
     Duration::Millis(500);  // RFC 5961 10, per connection
@@ -171,7 +173,9 @@ struct Tcp::Impl {
 
   // timers.cc
   void OnTimer(Timer& timer, Instant now);
-  void Arm(Conn& c);
+  void Arm(Conn& c, Instant now);
+  void ArmAll(Conn& c, Instant now);
+  void SetLife(Conn& c, Instant at, Instant now);
   Duration Timeout(const Conn& c) const;
   void RestartRetransmit(Conn& c, Instant now);
   bool OnLifeTimer(Conn& c, Instant now);          // false: the connection is gone

@@ -9,12 +9,33 @@ uint32_t Tcp::Impl::TimestampNow(const Conn& c, Instant now) const {
   return TimestampClock(now) + c.timestamp_offset;
 }
 
-// Lazy: a pending timer that fires too early finds nothing due and is armed again.
-void Tcp::Impl::Arm(Conn& c) {
-  const Instant aux_at = c.loss != nullptr ? c.loss->aux_at : Instant::Never();
-  const Instant earliest = std::min({c.retransmit_at, aux_at, c.ack_at, c.life_at});
-  if (earliest.never()) return;
-  if (!c.timer.pending() || earliest < c.timer.deadline) timers_->Schedule(&c.timer, earliest);
+// Lazy: a timer is touched only when a deadline comes before the one that it is armed for. One that
+// has moved back is found not due when the timer fires, which is armed again. life_at is looked at
+// by SetLife, and here by the timer.
+void Tcp::Impl::Arm(Conn& c, Instant now) {
+  Deadline earliest = c.ack_at.before(c.retransmit_at) ? c.ack_at : c.retransmit_at;
+  if (c.loss != nullptr) {
+    const Deadline aux_at = c.loss->aux_at;
+    if (aux_at.before(earliest)) earliest = aux_at;
+  }
+  if (!earliest.before(c.armed_at)) return;
+  c.armed_at = earliest;
+  timers_->Schedule(&c.timer, earliest.At(now));
+}
+
+// After the timer has fired, or never was armed.
+void Tcp::Impl::ArmAll(Conn& c, Instant now) {
+  SetLife(c, c.life_at, now);
+  Arm(c, now);
+}
+
+void Tcp::Impl::SetLife(Conn& c, Instant at, Instant now) {
+  c.life_at = at;
+  if (at.never()) return;
+  const Deadline deadline = std::min(at, now + kArmedMax);
+  if (!deadline.before(c.armed_at)) return;
+  c.armed_at = deadline;
+  timers_->Schedule(&c.timer, deadline.At(now));
 }
 
 Duration Tcp::Impl::Timeout(const Conn& c) const {
@@ -41,8 +62,9 @@ void Tcp::Impl::OnTimer(Timer& timer, Instant now) {
   }
   Conn* c = conns_.Find(TcpId::FromBits(timer.subject));
   CHECK(c != nullptr);
+  c->armed_at = Instant::Never();
   if (c->life_at <= now && !OnLifeTimer(*c, now)) return;
-  if (c->ack_at <= now) {
+  if (c->ack_at.due(now)) {
     c->ack_at = Instant::Never();
     c->interactive = false;
     c->ack_now = true;
@@ -51,8 +73,8 @@ void Tcp::Impl::OnTimer(Timer& timer, Instant now) {
   }
   // First: a probe takes the place of a timeout that is due with it (RFC 8985 7.3).
   if (c->loss != nullptr && c->loss->aux_at <= now) OnAuxTimer(*c, now);
-  if (c->retransmit_at <= now && !OnRetransmitTimeout(*c, now)) return;
-  Arm(*c);
+  if (c->retransmit_at.due(now) && !OnRetransmitTimeout(*c, now)) return;
+  ArmAll(*c, now);
 }
 
 // The deadline of an open, the end of a released FIN-WAIT-2, or keepalive. False: the connection is
@@ -69,7 +91,7 @@ bool Tcp::Impl::OnLifeTimer(Conn& c, Instant now) {
     return false;
   }
   // RFC 9293 3.8.4: only when nothing is in flight, else retransmission does the asking.
-  const Instant due = c.last_heard_at + options_.keepalive_idle;
+  const Instant due = now + (options_.keepalive_idle - (now - c.last_heard_at));
   if (c.keepalive_probes == 0 && due > now) {
     c.life_at = due;
     return true;
