@@ -143,12 +143,15 @@ TEST(HotLines, WatchSeesEachLineOnce) {
 }
 
 TEST(HotLines, ARequestAndItsReplyTouchTheHotOnesOnly) {
-  for (const bool ipv6 : {false, true}) {
-    Exchange exchange(ipv6, 200);
-    const uint64_t lines = LinesOf(&exchange, 60);
-    EXPECT_EQ(lines, (uint64_t{1} << kConnLines) - 1) << "ipv6 " << ipv6;
-    EXPECT_EQ(exchange.server_counters().retransmits, 0u);
-    EXPECT_EQ(exchange.client_counters().delayed_acks, 0u);
+  // Of one segment, and of seven, of which every second is acknowledged.
+  for (const size_t reply_bytes : {200, 10'000}) {
+    for (const bool ipv6 : {false, true}) {
+      Exchange exchange(ipv6, reply_bytes);
+      const uint64_t lines = LinesOf(&exchange, 60);
+      EXPECT_EQ(lines, (uint64_t{1} << kConnLines) - 1) << reply_bytes << " ipv6 " << ipv6;
+      EXPECT_EQ(exchange.server_counters().retransmits, 0u);
+      EXPECT_EQ(exchange.client_counters().delayed_acks, 0u);
+    }
   }
 }
 

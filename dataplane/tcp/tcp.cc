@@ -73,7 +73,7 @@ bool Tcp::Send(TcpId id, Chain bytes, Instant now) {
     return true;
   }
   impl_->memory_.Charge(bytes.size());
-  c->unsent.Append(std::move(bytes));
+  c->queue.Append(std::move(bytes), &c->split);
   impl_->MakeReady(*c);
   const size_t queued = c->queued_bytes();
   if (queued <= limits::kTcpSendQueueBytesMin) return true;
@@ -156,15 +156,13 @@ void Tcp::OnTimer(Timer& timer, Instant now, std::vector<TcpEvent>* events) {
 void Tcp::Transmit(Instant now, int room, std::vector<SegmentOut>* out) {
   impl_->out_ = out;
   std::vector<SegmentOut>& replies = impl_->replies_;
-  const size_t n = std::min<size_t>(replies.size(), std::max(room, 0));
-  out->insert(out->end(), replies.begin(), replies.begin() + n);
-  replies.erase(replies.begin(), replies.begin() + n);
-  room -= static_cast<int>(n);
+  const size_t reply_count = std::min<size_t>(replies.size(), std::max(room, 0));
+  out->insert(out->end(), replies.begin(), replies.begin() + reply_count);
+  replies.erase(replies.begin(), replies.begin() + reply_count);
+  room -= static_cast<int>(reply_count);
   // Each ready connection once per call, a bounded number of packets each: fair and finite.
-  Conn* last = impl_->ready_tail_;
-  while (room > 0 && impl_->ready_head_ != nullptr) {
-    Conn* c = impl_->ready_head_;
-    const bool end = c == last;
+  for (uint32_t n = impl_->ready_.size(); room > 0 && n > 0; --n) {
+    Conn* c = impl_->ready_.front();
     int share = std::min(room, limits::kTcpSegmentsPerConnPerTurn);
     const int before = share;
     impl_->Output(*c, now, &share);
@@ -174,13 +172,10 @@ void Tcp::Transmit(Instant now, int room, std::vector<SegmentOut>* out) {
       impl_->Unready(*c);
       impl_->MakeReady(*c);
     }
-    if (end) break;
   }
 }
 
-bool Tcp::transmit_pending() const {
-  return impl_->ready_head_ != nullptr || !impl_->replies_.empty();
-}
+bool Tcp::transmit_pending() const { return !impl_->ready_.empty() || !impl_->replies_.empty(); }
 
 uint32_t Tcp::conn_count() const { return impl_->conns_.size(); }
 uint32_t Tcp::half_open_count() const { return impl_->half_open_count_; }

@@ -1,4 +1,5 @@
-// Timers: one wheel entry per connection, armed for the earliest of its deadlines.
+// Timers: one wheel entry per connection, armed for the earliest of its deadlines; one for all
+// delayed ACKs, one for TIME-WAIT.
 #include <algorithm>
 
 #include "dataplane/tcp/tcp_impl.h"
@@ -13,7 +14,7 @@ uint32_t Tcp::Impl::TimestampNow(const Conn& c, Instant now) const {
 // has moved back is found not due when the timer fires, which is armed again. life_at is looked at
 // by SetLife, and here by the timer.
 void Tcp::Impl::Arm(Conn& c, Instant now) {
-  Deadline earliest = c.ack_at.before(c.retransmit_at) ? c.ack_at : c.retransmit_at;
+  Deadline earliest = c.retransmit_at;
   if (c.loss != nullptr) {
     const Deadline aux_at = c.loss->aux_at;
     if (aux_at.before(earliest)) earliest = aux_at;
@@ -49,32 +50,51 @@ Duration Tcp::Impl::Timeout(const Conn& c) const {
 void Tcp::Impl::RestartRetransmit(Conn& c, Instant now) { c.retransmit_at = now + Timeout(c); }
 
 void Tcp::Impl::OnTimer(Timer& timer, Instant now) {
-  if (&timer == &time_wait_timer_) {
-    while (TimeWait* entry = time_wait_.oldest()) {
-      if (entry->deadline > now) {
-        timers_->Schedule(&time_wait_timer_, entry->deadline);
-        return;
-      }
-      flows_.Erase(entry->hash, entry);
-      time_wait_.Remove(entry);
-    }
-    return;
-  }
+  if (&timer == &time_wait_timer_) return OnTimeWaitTimer(now);
+  if (&timer == &delayed_ack_timer_) return OnDelayedAckTimer(now);
   Conn* c = conns_.Find(TcpId::FromBits(timer.subject));
   CHECK(c != nullptr);
   c->armed_at = Instant::Never();
   if (c->life_at <= now && !OnLifeTimer(*c, now)) return;
-  if (c->ack_at.due(now)) {
-    c->ack_at = Instant::Never();
+  // First: a probe takes the place of a timeout that is due with it (RFC 8985 7.3).
+  if (c->loss != nullptr && c->loss->aux_at <= now) OnAuxTimer(*c, now);
+  if (c->retransmit_at.due(now) && !OnRetransmitTimeout(*c, now)) return;
+  ArmAll(*c, now);
+}
+
+void Tcp::Impl::OnTimeWaitTimer(Instant now) {
+  while (TimeWait* entry = time_wait_.oldest()) {
+    if (entry->deadline > now) {
+      timers_->Schedule(&time_wait_timer_, entry->deadline);
+      return;
+    }
+    flows_.Erase(entry->hash, entry);
+    time_wait_.Remove(entry);
+  }
+}
+
+// RFC 1122 4.2.3.2. Most delayed ACKs go out with text before they are due: that takes a connection
+// from the queue, and leaves the timer alone, which finds out when it fires.
+void Tcp::Impl::DelayAck(Conn& c, Instant now) {
+  const Instant until = now + options_.delayed_ack;
+  c.ack_delayed = true;
+  delayed_acks_.Push(&c, until);
+  if (!delayed_ack_timer_.pending()) timers_->Schedule(&delayed_ack_timer_, until);
+}
+
+void Tcp::Impl::OnDelayedAckTimer(Instant now) {
+  while (Conn* c = delayed_acks_.front()) {
+    const Deadline until = delayed_acks_.front_until();
+    if (!until.due(now)) {
+      timers_->Schedule(&delayed_ack_timer_, until.At(now));
+      return;
+    }
+    UndelayAck(*c);
     c->interactive = false;
     c->ack_now = true;
     ++counters_.delayed_acks;
     MakeReady(*c);
   }
-  // First: a probe takes the place of a timeout that is due with it (RFC 8985 7.3).
-  if (c->loss != nullptr && c->loss->aux_at <= now) OnAuxTimer(*c, now);
-  if (c->retransmit_at.due(now) && !OnRetransmitTimeout(*c, now)) return;
-  ArmAll(*c, now);
 }
 
 // The deadline of an open, the end of a released FIN-WAIT-2, or keepalive. False: the connection is
@@ -90,8 +110,17 @@ bool Tcp::Impl::OnLifeTimer(Conn& c, Instant now) {
     Close(c, TcpError::kNone);
     return false;
   }
+  Duration silence = now - c.last_heard_at;
+  if (silence > kTsRecentLife) {  // as old as makes a difference: last_heard_at must not go round
+    silence = kTsRecentLife + Duration::Seconds(1);
+    c.last_heard_at = now - silence;
+  }
+  if (options_.keepalive_idle.zero()) {
+    c.life_at = now + SilenceChecked();
+    return true;
+  }
   // RFC 9293 3.8.4: only when nothing is in flight, else retransmission does the asking.
-  const Instant due = now + (options_.keepalive_idle - (now - c.last_heard_at));
+  const Instant due = now + (SilenceChecked() - silence);
   if (c.keepalive_probes == 0 && due > now) {
     c.life_at = due;
     return true;
@@ -146,7 +175,7 @@ bool Tcp::Impl::OnRetransmitTimeout(Conn& c, Instant now) {
 
 // The window is shut: probe it, without limit as long as the peer answers (RFC 9293 3.8.6.1).
 bool Tcp::Impl::OnPersist(Conn& c, Instant now) {
-  if (c.unsent.empty()) {
+  if (c.queue.unsent() == 0) {
     c.retries = 0;
     return true;
   }
