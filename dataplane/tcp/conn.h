@@ -48,11 +48,11 @@ enum class State : uint8_t {
   kLastAck,
 };
 
-struct alignas(64) Conn {
+struct Conn {
   Conn() : timer(TimerOwner::kTcp, 0) {}
 
   // Line 0: whose it is, and the send window.
-  FourTuple tuple;  // 36 bytes
+  alignas(64) FourTuple tuple;  // 36 bytes
   State state = State::kSynSent;
   uint8_t snd_wscale : 4 = 0;  // the peer's: its window field is shifted left by this
   uint8_t rcv_wscale : 4 = 0;  // ours

@@ -65,7 +65,7 @@ struct Undo {
 
 // Laid out by cache lines: a flight in which nothing is amiss touches the first, that of HyStart
 // and RACK, and that of the first range, which lie together.
-struct alignas(64) LossState {
+struct LossState {
   // kOpen: nothing decided, though ACKs may tell of disorder. kReduced: the window comes down for
   // ECN. kRecovery: something is lost. kTimeout: after an RTO. All but kOpen last until snd.una
   // reaches `recover`.

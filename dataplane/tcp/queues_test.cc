@@ -82,7 +82,7 @@ using Waiters = WaitQueue<Waiter, &Waiter::place>;
 TEST(WaitQueue, FirstInFirstOutWhoeverLeaves) {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     Prng prng(seed);
-    std::vector<Waiter> all(300);
+    std::vector<Waiter> all(1000);
     Waiters queue;
     std::deque<Waiter*> model;
     for (int step = 0; step < 5000; ++step) {
@@ -103,12 +103,12 @@ TEST(WaitQueue, FirstInFirstOutWhoeverLeaves) {
 }
 
 TEST(WaitQueue, GrowsWhenAllPlacesAreTaken) {
-  std::vector<Waiter> all(65);
+  std::vector<Waiter> all(Waiters::kPlacesMin + 1);
   Waiters queue;
-  for (size_t i = 0; i < 64; ++i) queue.Push(&all[i]);
-  EXPECT_EQ(queue.capacity(), 64u);
-  queue.Push(&all[64]);
-  EXPECT_EQ(queue.capacity(), 128u);
+  for (size_t i = 0; i + 1 < all.size(); ++i) queue.Push(&all[i]);
+  EXPECT_EQ(queue.capacity(), Waiters::kPlacesMin);
+  queue.Push(&all.back());
+  EXPECT_EQ(queue.capacity(), 2 * Waiters::kPlacesMin);
   for (Waiter& w : all) {
     ASSERT_EQ(queue.front(), &w);
     queue.Remove(&w);
@@ -120,15 +120,16 @@ TEST(WaitQueue, GrowsWhenAllPlacesAreTaken) {
 // Goal: gaps make it grow only where more than half wait. Method: the first stay, one comes and
 // goes behind them.
 TEST(WaitQueue, GapsAreClosedBeforeItGrows) {
-  std::vector<Waiter> all(34);
-  for (const size_t stay : {31, 32, 33}) {
+  constexpr size_t kHalf = Waiters::kPlacesMin / 2;
+  std::vector<Waiter> all(kHalf + 2);
+  for (const size_t stay : {kHalf - 1, kHalf, kHalf + 1}) {
     Waiters queue;
     for (size_t i = 0; i < stay; ++i) queue.Push(&all[i]);
     for (int i = 0; i < 1000; ++i) {
       queue.Push(&all[stay]);
       queue.Remove(&all[stay]);
     }
-    EXPECT_EQ(queue.capacity(), stay <= 32 ? 64u : 128u) << stay;
+    EXPECT_EQ(queue.capacity(), (stay <= kHalf ? 1 : 2) * Waiters::kPlacesMin) << stay;
     for (size_t i = 0; i < stay; ++i) {
       ASSERT_EQ(queue.front(), &all[i]);
       queue.Remove(&all[i]);

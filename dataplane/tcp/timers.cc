@@ -24,10 +24,10 @@ void Tcp::Impl::Arm(Conn& c, Instant now) {
   timers_->Schedule(&c.timer, earliest.At(now));
 }
 
-// After the timer has fired, or never was armed.
+// After the timer has fired. The life of a connection mostly ends last: it is asked last.
 void Tcp::Impl::ArmAll(Conn& c, Instant now) {
-  SetLife(c, c.life_at, now);
   Arm(c, now);
+  SetLife(c, c.life_at, now);
 }
 
 void Tcp::Impl::SetLife(Conn& c, Instant at, Instant now) {
