@@ -60,7 +60,7 @@ absl::Status Server::Open() {
   if (const absl::Status tokens = OpenTokens(); !tokens.ok()) return tokens;
   if (!flags_.registry_dir.empty()) {
     pods_ = std::make_unique<PodFiles>(flags_.registry_dir);
-    TellOnce("reading the registry's Pods failed", pods_->Refresh());
+    TellOnce(Failures::Part::kRegistry, "reading the registry's Pods failed", pods_->Refresh());
   }
   TokenVerifier* const tokens =
       jwks_ != nullptr ? static_cast<TokenVerifier*>(jwks_.get()) : reviewer_.get();
@@ -75,6 +75,7 @@ absl::Status Server::Open() {
                                   .authority = authority_.get(),
                                   .log = log_.get(),
                                   .metrics = &metrics_,
+                                  .failures = &failures_,
                                   .clock = clock_,
                                   .entropy = entropy_});
   serving_ = std::make_unique<ServingCertificate>(
@@ -124,7 +125,7 @@ HttpReply Server::Page(const std::string& path) {
   if (path == "/metrics") {
     const absl::Time leaf = serving.ok() ? serving->not_after : now;
     return {.content_type = "text/plain; version=0.0.4",
-            .body = Cat(metrics_.Text(), ExpiryMetrics(*signers, leaf, now))};
+            .body = Cat(metrics_.Text(), ExpiryMetrics(*signers, leaf, now), failures_.Metrics())};
   }
   if (path == "/healthz") return {.body = "ok\n"};
   if (path == "/readyz") {
@@ -132,24 +133,27 @@ HttpReply Server::Page(const std::string& path) {
     return {.status = 503, .body = "the CA's certificate has ended\n"};
   }
   if (path == "/trust-bundle") return {.body = signers->trusted_pem};
-  if (path == "/status") return {.body = StatusText(*signers, now)};
+  if (path == "/status") return {.body = StatusText(*signers, now) + failures_.Text()};
   return {.status = 404, .body = "/metrics /healthz /readyz /trust-bundle /status\n"};
 }
 
-void Server::TellOnce(const std::string& what, const absl::Status& status) {
-  const absl::MutexLock lock(&mutex_);
-  std::string& told = told_[what];
-  const std::string text(status.message());
-  if (told == text) return;
-  told = text;
-  if (!status.ok()) Log(Level::kError, what, {{"error", text}});
+void Server::TellOnce(Failures::Part part, const std::string& what, const absl::Status& status) {
+  const absl::Status failure(status.code(), Abs(Cat(what, ": ", status.message())));
+  if (!failures_.Note(part, failure, clock_())) return;
+  Log(Level::kError, what, {{"error", std::string(status.message())}});
 }
 
 void Server::LookAfter() {
-  authority_->Tick();
-  if (jwks_ != nullptr) TellOnce("reading the keys of tokens failed", jwks_->Refresh());
-  if (pods_ != nullptr) TellOnce("reading the registry's Pods failed", pods_->Refresh());
-  TellOnce("renewing the listener's certificate failed", serving_->Get().status());
+  using Part = Failures::Part;
+  authority_->Tick();  // it logs by itself
+  failures_.Note(Part::kRotation, authority_->trouble(), clock_());
+  if (jwks_ != nullptr) {
+    TellOnce(Part::kTokenKeys, "reading the keys of tokens failed", jwks_->Refresh());
+  }
+  if (pods_ != nullptr) {
+    TellOnce(Part::kRegistry, "reading the registry's Pods failed", pods_->Refresh());
+  }
+  TellOnce(Part::kListener, "renewing the listener's certificate failed", serving_->Get().status());
 }
 
 void Server::Run() {

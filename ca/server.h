@@ -4,13 +4,13 @@
 #ifndef MELTEMI_CA_SERVER_H_
 #define MELTEMI_CA_SERVER_H_
 
-#include <map>
 #include <memory>
 #include <string>
 #include <thread>
 
 #include "ca/authn/jwks_verifier.h"
 #include "ca/authn/token_review.h"
+#include "ca/failures.h"
 #include "ca/keystore/files.h"
 #include "ca/options.h"
 #include "ca/service/grpc_service.h"
@@ -37,7 +37,7 @@ class Server {
   absl::Status Open();
   absl::Status OpenTokens();
   control::common::HttpReply Page(const std::string& path);
-  void TellOnce(const std::string& what, const absl::Status& status);
+  void TellOnce(Failures::Part part, const std::string& what, const absl::Status& status);
   void Run();
 
   const FlagValues flags_;
@@ -46,6 +46,7 @@ class Server {
   const Entropy entropy_;
   DiskFiles files_;
   control::common::Metrics metrics_;
+  Failures failures_;
   std::unique_ptr<Authority> authority_;
   std::unique_ptr<IssuanceLog> log_;
   std::unique_ptr<JoinTokens> join_tokens_;
@@ -59,7 +60,6 @@ class Server {
   std::unique_ptr<GrpcServer> grpc_;
   std::unique_ptr<control::common::HttpServer> http_;
   absl::Mutex mutex_;
-  std::map<std::string, std::string> told_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };

@@ -2,12 +2,12 @@
 
 #include <poll.h>
 #include <sys/random.h>
+#include <time.h>
 
 #include <algorithm>
 #include <array>
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "control/common/log.h"
 #include "dataplane/bootstrap_change.h"
 #include "dataplane/nic/make_port.h"
@@ -31,8 +31,14 @@ T RandomValue() {
   return value;
 }
 
-WallClock ReadWallClock() {
-  return {.offset_nanos = absl::GetCurrentTimeNanos() - worker::MonotonicNow().nanos()};
+ClockReading ReadClocks() {
+  ClockReading reading;
+  timespec wall{};
+  reading.before = worker::MonotonicNow();
+  clock_gettime(CLOCK_REALTIME, &wall);  // absl's clock learns of a step only after a while
+  reading.after = worker::MonotonicNow();
+  reading.unix_nanos = int64_t{wall.tv_sec} * 1'000'000'000 + wall.tv_nsec;
+  return reading;
 }
 
 }  // namespace
@@ -50,7 +56,7 @@ struct Node::WorkerSlot {
 };
 
 Node::Node(const agent::Bootstrap& bootstrap)
-    : bootstrap_(bootstrap), snapshots_(bootstrap.workers) {}
+    : bootstrap_(bootstrap), snapshots_(bootstrap.workers), wall_clock_(ReadClocks()) {}
 
 Node::~Node() {
   for (auto& slot : workers_) {
@@ -129,7 +135,9 @@ void Node::CreateWorkers() {
     options.tcp.memory_bytes_max = (uint64_t{bootstrap_.memory_mb} << 20) / n / 5 * 2;
     options.engine = {.conn_count_max = limits::kL7ConnCountMax,
                       .exchange_count_max = limits::kExchangeCountMax,
-                      .wall_clock = ReadWallClock()};
+                      .wall_clock = wall_clock_.clock(),
+                      .board = &board_,
+                      .checks_health = i == 0};
     worker::WorkerLinks links{
         .pool = slot.pool, .snapshots = &snapshots_, .mail_in = &slot.mail, .mail_out = &slot.out};
     links.handshakes = handshakes_->runner(i);
@@ -163,6 +171,7 @@ void Node::Run(const Hooks& hooks) {
     ReadReplies(hooks, now);
     ReloadIfAsked(hooks, now);
     WatchPorts(now);
+    WatchWallClock();
     WaitForWork();
   }
   for (int i = 0; i < bootstrap_.workers; ++i) SendMail(i, worker::StopWorker{});
@@ -198,6 +207,17 @@ void Node::WatchPorts(Instant now) {
     ports_->OnNews(news, now);
   }
   ports_->Watch(now);
+}
+
+void Node::WatchWallClock() {
+  const std::optional<WallClock> set = wall_clock_.Look(ReadClocks());
+  if (!set) return;
+  for (int i = 0; i < bootstrap_.workers; ++i) SendMail(i, worker::SetWallClock{*set});
+  {
+    absl::MutexLock lock(&mutex_);
+    wall_clock_steps_ = wall_clock_.steps();
+  }
+  Log(Level::kWarning, "the time of day was set", {{"steps", std::to_string(wall_clock_.steps())}});
 }
 
 void Node::ReloadIfAsked(const Hooks& hooks, Instant now) {
@@ -288,6 +308,7 @@ NodeStats Node::CollectStats() {
   }
   stats.ports = port_status_;
   stats.reloads = reloads_;
+  stats.wall_clock_steps = wall_clock_steps_;
   std::sort(stats.workers.begin(), stats.workers.end(),
             [](const auto& a, const auto& b) { return a->worker < b->worker; });
   for (const auto& report : stats.workers) {

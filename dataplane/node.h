@@ -23,9 +23,11 @@
 #include "dataplane/port_keeper.h"
 #include "dataplane/shared/doorbell.h"
 #include "dataplane/shared/latest.h"
+#include "dataplane/shared/locked_board.h"
 #include "dataplane/shared/snapshot_slot.h"
 #include "dataplane/tls/context_table.h"
 #include "dataplane/tls/handshake_threads.h"
+#include "dataplane/wall_clock_watch.h"
 #include "dataplane/worker/mail.h"
 #include "dataplane/worker/runner.h"
 #include "dataplane/worker/worker.h"
@@ -41,6 +43,7 @@ struct NodeStats {
   std::vector<std::unique_ptr<worker::StatsReport>> workers;
   std::vector<PortStatus> ports;
   ReloadStatus reloads;
+  uint64_t wall_clock_steps = 0;
 };
 
 class Node {
@@ -76,17 +79,20 @@ class Node {
   void SendMail(int worker, worker::Mail&& mail);
   void ReadReplies(const Hooks& hooks, Instant now);
   void WatchPorts(Instant now);
+  void WatchWallClock();
   void ReloadIfAsked(const Hooks& hooks, Instant now);
   absl::Status Apply(absl::StatusOr<agent::Bootstrap> next, Instant now);
   void ServeStatsRequests();
   void WaitForWork();
 
   agent::Bootstrap bootstrap_;  // what runs
+  shared::LockedBoard board_;   // outlives the workers
   shared::SnapshotSlot snapshots_;
   shared::Latest<tls::ContextTableRef> tls_contexts_;
   std::unique_ptr<nic::PacketPools> pools_;
   std::unique_ptr<PortKeeper> ports_;
   std::optional<nic::NetlinkWatch> news_;  // absent: the ports' devices are looked at every second
+  WallClockWatch wall_clock_;
   std::vector<std::unique_ptr<WorkerSlot>> workers_;
   std::unique_ptr<tls::HandshakeThreads> handshakes_;  // ended between workers and their slots
   shared::Doorbell wake_;                              // the control thread's own
@@ -101,6 +107,7 @@ class Node {
   Reports finished_ ABSL_GUARDED_BY(mutex_);  // of the last one that all workers answered
   std::vector<PortStatus> port_status_ ABSL_GUARDED_BY(mutex_);
   ReloadStatus reloads_ ABSL_GUARDED_BY(mutex_);
+  uint64_t wall_clock_steps_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace meltemi

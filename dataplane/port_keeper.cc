@@ -1,6 +1,7 @@
 #include "dataplane/port_keeper.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "control/common/log.h"
@@ -165,8 +166,10 @@ ip::PortOptions PortKeeper::IpOptionsOf(const Slot& slot) const {
     o.own.push_back(own);
     o.addresses.push_back(prefix);
   }
-  for (const config::Workload& w : slot.running.workloads) {
-    o.pod_addresses.insert(o.pod_addresses.end(), w.addresses.begin(), w.addresses.end());
+  if (o.kind == ip::PortKind::kPod) {
+    for (const config::Workload& w : slot.running.workloads) {
+      o.pod_addresses.insert(o.pod_addresses.end(), w.addresses.begin(), w.addresses.end());
+    }
   }
   const nic::PortCaps caps = slot.port->caps();
   o.tx_checksum = caps.tx_checksum;
@@ -188,7 +191,11 @@ void PortKeeper::Attach(ip::PortId id) {
     // As many receive queues as workers: one each. Else one worker receives and shares out.
     a->rx_queue = caps.rx_queues >= n ? i : (id % n == i ? 0 : -1);
     a->tx_queue = std::min(i, caps.tx_queues - 1);
-    if (!slot.running.workloads.empty()) a->workload = &slot.running.workloads.front();
+    if (a->ip.kind == ip::PortKind::kUplink) {
+      for (const config::Workload& w : slot.running.workloads) a->gateways.push_back(&w);
+    } else if (!slot.running.workloads.empty()) {
+      a->workload = &slot.running.workloads.front();
+    }
     options_.send(i, worker::AttachPort{std::move(a)});
   }
 }
@@ -256,8 +263,10 @@ void PortKeeper::Watch(Instant now) {
 
 std::vector<ip::Route> PortKeeper::Routes(const agent::Bootstrap& bootstrap) const {
   std::vector<ip::Route> routes;
+  std::set<std::string> uplinks;
   for (const agent::PortConfig& port : bootstrap.ports) {
     if (port.kind != agent::PortRole::kUplink) continue;
+    uplinks.insert(port.name);
     for (const auto& [own, prefix] : port.addresses) {
       routes.push_back({.prefix = prefix, .port = IdOf(port.name), .via = std::nullopt});
     }
@@ -266,7 +275,7 @@ std::vector<ip::Route> PortKeeper::Routes(const agent::Bootstrap& bootstrap) con
     routes.push_back({.prefix = r.prefix, .port = IdOf(r.port), .via = r.via});
   }
   for (const agent::WorkloadConfig& w : bootstrap.workloads) {
-    if (w.port.empty()) continue;
+    if (w.port.empty() || uplinks.contains(w.port)) continue;  // a gateway's address is our own
     for (const IpAddr& a : w.workload.addresses) {
       const auto bits = static_cast<uint8_t>(a.v4() ? 32 : 128);
       routes.push_back({.prefix = {a, bits}, .port = IdOf(w.port), .via = std::nullopt});

@@ -86,6 +86,7 @@ class PortKeeperTest : public ::testing::Test {
       text = Cat("attach ", a.id, " ", a.name);
       if (a.workload != nullptr) AppendTo(&text, " ", a.workload->name);
       for (const IpAddr& pod : a.ip.pod_addresses) AppendTo(&text, " ", pod.ToString());
+      for (const config::Workload* gateway : a.gateways) AppendTo(&text, " =", gateway->name);
       rx_queues_[a.name].push_back(a.rx_queue);
     } else if (auto* detach = std::get_if<worker::DetachPort>(&mail)) {
       text = Cat("detach ", detach->id);
@@ -129,6 +130,17 @@ TEST_F(PortKeeperTest, OpensAllAndOneWorkerReceivesFromEach) {
   EXPECT_EQ(Told(), (Strings{"routes 10.1.0.10/32->0", "attach 0 a wa 10.1.0.10", "attach 1 b"}));
   EXPECT_EQ(rx_queues_["a"], (std::vector<int>{0, -1}));
   EXPECT_EQ(rx_queues_["b"], (std::vector<int>{-1, 0}));
+}
+
+// A gateway is the plane itself: nothing is routed to it, and its clients are not held to its
+// address.
+TEST_F(PortKeeperTest, WorkloadsOfAnUplinkAreGateways) {
+  world_.devices = {"veth:u"};
+  agent::PortConfig uplink = Pod("u", "veth:u");
+  uplink.kind = agent::PortRole::kUplink;
+  uplink.addresses = {{*IpAddr::Parse("172.16.0.1"), *IpPrefix::Parse("172.16.0.0/24")}};
+  keeper_.Use({.ports = {uplink}, .workloads = {Workload("ingress", "u", "172.16.0.1")}}, now_);
+  EXPECT_EQ(Told(), (Strings{"routes 172.16.0.0/24->0", "attach 0 u =ingress"}));
 }
 
 TEST_F(PortKeeperTest, ADeletedDeviceIsDetachedByNewsAndReturnsByNews) {

@@ -255,6 +255,21 @@ absl::Status Authority::FollowCacerts() {
 }
 
 void Authority::Tick() {
+  absl::Status trouble = LookAfter();
+  const absl::MutexLock lock(&mutex_);
+  trouble_ = std::move(trouble);
+}
+
+absl::Status Authority::trouble() const {
+  const absl::MutexLock lock(&mutex_);
+  return trouble_;
+}
+
+// Failures are told here, too, and come back with what was to be done.
+absl::Status Authority::LookAfter() {
+  const auto with = [](const std::string& what, const absl::Status& why) {
+    return absl::Status(why.code(), Abs(Cat(what, ": ", why.message())));
+  };
   absl::Status status;
   {
     const absl::MutexLock change(&change_);
@@ -265,9 +280,12 @@ void Authority::Tick() {
                current()->state.active, " signs"),
            absl::OkStatus());
     }
-    if (!status.ok()) Tell("the state on disk cannot be used; going on with the last", status);
+    constexpr char kUnusable[] = "the state on disk cannot be used; going on with the last";
+    if (!status.ok()) {
+      Tell(kUnusable, status);
+      return with(kUnusable, status);
+    }
   }
-  if (!status.ok()) return;
   status = FollowCacerts();
   std::string what = "the cacerts folder cannot be used";
   const std::shared_ptr<const Signers> now = current();
@@ -278,9 +296,10 @@ void Authority::Tick() {
                                      Cat("the CA's certificate was plugged in and ends at ",
                                          Date(now->active->not_after()), ": give the next one"));
   }
-  if (status.ok()) return;
+  if (status.ok()) return status;
   const absl::MutexLock change(&change_);
   Tell(what, status);
+  return with(what, status);
 }
 
 void Authority::Tell(const std::string& what, const absl::Status& status) {

@@ -67,6 +67,8 @@ class Authority {
   // To be called every second or so: takes over what other processes did, follows the cacerts
   // folder, and makes the steps that are due.
   void Tick();
+  // What the last Tick could not do, and why.
+  absl::Status trouble() const;
 
  private:
   Authority(AuthorityOptions options, Files* files, Clock clock, Entropy entropy, Log log);
@@ -80,6 +82,7 @@ class Authority {
   absl::StatusOr<std::unique_ptr<FileLock>> BeginChange() ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_);
   absl::Status Put(const absl::StatusOr<RotationState>& state)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_);
+  absl::Status LookAfter();
   absl::Status MakeStep(const NextStep& next);
   absl::Status FollowCacerts();
   void Tell(const std::string& what, const absl::Status& status)
@@ -96,6 +99,7 @@ class Authority {
   std::string last_told_ ABSL_GUARDED_BY(change_);
   mutable absl::Mutex mutex_;
   std::shared_ptr<const Signers> current_ ABSL_GUARDED_BY(mutex_);
+  absl::Status trouble_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace meltemi::ca

@@ -64,6 +64,16 @@ absl::StatusOr<Caller> CertificateHandler::AuthenticateToken(const std::string& 
   return o_.tokens->Verify(token, now);
 }
 
+absl::Status CertificateHandler::Consume(const std::string& join_token, absl::Time now) {
+  if (join_token.empty()) return absl::OkStatus();
+  const absl::Status used = o_.join_tokens->Consume(join_token);
+  // Somebody else's use of it is no failure of ours.
+  if (used.code() != absl::StatusCode::kUnauthenticated) {
+    o_.failures->Note(Failures::Part::kJoinTokens, used, now);
+  }
+  return used;
+}
+
 std::string CertificateHandler::NodeOf(const Caller& caller) {
   if (!caller.node.empty()) return caller.node;
   if (caller.pod.empty()) return "";
@@ -110,11 +120,6 @@ absl::StatusOr<CertificateReply> CertificateHandler::Sign(const CallInfo& call,
   };
   const absl::StatusOr<absl::Duration> ttl = ChooseTtl(request.ttl, o_.ttl);
   if (!ttl.ok()) return failed("ttl", ttl.status());
-  if (!caller.join_token.empty()) {
-    // From here on the token is used, whatever happens: of two who show it, one gets further.
-    const absl::Status consumed = o_.join_tokens->Consume(caller.join_token);
-    if (!consumed.ok()) return failed("join_token", consumed);
-  }
   LeafOptions options{.identity = identity, .ttl = *ttl, .backdate = o_.ttl.backdate};
   const bool for_itself = identity == caller.identity;
   const std::string node = NodeOf(caller);
@@ -135,9 +140,14 @@ absl::StatusOr<CertificateReply> CertificateHandler::Sign(const CallInfo& call,
                                               .generation = signers->state.active,
                                               .not_before = leaf->not_before,
                                               .not_after = leaf->not_after});
+  o_.failures->Note(Failures::Part::kLog, logged, now);
   if (!logged.ok()) {
     return failed("log", absl::UnavailableError(
                              Cat("the issuance log cannot be written: ", logged.message())));
+  }
+  // The last step: a node whose request fails for our reasons has no other token to come with.
+  if (const absl::Status used = Consume(caller.join_token, now); !used.ok()) {
+    return failed("join_token", used);
   }
   o_.metrics->Add("citadel_server_success_cert_issuance_count", 1);
   o_.metrics->Add("meltemi_ca_issued", 1, Cat("method=\"", caller.method, "\""));

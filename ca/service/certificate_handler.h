@@ -14,6 +14,7 @@
 #include "ca/authn/join_tokens.h"
 #include "ca/authn/node_binding.h"
 #include "ca/authority/authority.h"
+#include "ca/failures.h"
 #include "ca/log/issuance_log.h"
 #include "control/common/metrics.h"
 
@@ -50,6 +51,7 @@ class CertificateHandler {
     Authority* authority;
     IssuanceLog* log;
     control::common::Metrics* metrics;
+    Failures* failures;
     Clock clock;
     Entropy entropy;
   };
@@ -63,6 +65,8 @@ class CertificateHandler {
   absl::StatusOr<Caller> AuthenticateToken(const std::string& token, absl::Time now);
   // The identity the certificate gets.
   absl::StatusOr<Identity> Authorize(const Caller& caller, const std::string& impersonated);
+  // Of two who show a token at once, one gets its certificate.
+  absl::Status Consume(const std::string& join_token, absl::Time now);
   std::string NodeOf(const Caller& caller);
   absl::StatusOr<CertificateReply> Sign(const CallInfo& call, const CertificateRequest& request,
                                         const Caller& caller, const Identity& identity,

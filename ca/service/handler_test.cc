@@ -52,6 +52,7 @@ class HandlerTest : public ::testing::Test {
         .authority = authority_.get(),
         .log = log_.get(),
         .metrics = &metrics_,
+        .failures = &failures_,
         .clock = clock_,
         .entropy = entropy_});
   }
@@ -89,6 +90,7 @@ class HandlerTest : public ::testing::Test {
   TrustDomains domains_ = *TrustDomains::Make("cluster.local", {"old.local"});
   policy::TestSigner signer_{"k"};
   control::common::Metrics metrics_;
+  Failures failures_;
   JoinTokens join_{&files_, "/d/join-tokens"};
   OneWorkload nodes_;
   std::unique_ptr<JwksVerifier> tokens_;
@@ -235,6 +237,19 @@ TEST_F(HandlerTest, ABadRequestDoesNotSpendAJoinToken) {
   const auto token = join_.Create(node, "node-a", absl::Hours(1), now_, entropy_);
   EXPECT_EQ(Fails({.bearer = *token}, {.csr = "garbage"}).code(), StatusCode::kInvalidArgument);
   EXPECT_TRUE(handler_->Handle({.bearer = *token}, {.csr = testing::CsrPem()}).ok());
+}
+
+TEST_F(HandlerTest, AFullDiskDoesNotSpendAJoinToken) {
+  const Identity node{"cluster.local", "meltemi-system", "meltemi-node"};
+  const auto token = join_.Create(node, "node-a", absl::Hours(1), now_, entropy_);
+  files_.FailWritesAfter(0);
+  EXPECT_EQ(Fails({.bearer = *token}, {.csr = testing::CsrPem()}).code(), StatusCode::kUnavailable);
+  EXPECT_TRUE(failures_.Text().starts_with("log: failing since 2023-11-14T22:13:20Z: "));
+  files_.FailWritesAfter(-1);
+  EXPECT_TRUE(handler_->Handle({.bearer = *token}, {.csr = testing::CsrPem()}).ok());
+  EXPECT_TRUE(failures_.Text().starts_with("log: failed from ")) << failures_.Text();
+  EXPECT_EQ(Fails({.bearer = *token}, {.csr = testing::CsrPem()}).code(),
+            StatusCode::kUnauthenticated);
 }
 
 TEST_F(HandlerTest, NothingIsHandedOutThatIsNotInTheLog) {

@@ -4,6 +4,7 @@ Goal: what the README of ca/ tells an operator works, the certificates stand up 
 APIs are wire-compatible with stubs that another protoc made. Method: one server per test in a
 folder of its own, on ports the kernel picks.
 """
+import errno
 import json
 import os
 import re
@@ -335,6 +336,107 @@ class Rotation(CaTest):
             self.assertEqual(roots, chain[-1].count("BEGIN CERTIFICATE"), step)
         self.assertFalse(os.path.exists(self.folder + "/ca/gen-1"))
         self.assertIn("generation 2", self.command("rotate-root", "status")[1])
+
+
+class FullDisk(CaTest):
+    """The folder of the CA is a small file system that something else fills up."""
+
+    FULL = "No space left on device"
+
+    def setUp(self):
+        super().setUp()
+        os.mkdir(self.folder + "/ca")
+        done = run("mount", "-t", "tmpfs", "-o", "size=256k,mode=700", "tmpfs", self.folder + "/ca")
+        self.assertEqual(0, done.returncode, done.stderr)  # run_process_test.sh makes it possible
+
+    def tearDown(self):
+        super().tearDown()
+        run("umount", self.folder + "/ca")
+
+    def fill(self):
+        with open(self.folder + "/ca/filler", "wb", buffering=0) as out:
+            with self.assertRaises(OSError) as raised:
+                while True:
+                    out.write(b"x" * 4096)
+        self.assertEqual(errno.ENOSPC, raised.exception.errno)
+
+    def make_room(self):
+        os.remove(self.folder + "/ca/filler")
+
+    def kept(self):
+        """What must not change: the names in the folder, and the bytes of what is no log."""
+        out = {}
+        for folder, _, names in os.walk(self.folder + "/ca"):
+            for name in set(names) - {"filler"}:
+                with open(os.path.join(folder, name), "rb") as content:
+                    out[os.path.join(folder, name)] = name == "issuance.log" or content.read()
+        return out
+
+    def until_status(self, text):
+        deadline = time.monotonic() + 60
+        while text not in self.server.page("/status"):
+            self.assertLess(time.monotonic(), deadline, self.server.page("/status"))
+            time.sleep(0.05)
+
+    def test_issuance_stops_before_the_log_does(self):
+        self.start()
+        self.assertIn("failures: none\n", self.server.page("/status"))
+        token = self.join_token()
+        csr, key = self.csr()
+        chain = self.create(csr, self.join_token())
+        self.fill()
+        with self.channel(key, chain[0]) as channel:
+            issued = 1
+            with self.assertRaises(grpc.RpcError) as raised:
+                while True:  # the log's last block has room for some
+                    self.create(csr, channel=channel)
+                    issued += 1
+        self.assertEqual(grpc.StatusCode.UNAVAILABLE, raised.exception.code())
+        self.assertIn("the issuance log cannot be written: ", raised.exception.details())
+        self.assertIn(self.FULL, raised.exception.details())
+        before = self.kept()
+        self.refused(grpc.StatusCode.UNAVAILABLE, self.FULL, self.create, csr, token)
+        code, out, error = self.command("join-token", "create")
+        self.assertEqual((1, ""), (code, out))
+        self.assertIn(self.FULL, error)
+        self.assertEqual(before, self.kept())  # and so is the token that was shown
+        metrics = self.server.page("/metrics")
+        self.assertIn('citadel_server_csr_sign_err_count{error="log"} 2\n', metrics)
+        self.assertIn('meltemi_ca_failing{part="log"} 1\n', metrics)
+        self.assertRegex(self.server.page("/status"), r"\nlog: failing since [-:TZ0-9]{20}: .*"
+                         + self.FULL)
+        self.make_room()
+        self.create(csr, token)
+        self.assertRegex(self.server.page("/status"), r"\nlog: failed from .* to .*" + self.FULL)
+        self.assertIn('meltemi_ca_failing{part="log"} 0\n', self.server.page("/metrics"))
+        with open(self.folder + "/ca/issuance.log") as log:
+            lines = log.read().splitlines()
+        whole = [line for line in lines if line.endswith("}")]
+        self.assertEqual(issued + 1, len([json.loads(line) for line in whole]))
+        self.assertLessEqual(len(lines) - len(whole), 2)  # what was torn stands by itself
+
+    def test_rotation_waits(self):
+        self.start("--distribute-time", "3s")
+        self.fill()
+        before = self.kept()
+        code, _, error = self.command("rotate-root", "begin")
+        self.assertEqual(1, code)
+        self.assertIn(self.FULL, error)
+        self.assertEqual(before, self.kept())  # no half of a generation is left
+        self.make_room()
+        self.assertEqual(0, self.command("rotate-root", "begin", "--distribute-time", "3s")[0])
+        self.fill()
+        self.until_status("rotation: failing since ")
+        status = self.server.page("/status")
+        self.assertIn("phase: distributing", status)
+        self.assertRegex(status,
+                         "rotation: failing since .*: rotation cannot switch: .*" + self.FULL)
+        self.assertIn('meltemi_ca_failing{part="rotation"} 1\n', self.server.page("/metrics"))
+        self.assertEqual("ready\n", self.server.page("/readyz"))
+        self.make_room()
+        self.until_status("phase: switched")
+        self.until_status("rotation: failed from ")
+        self.assertIn('meltemi_ca_failing{part="rotation"} 0\n', self.server.page("/metrics"))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-// meltemi: what operators type. Every command is one call of Pilot's Control API.
+// meltemi: what operators type. Every command is one call of Pilot's Control API; `connections`
+// asks the nodes too.
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
@@ -10,7 +11,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "control/cli/connections.h"
 #include "control/cli/describe.h"
+#include "control/cli/http_get.h"
 #include "control/cli/table.h"
 #include "control/common/flags.h"
 #include "control/v1/control.grpc.pb.h"
@@ -34,6 +37,7 @@ Commands:
   delete KIND NAME             remove an object; or -f FILE for those in a file
   status                       nodes, and which configuration each has accepted or refused
   proxy-config WHAT NODE       what a node runs: routes, clusters, endpoints or listeners
+  connections [NODE ...]       who talks to whom, with which identity; all nodes when none is named
   version                      print the version
 
 Examples:
@@ -41,8 +45,9 @@ Examples:
   meltemi get virtualservices -n default
   meltemi get virtualservice reviews -o yaml
   meltemi proxy-config routes node-a
+  meltemi connections -o json
 
-Exit status: 0 done, 1 refused or not found, 2 wrong usage, 3 Pilot cannot be reached.
+Exit status: 0 done, 1 refused or not found, 2 wrong usage, 3 Pilot, or a node, cannot be reached.
 
 Flags:
 )";
@@ -52,6 +57,7 @@ struct Options {
   std::string file;
   std::string ns;
   std::string output = "table";
+  std::string admin_port = "15000";
   std::string dry_run;
   std::string help;
   std::string version;
@@ -62,7 +68,9 @@ std::vector<common::Flag> Flags(Options* options) {
       {"pilot", "ADDR", "Pilot's address; also by MELTEMI_PILOT", &options->pilot},
       {"filename", "FILE", "file, folder or - for standard input", &options->file, 'f'},
       {"namespace", "NS", "namespace; get: all when not given, delete: default", &options->ns, 'n'},
-      {"output", "FORMAT", "table, yaml (get) or json (proxy-config)", &options->output, 'o'},
+      {"output", "FORMAT", "table, yaml (get) or json (proxy-config, connections)",
+       &options->output, 'o'},
+      {"admin-port", "PORT", "connections: of the nodes' admin addresses", &options->admin_port},
       {"dry-run", "", "apply: validate only", &options->dry_run},
       {"help", "", "print this and exit", &options->help, 'h'},
       {"version", "", "print the version and exit", &options->version},
@@ -86,6 +94,7 @@ class Cli {
   int Delete(const std::vector<std::string>& args);
   int Status();
   int ProxyConfig(const std::vector<std::string>& args);
+  int Connections(const std::vector<std::string>& args);
 
  private:
   template <typename Call>
@@ -280,6 +289,39 @@ int Cli::ProxyConfig(const std::vector<std::string>& args) {
   return Usage(absl::StrCat("\"", args[0], "\" is not routes, clusters, endpoints or listeners"));
 }
 
+// The one command that asks nodes: what they have counted, Pilot does not know. Where they are, it
+// does.
+int Cli::Connections(const std::vector<std::string>& args) {
+  if (options_.output != "table" && options_.output != "json") {
+    return Usage("connections prints table or json");
+  }
+  v1::StatusResponse response;
+  const grpc::Status status =
+      Do([&](auto* context) { return stub_->Status(context, v1::StatusRequest(), &response); });
+  if (!status.ok()) return Failed(status);
+  const auto nodes = AdminAddresses(response, args, options_.admin_port);
+  if (!nodes.ok()) {
+    std::cerr << "meltemi: " << nodes.status().message() << "\n";
+    return kRefused;
+  }
+  std::vector<std::string> metrics;
+  int result = kOk;
+  for (const auto& [node, address] : *nodes) {
+    auto page = HttpGet(address, "/stats/prometheus", absl::Seconds(10));
+    if (page.ok()) {
+      metrics.push_back(*std::move(page));
+      continue;
+    }
+    std::cerr << "meltemi: " << node << " at " << address << ": " << page.status().message()
+              << "\n";
+    result = kUnreachable;
+  }
+  if (metrics.empty() && result != kOk) return result;
+  const std::vector<Talk> talks = ReadTalks(metrics);
+  std::cout << (options_.output == "json" ? TalksToJson(talks) : DescribeTalks(talks));
+  return result;
+}
+
 int Main(const std::vector<std::string>& args) {
   Options options;
   if (const char* pilot = std::getenv("MELTEMI_PILOT"); pilot != nullptr) options.pilot = pilot;
@@ -303,6 +345,7 @@ int Main(const std::vector<std::string>& args) {
   if (command == "delete") return cli.Delete(words);
   if (command == "status") return cli.Status();
   if (command == "proxy-config") return cli.ProxyConfig(words);
+  if (command == "connections") return cli.Connections(words);
   return Usage(absl::StrCat("unknown command ", command));
 }
 

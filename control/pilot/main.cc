@@ -42,7 +42,8 @@ std::vector<common::Flag> Flags(Options* options) {
       {"http-addr", "ADDR", "/metrics, /healthz, /readyz, /debug/problems", &options->http_addr},
       {"domain", "NAME", "the domain service names end in", &options->domain},
       {"mesh-config", "FILE",
-       "MeshConfig YAML: accessLogFile, outboundTrafficPolicy.mode, connectTimeout",
+       "MeshConfig YAML: accessLogFile, outboundTrafficPolicy.mode, connectTimeout, "
+       "protocolDetectionTimeout",
        &options->mesh_config},
       {"help", "", "print this and exit", &options->help},
       {"version", "", "print the version and exit", &options->version},

@@ -27,6 +27,7 @@ constexpr char kHelp[] =
     "  /config_dump: the configuration as received from the control plane (JSON)\n"
     "  /healthz: 200 while the process lives\n"
     "  /help: this page\n"
+    "  /identities: the state of each identity and what went wrong last (JSON)\n"
     "  /listeners: what is listened to\n"
     "  /ready: 200 LIVE once a configuration is in force, else 503\n"
     "  /server_info: version and state (JSON)\n"
@@ -180,6 +181,7 @@ HttpReply Admin::Page(const std::string& path) {
   }
   if (page == "/config_dump") return JsonReply(agent_->ConfigDump());
   if (page == "/certs") return JsonReply(Certificates());
+  if (page == "/identities") return JsonReply(Identities());
   if (page == "/clusters") return Text(Clusters());
   if (page == "/listeners") return Text(Listeners());
   if (page == "/server_info") return JsonReply(ServerInfo());
@@ -205,6 +207,11 @@ std::string Admin::Prometheus() {
                        .family = {}});
   }
   AddReloads(stats.reloads, &samples);
+  samples.push_back({.name = "meltemi_node_wall_clock_steps_total",
+                     .labels = "",
+                     .value = static_cast<double>(stats.wall_clock_steps),
+                     .kind = Sample::Kind::kCounter,
+                     .family = {}});
   AddAgent(agent_->Status(), &samples);
   if (identities_ != nullptr) AddIdentities(*identities_, &samples);
   std::string out;
@@ -216,6 +223,12 @@ std::string Admin::Certificates() {
   const UnixTime now{absl::ToUnixSeconds(absl::Now())};
   if (identities_ == nullptr) return agent::CertificatesJson({}, now);
   return agent::CertificatesJson(identities_->Credentials(), now);
+}
+
+std::string Admin::Identities() {
+  const UnixTime now{absl::ToUnixSeconds(absl::Now())};
+  if (identities_ == nullptr) return agent::IdentitiesJson({}, now);
+  return agent::IdentitiesJson(identities_->Status().identities, now);
 }
 
 std::string Admin::Clusters() {

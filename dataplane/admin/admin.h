@@ -31,6 +31,7 @@ class Admin {
  private:
   std::string Prometheus();
   std::string Certificates();
+  std::string Identities();
   std::string Clusters();
   std::string Listeners();
   std::string ServerInfo();

@@ -151,7 +151,8 @@ TEST(NodeThreads, ConfigurationsReachAllWorkersWhilePagesAreRead) {
   for (int i = 0; i < 2; ++i) {
     readers.emplace_back([&plane, &reading] {
       while (reading.load()) {
-        for (const char* page : {"/stats/prometheus", "/config_dump", "/clusters", "/listeners"}) {
+        for (const char* page :
+             {"/stats/prometheus", "/config_dump", "/clusters", "/listeners", "/identities"}) {
           EXPECT_EQ(plane.admin().Page(page).status, 200);
         }
       }

@@ -143,7 +143,6 @@ Agent::Agent(const Bootstrap& bootstrap, shared::SnapshotSlot* slot, uint64_t se
       slot_(slot),
       on_snapshot_(std::move(on_snapshot)),
       time_(std::move(time)),
-      wall_clock_(ReadWallClock()),
       prng_(seed),
       state_(StateOptions(bootstrap), bootstrap.listeners, bootstrap.clusters),
       bootstrap_json_(bootstrap.json),
@@ -339,7 +338,7 @@ AgentStatus Agent::Status() const {
 
 std::string Agent::ConfigDump() const {
   absl::MutexLock lock(&mutex_);
-  return ConfigDumpJson(state_, bootstrap_json_, wall_clock_);
+  return ConfigDumpJson(state_, bootstrap_json_, ReadWallClock());
 }
 
 }  // namespace meltemi::agent

@@ -91,7 +91,6 @@ class Agent {
   shared::SnapshotSlot* const slot_;
   const OnSnapshot on_snapshot_;
   const AgentTime time_;
-  const WallClock wall_clock_;
   Prng prng_;
   mutable absl::Mutex mutex_;
   AdsState state_ ABSL_GUARDED_BY(mutex_);

@@ -256,11 +256,25 @@ absl::Status CheckBounds(const Bootstrap& b) {
   return absl::OkStatus();
 }
 
+// A workload on an uplink is a gateway: the plane itself, at its own addresses.
+absl::Status CheckGateway(const PortConfig& port, const WorkloadConfig& w,
+                          const std::string& path) {
+  for (const IpAddr& address : w.workload.addresses) {
+    const bool own = std::any_of(port.addresses.begin(), port.addresses.end(),
+                                 [&](const auto& a) { return a.first == address; });
+    if (own) continue;
+    return absl::InvalidArgumentError(Cat(path, ".addresses: ", address.ToString(),
+                                          " is none of the uplink \"", port.name, "\""));
+  }
+  return absl::OkStatus();
+}
+
 // What refers to what: ports by name, workloads by "name.namespace".
 absl::Status CheckReferences(const Bootstrap& b) {
-  std::set<std::string> ports, workloads;
+  std::map<std::string, const PortConfig*> ports;
+  std::set<std::string> workloads;
   for (size_t i = 0; i < b.ports.size(); ++i) {
-    if (!ports.insert(b.ports[i].name).second) {
+    if (!ports.emplace(b.ports[i].name, &b.ports[i]).second) {
       return absl::InvalidArgumentError(
           Cat("meltemi.ports[", i, "].name: \"", b.ports[i].name, "\" is there twice"));
     }
@@ -271,9 +285,15 @@ absl::Status CheckReferences(const Bootstrap& b) {
       return absl::InvalidArgumentError(Cat("meltemi.workloads[", i, "].name: \"", w.workload.name,
                                             "\" is there twice in its namespace"));
     }
-    if (!w.port.empty() && ports.count(w.port) == 0) {
-      return absl::InvalidArgumentError(
-          Cat("meltemi.workloads[", i, "].port: no port is called \"", w.port, "\""));
+    if (w.port.empty()) continue;
+    const std::string path = Cat("meltemi.workloads[", i, "]");
+    const auto port = ports.find(w.port);
+    if (port == ports.end()) {
+      return absl::InvalidArgumentError(Cat(path, ".port: no port is called \"", w.port, "\""));
+    }
+    if (port->second->kind == PortRole::kUplink) {
+      const absl::Status status = CheckGateway(*port->second, w, path);
+      if (!status.ok()) return status;
     }
   }
   for (size_t i = 0; i < b.routes.size(); ++i) {

@@ -328,6 +328,9 @@ TEST(Bootstrap, MistakesInPortsRoutesAndWorkloadsAreNamed) {
       {Meltemi("workloads: [{name: w, user: u}]"), "meltemi.workloads[0].user: unknown field"},
       {Meltemi("workloads: [{name: w, port: p}]"),
        "meltemi.workloads[0].port: no port is called \"p\""},
+      {Meltemi("ports: [{name: u, device: \"null:\", kind: UPLINK, addresses: [10.0.0.1/8]}], "
+               "workloads: [{name: w, port: u, addresses: [10.0.0.1, 10.0.0.2]}]"),
+       "meltemi.workloads[0].addresses: 10.0.0.2 is none of the uplink \"u\""},
       {Meltemi("workloads: [{name: w}, {name: w, namespace: other}, {name: w}]"),
        "meltemi.workloads[2].name: \"w\" is there twice in its namespace"},
   });

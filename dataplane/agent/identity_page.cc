@@ -63,6 +63,29 @@ std::string CertificatesJson(const std::vector<IdentityCredentialPtr>& credentia
   return out + "\n]}\n";
 }
 
+std::string IdentitiesJson(const std::vector<IdentityStatus>& identities, UnixTime now) {
+  std::string out = "{\"identities\":[";
+  std::string_view separator = "\n";
+  for (const IdentityStatus& status : identities) {
+    const bool has = !status.serial.empty();
+    AppendTo(&out, separator, "{\"identity\":", policy::JsonQuote(status.identity), ",\"state\":\"",
+             !has                     ? "missing"
+             : now < status.not_after ? "ready"
+                                      : "expired",
+             "\"");
+    separator = ",\n";
+    if (has) {
+      AppendTo(&out, ",\"serial_number\":\"", status.serial, "\",\"expiration_time\":\"",
+               Date(status.not_after), "\",\"refresh_time\":\"", Date(status.refresh), "\"");
+    }
+    AppendTo(&out, ",\"asking\":", status.asking ? "true" : "false", ",\"issued\":", status.issued,
+             ",\"failures_in_a_row\":", status.failures,
+             ",\"failures_total\":", status.failures_total,
+             ",\"last_failure\":", policy::JsonQuote(status.last_failure), "}");
+  }
+  return out + "\n]}\n";
+}
+
 std::vector<IdentityGauge> IdentityGauges(const std::vector<IdentityStatus>& identities,
                                           const std::vector<IdentityCredentialPtr>& credentials,
                                           UnixTime now) {

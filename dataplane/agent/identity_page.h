@@ -1,6 +1,7 @@
 // What operators see of the node's certificates: the page /certs in the shape of Envoy's
-// (envoy.admin.v3.Certificates), and numbers for /stats/prometheus. Pure. Called on the admin
-// thread; a page parses each certificate again, which costs some 20 us each.
+// (envoy.admin.v3.Certificates), the page /identities, and numbers for
+// /stats/prometheus. Pure. Called on the admin thread; all but /identities parse each certificate
+// again, which costs some 20 us each.
 #ifndef MELTEMI_DATAPLANE_AGENT_IDENTITY_PAGE_H_
 #define MELTEMI_DATAPLANE_AGENT_IDENTITY_PAGE_H_
 
@@ -14,6 +15,10 @@ namespace meltemi::agent {
 // One entry per identity with a certificate: "cert_chain" (the leaf first) and "ca_cert" (the roots
 // that came with it).
 std::string CertificatesJson(const std::vector<IdentityCredentialPtr>& credentials, UnixTime now);
+
+// One line per identity, with a certificate or without: its state ("ready", "expired", "missing"),
+// when the next is asked for, and what went wrong last; the reason stays until the next success.
+std::string IdentitiesJson(const std::vector<IdentityStatus>& identities, UnixTime now);
 
 struct IdentityGauge {
   std::string name;

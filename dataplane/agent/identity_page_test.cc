@@ -61,6 +61,31 @@ TEST_F(IdentityPageTest, CertificatesAreShownAsEnvoyShowsThem) {
   EXPECT_EQ(CertificatesJson({}, {kStart}), "{\"certificates\":[\n]}\n");
 }
 
+TEST_F(IdentityPageTest, EachIdentityTellsWhereItStands) {
+  const auto requests = state_.Poll(now_, kCart);
+  ASSERT_EQ(requests.size(), 1u);
+  const absl::Status refused = absl::UnauthenticatedError("no \"token\"");
+  EXPECT_FALSE(state_.OnAnswer(requests[0].id, refused, now_).ok());
+  const std::string json = IdentitiesJson(state_.Status(), {kStart});
+  const IdentityStatus reviews = state_.Status().at(1);
+  EXPECT_EQ(json.find(Cat("{\"identities\":[\n{\"identity\":\"", kCart,
+                          "\",\"state\":\"missing\",\"asking\":false,\"issued\":0,"
+                          "\"failures_in_a_row\":1,\"failures_total\":1,"
+                          "\"last_failure\":\"no \\\"token\\\"\"},\n{\"identity\":\"",
+                          kReviews,
+                          "\",\"state\":\"ready\",\"serial_number\":\"02\","
+                          "\"expiration_time\":\"2023-11-16T10:13:20Z\",\"refresh_time\":\"")),
+            0u)
+      << json;
+  EXPECT_TRUE(
+      json.ends_with("\"asking\":false,\"issued\":1,\"failures_in_a_row\":0,\"failures_total\":0,"
+                     "\"last_failure\":\"\"}\n]}\n"))
+      << json;
+  EXPECT_NE(IdentitiesJson({reviews}, reviews.not_after).find("\"state\":\"expired\""),
+            std::string::npos);
+  EXPECT_EQ(IdentitiesJson({}, {kStart}), "{\"identities\":[\n]}\n");
+}
+
 TEST_F(IdentityPageTest, GaugesTellWhatEndsWhen) {
   const auto gauges = Gauges(0);
   ASSERT_EQ(gauges.size(), 7u);

@@ -59,6 +59,7 @@ class Mesh {
         .authority = authority_.get(),
         .log = log_.get(),
         .metrics = &metrics_,
+        .failures = &failures_,
         .clock = clock_,
         .entropy = entropy_});
   }
@@ -146,6 +147,7 @@ class Mesh {
   ca::TrustDomains domains_ = *ca::TrustDomains::Make("cluster.local", {});
   policy::TestSigner signer_{"k"};
   control::common::Metrics metrics_;
+  ca::Failures failures_;
   ca::JoinTokens join_{&files_, "/d/join-tokens"};
   EverythingEverywhere nodes_binding_;
   std::unique_ptr<ca::Authority> authority_;

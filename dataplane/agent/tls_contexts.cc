@@ -32,6 +32,7 @@ tls::ContextOptions CommonOf(const TlsSettings& s, const std::string& trusted_pe
   if (o.verify != tls::VerifyPeer::kNo) o.trust = {{.trust_domain = "", .pem = trusted_pem}};
   o.peer = {
       .uris = s.peer.uris, .trust_domains = s.peer.trust_domains, .dns_names = s.peer.dns_names};
+  o.keep_peer_pem = s.keep_peer_pem;
   o.cipher_suites_12 = s.cipher_suites_12;
   return o;
 }

@@ -155,9 +155,12 @@ void Ip::Impl::EchoReply(Inbound& in, Instant now) {
   uint8_t* icmp = packet::Data(in.packet);
   const uint16_t old_word = wire::Load16(icmp);
   icmp[0] = in.v4 ? uint8_t{wire::kIcmpEchoReply} : uint8_t{wire::kIcmpv6EchoReply};
-  // The pseudo-header's sum does not change when the addresses trade places.
-  wire::Store16(icmp + 2,
-                wire::UpdateChecksum(wire::Load16(icmp + 2), old_word, wire::Load16(icmp)));
+  // The pseudo-header's sum does not change when the addresses trade places. A message that is all
+  // zeros now has the checksum 0xffff, which an update cannot tell from 0; for others both are
+  // right.
+  const uint16_t updated =
+      wire::UpdateChecksum(wire::Load16(icmp + 2), old_word, wire::Load16(icmp));
+  wire::Store16(icmp + 2, updated == 0 ? 0xffff : updated);
   const uint32_t bytes = in.packet->pkt_len;
   uint8_t* p = packet::Prepend(in.packet, in.v4 ? wire::kIpv4Bytes : wire::kIpv6Bytes);
   EmitHeader(p, in.destination, in.source, in.protocol, static_cast<uint16_t>(bytes));

@@ -65,8 +65,7 @@ void Run(const uint8_t* data, size_t n) {
   node.Advance(Duration::Seconds(61));
   CHECK(node.Balanced());
   CHECK(node.ip.held_fragments() == 0 && node.ip.reassembly_bytes() == 0);
-  for (const PortId port : {kPodA, kPodB, kUplink}) node.Take(port);
-  CHECK(node.pool.outstanding() == 0);
+  node.CheckEmpty();
 }
 
 }  // namespace

@@ -56,9 +56,7 @@ void Run(const uint8_t* data, size_t n) {
   }
   node.Advance(Duration::Seconds(61));  // longer than anything waits
   CHECK(node.Balanced());
-  for (const PortId port : {kPodA, kPodB, kUplink}) node.Take(port);
-  CHECK(node.ip.pending_packets() == 0);
-  CHECK(node.pool.outstanding() == 0);
+  node.CheckEmpty();
 }
 
 }  // namespace

@@ -141,8 +141,7 @@ void Run(const uint8_t* data, size_t n) {
   CHECK(node.Balanced());
   TakeAll(&node);
   frames.Shrink(node.pool, 0);
-  CHECK(node.ip.pending_packets() == 0);
-  CHECK(node.pool.outstanding() == 0);
+  node.CheckEmpty();
 }
 
 }  // namespace

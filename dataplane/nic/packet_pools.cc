@@ -43,6 +43,7 @@ absl::StatusOr<std::unique_ptr<PacketPools>> PacketPools::Create(
 void PacketPools::CreateHeap(const PacketPoolsOptions& options) {
   const packet::SegmentCounts counts = packet::SplitMemory(
       (static_cast<uint64_t>(options.memory_mb) << 20) / static_cast<uint64_t>(options.workers));
+  store_.Share(counts, static_cast<uint32_t>(options.workers));
   for (int i = 0; i < options.workers; ++i) {
     pools_.push_back(std::make_unique<packet::HeapPacketPool>(counts, &store_));
   }

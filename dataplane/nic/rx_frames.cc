@@ -16,8 +16,13 @@ RxFrames::RxFrames(int frame_count_max) : frames_(frame_count_max) {
 bool RxFrames::Fill(packet::PacketPool& pool, Frame* frame) {
   for (int i = 0; i < kSegmentCount; ++i) {
     if (frame->segments[i] != nullptr) continue;
+    frame->iov[1 + i] = {};
+    if (i > 0 && pool.free_count(packet::kLarge) == 0) continue;
     Packet* segment = pool.Alloc(i == 0 ? packet::kSmall : packet::kLarge);
-    if (segment == nullptr) return false;
+    if (segment == nullptr) {
+      if (i == 0) return false;
+      continue;
+    }
     frame->segments[i] = segment;
     frame->iov[1 + i] = {packet::Data(segment), packet::Tailroom(segment)};
   }
@@ -46,6 +51,7 @@ Packet* RxFrames::Take(int index, uint32_t bytes, packet::PacketPool& pool,
   head->nb_segs = 0;
   Packet* tail = nullptr;
   for (int i = 0; i < kSegmentCount && left > 0; ++i) {
+    if (frame.segments[i] == nullptr) continue;
     Packet* segment = std::exchange(frame.segments[i], nullptr);
     segment->data_len = static_cast<uint16_t>(std::min<size_t>(left, frame.iov[1 + i].iov_len));
     left -= segment->data_len;

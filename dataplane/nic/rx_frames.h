@@ -1,9 +1,11 @@
 // RxFrames: the segments that the next frames of a kernel port are read into.
 //
 // Owns: per frame a small segment (headers, MTU-sized frames) and large ones behind it (the rest of
-// a super-frame), kept ready between calls; what a frame did not use serves the next one. Must not
-// know: which descriptor is read. Called by AfPacketPort and TapPort on the worker that receives.
-// Bound: kFrameCountMax frames; Shrink gives back all but one when the port is idle.
+// a super-frame), kept ready between calls; what a frame did not use serves the next one. While no
+// large segments are left frames go without: frames of an MTU and ACKs, which make room, still come
+// in, and what is longer is dropped (rx_bad_frames). Must not know: which descriptor is read.
+// Called by AfPacketPort and TapPort on the worker that receives. Bound: kFrameCountMax frames;
+// Shrink gives back all but one when the port is idle.
 #ifndef MELTEMI_DATAPLANE_NIC_RX_FRAMES_H_
 #define MELTEMI_DATAPLANE_NIC_RX_FRAMES_H_
 

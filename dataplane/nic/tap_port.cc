@@ -75,7 +75,11 @@ int TapPort::Read(RxFrames* frames, int count, std::span<uint32_t> lengths) {
     const std::span<iovec> iov = frames->iov(i);
     const ssize_t bytes = readv(fd(), iov.data(), static_cast<int>(iov.size()));
     if (bytes < 0) return i > 0 ? i : -errno;
-    lengths[i] = static_cast<uint32_t>(bytes);
+    // A full frame's room is more than any frame: what fills it was cut to one without large parts.
+    size_t room = 0;
+    for (const iovec& part : iov) room += part.iov_len;
+    const bool cut = static_cast<size_t>(bytes) == room;
+    lengths[i] = cut ? 0 : static_cast<uint32_t>(bytes);
   }
   return count;
 }

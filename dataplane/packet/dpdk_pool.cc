@@ -86,9 +86,8 @@ DpdkPacketPool::Options DpdkPacketPool::Sized(const std::string& name, int megab
 }
 
 absl::StatusOr<std::unique_ptr<DpdkPacketPool>> DpdkPacketPool::Create(const Options& options) {
-  auto pool = absl::WrapUnique(new DpdkPacketPool);
-  const std::array<uint32_t, kSizeClasses> counts = {options.small_count, options.large_count,
-                                                     options.header_count};
+  const SegmentCounts counts = {options.small_count, options.large_count, options.header_count};
+  auto pool = absl::WrapUnique(new DpdkPacketPool(counts));
   for (int size = 0; size < kSizeClasses; ++size) {
     pool->mempools_[size] =
         CreateMempool(options.name, static_cast<SizeClass>(size), counts[size], pool.get());
@@ -120,6 +119,10 @@ int DpdkPacketPool::Refill(SizeClass size, Packet** out, int count) {
   int given = 0;
   while (given < count && rte_mempool_get(mempools_[size], &objects[given]) == 0) ++given;
   return given;
+}
+
+uint32_t DpdkPacketPool::Available(SizeClass size, uint32_t cached) const {
+  return cached + rte_mempool_avail_count(mempools_[size]);
 }
 
 void DpdkPacketPool::Spill(SizeClass /*size*/, Packet** packets, int count) {

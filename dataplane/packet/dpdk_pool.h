@@ -41,9 +41,10 @@ class DpdkPacketPool final : public PacketPool {
  protected:
   int Refill(SizeClass size, Packet** out, int count) override;
   void Spill(SizeClass size, Packet** packets, int count) override;
+  uint32_t Available(SizeClass size, uint32_t cached) const override;
 
  private:
-  DpdkPacketPool() = default;
+  explicit DpdkPacketPool(const SegmentCounts& counts) : PacketPool(counts) {}
   std::array<rte_mempool*, kSizeClasses> mempools_{};
 };
 

@@ -21,7 +21,7 @@ constexpr uint16_t RoomBytes(SizeClass size) {
 }  // namespace
 
 HeapPacketPool::HeapPacketPool(const SegmentCounts& segment_count_max, HeapPacketStore* store)
-    : segment_count_max_(segment_count_max), store_(store) {}
+    : PacketPool(segment_count_max), store_(store) {}
 
 HeapPacketPool::~HeapPacketPool() {
   for (void* memory : memory_) std::free(memory);
@@ -47,10 +47,28 @@ int HeapPacketPool::Refill(SizeClass size, Packet** out, int count) {
   }
   if (given == 0 && store_ != nullptr) given = store_->free[size].PopUpTo(out, count);
   // New ones a few at a time: an exact small bound is usable to its last segment.
-  for (; given < count && c.made < segment_count_max_[size]; ++given, ++c.made) {
-    out[given] = Make(size);
-  }
+  for (; given < count && MayMake(size); ++given) out[given] = Make(size);
   return given;
+}
+
+bool HeapPacketPool::MayMake(SizeClass size) {
+  if (store_ != nullptr && store_->pools > 0) return store_->unmade[size].Take();
+  Class& c = classes_[size];
+  if (c.made == count_max(size)) return false;
+  ++c.made;
+  return true;
+}
+
+// Of what is shared nobody may count on more than an equal part, whoever has it in hand: packets
+// that one worker receives may be held by connections of another.
+uint32_t HeapPacketPool::Available(SizeClass size, uint32_t cached) const {
+  if (store_ != nullptr && store_->pools > 0) {
+    const size_t shared = store_->free[size].size() + store_->unmade[size].left();
+    return static_cast<uint32_t>((cached + shared) / store_->pools);
+  }
+  const Class& c = classes_[size];
+  const size_t behind = store_ == nullptr ? c.free.size() : store_->free[size].size();
+  return cached + static_cast<uint32_t>(behind) + count_max(size) - c.made;
 }
 
 void HeapPacketPool::Spill(SizeClass size, Packet** packets, int count) {

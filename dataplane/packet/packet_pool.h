@@ -74,18 +74,29 @@ class PacketPool : public BufferPool {
   const PacketPoolCounters& counters() const { return counters_; }
   // Segments handed out and not yet back, of all classes: 0 when nothing leaks.
   int64_t outstanding() const { return outstanding_ + deferred_; }
+  // How many segments of the class this pool has, and how many can still be handed out; of what
+  // several pools share, an equal part. UINT32_MAX: as many as the heap has.
+  uint32_t count_max(SizeClass size) const { return count_max_[size]; }
+  uint32_t free_count(SizeClass size) const {
+    if (count_max_[size] == UINT32_MAX) return UINT32_MAX;
+    return Available(size, static_cast<uint32_t>(caches_[size].count));
+  }
   // A driver took segments from the shared pool and gave them to the worker, or will give them back
   // there after sending.
   void CountFromDriver(int segments) { outstanding_ += segments; }
   void CountToDriver(int segments) { outstanding_ -= segments; }
 
  protected:
+  explicit PacketPool(const SegmentCounts& count_max) : count_max_(count_max) {}
+
   static constexpr int kCacheMax = 512;   // per class: 512 x 2 KB is an L2
   static constexpr int kCacheBatch = 64;  // moved at once
 
   // Fills `out` with raw segments of the class (Meta and room set up, refcnt 1); returns how many.
   virtual int Refill(SizeClass size, Packet** out, int count) = 0;
   virtual void Spill(SizeClass size, Packet** packets, int count) = 0;
+  // free_count, when so many are in the cache.
+  virtual uint32_t Available(SizeClass size, uint32_t cached) const = 0;
   int cached(SizeClass size) const { return caches_[size].count; }
 
  private:
@@ -97,6 +108,7 @@ class PacketPool : public BufferPool {
     std::array<Packet*, kCacheMax> packets;
   };
   std::array<Cache, kSizeClasses> caches_;
+  const SegmentCounts count_max_;
   PacketPoolCounters counters_;
   int64_t outstanding_ = 0;
   int64_t deferred_ = 0;  // freed, but their room is still borrowed by an outgoing segment

@@ -1,6 +1,7 @@
 #include "dataplane/packet/packet.h"
 
 #include <string>
+#include <vector>
 
 #include "dataplane/packet/heap_pool.h"
 #include "gtest/gtest.h"
@@ -163,6 +164,36 @@ TEST(PacketPool, RandomUseEndsWithNothingOut) {
     chains.clear();
     EXPECT_EQ(pool.outstanding(), 0);
   }
+}
+
+// Goal: pools that share have one sum, to its last segment, and each sees an equal part of it.
+TEST(HeapPacketPool, PoolsOfOneStoreShareTheirBound) {
+  HeapPacketStore store;
+  store.Share({100, 10, 10}, 2);
+  HeapPacketPool a({100, 10, 10}, &store), b({100, 10, 10}, &store);
+  EXPECT_EQ(a.free_count(kSmall), 100u);
+  std::vector<Packet*> taken;
+  while (taken.size() < 192) taken.push_back(a.Alloc());  // three batches
+  EXPECT_NE(taken.back(), nullptr) << "more than its own part, while the other needs none";
+  EXPECT_EQ(b.free_count(kSmall), 4u);
+  while (taken.size() < 200) taken.push_back(b.Alloc());
+  EXPECT_NE(taken.back(), nullptr);
+  EXPECT_EQ(a.Alloc(), nullptr);
+  EXPECT_EQ(b.Alloc(), nullptr);
+  for (Packet* p : taken) b.Free(p);  // the other's are as good
+  EXPECT_EQ(a.outstanding() + b.outstanding(), 0);
+}
+
+TEST(PacketPool, CountsWhatIsFree) {
+  HeapPacketPool pool(3);
+  EXPECT_EQ(pool.count_max(kSmall), 3u);
+  EXPECT_EQ(pool.free_count(kSmall), 3u);
+  Packet* p = pool.Alloc();
+  EXPECT_EQ(pool.free_count(kSmall), 2u);
+  EXPECT_EQ(pool.free_count(kLarge), 3u);
+  pool.Free(p);
+  EXPECT_EQ(pool.free_count(kSmall), 3u);
+  EXPECT_EQ(HeapPacketPool().free_count(kSmall), UINT32_MAX);
 }
 
 }  // namespace

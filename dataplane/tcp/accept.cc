@@ -5,6 +5,15 @@
 #include "dataplane/tcp/tcp_impl.h"
 
 namespace meltemi::tcp {
+namespace {
+
+// What our SYN-ACK's timestamp said, by its echo.
+std::optional<uint8_t> CookieBits(const Segment& s) {
+  if (!s.options.timestamps) return std::nullopt;
+  return static_cast<uint8_t>(s.options.timestamps->echo & 0x3f);
+}
+
+}  // namespace
 
 void Tcp::Impl::Accept(Segment& s, const Path& path, Instant now) {
   if (Conn* c = Find(s.tuple, flows_.Hash(s.tuple)); c != nullptr) {
@@ -15,7 +24,14 @@ void Tcp::Impl::Accept(Segment& s, const Path& path, Instant now) {
   }
   if (s.has(kRst) || s.has(kAck) || !s.has(kSyn)) {
     const bool bare_ack = s.has(kAck) && !s.has(kRst | kSyn);
-    if (bare_ack && now < cookies_until_ && AcceptCookie(s, path, now)) return;
+    if (bare_ack && now < cookies_until_) {
+      if (AcceptCookie(s, path, now)) return;
+      // It may have overtaken the end of its handshake, which is on the way or sent again: no RST.
+      if (cookies_.MayBeOurs(s.tuple, s.ack - 1, CookieBits(s), now)) {
+        ++counters_.syn_cookies_early;
+        return DropPacket(s);
+      }
+    }
     RejectSegment(s);
     return DropPacket(s);
   }
@@ -55,8 +71,11 @@ void Tcp::Impl::SendSynCookie(const Segment& s, const Path& path, Instant now) {
   Options o;
   o.mss = static_cast<uint16_t>(path.mtu - ip_bytes - kHeaderBytes);
   std::optional<uint8_t> bits;
+  uint8_t flags = kSyn | kAck;
   if (s.options.timestamps) {
-    bits = SynCookies::PackOptions(s.options, /*ecn=*/false);
+    const bool ecn = AcceptsEcn(s);
+    if (ecn) flags |= kEce;  // RFC 3168 6.1.1
+    bits = SynCookies::PackOptions(s.options, ecn);
     const uint32_t clock = TimestampClock(now) + SecretsOf(secrets_, s.tuple, now).timestamp_offset;
     o.timestamps = Timestamps{SynCookies::Stamp(clock, *bits), s.options.timestamps->value};
     o.sack_permitted = s.options.sack_permitted;
@@ -66,15 +85,13 @@ void Tcp::Impl::SendSynCookie(const Segment& s, const Path& path, Instant now) {
       cookies_.Isn(s.tuple, s.seq, s.options.mss.value_or(kPeerMssDefault), bits, now);
   ++counters_.syn_cookies_out;
   cookies_until_ = now + SynCookies::kLifeMax;
-  Reply(s.tuple, isn, s.seq + 1, kSyn | kAck, kCookieWindow, o);
+  Reply(s.tuple, isn, s.seq + 1, flags, kCookieWindow, o);
 }
 
 // The third segment of a handshake that only its cookie remembers. False: it is none.
 bool Tcp::Impl::AcceptCookie(Segment& s, const Path& path, Instant now) {
-  std::optional<uint8_t> bits;
-  if (s.options.timestamps) bits = static_cast<uint8_t>(s.options.timestamps->echo & 0x3f);
-  const auto mss = cookies_.Check(s.tuple, s.seq - 1, s.ack - 1, bits, now);
-  if (!mss) {
+  const auto syn = ReadCookie(s, s.seq - 1, now);
+  if (!syn) {
     ++counters_.syn_cookies_invalid;
     return false;
   }
@@ -83,23 +100,64 @@ bool Tcp::Impl::AcceptCookie(Segment& s, const Path& path, Instant now) {
     DropPacket(s);
     return true;
   }
-  ++counters_.syn_cookies_in;
-  Options syn;
-  syn.mss = *mss;
-  syn.timestamps = s.options.timestamps;
-  if (bits) SynCookies::UnpackOptions(*bits, &syn);
   c->passive = true;
-  c->state = State::kSynReceived;
-  c->irs = s.seq - 1;
-  c->rcv_nxt = c->last_ack_sent = s.seq;
-  c->rcv_adv = s.seq + kCookieWindow;
-  c->iss = c->snd_una = s.ack - 1;
-  c->snd_nxt = s.ack;
-  c->rtt_sent_at = Instant::Never();  // nobody knows when the SYN-ACK left
-  LearnSynOptions(*c, syn);
+  UseCookie(*c, *syn, s.seq - 1, s.ack - 1);
   CHECK(events_ != nullptr);
   Input(*c, s, now);
   return true;
+}
+
+// A SYN came twice, and was answered first with a cookie, then by `c`, half open: the peer has
+// taken the cookie's number. False: it has not.
+bool Tcp::Impl::TurnIntoCookie(Conn& c, const Segment& s, Instant now) {
+  if (!c.passive || now >= cookies_until_) return false;
+  const auto syn = ReadCookie(s, c.irs, now);
+  if (!syn) return false;
+  const uint32_t ts_recent = c.ts_recent;  // of the SYN: `s` may have overtaken others
+  UseCookie(c, *syn, c.irs, s.ack - 1);
+  c.ts_recent = ts_recent;
+  c.syn_now = false;
+  return true;
+}
+
+// What the peer's SYN with `peer_isn` offered, when `s` acknowledges a cookie of ours for it.
+std::optional<Tcp::Impl::CookieSyn> Tcp::Impl::ReadCookie(const Segment& s, uint32_t peer_isn,
+                                                          Instant now) const {
+  const std::optional<uint8_t> bits = CookieBits(s);
+  const auto mss = cookies_.Check(s.tuple, peer_isn, s.ack - 1, bits, now);
+  if (!mss) return std::nullopt;
+  CookieSyn syn;
+  syn.options.mss = *mss;
+  syn.options.timestamps = s.options.timestamps;
+  if (bits) syn.ecn = SynCookies::UnpackOptions(*bits, &syn.options);
+  return syn;
+}
+
+// The state after a SYN-ACK that nobody kept.
+void Tcp::Impl::UseCookie(Conn& c, const CookieSyn& syn, uint32_t peer_isn, uint32_t isn) {
+  ++counters_.syn_cookies_in;
+  c.state = State::kSynReceived;
+  c.irs = peer_isn;
+  c.rcv_nxt = c.last_ack_sent = peer_isn + 1;
+  c.rcv_adv = c.rcv_nxt + kCookieWindow;
+  c.iss = c.snd_una = isn;
+  c.snd_nxt = isn + 1;
+  c.rtt_sent_at = Instant::Never();  // nobody knows when the SYN-ACK left
+  c.syn_retransmitted = false;
+  c.ecn = syn.ecn;
+  if (c.ecn) ++counters_.ecn_negotiated;
+  LearnSynOptions(c, syn.options);
+}
+
+// The third segment may come again when the connection is gone, by a network that doubles or by
+// somebody who has kept it: its cookie would open another one, and its text would be served twice.
+// So the tuple waits, as in TIME-WAIT, until no cookie is good any more. Null: that is so now.
+TimeWait* Tcp::Impl::GuardCookie(const Conn& c) {
+  if (!BeganWithCookie(c) || !c.last_heard_at.Before(cookies_until_)) return nullptr;
+  TimeWait* entry = AddTimeWait(c, cookies_until_);
+  // A connection that did not end in order is refused, not acknowledged.
+  entry->refused = !c.fin_received || !c.fin_sent || c.snd_una != c.snd_nxt;
+  return entry;
 }
 
 }  // namespace meltemi::tcp

@@ -13,7 +13,8 @@ Verdict Tcp::Impl::CheckAck(Conn& c, Segment& s, Instant now) {
     return Verdict::kDone;
   }
   if (c.state == State::kSynReceived) {
-    if (!SeqLess(c.snd_una, s.ack) || !SeqLessEq(s.ack, c.snd_nxt)) {
+    const bool ack_ok = SeqLess(c.snd_una, s.ack) && SeqLessEq(s.ack, c.snd_nxt);
+    if (!ack_ok && !TurnIntoCookie(c, s, now)) {
       ++counters_.drop_ack_unacceptable;
       RejectSegment(s);
       return Verdict::kDone;
@@ -124,6 +125,7 @@ void Tcp::Impl::OnWholeAck(Conn& c, Instant now) {
   c.rto.SampleMicros(us);
   const uint32_t acked = c.flight();
   memory_.Refund(c.queue.sent());
+  if (c.queue.sent() > 0 && c.queue.unsent() == 0) rooms_.QueueEnds();
   c.queue.RemoveAllSent(&c.split);
   c.snd_una = c.snd_nxt;
   c.retries = 0;
@@ -139,7 +141,9 @@ void Tcp::Impl::OnWholeAck(Conn& c, Instant now) {
 
 void Tcp::Impl::TellSendSpace(Conn& c) {
   if (!c.send_full) return;
-  if (c.queued_bytes() >= memory_.SendQueueLow(c.congestion.cwnd, c.set_aside())) return;
+  uint32_t low = memory_.SendQueueLow(c.congestion.cwnd, c.set_aside());
+  if (rooms_.pressed()) low = std::min(low, std::max(PressedSendQueueMax(c).bytes / 2, 1u));
+  if (c.queued_bytes() >= low) return;
   c.send_full = false;
   if (!c.detached) Emit(c, TcpEvent::Kind::kSendSpace);
 }
@@ -173,6 +177,7 @@ void Tcp::Impl::TakeCumulativeAck(Conn& c, const Segment& s, AckNews* news) {
   // The FIN is the last thing sent: all but it are bytes of the queue.
   const uint32_t bytes = std::min(news->acked, c.queue.sent());
   c.queue.RemoveSent(bytes, &c.split);
+  if (bytes > 0 && c.queued_bytes() == 0) rooms_.QueueEnds();
   memory_.Refund(bytes);
   c.snd_una = s.ack;
   c.retries = 0;

@@ -45,7 +45,9 @@ struct Congestion {
     cwnd = std::min(cwnd, kCwndMax);
   }
 
-  // Loss noticed by duplicate or selective ACKs. RFC 5681 3.2, 9438 4.6.
+  // Loss noticed by duplicate or selective ACKs. RFC 5681 3.2, 9438 4.6. `flight` is FlightSize;
+  // what of it lies beyond cwnd was let out because earlier text had left the network (limited
+  // transmit, recovery) and is not to be counted (5681 3.2 (2)).
   void OnLoss(uint32_t flight, uint32_t smss) {
     Reduce(flight, smss);
     cwnd = ssthresh;
@@ -85,6 +87,7 @@ struct Congestion {
   static constexpr uint32_t kCwndMax = 1u << 30;
 
   void Reduce(uint32_t flight, uint32_t smss) {
+    flight = std::min(flight, cwnd);
     credit = 0;
     ssthresh = algorithm == CongestionAlgorithm::kCubic ? cubic.OnLoss(cwnd, flight, smss)
                                                         : NewRenoThreshold(flight, smss);

@@ -44,6 +44,7 @@ namespace meltemi::tcp {
   C(syn_cookies_out, "packets", "SYN-ACKs without a connection: SYN queue full (RFC 4987)")      \
   C(syn_cookies_in, "connections", "opened by the ACK of a SYN cookie")                          \
   C(syn_cookies_invalid, "packets", "ACKs without a connection that brought no cookie of ours")  \
+  C(syn_cookies_early, "packets", "of those: no RST, they may have overtaken their cookie")      \
   C(conn_table_full, "connections", "opens refused: the connection table is full")               \
   C(retransmits, "packets", "packets sent again")                                                \
   C(retransmit_bytes, "bytes", "payload bytes sent again")                                       \
@@ -92,6 +93,12 @@ namespace meltemi::tcp {
   C(windows_not_grown, "events", "receive windows that would have grown: memory is short")       \
   C(drop_memory_full, "packets", "dropped: memory full and the owner does not read")             \
   C(drop_out_of_order_memory, "packets", "dropped with the out-of-order queue: memory full")     \
+  C(drop_rooms_short, "packets", "dropped: packets are short and the owner does not read")       \
+  C(cut_rooms_short, "packets", "cut to what one room takes: packets are short")                 \
+  C(copied_rooms_short, "packets", "copied out of large rooms: large packets are short")         \
+  C(joined_rooms_short, "packets", "copied behind the text before: packets are short")           \
+  C(compacted_rooms_short, "events", "send queues copied into one room: packets are short")      \
+  C(shed_slow_readers, "connections", "ended: no packets left, and the peer has not read")       \
   C(orphans_given_up, "connections", "released ones ended at a shut window")                     \
   C(send_after_finish, "calls", "Send on a connection whose sending side has ended")             \
   C(pool_exhausted, "events", "sending paused: no packet memory")

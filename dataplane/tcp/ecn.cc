@@ -16,9 +16,13 @@ void Tcp::Impl::NegotiateEcn(Conn& c, const Segment& s) {
   if (s.has(kAck)) {
     c.ecn = ece && !cwr && AsksForEcn(c);
   } else {
-    c.ecn = ece && cwr && s.ecn == 0 && options_.ecn != Ecn::kOff;
+    c.ecn = AcceptsEcn(s);
   }
   if (c.ecn) ++counters_.ecn_negotiated;
+}
+
+bool Tcp::Impl::AcceptsEcn(const Segment& syn) const {
+  return syn.has(kEce) && syn.has(kCwr) && syn.ecn == 0 && options_.ecn != Ecn::kOff;
 }
 
 // 6.1.1.1: a SYN that was lost may have been dropped for asking.

@@ -211,11 +211,24 @@ Verdict Tcp::Impl::TakeText(Conn& c, Segment& s, Instant now) {
   }
   if (c.ecn) NoteEcn(c, s);
   if (RefuseText(c)) return Verdict::kDone;
+  const Intake intake = rooms_.pressed() ? LimitText(c, s) : Intake::kTake;
+  if (intake == Intake::kJoin) {
+    JoinText(c, s);
+    ScheduleAck(c, s, now);
+    return Verdict::kContinue;
+  }
+  if (intake == Intake::kRefuse) {
+    ++counters_.drop_rooms_short;
+    c.ack_now = true;
+    if (s.seq == c.rcv_nxt) ShutWindow(c);
+    return Verdict::kDone;
+  }
   const uint32_t full = s.part_bytes != 0 ? s.part_bytes : s.text_bytes;
   c.rcv_mss = std::max<uint16_t>(c.rcv_mss, static_cast<uint16_t>(std::min<uint32_t>(full, c.mss)));
   Chain bytes;
   pool_->TakePayload(s.packet, s.text_offset, s.text_bytes, &bytes);
   s.packet = nullptr;
+  if (intake == Intake::kCopy) CopyToSmallRooms(&bytes);
   if (s.seq == c.rcv_nxt) {
     const bool filled = c.holes;
     if (filled) {
@@ -236,6 +249,7 @@ Verdict Tcp::Impl::TakeText(Conn& c, Segment& s, Instant now) {
     DeliverText(c, std::move(bytes));
     if (filled) c.ack_now = true;  // RFC 5681 4.2: at once when a hole is filled
     ScheduleAck(c, s, now);
+    if (s.cut) ShutWindow(c);
     return Verdict::kContinue;
   }
   ++counters_.out_of_order_in;

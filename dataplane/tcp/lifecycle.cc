@@ -18,6 +18,7 @@ Tcp::Impl::Impl(const TcpOptions& options, packet::PacketPool* pool, TimerWheel*
       cookies_(options.isn_key),
       path_mtus_(options.isn_key),
       memory_(options.memory_bytes_max),
+      rooms_(pool->count_max(packet::kSmall), pool->count_max(packet::kLarge)),
       time_wait_(options.conn_count_max),
       time_wait_timer_(TimerOwner::kTcp, 0),
       delayed_ack_timer_(TimerOwner::kTcp, 0) {}
@@ -26,7 +27,7 @@ Tcp::Impl::~Impl() {
   timers_->Cancel(&time_wait_timer_);
   timers_->Cancel(&delayed_ack_timer_);
   for (const SegmentOut& out : replies_) pool_->Free(out.packet);
-  conns_.ForEach([this](TcpId, Conn& c) { Destroy(c); });
+  conns_.ForEach([this](TcpId, Conn& c) { Free(c); });
 }
 
 FlowTable::Entry Tcp::Impl::Lookup(const FourTuple& tuple, uint32_t hash) const {
@@ -58,6 +59,7 @@ Conn* Tcp::Impl::NewConn(const FourTuple& tuple, const Path& path, Instant now) 
   c.snd_una = c.iss;
   c.snd_nxt = c.iss;  // the SYN counts once it is sent
   c.quick_acks = kQuickAcks;
+  c.rcv_limit = options_.receive_window_bytes;
   c.last_heard_at = now;
   SetPath(c, path, now);
   flows_.Insert(c.hash, FlowTable::Kind::kConn, &c);
@@ -93,6 +95,12 @@ void Tcp::Impl::LeaveHalfOpen(Conn& c) {
 }
 
 void Tcp::Impl::Destroy(Conn& c) {
+  TimeWait* guard = GuardCookie(c);
+  Free(c);
+  if (guard != nullptr) ListTimeWait(guard);
+}
+
+void Tcp::Impl::Free(Conn& c) {
   LeaveHalfOpen(c);
   Unready(c);
   UndelayAck(c);
@@ -100,6 +108,8 @@ void Tcp::Impl::Destroy(Conn& c) {
   DropLoss(c);
   DropReassembly(c);
   memory_.Refund(c.queued_bytes() + c.unread_rooms);
+  if (c.queued_bytes() > 0) rooms_.QueueEnds();
+  if (c.unread_rooms > 0) rooms_.QueueEnds();
   flows_.Erase(c.hash, &c);
   conns_.Erase(c.id);
 }
@@ -125,13 +135,30 @@ void Tcp::Impl::Fail(Conn& c, TcpError error) {
 
 void Tcp::Impl::EnterTimeWait(Conn& c, Instant now) {
   ++counters_.time_wait_entered;
+  Instant until = now + options_.time_wait;
+  if (BeganWithCookie(c)) {
+    until = std::max(until, cookies_until_);
+    c.rtt_sent_at = now;  // this is its guard
+  }
+  TimeWait* entry = AddTimeWait(c, until);
+  entry->window = WindowField(c);
+  // The ACK of the peer's FIN.
+  Options options;
+  if (c.timestamps) options.timestamps = Timestamps{TimestampNow(c, now), c.ts_recent};
+  Reply(c.tuple, c.snd_nxt, c.rcv_nxt, kAck, entry->window, options);
+  Close(c, TcpError::kNone);
+  ListTimeWait(entry);
+}
+
+// What remains of a connection; found by its tuple after ListTimeWait, when that one is gone.
+TimeWait* Tcp::Impl::AddTimeWait(const Conn& c, Instant until) {
   if (time_wait_.full()) {
     ++counters_.time_wait_recycled;
     TimeWait* oldest = time_wait_.oldest();
     flows_.Erase(oldest->hash, oldest);
     time_wait_.Remove(oldest);
   }
-  TimeWait* entry = time_wait_.Add(now + options_.time_wait);
+  TimeWait* entry = time_wait_.Add(until);
   entry->tuple = c.tuple;
   entry->hash = c.hash;
   entry->snd_nxt = c.snd_nxt;
@@ -139,21 +166,22 @@ void Tcp::Impl::EnterTimeWait(Conn& c, Instant now) {
   entry->ts_recent = c.ts_recent;
   entry->timestamp_offset = c.timestamp_offset;
   entry->timestamps = c.timestamps;
-  entry->window = WindowField(c);
-  // The ACK of the peer's FIN.
-  Options options;
-  if (c.timestamps) options.timestamps = Timestamps{TimestampNow(c, now), c.ts_recent};
-  Reply(c.tuple, c.snd_nxt, c.rcv_nxt, kAck, entry->window, options);
-  const uint32_t hash = c.hash;
-  Close(c, TcpError::kNone);
-  flows_.Insert(hash, FlowTable::Kind::kTimeWait, entry);
-  if (!time_wait_timer_.pending())
+  entry->window = static_cast<uint16_t>(std::min(c.rcv_wnd() >> c.rcv_wscale, 65'535u));
+  return entry;
+}
+
+void Tcp::Impl::ListTimeWait(TimeWait* entry) {
+  flows_.Insert(entry->hash, FlowTable::Kind::kTimeWait, entry);
+  if (!time_wait_timer_.pending()) {
     timers_->Schedule(&time_wait_timer_, time_wait_.oldest()->deadline);
+  }
 }
 
 void Tcp::Impl::CheckInvariants() {
   uint64_t held = 0;
-  conns_.ForEach([&held](TcpId id, Conn& c) {
+  uint32_t queues = 0;
+  conns_.ForEach([&held, &queues](TcpId id, Conn& c) {
+    queues += (c.queued_bytes() > 0 ? 1 : 0) + (c.unread_rooms > 0 ? 1 : 0);
     held += c.queued_bytes() + c.unread_rooms;
     if (c.reassembly != nullptr) held += c.reassembly->room_bytes();
     CHECK(c.id == id);
@@ -177,6 +205,7 @@ void Tcp::Impl::CheckInvariants() {
     if (c.flight() > 0 || c.queue.unsent() > 0) CHECK(c.ready || c.timer.pending());
   });
   CHECK(memory_.held() == held);
+  CHECK(rooms_.queues() == queues);
 }
 
 void Tcp::Impl::SendRst(Conn& c) {

@@ -41,23 +41,30 @@ struct AckNews {
 struct Undo {
   bool possible = false;
   bool sent_again = false;
+  bool eifel = false;  // the segment at snd.una was sent again by this recovery, for the first time
   bool ended = false;  // the recovery is over; D-SACKs may still come until `end` is acknowledged
   uint32_t begin = 0;  // snd.una when it happened
   uint32_t end = 0;
-  uint32_t bytes = 0;      // sent again since then and not reported twice by the peer
-  uint32_t timestamp = 0;  // our clock at the first retransmission (Eifel, RFC 3522)
+  uint32_t bytes = 0;      // sent again and not reported twice by the peer
+  uint32_t timestamp = 0;  // RetransmitTS of RFC 3522: our clock when `eifel` became true
   Congestion before;
 
-  void Begin(uint32_t una, const Congestion& congestion) {
+  // `resent`: what an earlier recovery sent again is still in flight and may be reported too.
+  void Begin(uint32_t una, uint32_t resent, const Congestion& congestion) {
     possible = true;
-    sent_again = ended = false;
+    sent_again = resent > 0;
+    eifel = ended = false;
     begin = una;
-    bytes = 0;
+    bytes = resent;
     before = congestion;
   }
-  void OnResent(uint32_t size, uint32_t clock) {
+  // `first`: the first retransmission there is of the segment at snd.una.
+  void OnResent(uint32_t size, bool first, uint32_t clock) {
     if (!possible || ended) return;
-    if (!sent_again) timestamp = clock;
+    if (!sent_again && first) {
+      eifel = true;
+      timestamp = clock;
+    }
     sent_again = true;
     bytes += size;
   }

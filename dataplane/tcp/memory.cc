@@ -44,6 +44,7 @@ void Tcp::Impl::StartRound(Conn& c, Instant now) {
 
 void Tcp::Impl::ChargeUnread(Conn& c, const Chain& bytes) {
   const uint32_t rooms = RoomBytes(bytes);
+  if (c.unread_rooms == 0 && rooms > 0) rooms_.QueueBegins();
   c.rcv_unread += static_cast<uint32_t>(bytes.size());
   c.unread_rooms += rooms;
   memory_.Charge(rooms);
@@ -52,14 +53,16 @@ void Tcp::Impl::ChargeUnread(Conn& c, const Chain& bytes) {
 // Which rooms the owner has done with nobody says: those of its share of the bytes.
 void Tcp::Impl::RefundUnread(Conn& c, uint32_t bytes) {
   uint32_t rooms = c.unread_rooms;
+  if (rooms == 0) return;
   if (bytes < c.rcv_unread) rooms = static_cast<uint32_t>(uint64_t{rooms} * bytes / c.rcv_unread);
   c.rcv_unread -= bytes;
   c.unread_rooms -= rooms;
   memory_.Refund(rooms);
+  if (c.unread_rooms == 0) rooms_.QueueEnds();
 }
 
-// WindowWanted when something is unusual: a hole, or little memory. What waits costs its rooms when
-// memory is used up.
+// WindowWanted when something is unusual: a hole, little memory, few packets. What waits costs its
+// rooms when memory is used up.
 uint32_t Tcp::Impl::WindowWantedSlow(const Conn& c) const {
   const bool full = memory_.level() == MemoryBudget::Level::kFull;
   const uint32_t least = full ? c.unread_rooms : c.unread_rooms / kRoomsPerWindow;
@@ -67,7 +70,8 @@ uint32_t Tcp::Impl::WindowWantedSlow(const Conn& c) const {
   // Text beyond a hole lies inside the window, which has counted it when it was offered.
   if (full && c.reassembly != nullptr) held += c.reassembly->bytes();
   const uint32_t limit = std::min(c.rcv_limit, memory_.WindowMax());
-  return limit > held ? limit - held : 0;
+  const uint32_t window = limit > held ? limit - held : 0;
+  return rooms_.pressed() ? std::min(window, PressedWindow(c)) : window;
 }
 
 // True: the memory is used up, or this connection's part of it, and it holds more than the least
@@ -79,10 +83,14 @@ bool Tcp::Impl::RefuseText(Conn& c) {
   const bool full = memory_.level() == MemoryBudget::Level::kFull;
   if (!full && c.unread_rooms <= uint64_t{kRoomsPerWindow} * c.rcv_limit) return false;
   ++counters_.drop_memory_full;
+  ShutWindow(c);
+  return true;
+}
+
+void Tcp::Impl::ShutWindow(Conn& c) {
   DropReassembly(c);
   c.rcv_adv = c.rcv_nxt;
   c.ack_now = true;
-  return true;
 }
 
 // Out of order, not even its first bytes can be delivered: the first to go.

@@ -9,7 +9,8 @@
 // Counted: bytes in send queues, and the buffers behind what was received and the owner has not
 // used up yet, in order or not (many short segments hold more than they say). Never refused: what
 // the owner sends, and text for a connection that holds no more than the least window; so the bound
-// is the limit, plus the least window and a segment per connection. Pure. Owned by Tcp.
+// is the limit, plus the least window and a segment per connection. That is of bytes; who gives way
+// when the packets behind them run short says room_budget.h. Pure. Owned by Tcp.
 #ifndef MELTEMI_DATAPLANE_TCP_MEMORY_BUDGET_H_
 #define MELTEMI_DATAPLANE_TCP_MEMORY_BUDGET_H_
 

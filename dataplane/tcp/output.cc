@@ -28,11 +28,13 @@ void Tcp::Impl::Output(Conn& c, Instant now, int* room) {
     Unready(c);
     return;
   }
-  if (c.loss != nullptr) {
-    if (!SendLost(c, now, room)) return;
-    if (c.loss->tlp_due && !SendProbe(c, now, room)) return;
+  if (!text_held_) {
+    if (c.loss != nullptr) {
+      if (!SendLost(c, now, room)) return;
+      if (c.loss->tlp_due && !SendProbe(c, now, room)) return;
+    }
+    if (!SendNew(c, now, room)) return;
   }
-  if (!SendNew(c, now, room)) return;
   if (c.probe_now && *room > 0) {
     // RFC 9293 3.8.6.1: an old sequence number makes the peer answer with its window.
     if (!SendBare(c, c.snd_una - 1, kAck, now)) return;
@@ -44,7 +46,7 @@ void Tcp::Impl::Output(Conn& c, Instant now, int* room) {
     ++counters_.acks_out;
     --*room;
   }
-  if (*room > 0 && !c.ack_now && !c.probe_now) Unready(c);
+  if (*room > 0 && !c.ack_now && !c.probe_now && !text_held_) Unready(c);
 }
 
 // SYN or SYN-ACK. What we offer: MSS, window scale, SACK, timestamps; in a SYN-ACK only what the
@@ -252,7 +254,8 @@ bool Tcp::Impl::FinishPacket(Conn& c, packet::Packet* p, uint8_t ecn) {
 // of the whole at least (3.8.6.2.2: the receiver's silly-window avoidance).
 uint16_t Tcp::Impl::WindowField(Conn& c) {
   uint32_t edge = c.rcv_nxt + WindowWanted(c);
-  const uint32_t step = std::min<uint32_t>(c.rcv_mss, c.rcv_limit / 2);
+  uint32_t step = std::min<uint32_t>(c.rcv_mss, c.rcv_limit / 2);
+  if (rooms_.pressed()) step = std::min(step, kRoomTextBytes / 2);
   if (SeqLess(edge, c.rcv_adv) || edge - c.rcv_adv < step) edge = c.rcv_adv;
   const uint32_t field = std::min((edge - c.rcv_nxt) >> c.rcv_wscale, 65'535u);
   c.rcv_adv = SeqMax(c.rcv_adv, c.rcv_nxt + (field << c.rcv_wscale));
@@ -267,7 +270,9 @@ void Tcp::Impl::MaybeUpdateWindow(Conn& c, Instant now) {
   const uint32_t wanted = std::min(WindowWanted(c), 65'535u << c.rcv_wscale);
   const uint32_t have = c.rcv_wnd();
   if (wanted <= have) return;
-  const bool much = wanted - have >= std::min(c.rcv_limit, 65'535u << c.rcv_wscale) / 4;
+  bool much = wanted - have >= std::min(c.rcv_limit, 65'535u << c.rcv_wscale) / 4;
+  // Of a window of one room, half is enough for a peer that avoids silly ones as well.
+  if (rooms_.pressed()) much |= wanted - have >= std::max(wanted, kRoomTextBytes) / 2;
   const bool opens = have < c.rcv_mss && wanted >= 2u * c.rcv_mss;
   if (!much && !opens) return;
   ++counters_.window_updates;

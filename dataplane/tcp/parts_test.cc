@@ -1,6 +1,9 @@
 // The pure parts: options, segment checksums, reassembly, RTO, congestion, hash.
 #include <gtest/gtest.h>
 
+#include <array>
+#include <string>
+
 #include "dataplane/packet/heap_pool.h"
 #include "dataplane/tcp/congestion.h"
 #include "dataplane/tcp/isn.h"
@@ -154,6 +157,26 @@ TEST(Reassembly, AnyOrderAndOverlapGivesTheText) {
     EXPECT_TRUE(r.empty());
   }
   EXPECT_EQ(pool.outstanding(), 0);
+}
+
+TEST(Reassembly, TextAcrossAGapBecomesOneRange) {
+  // Joins the ranges on both sides of the gap and goes on behind the second: what it holds of that
+  // one is not kept twice.
+  packet::HeapPacketPool pool;
+  Reassembly r;
+  const auto add = [&](uint32_t seq, size_t n) {
+    Chain bytes;
+    ASSERT_TRUE(AppendCopy(&pool, std::string(n, 'x'), &bytes));
+    EXPECT_EQ(r.Add(seq, std::move(bytes)), Reassembly::Result::kKept);
+  };
+  add(100, 20);
+  add(140, 20);
+  add(100, 70);
+  EXPECT_EQ(r.bytes(), 70u);
+  std::array<SeqRange, 4> blocks;
+  ASSERT_EQ(r.SackBlocks(blocks), 1);
+  EXPECT_EQ(blocks[0], (SeqRange{100, 170}));
+  r.Clear();
 }
 
 TEST(Reassembly, RangesAreBounded) {

@@ -39,7 +39,7 @@ TEST(SendQueue, IsTwoStringsWithASplitBetweenThem) {
     SendSplit split;
     std::string sent, unsent;
     for (int step = 0; step < 400; ++step) {
-      const uint64_t what = prng.Below(3);
+      const uint64_t what = prng.Below(4);
       if (what == 0 && unsent.size() < 2 * SendQueue::kNearBytes) {
         Chain text;
         for (uint64_t n = prng.Below(4); n > 0; --n) {
@@ -62,12 +62,22 @@ TEST(SendQueue, IsTwoStringsWithASplitBetweenThem) {
           queue.RemoveSent(n, &split);
         }
         sent.erase(0, n);
+      } else if (what == 3 && prng.Chance(1, 4)) {  // made one piece, as when rooms are short
+        const bool pieces = queue.UnsentInPieces(split);
+        Chain taken = queue.TakeUnsent(split);
+        ASSERT_EQ(taken.ToString(), unsent);
+        ASSERT_EQ(taken.slice_count() > 1, pieces);
+        ASSERT_EQ(queue.size(), sent.size());
+        Chain one;
+        ASSERT_TRUE(AppendCopy(&pool, unsent, &one));
+        queue.Append(std::move(one), &split);
       }
       ASSERT_EQ(queue.sent(), sent.size());
       ASSERT_EQ(queue.unsent(), unsent.size());
       const auto from = static_cast<uint32_t>(prng.Below(sent.size() + 1));
       ASSERT_EQ(Read(queue.At(from), sent.size() - from), sent.substr(from));
       ASSERT_EQ(Read(queue.Unsent(split), unsent.size()), unsent);
+      ASSERT_EQ(queue.LongerThan(0), queue.size() > 0);
     }
   }
   EXPECT_EQ(pool.outstanding(), 0);

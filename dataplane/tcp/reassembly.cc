@@ -32,6 +32,7 @@ Reassembly::Result Reassembly::Add(uint32_t seq, Chain bytes) {
     kept = true;
     recent_seq_ = seq;
     seq += static_cast<uint32_t>(gap);
+    if (at > 0) --at;  // it may have joined what lies before it and what lies behind
   }
   return kept ? Result::kKept : Result::kDuplicate;
 }

@@ -114,6 +114,10 @@ void Tcp::Impl::OnTimeWaitSegment(TimeWait* entry, const SegmentIn& in, Segment&
       return;
     }
   }
+  if (entry->refused) {
+    RejectSegment(s);
+    return DropPacket(s);
+  }
   // An ACK in order asks for nothing: two ends in TIME-WAIT would talk for ever.
   const bool plain = s.length() == 0 && s.seq == entry->rcv_nxt;
   const bool answer = !s.has(kRst) && !plain && (s.length() > 0 || now >= entry->ack_allowed_at);
@@ -121,7 +125,7 @@ void Tcp::Impl::OnTimeWaitSegment(TimeWait* entry, const SegmentIn& in, Segment&
     entry->ack_allowed_at = now + kChallengeInterval;
     // Its FIN again, or text before it: our ACK was lost, its wait for one begins anew.
     if (s.length() > 0 && SeqLessEq(s.end(), entry->rcv_nxt)) {
-      time_wait_.Restart(entry, now + options_.time_wait);
+      time_wait_.Restart(entry, std::max(entry->deadline, now + options_.time_wait));
     }
     Options options;
     if (entry->timestamps) {

@@ -24,9 +24,11 @@ void Tcp::Impl::Recover(Conn& c, const Segment& s, uint32_t flight_before, AckNe
   if (loss.mode == LossState::Mode::kTimeout) DecideFrto(c, *news);
   if (loss.mode != LossState::Mode::kOpen && !SeqLess(c.snd_una, loss.recover)) {
     LeaveRecovery(c);
-    // What was lost since it began is of another round trip.
+    // What was lost of the text sent since it began, whether sent again yet or not, is of another
+    // round trip: losses in two successive windows lower it twice (RFC 5681 4.3).
     news->lost = loss.ranges.lost_bytes() > 0;
-    if (news->lost) EnterRecovery(c, flight_before, *news);
+    const bool again = c.sack && loss.ranges.ResentBytes() > 0;
+    if (news->lost || again) EnterRecovery(c, flight_before, *news);
   }
   if (ece) OnEce(c, flight_before);
   if (c.sack) {
@@ -50,7 +52,7 @@ void Tcp::Impl::EnterRecovery(Conn& c, uint32_t flight_before, const AckNews& ne
   if (loss.mode == LossState::Mode::kRecovery || loss.mode == LossState::Mode::kTimeout) return;
   ++counters_.fast_recoveries;
   if (loss.mode == LossState::Mode::kOpen) {  // else it comes down already
-    loss.undo.Begin(c.snd_una, c.congestion);
+    loss.undo.Begin(c.snd_una, loss.ranges.ResentBytes(), c.congestion);
     c.congestion.OnLoss(flight_before, c.smss());
     loss.prr.Start(c.flight() - loss.ranges.sacked_bytes() + news.delivered);
   }
@@ -231,7 +233,7 @@ void Tcp::Impl::OnAuxTimer(Conn& c, Instant now) {
 void Tcp::Impl::LoseFlight(Conn& c) {
   LossState& loss = *c.loss;
   const bool first = loss.mode == LossState::Mode::kOpen;
-  if (first) loss.undo.Begin(c.snd_una, c.congestion);
+  if (first) loss.undo.Begin(c.snd_una, loss.ranges.ResentBytes(), c.congestion);
   const bool ask = loss.mode != LossState::Mode::kRecovery && loss.undo.possible;
   loss.frto = ask ? LossState::Frto::kAsked : LossState::Frto::kOff;
   c.congestion.OnTimeout(c.flight(), c.smss(), first);

@@ -405,6 +405,17 @@ TEST(Cubic, IdleTimeIsNoTimeOfTheCurve) {
   EXPECT_EQ(c.cwnd, d.cwnd);
 }
 
+TEST(Congestion, WhatWasLetOutBeyondTheWindowIsNotCounted) {
+  // RFC 5681 3.2 (2): FlightSize at n-1, n and n+1 of the window.
+  for (const uint32_t flight : {99'000u, 100'000u, 101'000u, 200'000u}) {
+    Congestion c;
+    c.algorithm = CongestionAlgorithm::kNewReno;
+    c.cwnd = 100'000;
+    c.OnLoss(flight, 1000);
+    EXPECT_EQ(c.cwnd, std::min(flight, 100'000u) / 2) << flight;
+  }
+}
+
 TEST(Congestion, HalvesForEachRtoOfIdleness) {
   // RFC 2861 and 7661, not below the initial window (5681 4.1).
   const struct {

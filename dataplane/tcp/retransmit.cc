@@ -70,8 +70,12 @@ bool Tcp::Impl::SendAgain(Conn& c, SeqRange part, Instant now) {
     return false;
   ++counters_.retransmits;
   counters_.retransmit_bytes += bytes;
+  // A probe of all that is in flight was no recovery.
+  const SentRange& head = loss.ranges[0];
+  const bool probed = loss.tlp_resent && head.end == loss.tlp_end;
+  const bool first = part.begin == c.snd_una && (!head.resent || probed);
+  loss.undo.OnResent(part.size(), first, TimestampNow(c, now));
   loss.ranges.Resent(part, now);
-  loss.undo.OnResent(part.size(), TimestampNow(c, now));
   if (loss.reducing()) loss.prr.OnSent(part.size());
   return true;
 }

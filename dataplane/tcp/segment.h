@@ -35,6 +35,7 @@ struct Segment {
   uint32_t text_offset = 0;  // of the payload in the packet
   uint32_t text_bytes = 0;
   uint16_t part_bytes = 0;  // SegmentIn's
+  bool cut = false;         // more text came than is taken: rooms.cc
   Options options;
 
   bool has(uint8_t flag) const { return (flags & flag) != 0; }

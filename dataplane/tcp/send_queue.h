@@ -110,7 +110,58 @@ class SendQueue {
     }
   }
 
+  // Of more than `n` slices.
+  bool LongerThan(uint32_t n) const {
+    if (last_ == nullptr) return false;
+    for (const ChainNode* node = last_->next; node != last_; node = node->next) {
+      if (n-- == 0) return true;
+    }
+    return n == 0;
+  }
+  // Unsent text is of more than one slice.
+  bool UnsentInPieces(const SendSplit& split) const {
+    return unsent_ > 0 && Reached(Unsent(split)).node != last_;
+  }
+  // What is unsent leaves the queue. Rare: it may walk over what is sent.
+  Chain TakeUnsent(const SendSplit& split) {
+    Chain text;
+    if (unsent_ == 0) return text;
+    const SendPlace place = Reached(Unsent(split));
+    unsent_ = 0;
+    ChainNode* const first = last_->next;
+    // The nodes in a line; those from `place` on go, but for the sent part of its own.
+    last_->next = nullptr;
+    ChainNode* next = place.node;
+    if (place.offset > 0) {
+      Slice& shared = place.node->slice;
+      text.Append(shared.Sub(place.offset, shared.size() - place.offset));
+      shared.RemoveSuffix(shared.size() - place.offset);
+      next = place.node->next;
+      last_ = place.node;
+    } else if (place.node == first) {
+      last_ = nullptr;
+    } else {
+      last_ = first;
+      while (last_->next != place.node) last_ = last_->next;
+    }
+    if (last_ != nullptr) last_->next = first;
+    while (next != nullptr) {
+      ChainNode* node = std::exchange(next, next->next);
+      Slice slice = std::move(node->slice);
+      slice.buffer()->pool->GiveNode(node);
+      text.Append(std::move(slice));
+    }
+    return text;
+  }
+
  private:
+  // The same place, its offset inside the node.
+  static SendPlace Reached(SendPlace place) {
+    for (; place.offset >= place.node->slice.size(); place.node = place.node->next) {
+      place.offset -= place.node->slice.size();
+    }
+    return place;
+  }
   bool far() const { return sent_ > kNearBytes && unsent_ > 0; }
   void PopFront() {
     ChainNode* first = last_->next;

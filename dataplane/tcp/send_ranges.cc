@@ -157,4 +157,13 @@ uint32_t SendRanges::SackedSegments(uint32_t smss) const {
   return segments;
 }
 
+uint32_t SendRanges::ResentBytes() const {
+  uint32_t bytes = 0;
+  for (int i = 0; i < count_; ++i) {
+    const SentRange& range = (*this)[i];
+    if (range.resent && !range.sacked) bytes += range.end - begin(i);
+  }
+  return bytes;
+}
+
 }  // namespace meltemi::tcp

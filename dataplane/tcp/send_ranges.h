@@ -72,6 +72,8 @@ class SendRanges {
   SeqRange NextLost() const;
   // SACKed segments of at most `smss` bytes, at least.
   uint32_t SackedSegments(uint32_t smss) const;
+  // In flight and not for the first time.
+  uint32_t ResentBytes() const;
 
   int count() const { return count_; }
   const SentRange& operator[](int index) const { return ranges_[Slot(index)]; }

@@ -58,6 +58,8 @@ class PastInstant {
   friend constexpr Duration operator-(Instant now, PastInstant past) {
     return Duration::Nanos(int64_t{Units(now) - past.units_} << kShift);
   }
+  // It was before `at`, or in the same unit; right when they lie within 26 days.
+  constexpr bool Before(Instant at) const { return static_cast<int32_t>(Units(at) - units_) >= 0; }
 
  private:
   static constexpr int kShift = 20;

@@ -4,8 +4,9 @@
 
 namespace meltemi::tcp {
 
-// Was the window reduced for nothing? All that was sent again arrived twice (RFC 2883), or the ACK
-// answers the first transmission (Eifel, RFC 3522).
+// Was the window reduced for nothing? All that was sent again arrived twice (RFC 2883, 3708), or
+// (Eifel, RFC 3522 3.2) the first ACK after the retransmission of the segment at snd.una answers
+// its first transmission. Only that one: a later ACK may answer what another recovery sent again.
 void Tcp::Impl::CheckUndo(Conn& c, const Segment& s, const AckNews& news) {
   Undo& undo = c.loss->undo;
   if (undo.ended && SeqLess(undo.end, c.snd_una)) {
@@ -14,9 +15,10 @@ void Tcp::Impl::CheckUndo(Conn& c, const Segment& s, const AckNews& news) {
   }
   if (!undo.sent_again) return;
   const bool all_twice = news.dsack && undo.bytes == 0;
-  const bool first_answered = !undo.ended && news.acked > 0 && c.timestamps &&
+  const bool first_answered = undo.eifel && !undo.ended && news.acked > 0 && c.timestamps &&
                               s.options.timestamps && s.options.timestamps->echo != 0 &&
                               SeqLess(s.options.timestamps->echo, undo.timestamp);
+  if (news.acked > 0) undo.eifel = false;
   if (all_twice || first_answered) TakeBack(c);
 }
 

@@ -69,6 +69,89 @@ TEST(TcpEifel, AnAckOfTheRetransmissionDoesNot) {
   EXPECT_EQ(t.counters().undos, 0u);
 }
 
+// The peer answers, echoing our clock if the connection has timestamps (`echo` is not 0).
+void Answer(Script* t, Seg ack, uint32_t echo) {
+  if (echo != 0) ack.timestamps = Timestamps{200, echo};
+  t->Peer(ack);
+}
+
+// Ten segments of which 1 and 6001 are lost, and 10'001 of the window after it. When this returns,
+// 10'001 was found lost in the recovery of the others, has been sent again, and is the first that
+// is missing, and the last ACK has told of `sacked` behind it. Returns our clock when it was sent
+// again, or 0 without timestamps.
+uint32_t LoseInTwoWindows(Script* t, std::vector<SeqRange> sacked) {
+  t->Send(40 * kMss);
+  EXPECT_EQ(t->sent_count(), 10u);
+  const Seg first = t->PopSent();
+  const uint32_t clock = first.timestamps ? first.timestamps->value : 0;
+  t->IgnoreOutput();
+  t->Wait(kRtt);
+  Answer(t, Ack(1).Sack({{1001, 4001}}), clock);
+  t->Expect(Data(1, kMss));
+  Answer(t, Ack(1).Sack({{1001, 6001}}), clock);
+  t->Expect(Data(10'001, kMss));
+  t->Expect(Data(11'001, kMss));
+  t->Wait(Duration::Millis(5));
+  Answer(t, Ack(1).Sack({{7001, 10'001}, {1001, 6001}}), clock);
+  t->Expect(Data(6001, kMss));
+  t->IgnoreOutput();
+  t->Wait(Duration::Millis(15));
+  Answer(t, Ack(6001).Sack({{7001, 10'001}}), clock + 20);
+  t->IgnoreOutput();
+  Answer(t, Ack(6001).Sack({{11'001, 12'001}, {7001, 10'001}}), clock + 20);
+  const Seg again = t->PopSent();
+  EXPECT_EQ(again.seq, 10'001u);
+  t->IgnoreOutput();
+  t->Wait(Duration::Millis(5));
+  EXPECT_EQ(t->counters().fast_recoveries, 1u);
+  Answer(t, Ack(10'001).Sack(std::move(sacked)), clock + 25);
+  return clock == 0 ? 0 : again.timestamps->value;
+}
+
+TEST(TcpEifel, WhatAnotherRecoverySentAgainProvesNothing) {
+  // RFC 3522 3.2: RetransmitTS is of the segment that this recovery sent again first, and the first
+  // acceptable ACK decides. Where much is lost, many ACKs answer what an older one has sent again.
+  Script t;
+  Open(&t, SackSyn().Mss(kMss + 12).Ts(100, 0));
+  const uint32_t clock = LoseInTwoWindows(&t, {{13'001, 15'001}, {11'001, 12'001}});
+  const Seg again = t.PopSent();
+  EXPECT_EQ(again.seq, 12'001u);
+  EXPECT_EQ(again.timestamps->value, clock + 5);
+  t.IgnoreOutput();
+  t.Wait(Duration::Millis(15));
+  Answer(&t, Ack(12'001).Sack({{13'001, 15'001}}), clock);
+  EXPECT_EQ(t.counters().undos, 0u);
+  t.IgnoreOutput();
+}
+
+TEST(TcpDsack, WhatAnotherRecoverySentAgainIsToArriveTwiceToo) {
+  // RFC 3708: all that was sent again, also what was in flight when the recovery began.
+  Script t;
+  Open(&t, SackSyn());
+  LoseInTwoWindows(&t, {{13'001, 15'001}, {11'001, 12'001}});
+  t.Expect(Data(12'001, kMss));
+  t.IgnoreOutput();
+  t.Wait(Duration::Millis(15));
+  t.Peer(Ack(15'001).Sack({{10'001, 11'001}}));  // 12'001 was lost
+  EXPECT_EQ(t.counters().dsacks_in, 1u);
+  EXPECT_EQ(t.counters().undos, 0u);
+  t.IgnoreOutput();
+}
+
+TEST(TcpLoss, InTwoWindowsLowersItTwice) {
+  // RFC 5681 4.3: also when the loss of the second was found, and sent again, in the recovery of
+  // the first. 10, then 7, then 4.9 segments: what SACK let out beyond the window is not counted.
+  Script t;
+  Open(&t, SackSyn());
+  LoseInTwoWindows(&t, {{11'001, 12'001}});
+  EXPECT_EQ(t.counters().fast_recoveries, 2u);
+  t.IgnoreOutput();
+  t.Wait(Duration::Millis(15));
+  t.Peer(Ack(18'001));
+  EXPECT_EQ(t.sent_count(), 4u);
+  t.IgnoreOutput();
+}
+
 TEST(TcpFrto, TwoAcksOfTextSentOnceTakeTheTimeoutBack) {
   // RFC 5682 2.1, without SACK and timestamps: (2b) the first ACK lets two new segments out, (3b)
   // the second shows that nothing was lost.

@@ -12,6 +12,7 @@ constexpr uint8_t kSackBit = 0x10;
 constexpr uint8_t kEcnBit = 0x20;
 constexpr uint32_t kStampMask = 0x3f;
 constexpr uint32_t kMacMask = 0x00ff'ffff;
+constexpr uint32_t kHalfMask = 0x0000'0fff;
 
 // Hashed as bytes: no padding may hide in it.
 struct MacInput {
@@ -51,9 +52,14 @@ uint32_t SynCookies::Mac(const FourTuple& tuple, uint32_t peer_isn, uint64_t per
     const uint64_t part = secret_(input, sizeof(input));
     std::memcpy(key.data() + half * 8, &part, 8);
   }
-  constexpr uint32_t kNoStamp = 0xff;
-  const MacInput input{tuple, peer_isn, index, bits ? *bits : kNoStamp};
-  return static_cast<uint32_t>(SipHash24(key)(&input, sizeof(input))) & kMacMask;
+  constexpr uint32_t kNoStamp = 0xff, kWithNumber = 0x100;
+  const SipHash24 hash(key);
+  MacInput input{tuple, 0, index, bits ? *bits : kNoStamp};
+  const auto without = static_cast<uint32_t>(hash(&input, sizeof(input)));
+  input.peer_isn = peer_isn;
+  input.bits |= kWithNumber;
+  const auto with = static_cast<uint32_t>(hash(&input, sizeof(input)));
+  return (with & kHalfMask) << 12 | (without & kHalfMask);
 }
 
 uint32_t SynCookies::Isn(const FourTuple& tuple, uint32_t peer_isn, uint16_t peer_mss,
@@ -67,13 +73,26 @@ uint32_t SynCookies::Isn(const FourTuple& tuple, uint32_t peer_isn, uint16_t pee
 
 std::optional<uint16_t> SynCookies::Check(const FourTuple& tuple, uint32_t peer_isn, uint32_t isn,
                                           std::optional<uint8_t> bits, Instant now) const {
+  const std::optional<uint64_t> period = PeriodOf(isn, now);
+  if (!period) return std::nullopt;
+  const uint32_t index = isn >> 24 & 7;
+  if (Mac(tuple, peer_isn, *period, index, bits) != (isn & kMacMask)) return std::nullopt;
+  return kMss[index];
+}
+
+bool SynCookies::MayBeOurs(const FourTuple& tuple, uint32_t isn, std::optional<uint8_t> bits,
+                           Instant now) const {
+  const std::optional<uint64_t> period = PeriodOf(isn, now);
+  if (!period) return false;
+  return ((Mac(tuple, 0, *period, isn >> 24 & 7, bits) ^ isn) & kHalfMask) == 0;
+}
+
+std::optional<uint64_t> SynCookies::PeriodOf(uint32_t isn, Instant now) {
   const uint64_t current = PeriodOf(now);
   // Two periods ago would be another key: not tried.
   const uint64_t age = (current - (isn >> 27)) % 32;
   if (age > 1 || age > current) return std::nullopt;
-  const uint32_t index = isn >> 24 & 7;
-  if (Mac(tuple, peer_isn, current - age, index, bits) != (isn & kMacMask)) return std::nullopt;
-  return kMss[index];
+  return current - age;
 }
 
 }  // namespace meltemi::tcp

@@ -2,13 +2,15 @@
 // was agreed on travels in our initial sequence number and, when the peer sends timestamps, in the
 // low six bits of ours:
 //
-//   ISN        | period mod 32 : 5 | MSS index : 3 | MAC : 24 |
+//   ISN        | period mod 32 : 5 | MSS index : 3 | MAC : 12 | MAC without the number : 12 |
 //   TSval      | clock, never ahead of it : 26 | ECN : 1 | SACK : 1 | window scale, 15 none : 4 |
 //
 // The MAC covers both addresses and ports, the peer's number, period, index and the six bits, by a
 // key of the period, which is made from the worker's secret: a key serves for kPeriod and is good
-// for checking for one more, so a cookie lives 64 to 128 s. A guess is right once in 2^24. Without
-// timestamps scale, SACK and ECN cannot be remembered and are not offered. Pure.
+// for checking for one more, so a cookie lives 64 to 128 s. A guess is right once in 2^24. The half
+// of it without the peer's number tells of later segments, whose numbers are others, that they
+// belong to a handshake of ours. Without timestamps scale, SACK and ECN cannot be remembered and
+// are not offered. Pure.
 #ifndef MELTEMI_DATAPLANE_TCP_SYN_COOKIE_H_
 #define MELTEMI_DATAPLANE_TCP_SYN_COOKIE_H_
 
@@ -45,6 +47,10 @@ class SynCookies {
   // The peer's MSS when `isn` is a cookie that we made for this handshake and that still lives.
   std::optional<uint16_t> Check(const FourTuple& tuple, uint32_t peer_isn, uint32_t isn,
                                 std::optional<uint8_t> bits, Instant now) const;
+  // What acknowledges `isn` may have overtaken the third segment of a handshake, or that one was
+  // lost: of what does not, one in 65,536 looks so.
+  bool MayBeOurs(const FourTuple& tuple, uint32_t isn, std::optional<uint8_t> bits,
+                 Instant now) const;
 
  private:
   uint32_t Mac(const FourTuple& tuple, uint32_t peer_isn, uint64_t period, uint32_t index,
@@ -52,6 +58,9 @@ class SynCookies {
   static uint64_t PeriodOf(Instant now) {
     return static_cast<uint64_t>(now.nanos() / kPeriod.nanos());
   }
+
+  // The period of `isn`; none: it has ended.
+  static std::optional<uint64_t> PeriodOf(uint32_t isn, Instant now);
 
   SipHash24 secret_;
 };

@@ -63,6 +63,28 @@ TEST(SynCookie, GuessesAreRightOnceInSixteenMillion) {
   EXPECT_EQ(right, 0);
 }
 
+TEST(SynCookie, LaterSegmentsAreKnownByHalfOfIt) {
+  // Whatever their own number is; of another tuple, of what follows the cookie, and of a period
+  // that has ended none is.
+  const SynCookies cookies({1, 2, 3});
+  const uint32_t isn = cookies.Isn(kTuple, 77, 1460, 5, kStart);
+  const Instant end = kStart + SynCookies::kPeriod * 2;
+  EXPECT_TRUE(cookies.MayBeOurs(kTuple, isn, 5, kStart));
+  EXPECT_TRUE(cookies.MayBeOurs(kTuple, isn, 5, end - Duration::Nanos(1)));
+  EXPECT_FALSE(cookies.MayBeOurs(kTuple, isn, 5, end));
+  EXPECT_FALSE(cookies.MayBeOurs(kTuple, isn, 6, kStart));
+  EXPECT_FALSE(cookies.MayBeOurs(kTuple, isn + 1, 5, kStart));
+  EXPECT_FALSE(cookies.MayBeOurs({kTuple.remote, kTuple.local}, isn, 5, kStart));
+  // Of 2^20 other numbers 16 are to be expected.
+  Prng prng(1);
+  int taken = 0;
+  for (int i = 0; i < 1 << 20; ++i) {
+    taken += cookies.MayBeOurs(kTuple, static_cast<uint32_t>(prng.Next()), 5, kStart) ? 1 : 0;
+  }
+  EXPECT_GT(taken, 4);
+  EXPECT_LT(taken, 32);
+}
+
 TEST(SynCookie, TimestampCarriesScaleSackAndEcnAndIsNeverAhead) {
   for (int scale = -1; scale <= 14; ++scale) {
     for (int flags = 0; flags < 4; ++flags) {
@@ -185,6 +207,158 @@ TEST(SynCookieHandshake, CookiesBeginWhenTheQueueIsFull) {
   EXPECT_EQ(crowd.counters().syn_cookies_out, 1u);
   EXPECT_EQ(crowd.counters().syn_cookies_in, 1u);
   EXPECT_EQ(crowd.tcp().half_open_count(), kQueue);
+}
+
+// A SYN comes twice: the first is answered with a cookie, which the peer takes, the second finds
+// room in the queue. `options`: with timestamps, or none.
+void SynTwice(const Options& options) {
+  Crowd crowd({.conn_count_max = 8, .syn_queue_max = 1});
+  crowd.From(Crowd::Peer(1), {.flags = kSyn, .seq = 100});
+  crowd.Take();
+  const Say syn{.flags = kSyn, .seq = 200, .options = options};
+  crowd.From(Crowd::Peer(2), syn);
+  const std::vector<Heard> cookie = crowd.Take();
+  ASSERT_EQ(cookie.size(), 1u);
+  ASSERT_EQ(crowd.counters().syn_cookies_out, 1u);
+  crowd.From(Crowd::Peer(1), {.flags = kRst, .seq = 101});
+  crowd.From(Crowd::Peer(2), syn);
+  const std::vector<Heard> other = crowd.Take();
+  ASSERT_EQ(other.size(), 1u);
+  ASSERT_NE(other[0].seq, cookie[0].seq);
+  ASSERT_EQ(crowd.tcp().half_open_count(), 1u);
+
+  Say ack{.flags = kAck, .seq = 201, .ack = cookie[0].seq + 1, .text_bytes = 100};
+  if (options.timestamps)
+    ack.options.timestamps = Timestamps{2, cookie[0].options.timestamps->value};
+  Say later = ack;  // has overtaken it
+  later.seq += 100;
+  crowd.From(Crowd::Peer(2), later);
+  EXPECT_EQ(crowd.counters().syn_cookies_in, 1u);
+  EXPECT_EQ(crowd.tcp().half_open_count(), 0u);
+  crowd.From(Crowd::Peer(2), ack);
+  EXPECT_EQ(crowd.received(), 200u);
+  const std::vector<Heard> heard = crowd.Take();
+  ASSERT_FALSE(heard.empty());
+  for (const Heard& h : heard) EXPECT_EQ(h.flags & (kRst | kSyn), 0);
+  EXPECT_EQ(heard.back().seq, cookie[0].seq + 1);
+  EXPECT_EQ(heard.back().ack, 401u);
+  // Nothing of the other handshake is left to be sent again.
+  crowd.Wait(Duration::Seconds(10));
+  EXPECT_TRUE(crowd.Take().empty());
+  crowd.tcp().CheckInvariants();
+}
+
+TEST(SynCookieHandshake, ACookieTakenWinsOverAHalfOpenConnection) {
+  SynTwice({});
+  Options full;
+  full.mss = 1460;
+  full.window_scale = 3;
+  full.sack_permitted = true;
+  full.timestamps = Timestamps{1, 0};
+  SynTwice(full);
+}
+
+TEST(SynCookieHandshake, AWrongAckOfAHalfOpenConnectionGetsRst) {
+  Crowd crowd({.conn_count_max = 8, .syn_queue_max = 1});
+  crowd.From(Crowd::Peer(1), {.flags = kSyn, .seq = 100});
+  crowd.From(Crowd::Peer(2), {.flags = kSyn, .seq = 100});  // a cookie is out
+  crowd.Take();
+  crowd.From(Crowd::Peer(1), {.flags = kAck, .seq = 101, .ack = 77});
+  const std::vector<Heard> heard = crowd.Take();
+  ASSERT_EQ(heard.size(), 1u);
+  EXPECT_EQ(heard[0].flags, kRst);
+  EXPECT_EQ(crowd.tcp().half_open_count(), 1u);
+}
+
+// A connection by cookie whose third segment carries 100 bytes: that segment.
+Say OpenByCookie(Crowd* crowd, const SockAddr& peer) {
+  crowd->From(peer, {.flags = kSyn, .seq = 200});
+  const std::vector<Heard> heard = crowd->Take();
+  EXPECT_EQ(heard.size(), 1u);
+  const Say third{.flags = kAck, .seq = 201, .ack = heard[0].seq + 1, .text_bytes = 100};
+  crowd->From(peer, third);
+  crowd->Take();
+  return third;
+}
+
+// The peer ends, then we do.
+void CloseInOrder(Crowd* crowd, const SockAddr& peer, const Say& third, TcpId id) {
+  crowd->From(peer, {.flags = kFin | kAck, .seq = third.seq + 100, .ack = third.ack});
+  crowd->tcp().Finish(id, crowd->now());
+  crowd->Wait(Duration::Millis(1));
+  crowd->From(peer, {.flags = kAck, .seq = third.seq + 101, .ack = third.ack + 1});
+  crowd->Take();
+}
+
+TEST(SynCookieReplay, TwiceIsADuplicate) {
+  Crowd crowd({.conn_count_max = 4, .syn_queue_max = 0});
+  const Say third = OpenByCookie(&crowd, Crowd::Peer(1));
+  crowd.From(Crowd::Peer(1), third);
+  EXPECT_EQ(crowd.received(), 100u);
+  EXPECT_EQ(crowd.tcp().conn_count(), 1u);
+  EXPECT_EQ(crowd.counters().syn_cookies_in, 1u);
+}
+
+TEST(SynCookieReplay, AfterAnEndInOrderOpensNothing) {
+  // For as long as the cookie is good, however often; then it is not good any more.
+  Crowd crowd({.conn_count_max = 4, .syn_queue_max = 0});
+  const Say third = OpenByCookie(&crowd, Crowd::Peer(1));
+  CloseInOrder(&crowd, Crowd::Peer(1), third, crowd.accepted(Crowd::Peer(1)));
+  ASSERT_EQ(crowd.tcp().conn_count(), 0u);
+  for (int second = 0; second < 300; ++second) {
+    crowd.From(Crowd::Peer(1), third);
+    ASSERT_EQ(crowd.tcp().conn_count(), 0u) << second;
+    ASSERT_LE(crowd.Take().size(), 1u);
+    crowd.Wait(Duration::Seconds(1));
+  }
+  EXPECT_EQ(crowd.received(), 100u);
+  EXPECT_EQ(crowd.counters().syn_cookies_in, 1u);
+}
+
+TEST(SynCookieReplay, AfterAResetIsReset) {
+  Crowd crowd({.conn_count_max = 4, .syn_queue_max = 0});
+  const Say third = OpenByCookie(&crowd, Crowd::Peer(1));
+  crowd.tcp().Abort(crowd.accepted(Crowd::Peer(1)), crowd.now());
+  crowd.Wait(Duration::Millis(1));
+  crowd.Take();
+  for (int second = 0; second < 300; ++second) {
+    crowd.From(Crowd::Peer(1), third);
+    ASSERT_EQ(crowd.tcp().conn_count(), 0u) << second;
+    const std::vector<Heard> heard = crowd.Take();
+    ASSERT_EQ(heard.size(), 1u);
+    EXPECT_EQ(heard[0].flags, kRst);
+    crowd.Wait(Duration::Seconds(1));
+  }
+}
+
+TEST(SynCookieReplay, FromAnotherTupleIsNone) {
+  Crowd crowd({.conn_count_max = 4, .syn_queue_max = 0});
+  const Say third = OpenByCookie(&crowd, Crowd::Peer(1));
+  for (uint32_t n = 2; n < 1000; ++n) crowd.From(Crowd::Peer(n), third);
+  EXPECT_EQ(crowd.tcp().conn_count(), 1u);
+  EXPECT_EQ(crowd.received(), 100u);
+}
+
+TEST(SynCookieReplay, ANewSynOpensTheTupleAgain) {
+  Crowd crowd({.conn_count_max = 4, .syn_queue_max = 0});
+  const Say third = OpenByCookie(&crowd, Crowd::Peer(1));
+  CloseInOrder(&crowd, Crowd::Peer(1), third, crowd.accepted(Crowd::Peer(1)));
+  EXPECT_TRUE(crowd.Open(Crowd::Peer(1), 100'000));
+}
+
+TEST(SynCookieReplay, IsGuardedByTheTimeWaitTableAndNoMore) {
+  // Its bound is that of connections; the oldest gives way. So many later ones may end.
+  constexpr uint32_t kConns = 4;
+  for (const uint32_t later : {kConns - 1, kConns, kConns + 1}) {
+    Crowd crowd({.conn_count_max = kConns, .syn_queue_max = 0});
+    std::vector<Say> thirds;
+    for (uint32_t n = 0; n <= later; ++n) {
+      thirds.push_back(OpenByCookie(&crowd, Crowd::Peer(n)));
+      CloseInOrder(&crowd, Crowd::Peer(n), thirds[n], crowd.accepted(Crowd::Peer(n)));
+    }
+    crowd.From(Crowd::Peer(0), thirds[0]);
+    EXPECT_EQ(crowd.tcp().conn_count(), later < kConns ? 0u : 1u) << later;
+  }
 }
 
 }  // namespace

@@ -16,6 +16,7 @@ Tcp::~Tcp() = default;
 void Tcp::Receive(std::span<const SegmentIn> segments, Instant now, std::vector<TcpEvent>* events,
                   std::vector<SegmentIn>* unmatched) {
   impl_->events_ = events;
+  if (!segments.empty() && impl_->rooms_.bounded()) impl_->UpdateRooms(now);
   impl_->Receive(segments, now, unmatched);
 }
 
@@ -72,10 +73,18 @@ bool Tcp::Send(TcpId id, Chain bytes, Instant now) {
     ++impl_->counters_.send_after_finish;
     return true;
   }
-  impl_->memory_.Charge(bytes.size());
+  const size_t size = bytes.size();
+  impl_->memory_.Charge(size);
   c->queue.Append(std::move(bytes), &c->split);
   impl_->MakeReady(*c);
   const size_t queued = c->queued_bytes();
+  if (queued == size && size > 0) impl_->rooms_.QueueBegins();
+  if (impl_->rooms_.pressed()) {
+    if (impl_->PressedQueueFull(*c)) {
+      c->send_full = true;
+      return false;
+    }
+  }
   if (queued <= limits::kTcpSendQueueBytesMin) return true;
   if (queued <= impl_->memory_.SendQueueMax(c->congestion.cwnd, c->set_aside())) return true;
   c->send_full = true;
@@ -155,6 +164,8 @@ void Tcp::OnTimer(Timer& timer, Instant now, std::vector<TcpEvent>* events) {
 
 void Tcp::Transmit(Instant now, int room, std::vector<SegmentOut>* out) {
   impl_->out_ = out;
+  impl_->text_held_ = false;
+  if (impl_->rooms_.pressed()) room = impl_->LimitTransmit(room);
   std::vector<SegmentOut>& replies = impl_->replies_;
   const size_t reply_count = std::min<size_t>(replies.size(), std::max(room, 0));
   out->insert(out->end(), replies.begin(), replies.begin() + reply_count);

@@ -33,7 +33,9 @@ struct TcpOptions {
   uint32_t conn_count_max = 65'536;
   uint32_t syn_queue_max = limits::kTcpSynQueueMax;        // half-open ones; SYN cookies above
   uint64_t memory_bytes_max = limits::kTcpMemoryBytesMax;  // of all queues: memory_budget.h
-  std::array<uint8_t, 16> isn_key{};                       // secret, from the kernel (RFC 6528)
+  // What a new connection may receive ahead of its reader; it grows (limits.h).
+  uint32_t receive_window_bytes = limits::kTcpReceiveWindowBytes;
+  std::array<uint8_t, 16> isn_key{};  // secret, from the kernel (RFC 6528)
   Duration time_wait = Duration::Seconds(60);
   Duration rto_min = Duration::Millis(200);
   Duration rto_initial = Duration::Seconds(1);
@@ -61,7 +63,15 @@ struct Path {
   uint32_t super_frame_bytes_max = 0;  // 0: no segmentation offload
 };
 
-enum class TcpError : uint8_t { kNone, kRefused, kReset, kTimeout, kUnreachable, kNoResources };
+enum class TcpError : uint8_t {
+  kNone,
+  kRefused,
+  kReset,
+  kTimeout,
+  kUnreachable,
+  kNoResources,
+  kOverload,  // ended to make room: rooms.cc
+};
 
 struct TcpEvent {
   enum class Kind : uint8_t {

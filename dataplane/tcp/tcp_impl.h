@@ -10,6 +10,7 @@
 //   lifecycle.cc  open, close, abort
 //   path_mtu.cc   how large segments may be
 //   memory.cc     received bytes: what they cost, and the receive window's growth
+//   rooms.cc      who gives way when packets run short
 #ifndef MELTEMI_DATAPLANE_TCP_TCP_IMPL_H_
 #define MELTEMI_DATAPLANE_TCP_TCP_IMPL_H_
 
@@ -22,6 +23,7 @@
 #include "dataplane/tcp/memory_budget.h"
 #include "dataplane/tcp/object_pool.h"
 #include "dataplane/tcp/path_mtu.h"
+#include "dataplane/tcp/room_budget.h"
 #include "dataplane/tcp/segment.h"
 #include "dataplane/tcp/syn_cookie.h"
 #include "dataplane/tcp/tcp.h"
@@ -71,6 +73,16 @@ struct Tcp::Impl {
   void OpenHalf(const Segment& s, const Path& path, Instant now);
   void SendSynCookie(const Segment& s, const Path& path, Instant now);
   bool AcceptCookie(Segment& s, const Path& path, Instant now);
+  bool TurnIntoCookie(Conn& c, const Segment& s, Instant now);
+  // What a cookie remembers of the peer's SYN.
+  struct CookieSyn {
+    Options options;
+    bool ecn = false;
+  };
+  std::optional<CookieSyn> ReadCookie(const Segment& s, uint32_t peer_isn, Instant now) const;
+  void UseCookie(Conn& c, const CookieSyn& syn, uint32_t peer_isn, uint32_t isn);
+  static bool BeganWithCookie(const Conn& c) { return c.passive && c.rtt_sent_at.never(); }
+  TimeWait* GuardCookie(const Conn& c);
 
   // receive.cc
   // Scratch of one segment of a burst.
@@ -146,6 +158,7 @@ struct Tcp::Impl {
 
   // ecn.cc
   void NegotiateEcn(Conn& c, const Segment& s);
+  bool AcceptsEcn(const Segment& syn) const;
   bool AsksForEcn(const Conn& c) const;
   void NoteEcn(Conn& c, const Segment& s);
   void OnEce(Conn& c, uint32_t flight_before);
@@ -232,24 +245,45 @@ struct Tcp::Impl {
   void RefundUnread(Conn& c, uint32_t bytes);
   // Bytes that we would take beyond rcv.nxt: the limit less what waits to be used.
   uint32_t WindowWanted(const Conn& c) const {
-    if (c.holes || memory_.scarce()) return WindowWantedSlow(c);
+    if (c.holes || memory_.scarce() || rooms_.pressed()) return WindowWantedSlow(c);
     const uint32_t held = std::max(c.rcv_unread, c.unread_rooms / kRoomsPerWindow);
     return c.rcv_limit > held ? c.rcv_limit - held : 0;
   }
   uint32_t WindowWantedSlow(const Conn& c) const;
   bool RefuseText(Conn& c);
   bool RefuseOutOfOrder(Conn& c);
+  void ShutWindow(Conn& c);
   void DropReassembly(Conn& c);
+
+  // rooms.cc
+  enum class Intake : uint8_t { kTake, kCopy, kJoin, kRefuse };
+  void UpdateRooms(Instant now);
+  int LimitTransmit(int room);
+  uint32_t PressedWindow(const Conn& c) const;
+  Intake LimitText(Conn& c, Segment& s);
+  void CopyToSmallRooms(Chain* text);
+  TcpEvent* RoomBehind(const Conn& c, uint32_t bytes);
+  void JoinText(Conn& c, Segment& s);
+  struct QueueMax {
+    uint32_t bytes = 0, rooms = 0;
+  };
+  QueueMax PressedSendQueueMax(const Conn& c) const;
+  bool PressedQueueFull(Conn& c);
+  void Compact(Conn& c);
+  void Shed(Instant now);
 
   // lifecycle.cc
   Conn* NewConn(const FourTuple& tuple, const Path& path, Instant now);
   FlowTable::Entry Lookup(const FourTuple& tuple, uint32_t hash) const;
   Conn* Find(const FourTuple& tuple, uint32_t hash);
   void Destroy(Conn& c);
+  void Free(Conn& c);
   // Tells the owner (unless detached) and frees the connection.
   void Close(Conn& c, TcpError error);
   void Fail(Conn& c, TcpError error);  // open in progress or established, as fits
   void EnterTimeWait(Conn& c, Instant now);
+  TimeWait* AddTimeWait(const Conn& c, Instant until);
+  void ListTimeWait(TimeWait* entry);
   void Emit(Conn& c, TcpEvent::Kind kind, TcpError error = TcpError::kNone);
   void LeaveHalfOpen(Conn& c);
   void SendRst(Conn& c);
@@ -270,6 +304,9 @@ struct Tcp::Impl {
   Instant cookies_until_;  // no cookie of ours is out after this
   PathMtuCache path_mtus_;
   MemoryBudget memory_;
+  RoomBudget rooms_;
+  std::optional<Instant> shed_at_;  // while the reserve is all there is
+  bool text_held_ = false;          // of the Transmit under way: ACKs only
   Instant challenge_second_ends_at_;
   uint32_t challenges_left_ = 0;
   // Tuples whose TIME-WAIT has ended in this burst, and what their next numbers must not be below.

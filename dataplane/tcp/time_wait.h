@@ -1,9 +1,10 @@
 // TimeWaitTable: what remains of a connection after both FINs, RFC 9293 3.6 and 3.10.7.4: enough to
 // acknowledge the peer's FIN again and to keep the tuple, 80 bytes instead of a connection.
 //
-// Entries leave in the order of their deadlines (one common 2 MSL; a restart moves to the back), so
-// one timer serves all. Bound: `capacity`; the oldest gives way. The flow table is kept by the
-// owner.
+// Entries leave in the order they came in (one common 2 MSL; a restart moves to the back), so one
+// timer serves all. While SYN cookies are out, entries may stay for as long as those live: what
+// comes behind such a one waits for it. Bound: `capacity`; the oldest gives way. The flow table is
+// kept by the owner.
 #ifndef MELTEMI_DATAPLANE_TCP_TIME_WAIT_H_
 #define MELTEMI_DATAPLANE_TCP_TIME_WAIT_H_
 
@@ -30,6 +31,7 @@ struct TimeWait {
   uint32_t timestamp_offset = 0;
   uint16_t window = 0;
   bool timestamps = false;
+  bool refused = false;  // what comes is answered with RST: it began with a cookie (accept.cc)
 };
 
 // RFC 6191 2: may a SYN at `seq`, with or without a timestamp, begin the next incarnation? What its

@@ -119,9 +119,11 @@ bool Tcp::Impl::OnLifeTimer(Conn& c, Instant now) {
     c.life_at = now + SilenceChecked();
     return true;
   }
-  // RFC 9293 3.8.4: only when nothing is in flight, else retransmission does the asking.
-  const Instant due = now + (SilenceChecked() - silence);
-  if (c.keepalive_probes == 0 && due > now) {
+  // RFC 9293 3.8.4: only when nothing is in flight, else retransmission does the asking. All times
+  // are from when the peer was heard last: an answer to a probe begins a new idle time, which may
+  // be shorter than the interval between probes without one.
+  const Instant due = now + (SilenceChecked() + kKeepaliveInterval * c.keepalive_probes - silence);
+  if (due > now) {
     c.life_at = due;
     return true;
   }
@@ -135,7 +137,7 @@ bool Tcp::Impl::OnLifeTimer(Conn& c, Instant now) {
     c.probe_now = true;
     MakeReady(c);
   }
-  c.life_at = now + kKeepaliveInterval;
+  c.life_at = now + std::min(options_.keepalive_idle, kKeepaliveInterval);
   return true;
 }
 

@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "dataplane/tls/context_data.h"
+#include "dataplane/tls/openssl_library.h"
 #include "dataplane/tls/peer.h"
 #include "dataplane/tls/ssl_connection.h"
 #include "l7/base/check.h"
@@ -260,7 +261,7 @@ absl::StatusOr<ContextRef> MakeServerContext(const ServerOptions& options) {
     certificates.push_back(&named.certificate);
   SetIds(certificates, context.get());
   for (const NamedCertificate& named : options.certificates) {
-    SslCtxPtr ctx(SSL_CTX_new(TLS_server_method()));
+    SslCtxPtr ctx(SSL_CTX_new_ex(TlsLibrary(), nullptr, TLS_server_method()));
     if (absl::Status s = Configure(ctx.get(), options.common, Role::kServer); !s.ok()) return s;
     ConfigureSessions(options, context->id, ctx.get());
     absl::Status s = UseCertificate(ctx.get(), named.certificate, &context->not_after);
@@ -282,7 +283,7 @@ absl::StatusOr<ContextRef> MakeClientContext(const ClientOptions& options) {
   context->options = options.common;
   context->resume = options.resume;
   SetIds({&options.certificate}, context.get());
-  SslCtxPtr ctx(SSL_CTX_new(TLS_client_method()));
+  SslCtxPtr ctx(SSL_CTX_new_ex(TlsLibrary(), nullptr, TLS_client_method()));
   if (absl::Status s = Configure(ctx.get(), options.common, Role::kClient); !s.ok()) return s;
   SSL_CTX_set_session_cache_mode(ctx.get(), options.resume
                                                 ? SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL

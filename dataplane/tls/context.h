@@ -61,6 +61,7 @@ struct ContextOptions {
   VerifyPeer verify = VerifyPeer::kRequired;
   std::vector<TrustBundle> trust;  // needed unless verify is kNo
   PeerRule peer;
+  bool keep_peer_pem = false;    // servers: HandshakeInfo has the client's certificates as text
   std::string cipher_suites_13;  // OpenSSL syntax; empty: AES-128-GCM, AES-256-GCM, ChaCha20
   std::string cipher_suites_12;  // empty: ECDHE with these three
 };

@@ -14,11 +14,15 @@ namespace meltemi::tls {
 // The peer's certificate, verified unless the context's VerifyPeer is kNo.
 struct PeerIdentity {
   bool certificate_given = false;
+  bool verified = false;              // false: it may say anything
   std::vector<std::string> uri_sans;  // SPIFFE identities are here
   std::vector<std::string> dns_sans;
-  std::string subject;               // RFC 2253, as in the XFCC header
-  std::array<uint8_t, 32> sha256{};  // of the DER certificate, XFCC's Hash
-  int64_t not_after = 0;             // seconds since 1970
+  std::string subject, issuer;            // RFC 2253, as in the XFCC header
+  std::string serial;                     // lower-case hexadecimal
+  std::array<uint8_t, 32> sha256{};       // of the DER certificate, XFCC's Hash
+  int64_t not_before = 0, not_after = 0;  // seconds since 1970
+  // ContextOptions::keep_peer_pem: the certificate, and all that came with it, the leaf first.
+  std::string pem, chain_pem;
 };
 
 struct HandshakeInfo {
@@ -29,6 +33,7 @@ struct HandshakeInfo {
   std::string sni;            // what the client asked for
   bool resumed = false;
   PeerIdentity peer;
+  std::vector<std::string> local_uri_sans;  // of our own certificate, when the peer has shown one
 };
 
 }  // namespace meltemi::tls

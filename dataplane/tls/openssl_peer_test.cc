@@ -157,6 +157,34 @@ TEST(OpenSslPeer, ShowsUsItsCertificate) {
   TalkAndClose(&end, &peer);
 }
 
+TEST(OpenSslPeer, ShowsUsItsCertificateAsText) {
+  // Goal: XFCC's Cert and Chain: the leaf, and what came with it, of new sessions and resumed ones.
+  const Pki& pki = Pki::Get();
+  const TestAuthority middle("middle", &pki.root);
+  const Certificate client = middle.IssueSpiffe("client");
+  ServerOptions options{.common = Common(VerifyPeer::kRequired),
+                        .certificates = {{{}, pki.server}}};
+  options.common.keep_peer_pem = true;
+  const auto context = MakeServerContext(options);
+  ASSERT_TRUE(context.ok());
+  for (const int version : {TLS1_3_VERSION, TLS1_2_VERSION}) {
+    TlsEnd end;
+    OpenSslPeer peer({.certificate = client, .trust_pem = pki.root.pem(), .version = version});
+    for (int round = 0; round < 2; ++round) {
+      end.Again();
+      end.Accept(*context);
+      if (round > 0) peer.Begin();
+      Pump(&end, &peer);
+      ASSERT_NE(end.seen.info, nullptr) << end.seen.detail << peer.error;
+      EXPECT_EQ(end.seen.info->resumed, round > 0);
+      EXPECT_EQ(end.seen.info->peer.chain_pem, client.chain_pem);
+      EXPECT_EQ(end.seen.info->peer.pem,
+                client.chain_pem.substr(0, client.chain_pem.find("-----BEGIN", 1)));
+      TalkAndClose(&end, &peer);
+    }
+  }
+}
+
 TEST(OpenSslPeer, ResumesASessionOfOurs) {
   // Goal: mutual TLS, resumed from our stateful cache: no certificates are looked at, the identity
   // is there all the same.

@@ -1,5 +1,6 @@
 #include "dataplane/tls/peer.h"
 
+#include <openssl/pem.h>
 #include <openssl/sha.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "l7/base/check.h"
 #include "l7/base/limits.h"
 
@@ -17,12 +19,17 @@ namespace {
 
 constexpr std::string_view kScheme = "spiffe://";
 
-std::string Subject(X509* leaf) {
+std::string NameText(const X509_NAME* name) {
   const BioPtr bio(BIO_new(BIO_s_mem()));
-  X509_NAME_print_ex(bio.get(), X509_get_subject_name(leaf), 0, XN_FLAG_RFC2253);
+  X509_NAME_print_ex(bio.get(), name, 0, XN_FLAG_RFC2253);
   char* text = nullptr;
   const long n = BIO_get_mem_data(bio.get(), &text);
   return n > 0 ? std::string(text, static_cast<size_t>(n)) : std::string();
+}
+
+std::string SerialText(const ASN1_INTEGER* serial) {
+  return absl::BytesToHexString({reinterpret_cast<const char*>(ASN1_STRING_get0_data(serial)),
+                                 static_cast<size_t>(ASN1_STRING_length(serial))});
 }
 
 // A certificate has one SPIFFE identity (X509-SVID 2). With two, one domain's roots would vouch for
@@ -78,8 +85,9 @@ std::string_view TrustDomainOf(std::string_view uri) {
   return uri.substr(0, uri.find('/'));
 }
 
-PeerIdentity ReadIdentity(X509* leaf) {
-  PeerIdentity identity{.certificate_given = true};
+namespace {
+
+void ReadNames(X509* leaf, std::vector<std::string>* uris, std::vector<std::string>* dns_names) {
   const GeneralNamesPtr names(
       static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(leaf, NID_subject_alt_name, nullptr, nullptr)));
   const int count = names == nullptr ? 0 : sk_GENERAL_NAME_num(names.get());
@@ -92,12 +100,36 @@ PeerIdentity ReadIdentity(X509* leaf) {
                      static_cast<size_t>(ASN1_STRING_length(text)));
     // A zero byte in a name is an attack on those who compare C strings.
     if (name.find('\0') != std::string::npos) continue;
-    (type == GEN_URI ? identity.uri_sans : identity.dns_sans).push_back(std::move(name));
+    (type == GEN_URI ? uris : dns_names)->push_back(std::move(name));
   }
-  identity.subject = Subject(leaf);
+}
+
+}  // namespace
+
+std::vector<std::string> ReadUris(X509* leaf) {
+  std::vector<std::string> uris, dns_names;
+  ReadNames(leaf, &uris, &dns_names);
+  return uris;
+}
+
+PeerIdentity ReadIdentity(X509* leaf) {
+  PeerIdentity identity{.certificate_given = true};
+  ReadNames(leaf, &identity.uri_sans, &identity.dns_sans);
+  identity.subject = NameText(X509_get_subject_name(leaf));
+  identity.issuer = NameText(X509_get_issuer_name(leaf));
+  identity.serial = SerialText(X509_get0_serialNumber(leaf));
   X509_digest(leaf, EVP_sha256(), identity.sha256.data(), nullptr);
+  identity.not_before = UnixSeconds(X509_get0_notBefore(leaf));
   identity.not_after = UnixSeconds(X509_get0_notAfter(leaf));
   return identity;
+}
+
+void AppendPem(X509* certificate, std::string* out) {
+  const BioPtr bio(BIO_new(BIO_s_mem()));
+  if (PEM_write_bio_X509(bio.get(), certificate) != 1) return;
+  char* text = nullptr;
+  const long n = BIO_get_mem_data(bio.get(), &text);
+  if (n > 0) out->append(text, static_cast<size_t>(n));
 }
 
 bool Matches(const PeerRule& rule, const PeerIdentity& identity, X509* leaf) {

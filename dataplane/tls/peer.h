@@ -4,7 +4,9 @@
 #define MELTEMI_DATAPLANE_TLS_PEER_H_
 
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "dataplane/tls/alert.h"
 #include "dataplane/tls/context_data.h"
@@ -14,6 +16,8 @@
 namespace meltemi::tls {
 
 PeerIdentity ReadIdentity(X509* leaf);
+void AppendPem(X509* certificate, std::string* out);
+std::vector<std::string> ReadUris(X509* leaf);
 
 // "a" of "spiffe://a/b"; empty when it is no SPIFFE identity.
 std::string_view TrustDomainOf(std::string_view uri);

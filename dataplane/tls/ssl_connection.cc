@@ -198,7 +198,19 @@ std::unique_ptr<HandshakeInfo> SslConnection::Info() const {
   if (sni != nullptr) info->sni = sni;
   info->resumed = SSL_session_reused(ssl_.get()) == 1;
   X509* leaf = SSL_get0_peer_certificate(ssl_.get());
-  if (leaf != nullptr) info->peer = ReadIdentity(leaf);
+  if (leaf == nullptr) return info;
+  info->peer = ReadIdentity(leaf);
+  info->peer.verified = options_.context->options.verify != VerifyPeer::kNo;
+  if (options_.context->options.keep_peer_pem) {
+    AppendPem(leaf, &info->peer.pem);
+    info->peer.chain_pem = info->peer.pem;
+    // Of a server's peer: without the leaf.
+    const STACK_OF(X509)* others = SSL_get_peer_cert_chain(ssl_.get());
+    for (int i = 0; i < sk_X509_num(others); ++i) {
+      AppendPem(sk_X509_value(others, i), &info->peer.chain_pem);
+    }
+  }
+  if (X509* own = SSL_get_certificate(ssl_.get())) info->local_uri_sans = ReadUris(own);
   return info;
 }
 

@@ -23,6 +23,7 @@ std::unique_ptr<Aead> MakeAead(AeadKind kind) {
 Tls::Impl::Impl(const TlsOptions& options, BufferPool* pool, TimerWheel* timers,
                 HandshakeRunner* runner)
     : options_(options),
+      wall_clock_(options.wall_clock),
       pool_(pool),
       timers_(timers),
       runner_(runner),
@@ -197,6 +198,7 @@ void Tls::OnTimer(Timer& timer, Instant now, std::vector<TlsEvent>* events) {
 void Tls::UpdateKeys(TlsId id, RequestPeer request, Chain* records) {
   impl_->UpdateKeys(id, request, records);
 }
+void Tls::SetWallClock(WallClock clock) { impl_->SetWallClock(clock); }
 uint32_t Tls::session_count() const { return impl_->session_count(); }
 uint32_t Tls::handshakes_in_flight() const { return impl_->in_flight(); }
 const TlsCounters& Tls::counters() const { return impl_->counters(); }

@@ -140,6 +140,9 @@ class Tls {
   enum class RequestPeer : uint8_t { kNo, kYes };
   void UpdateKeys(TlsId id, RequestPeer request, Chain* records);
 
+  // The time of day was set: for what is verified from now on.
+  void SetWallClock(WallClock clock);
+
   uint32_t session_count() const;
   uint32_t handshakes_in_flight() const;
   const TlsCounters& counters() const;

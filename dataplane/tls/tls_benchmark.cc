@@ -7,6 +7,8 @@
 //   Idle/K                as Own/64 over K sessions in turn: what an expanded key made anew costs
 //   Handshake...          both ends of one handshake on one thread: full, mutual, resumed
 #include <benchmark/benchmark.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 
 #include <memory>
 #include <string>
@@ -14,6 +16,7 @@
 #include <vector>
 
 #include "dataplane/tls/aead.h"
+#include "dataplane/tls/openssl_library.h"
 #include "dataplane/tls/testing/certificates.h"
 #include "dataplane/tls/testing/openssl_peer.h"
 #include "dataplane/tls/testing/tls_end.h"
@@ -226,6 +229,24 @@ void OpenSslHandshake(benchmark::State& state, Kind kind) {
   state.SetItemsProcessed(state.iterations());
 }
 
+// A peer's certificate, as libssl reads it in each full handshake.
+void Parse(benchmark::State& state, OSSL_LIB_CTX* library) {
+  const std::string& pem = Pki::Get().client.chain_pem;
+  BIO* bio = BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()));
+  X509* made = PEM_read_bio_X509(bio, nullptr, nullptr, nullptr);
+  uint8_t* der = nullptr;
+  const int n = i2d_X509(made, &der);
+  for (auto _ : state) {
+    X509* certificate = X509_new_ex(library, nullptr);
+    const uint8_t* at = der;
+    CHECK(d2i_X509(&certificate, &at, n) != nullptr);
+    X509_free(certificate);
+  }
+  OPENSSL_free(der);
+  X509_free(made);
+  BIO_free(bio);
+}
+
 constexpr char k128[] = "TLS_AES_128_GCM_SHA256";
 constexpr char k256[] = "TLS_AES_256_GCM_SHA384";
 
@@ -241,6 +262,8 @@ BENCHMARK_CAPTURE(OwnRecords, aes128_openssl_engine, k128, AeadKind::kOpenSsl)->
 BENCHMARK_CAPTURE(AeadAlone, ipsec_mb, &MakeIpsecMbAead)->Apply(Sizes);
 BENCHMARK_CAPTURE(AeadAlone, openssl, &MakeOpenSslAead)->Apply(Sizes);
 BENCHMARK(Idle)->Arg(1)->Arg(100)->Arg(2000)->Arg(4000);
+BENCHMARK_CAPTURE(Parse, openssl, nullptr);
+BENCHMARK_CAPTURE(Parse, narrowed, TlsLibrary());
 BENCHMARK_CAPTURE(OwnHandshake, full, Kind::kFull)->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(OwnHandshake, mutual, Kind::kMutual)->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(OwnHandshake, resumed, Kind::kResumed)->Unit(benchmark::kMicrosecond);

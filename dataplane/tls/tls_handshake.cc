@@ -80,7 +80,7 @@ void Tls::Impl::FeedHandshake(Session& s, Instant now, TlsId id, Events* events)
   s.pending.CopyTo(0, size, reinterpret_cast<uint8_t*>(n.home->in.data()));
   s.pending.RemovePrefix(size);
   n.fed_bytes += static_cast<uint32_t>(size);
-  n.home->set_unix_seconds(options_.wall_clock.UnixNanos(now) / 1'000'000'000);
+  n.home->set_unix_seconds(wall_clock_.UnixNanos(now) / 1'000'000'000);
   SubmitOrWait(std::move(n.home));
 }
 

@@ -83,6 +83,7 @@ class Tls::Impl {
   void UpdateKeys(TlsId id, RequestPeer request, Chain* records);
   Session* Find(TlsId id) { return sessions_.Find(id); }
 
+  void SetWallClock(WallClock clock) { wall_clock_ = clock; }
   uint32_t session_count() const { return sessions_.size(); }
   uint32_t in_flight() const { return in_flight_; }
   const TlsCounters& counters() const { return counters_; }
@@ -125,6 +126,7 @@ class Tls::Impl {
   bool TakeOutput(Session& s, Chain* records);
 
   const TlsOptions options_;
+  WallClock wall_clock_;
   BufferPool* const pool_;
   TimerWheel* const timers_;
   HandshakeRunner* const runner_;

@@ -17,6 +17,7 @@
 #include "dataplane/shared/doorbell.h"
 #include "dataplane/shared/mailbox.h"
 #include "l7/base/limits.h"
+#include "l7/base/time.h"
 #include "l7/config/snapshot.h"
 #include "l7/telemetry/access_record.h"
 #include "l7/telemetry/sample.h"
@@ -32,7 +33,9 @@ struct PortAttachment {
   ip::PortOptions ip;
   int rx_queue = -1;  // -1: this worker does not receive from it
   int tx_queue = 0;
-  const config::Workload* workload = nullptr;  // kPod: who is behind it; outlives the worker
+  const config::Workload* workload = nullptr;  // kPod: who is behind it; outlives the port
+  // kUplink: whose the plane's own addresses are, which are gateways; they outlive the port.
+  std::vector<const config::Workload*> gateways;
 };
 
 // The control thread asks, the worker fills, the same object goes back.
@@ -59,10 +62,13 @@ struct SetRoutes {
 struct WantStats {
   std::unique_ptr<StatsReport> report;
 };
+struct SetWallClock {
+  WallClock clock;
+};
 struct DrainWorker {};
 struct StopWorker {};
-using Mail = std::variant<std::monostate, AttachPort, DetachPort, SetRoutes, WantStats, DrainWorker,
-                          StopWorker>;
+using Mail = std::variant<std::monostate, AttachPort, DetachPort, SetRoutes, WantStats,
+                          SetWallClock, DrainWorker, StopWorker>;
 using MailIn = shared::Mailbox<Mail>;
 
 struct PortReleased {

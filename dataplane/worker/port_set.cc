@@ -16,6 +16,9 @@ void PortSet::Attach(const PortAttachment& attachment) {
     hot_.push_back(attachment.id);
   }
   for (const IpAddr& pod : attachment.ip.pod_addresses) pods_[pod] = attachment.id;
+  for (const config::Workload* gateway : attachment.gateways) {
+    for (const IpAddr& address : gateway->addresses) gateways_[address] = gateway;
+  }
   ++version_;
 }
 
@@ -24,12 +27,20 @@ const PortSet::Entry* PortSet::FindByPodAddress(const IpAddr& address) const {
   return found == pods_.end() ? nullptr : &entries_[found->second];
 }
 
+const config::Workload* PortSet::FindGateway(const IpAddr& address) const {
+  const auto found = gateways_.find(address);
+  return found == gateways_.end() ? nullptr : found->second;
+}
+
 void PortSet::Detach(ip::PortId id, ip::Ip* ip, packet::PacketPool* pool) {
   if (id >= entries_.size() || !entries_[id].attached) return;
   for (packet::Packet* p : ip->tx(id)) pool->Free(p);
   ip->tx(id).clear();
   std::erase(hot_, id);
   for (const IpAddr& pod : entries_[id].attachment.ip.pod_addresses) pods_.erase(pod);
+  for (const config::Workload* gateway : entries_[id].attachment.gateways) {
+    for (const IpAddr& address : gateway->addresses) gateways_.erase(address);
+  }
   const PortAttachment& attachment = entries_[id].attachment;
   if (attachment.rx_queue >= 0) attachment.port->LetGo(attachment.rx_queue, *pool);
   entries_[id] = Entry{};

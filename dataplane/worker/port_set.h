@@ -50,6 +50,9 @@ class PortSet {
   // The pod port behind which `address` lives; null when it is not a local pod's.
   const Entry* FindByPodAddress(const IpAddr& address) const;
 
+  // The gateway whose address it is, an own one of an uplink; or null.
+  const config::Workload* FindGateway(const IpAddr& address) const;
+
   const std::vector<Entry>& entries() const { return entries_; }
   // Grows whenever the set of ports changes: the runner rebuilds its epoll set then.
   uint64_t version() const { return version_; }
@@ -58,6 +61,7 @@ class PortSet {
   std::vector<Entry> entries_;  // by PortId
   std::vector<ip::PortId> hot_;
   absl::flat_hash_map<IpAddr, ip::PortId> pods_;
+  absl::flat_hash_map<IpAddr, const config::Workload*> gateways_;
   uint64_t version_ = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "dataplane/wire/transport.h"
 #include "l7/base/limits.h"
 #include "l7/base/stage.h"
 
@@ -36,6 +37,7 @@ engine::ConnectError ConnectErrorOf(tcp::TcpError error) {
     case tcp::TcpError::kNone:
     case tcp::TcpError::kTimeout:
     case tcp::TcpError::kNoResources:
+    case tcp::TcpError::kOverload:  // of established ones only
       return engine::ConnectError::kTimeout;
   }
   return engine::ConnectError::kTimeout;
@@ -44,6 +46,7 @@ engine::ConnectError ConnectErrorOf(tcp::TcpError error) {
 engine::CloseReason CloseReasonOf(tcp::TcpError error) {
   if (error == tcp::TcpError::kNone) return engine::CloseReason::kFinished;
   if (error == tcp::TcpError::kReset) return engine::CloseReason::kPeerReset;
+  if (error == tcp::TcpError::kOverload) return engine::CloseReason::kOverload;
   return engine::CloseReason::kTimeout;
 }
 
@@ -110,7 +113,7 @@ void Worker::AddCycles(uint64_t cycles) {
 void Worker::TakeSnapshot(Instant now) {
   const config::Snapshot* current = links_.snapshots->Current();
   TakeTlsContexts();  // after the load: at least as new as what the snapshot needs
-  if (current == snapshot_) return;
+  if (current == snapshot_) return engine_.FollowBoard(now);
   snapshot_ = current;
   ++counters_.snapshots_taken;
   busy_ = true;
@@ -121,8 +124,7 @@ void Worker::TakeSnapshot(Instant now) {
 void Worker::DecideUnmatched(Instant now) {
   for (const tcp::SegmentIn& in : unmatched_) {
     const ip::Segment& segment = segments_[in.tag];
-    uint32_t listener = config::kNoIndex;
-    if (Accepts(segment, &listener)) {
+    if (Accepts(segment)) {
       const auto egress = ip_.Lookup(segment.source.ip);
       tcp_.Accept(in, egress ? PathOf(*egress) : tcp::Path{}, now);
     } else if (segment.for_us) {
@@ -137,13 +139,33 @@ void Worker::DecideUnmatched(Instant now) {
 
 // A connection belongs to us when a listener has its destination: outbound ones for pods, inbound
 // ones for what comes in from outside or is meant for the plane itself.
-bool Worker::Accepts(const ip::Segment& segment, uint32_t* listener) const {
+bool Worker::Accepts(const ip::Segment& segment) const {
   if (snapshot_ == nullptr || segment.port >= ports_.entries().size()) return false;
   const bool from_pod =
       ports_.entries()[segment.port].attachment.ip.kind == ip::PortKind::kPod && !segment.for_us;
-  *listener = snapshot_->FindListener(
-      from_pod ? config::Direction::kOutbound : config::Direction::kInbound, segment.destination);
-  return *listener != config::kNoIndex;
+  const auto direction = from_pod ? config::Direction::kOutbound : config::Direction::kInbound;
+  // TCP has looked at it, and found no connection: its header is whole, in one piece.
+  const auto header =
+      wire::TcpHeader::Parse(packet::Data(segment.packet), segment.packet->data_len);
+  const bool opens =
+      header.has_value() && (header->flags & (wire::kTcpSyn | wire::kTcpAck)) == wire::kTcpSyn;
+  return ListenerOf(direction, segment.destination, opens) != config::kNoIndex;
+}
+
+// Port 0 of what comes in takes the connections to every other port of its address. What opens none
+// may belong to a connection that the pod itself has opened, through us.
+// What a pod sends to a pod of this node by its address, where no service is meant, comes by no
+// outbound listener; where there are rules about who may, it is taken by the inbound one.
+uint32_t Worker::ListenerOf(config::Direction direction, const SockAddr& destination,
+                            bool opens) const {
+  const uint32_t exact = snapshot_->FindListener(direction, destination);
+  if (exact != config::kNoIndex || !opens) return exact;
+  if (direction != config::Direction::kInbound) {
+    return snapshot_->FindGuard(destination) == config::kNoIndex
+               ? config::kNoIndex
+               : ListenerOf(config::Direction::kInbound, destination, opens);
+  }
+  return snapshot_->FindListener(direction, {destination.ip, 0});
 }
 
 void Worker::TakeIcmpErrors(Instant now) {
@@ -191,7 +213,7 @@ void Worker::OnTcpEvent(tcp::TcpEvent& event, Instant now) {
     case Kind::kAccepted:
       break;
     case Kind::kConnected:
-      engine_.OnConnected(conn, tcp_.tuple(event.id).local, now);
+      engine_.OnConnected(conn, ConnectedOf(event.id), now);
       break;
     case Kind::kConnectFailed:
       pipes_.Part(conn);
@@ -221,7 +243,8 @@ void Worker::OnAccepted(TcpId tcp, Instant now) {
   const engine::Accepted accepted = AcceptedOf(tcp);
   const bool sniff = accepted.listener != config::kNoIndex &&
                      !snapshot_->listeners[accepted.listener].chains.empty();
-  const uint64_t cookie = sniff ? BeginSniff(tcp, now) : Begin(tcp, accepted, now);
+  const uint64_t cookie = sniff ? BeginSniff(tcp, snapshot_->listeners[accepted.listener], now)
+                                : Begin(tcp, accepted, now);
   if (cookie != 0) SetTcpCookie(tcp, cookie);
   RunActions(now);
 }
@@ -231,6 +254,10 @@ uint64_t Worker::Begin(TcpId tcp, const engine::Accepted& accepted, Instant now)
   const bool heard = accepted.listener != config::kNoIndex;
   const uint32_t settings = heard ? snapshot_->listeners[accepted.listener].tls : config::kNoTls;
   if (settings != config::kNoTls) return AcceptTls(tcp, settings, now);
+  return BeginPlain(tcp, accepted, now);
+}
+
+uint64_t Worker::BeginPlain(TcpId tcp, const engine::Accepted& accepted, Instant now) {
   const ConnId conn = Admit(accepted, now);
   if (!conn.valid()) return Refuse(tcp, now);
   pipes_.Join(conn, tcp);
@@ -248,9 +275,22 @@ engine::Accepted Worker::AcceptedOf(TcpId tcp) const {
   engine::Accepted accepted{.local = tuple.local, .remote = tuple.remote};
   const PortSet::Entry* entry = ports_.FindByPodAddress(tuple.remote.ip);
   if (entry != nullptr) accepted.source = entry->attachment.workload;
-  accepted.listener = snapshot_->FindListener(
-      entry != nullptr ? config::Direction::kOutbound : config::Direction::kInbound, tuple.local);
+  // What reaches a gateway goes on as the gateway's, whoever sent it.
+  const config::Workload* gateway = ports_.FindGateway(tuple.local.ip);
+  accepted.gateway = gateway != nullptr;
+  if (gateway != nullptr) accepted.source = gateway;
+  accepted.listener = ListenerOf(
+      entry != nullptr ? config::Direction::kOutbound : config::Direction::kInbound, tuple.local,
+      /*opens=*/true);
   return accepted;
+}
+
+// Without TLS.
+engine::Connected Worker::ConnectedOf(TcpId tcp) const {
+  const FourTuple& tuple = tcp_.tuple(tcp);
+  const PortSet::Entry* entry = ports_.FindByPodAddress(tuple.remote.ip);
+  return {.local = tuple.local,
+          .workload = entry == nullptr ? nullptr : entry->attachment.workload};
 }
 
 ConnId Worker::Admit(const engine::Accepted& accepted, Instant now) {
@@ -335,11 +375,27 @@ void Worker::Run(engine::Action& action, Instant now) {
   }
 }
 
+// As the server's certificate would be: the pod is one of those that the cluster expects.
+bool Worker::IsExpected(const engine::Action& action, const PortSet::Entry& pod) const {
+  const config::TlsSettings* settings = snapshot_->FindTls(action.tls);
+  const config::Workload* workload = pod.attachment.workload;
+  return settings != nullptr && workload != nullptr && settings->peer.Accept(workload->identity);
+}
+
 void Worker::Connect(const engine::Action& action, Instant now) {
   const auto egress = ip_.Lookup(action.address.ip);
   if (!egress) {
     ++counters_.connect_no_route;
     return engine_.OnConnectFailed(action.conn, engine::ConnectError::kUnreachable, now);
+  }
+  // The mesh's own, to a pod of this node: its port is its identity, and nothing leaves the
+  // process.
+  const PortSet::Entry* pod =
+      action.source.empty() ? nullptr : ports_.FindByPodAddress(action.address.ip);
+  if (pod != nullptr && !IsExpected(action, *pod)) {
+    ++counters_.tls_local_refused;
+    engine_.CountUpstreamTls(action.conn, {.result = telemetry::TlsResult::kFailedName});
+    return engine_.OnConnectFailed(action.conn, engine::ConnectError::kTlsName, now);
   }
   FourTuple tuple{.local = {egress->source, 0}, .remote = action.address};
   const Instant deadline = now + action.connect_timeout;
@@ -351,12 +407,8 @@ void Worker::Connect(const engine::Action& action, Instant now) {
     ++counters_.connect_no_port;
     return engine_.OnConnectFailed(action.conn, engine::ConnectError::kNoResources, now);
   }
-  // The mesh's own, to a pod of this node: its port is its identity, and nothing leaves the
-  // process.
-  const bool local =
-      !action.source.empty() && ports_.FindByPodAddress(action.address.ip) != nullptr;
-  counters_.tls_local += local;
-  if (action.tls != config::kNoTls && !local) return ConnectTls(action, tcp, now);
+  counters_.tls_local += pod != nullptr;
+  if (action.tls != config::kNoTls && pod == nullptr) return ConnectTls(action, tcp, now);
   pipes_.Join(action.conn, tcp);
 }
 

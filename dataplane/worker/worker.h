@@ -105,12 +105,17 @@ class Worker {
   void ShareNeighbours();
   void TakeIcmpErrors(Instant now);
   void DecideUnmatched(Instant now);
-  bool Accepts(const ip::Segment& segment, uint32_t* listener) const;
+  bool Accepts(const ip::Segment& segment) const;
+  // Whose connections to `destination` are; kNoIndex: nobody's.
+  uint32_t ListenerOf(config::Direction direction, const SockAddr& destination, bool opens) const;
   void Deliver(Instant now);
   void OnTcpEvent(tcp::TcpEvent& event, Instant now);
   void OnAccepted(TcpId tcp, Instant now);
   engine::Accepted AcceptedOf(TcpId tcp) const;
+  engine::Connected ConnectedOf(TcpId tcp) const;
+  bool IsExpected(const engine::Action& action, const PortSet::Entry& pod) const;
   uint64_t Begin(TcpId tcp, const engine::Accepted& accepted, Instant now);
+  uint64_t BeginPlain(TcpId tcp, const engine::Accepted& accepted, Instant now);
   uint64_t Refuse(TcpId tcp, Instant now);
   ConnId Admit(const engine::Accepted& accepted, Instant now);
   void SetTcpCookie(TcpId tcp, uint64_t cookie);
@@ -123,7 +128,7 @@ class Worker {
   void Transmit(Instant now);
 
   // worker_sniff.cc
-  uint64_t BeginSniff(TcpId tcp, Instant now);
+  uint64_t BeginSniff(TcpId tcp, const config::Listener& listener, Instant now);
   void OnSniffTcpEvent(tcp::TcpEvent& event, Instant now);
   void OnSniffTimer(Timer& timer, Instant now);
   void EndSniff(SniffId id, const config::Heard& heard, Instant now);
@@ -149,7 +154,7 @@ class Worker {
   void DeliverTls(Instant now);
   void OnTlsEvent(tls::TlsEvent& event, Instant now);
   void OnHandshakeDone(const tls::TlsEvent& event, Instant now);
-  ConnId AdmitTls(const TlsPipe& pipe, const tls::HandshakeInfo& info, Instant now);
+  ConnId AdmitTls(const TlsPipe& pipe, tls::HandshakeInfo* info, Instant now);
   void CountTls(const TlsPipe& pipe, const telemetry::TlsOutcome& outcome);
   void OnTlsError(const tls::TlsEvent& event, Instant now);
   TlsPipe ForgetTls(TlsPipe& pipe);

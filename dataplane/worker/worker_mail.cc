@@ -43,6 +43,10 @@ void Worker::OnMail(Mail& mail, Instant now) {
                    FillReport(m.report.get());
                    links_.mail_out->replies.Push(StatsFilled{std::move(m.report)});
                  },
+                 [this](SetWallClock& m) {
+                   engine_.SetWallClock(m.clock);
+                   if (tls_ != nullptr) tls_->SetWallClock(m.clock);
+                 },
                  [this, now](DrainWorker&) { engine_.Drain(now); },
                  [this](StopWorker&) { stopped_ = true; },
              },

@@ -10,12 +10,12 @@
 namespace meltemi::worker {
 
 // The cookie for TCP; 0: refused.
-uint64_t Worker::BeginSniff(TcpId tcp, Instant now) {
+uint64_t Worker::BeginSniff(TcpId tcp, const config::Listener& listener, Instant now) {
   const SniffId id = sniffs_.Emplace(tcp);
   if (!id.valid()) return Refuse(tcp, now);
   Sniff& sniff = sniffs_[id];
   sniff.timer.subject = id.bits();
-  timers_.Schedule(&sniff.timer, now + limits::kSniffTimeout);
+  timers_.Schedule(&sniff.timer, now + listener.sniff_timeout);
   return id.bits() | kSniffCookie;
 }
 
@@ -57,9 +57,15 @@ void Worker::OnSniffTcpEvent(tcp::TcpEvent& event, Instant now) {
   }
 }
 
+// The client waits for the server, as clients of servers that speak first do, or it is slow.
 void Worker::OnSniffTimer(Timer& timer, Instant now) {
   const SniffId id = SniffId::FromBits(timer.subject);
   const TcpId tcp = sniffs_[id].tcp;
+  const uint32_t listener = AcceptedOf(tcp).listener;
+  if (listener != config::kNoIndex && snapshot_->listeners[listener].plain_after_timeout) {
+    ++counters_.sniff_continued;
+    return EndSniff(id, {.transport = config::Transport::kPlain}, now);
+  }
   ++counters_.sniff_timeouts;
   (void)ForgetSniff(id);
   tcp_.Abort(tcp, now);
@@ -69,7 +75,9 @@ void Worker::EndSniff(SniffId id, const config::Heard& heard, Instant now) {
   const TcpId tcp = sniffs_[id].tcp;
   Chain bytes = ForgetSniff(id);
   engine::Accepted accepted = AcceptedOf(tcp);
+  accepted.sni = heard.sni;
   std::string_view protocol;
+  bool own_pod = false;
   if (accepted.listener != config::kNoIndex) {  // it may have gone since
     const config::ChainChoice choice =
         config::ChooseChain(snapshot_->listeners[accepted.listener], accepted.listener, heard);
@@ -77,19 +85,26 @@ void Worker::EndSniff(SniffId id, const config::Heard& heard, Instant now) {
     // When the handshake is done the configuration may tell chains by it that did not before.
     protocol = choice.protocol.empty() && !heard.protocols.empty() ? heard.protocols.front()
                                                                    : choice.protocol;
+    // A pod of this node needs no TLS to prove who it is: its port does.
+    const uint32_t guard = snapshot_->FindGuard(accepted.local);
+    own_pod = choice.listener == config::kNoIndex && guard != config::kNoIndex &&
+              heard.transport == config::Transport::kPlain && accepted.source != nullptr &&
+              !accepted.source->identity.empty();
+    if (own_pod) accepted.listener = guard;
   }
   if (accepted.listener == config::kNoIndex) {
     ++counters_.no_filter_chain;
     tcp_.Abort(tcp, now);
     return;
   }
-  const uint64_t cookie = Begin(tcp, accepted, now);
+  const uint64_t cookie = own_pod ? BeginPlain(tcp, accepted, now) : Begin(tcp, accepted, now);
   if (cookie == 0) return;
   if (!protocol.empty() && (cookie & kTlsCookie) != 0) {
     tls_pipes_.Find(tls::TlsId::FromBits(cookie & ~kTlsCookie))->protocol = ProtocolTag(protocol);
   }
   SetTcpCookie(tcp, cookie);
   RunActions(now);
+  if (bytes.empty()) return;  // the time for them is over
   tcp::TcpEvent event;
   event.kind = tcp::TcpEvent::Kind::kData;
   event.id = tcp;

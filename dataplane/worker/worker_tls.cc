@@ -1,8 +1,12 @@
 // Connections with TLS: what TCP brings goes through dataplane/tls to L7, and back. Nothing of this
 // is touched by plain connections.
+#include <algorithm>
+#include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "dataplane/worker/worker.h"
 #include "l7/base/limits.h"
 #include "l7/base/stage.h"
@@ -54,6 +58,54 @@ engine::ConnectError ConnectErrorOf(telemetry::TlsResult result) {
       return engine::ConnectError::kTls;
   }
   return engine::ConnectError::kTls;
+}
+
+// Texts of a certificate go into headers, logs and metrics: what could end a line there is written
+// as in a URI. No SPIFFE identity has such.
+std::string Printable(std::string text) {
+  const auto bad = [](char c) { return c <= ' ' || c >= 127; };
+  if (std::none_of(text.begin(), text.end(), bad)) return text;
+  constexpr char kDigits[] = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    if (!bad(c)) {
+      out.push_back(c);
+      continue;
+    }
+    const auto byte = static_cast<uint8_t>(c);
+    for (const char d : {'%', kDigits[byte >> 4], kDigits[byte & 15]}) out.push_back(d);
+  }
+  return out;
+}
+
+// Takes the texts. Nothing when the peer has shown no certificate.
+std::optional<telemetry::PeerIdentity> PeerOf(tls::HandshakeInfo* info) {
+  if (!info->peer.certificate_given) return std::nullopt;
+  auto certificate = std::make_unique<telemetry::PeerCertificate>();
+  for (std::string& uri : info->peer.uri_sans) {
+    certificate->uris.push_back(Printable(std::move(uri)));
+  }
+  for (std::string& name : info->peer.dns_sans) {
+    certificate->dns_names.push_back(Printable(std::move(name)));
+  }
+  certificate->subject = std::move(info->peer.subject);
+  certificate->issuer = std::move(info->peer.issuer);
+  certificate->serial = std::move(info->peer.serial);
+  certificate->sha256 = absl::BytesToHexString(
+      {reinterpret_cast<const char*>(info->peer.sha256.data()), info->peer.sha256.size()});
+  certificate->not_before = info->peer.not_before;
+  certificate->not_after = info->peer.not_after;
+  const bool named = info->peer.verified && !certificate->uris.empty();
+  telemetry::PeerIdentity peer =
+      telemetry::MakePeerIdentity(named ? certificate->uris.front() : std::string_view());
+  for (std::string& uri : info->local_uri_sans) peer.local.push_back(Printable(std::move(uri)));
+  peer.certificate = std::move(certificate);
+  return peer;
+}
+
+telemetry::TlsSession SessionOf(const tls::HandshakeInfo& info) {
+  return {.version = static_cast<uint16_t>(info.version == tls::Version::kTls13 ? 0x0304 : 0x0303),
+          .cipher_suite = info.cipher_suite};
 }
 
 }  // namespace
@@ -196,11 +248,16 @@ void Worker::OnHandshakeDone(const tls::TlsEvent& event, Instant now) {
                    .resumed = event.info->resumed,
                    .peer_certificate = event.info->peer.certificate_given});
   if (pipe->conn.valid()) {
-    return engine_.OnConnected(pipe->conn, tcp_.tuple(pipe->tcp).local, now);
+    const std::optional<telemetry::PeerIdentity> peer = PeerOf(event.info.get());
+    return engine_.OnConnected(pipe->conn,
+                               {.local = tcp_.tuple(pipe->tcp).local,
+                                .tls = SessionOf(*event.info),
+                                .peer = peer.has_value() ? &*peer : nullptr},
+                               now);
   }
   // As in OnAccepted: what the engine wants of connections that are gone comes first.
   RunActions(now);
-  const ConnId conn = AdmitTls(*pipe, *event.info, now);
+  const ConnId conn = AdmitTls(*pipe, event.info.get(), now);
   if (!conn.valid()) {
     tcp_.Abort(ForgetTls(*pipe).tcp, now);
     return;
@@ -210,10 +267,10 @@ void Worker::OnHandshakeDone(const tls::TlsEvent& event, Instant now) {
 }
 
 // The configuration may have changed since: the peer must be one that today's would have let in.
-ConnId Worker::AdmitTls(const TlsPipe& pipe, const tls::HandshakeInfo& info, Instant now) {
+ConnId Worker::AdmitTls(const TlsPipe& pipe, tls::HandshakeInfo* info, Instant now) {
   engine::Accepted accepted = AcceptedOf(pipe.tcp);
   if (accepted.listener == config::kNoIndex) return {};
-  const std::string sni = absl::AsciiStrToLower(info.sni);
+  const std::string sni = absl::AsciiStrToLower(info->sni);
   const config::Listener& heard_by = snapshot_->listeners[accepted.listener];
   std::span<const std::string> protocols;
   for (const config::ListenerChain& chain : heard_by.chains) {
@@ -231,8 +288,14 @@ ConnId Worker::AdmitTls(const TlsPipe& pipe, const tls::HandshakeInfo& info, Ins
     ++counters_.tls_settings_changed;
     return {};
   }
+  const std::optional<telemetry::PeerIdentity> peer = PeerOf(info);
   accepted.secure = true;
-  accepted.alpn = info.alpn;
+  accepted.sni = sni;
+  accepted.tls = SessionOf(*info);
+  accepted.peer = peer.has_value() ? &*peer : nullptr;
+  accepted.peer_pem = info->peer.pem;
+  accepted.peer_chain_pem = info->peer.chain_pem;
+  accepted.alpn = info->alpn;
   const ConnId conn = Admit(accepted, now);
   counters_.refused_full += !conn.valid();
   return conn;

@@ -87,8 +87,9 @@ inline constexpr uint32_t kTlsHandshakesInFlight = 1024;  // per worker; more ar
 inline constexpr int kTlsHandshakesPerTurn = 64;          // taken back, and handed over, per turn
 inline constexpr uint32_t kTlsHandshakeBytesMax = 128 * 1024;  // of the peer, until it is done
 inline constexpr uint32_t kSniffCountMax = 16 * 1024;  // per worker: clients whose first bytes wait
-inline constexpr Duration kSniffTimeout = Duration::Seconds(15);  // Envoy's
-inline constexpr size_t kTlsClientHelloBytesMax = 16 * 1024;      // looked at before a decision
+inline constexpr Duration kSniffTimeout = Duration::Seconds(15);  // where nothing is said: Envoy's
+inline constexpr Duration kSniffTimeoutMax = Duration::Seconds(3600);  // as an idle connection
+inline constexpr size_t kTlsClientHelloBytesMax = 16 * 1024;  // looked at before a decision
 inline constexpr Duration kTlsHandshakeTimeout = Duration::Seconds(15);  // Envoy's
 inline constexpr int kTlsHandshakeThreadCountMax = 16;
 inline constexpr uint32_t kTlsRecordBytesMax = 16'384;         // plaintext, RFC 8446 5.1
@@ -117,11 +118,17 @@ inline constexpr uint32_t kExchangeCountMax = 65'536;
 inline constexpr uint32_t kIdleUpstreamPerHostMax = 1024;  // per worker
 inline constexpr uint32_t kRetryCountMax = 100;
 inline constexpr uint32_t kAccessLogFieldBytesMax = 256;  // longer fields are cut in the record
+// Of a client's certificates that x-forwarded-client-cert is to have; longer ones are left out of
+// it.
+inline constexpr size_t kClientCertPemBytesMax = 8 * 1024;
+// Of opaque connections whose filter chain was removed: Istio's drainDuration.
+inline constexpr Duration kListenerDrainTime = Duration::Seconds(45);
 
 // Configuration
 inline constexpr size_t kConfigListenersMax = 65'536;
 inline constexpr size_t kConfigRoutesMax = 1'000'000;
 inline constexpr size_t kConfigEndpointsMax = 1'000'000;
+inline constexpr size_t kRbacNodesMax = 65'536;  // conditions of one RBAC filter's rules
 
 // Tokens
 inline constexpr int kJsonDepthMax = 32;
@@ -133,6 +140,8 @@ inline constexpr int kJwtKeyTriesMax = 8;  // signatures checked for a token tha
 
 // Identities
 inline constexpr size_t kLocalIdentitiesMax = 1024;  // service accounts with workloads on a node
+// Principals told apart in metrics, per worker; all others are one.
+inline constexpr size_t kPrincipalLabelsMax = 1024;
 inline constexpr int kIdentityRequestsInFlight = 8;
 inline constexpr size_t kCertificateChainBytesMax = 256 * 1024;
 inline constexpr int kCertificateChainMax = 32;  // certificates of a chain or a trust bundle

@@ -71,8 +71,8 @@ struct UnixTime {
   constexpr auto operator<=>(const UnixTime&) const = default;
 };
 
-// What turns an Instant into a date: wall time in nanoseconds since 1970 = instant + offset. Set
-// once by main (and by tests); only log formatting uses it.
+// What turns an Instant into a date: wall time in nanoseconds since 1970 = instant + offset.
+// Another one comes when the time of day was set.
 struct WallClock {
   int64_t offset_nanos = 0;
   constexpr int64_t UnixNanos(Instant t) const { return t.nanos() + offset_nanos; }

@@ -3,34 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "l7/base/check.h"
-#include "l7/base/stage.h"
-
 namespace meltemi::cluster {
 namespace {
-
-bool Contains(std::span<Host* const> hosts, const Host* host) {
-  return std::find(hosts.begin(), hosts.end(), host) != hosts.end();
-}
-
-// As the balancer sees it.
-config::Health HealthOf(const Host& host) {
-  return host.outlier.ejected ? config::Health::kUnhealthy : host.health;
-}
-
-bool Idle(const Host& host) {
-  return host.rq_active == 0 && host.cx_active == 0 && host.waiting.empty();
-}
-
-// Who must not get the same host again looks up another hash, and always the same one. Envoy only
-// turns its bits, which leaves all further attempts at one place of a ring; this is SplitMix64.
-uint64_t HashOfAttempt(uint64_t hash, uint32_t attempt) {
-  if (attempt == 0) return hash;
-  hash += attempt * 0x9e3779b97f4a7c15;
-  hash = (hash ^ (hash >> 30)) * 0xbf58476d1ce4e5b9;
-  hash = (hash ^ (hash >> 27)) * 0x94d049bb133111eb;
-  return hash ^ (hash >> 31);
-}
 
 Cluster::Settings SettingsOf(const config::Cluster& config) {
   return {.name = config.name,
@@ -39,6 +13,8 @@ Cluster::Settings SettingsOf(const config::Cluster& config) {
           .lb = config.lb,
           .least_request_choice_count = config.least_request_choice_count,
           .panic_percent = config.panic_percent,
+          .overprovisioning_percent = config.overprovisioning_percent,
+          .locality_weighted = config.locality_weighted,
           .connect_timeout = config.connect_timeout,
           .idle_timeout = config.idle_timeout,
           .requests_per_connection_max = config.requests_per_connection_max,
@@ -46,10 +22,32 @@ Cluster::Settings SettingsOf(const config::Cluster& config) {
           .tls = config.tls,
           .mesh_tls = config.mesh_tls,
           .breaker = config.breaker,
-          .outlier = config.outlier};
+          .outlier = config.outlier,
+          .health_check = config.health_check};
+}
+
+std::unique_ptr<Directory> BoardOfMyOwn(const Board* board) {
+  return board == nullptr ? std::make_unique<Directory>() : nullptr;
 }
 
 }  // namespace
+
+void Cluster::Configure(const config::Endpoint& endpoint, Host* host) {
+  host->mesh = endpoint.mesh;
+  host->address = endpoint.address;
+  host->weight = std::max(endpoint.weight, 1u);
+  host->priority = endpoint.priority;
+  host->health = endpoint.health;
+  host->locality = endpoint.locality;
+  host->locality_weight = endpoint.locality_weight;
+  host->workload = endpoint.workload;
+  host->check_port = endpoint.check_port;
+  host->unchecked = endpoint.unchecked;
+  host->kept = false;
+}
+
+Cluster::Cluster(Board* board)
+    : own_board_(BoardOfMyOwn(board)), board_(board != nullptr ? board : own_board_.get()) {}
 
 void Cluster::Update(const config::Cluster& config, Prng& prng, std::vector<ConnId>* closing) {
   // What waits for requests would carry them past the new settings.
@@ -58,9 +56,10 @@ void Cluster::Update(const config::Cluster& config, Prng& prng, std::vector<Conn
   }
   settings_ = SettingsOf(config);
   removed_ = false;
+  JoinBoard(config);
   if (config.discovery == config::Discovery::kOriginalDst) return;
   std::vector<std::unique_ptr<Host>> old = std::move(hosts_);
-  absl::flat_hash_map<uint32_t, std::unique_ptr<Host>> kept;
+  Kept kept;
   std::vector<std::unique_ptr<Host>> gone;
   absl::flat_hash_map<const Host*, uint32_t> id_of;
   for (const auto& [id, host] : by_stable_id_) id_of[host] = id;
@@ -85,25 +84,24 @@ void Cluster::Update(const config::Cluster& config, Prng& prng, std::vector<Conn
         continue;
       }
       slot = std::make_unique<Host>();
+      slot->stable_id = endpoint.stable_id;
       changed = true;
+      // Envoy: a host is not healthy before it has passed once.
+      if (config.health_check.has_value()) slot->flags = kFailedActiveCheck;
     }
     if (slot->mesh != endpoint.mesh) CloseIdle(*slot, closing);
-    slot->mesh = endpoint.mesh;
-    slot->address = endpoint.address;
-    slot->weight = std::max(endpoint.weight, 1u);
-    slot->priority = endpoint.priority;
-    slot->health = endpoint.health;
-    slot->locality = endpoint.locality;
-    slot->workload = endpoint.workload;
+    Configure(endpoint, slot.get());
     if (!config.outlier.has_value()) slot->outlier = HostOutlier{};
+    JoinBoard(slot.get());
     by_stable_id_[endpoint.stable_id] = slot.get();
     host_of_endpoint_.push_back(slot.get());
     hosts_.push_back(std::move(slot));
   }
+  changed |= KeepPassing(&kept);
   member_count_ = hosts_.size();
   if (!config.outlier.has_value()) next_look_ = Instant::Never();
-  ChooseEligible();
-  if (!eligible_.empty()) next_ = prng.Below(eligible_.size());
+  MakePools();
+  for (Pool& pool : pools_) pool.next = prng.Below(pool.hosts.size());
   // Hosts that are gone drain in the order they had.
   for (std::unique_ptr<Host>& host : gone) hosts_.push_back(std::move(host));
   std::vector<std::pair<uint32_t, std::unique_ptr<Host>>> left;
@@ -120,12 +118,94 @@ void Cluster::Update(const config::Cluster& config, Prng& prng, std::vector<Conn
   if (changed) ++stats.membership_change;
 }
 
+// Nothing is shared that nobody could have an opinion about.
+void Cluster::JoinBoard(const config::Cluster& config) {
+  if (!config.health_check.has_value()) {
+    node_.reset();
+  } else if (node_ == nullptr) {
+    node_ = JoinedCluster(board_->JoinCluster(config.stable_id), {board_});
+  }
+  // Before the flags are read: what is said of them after that is followed later.
+  if (node_ != nullptr) changes_seen_ = node_->changes.Load();
+  removal_ignores_health_ = config.removal_ignores_health;
+}
+
+void Cluster::JoinBoard(Host* host) {
+  if (node_ == nullptr || host->unchecked) {
+    host->node.reset();
+    host->flags = 0;
+    return;
+  }
+  if (host->node == nullptr) {
+    host->node = JoinedHost(board_->JoinHost(host->stable_id, host->flags), {board_});
+  }
+  host->flags = host->node->flags.Load();
+}
+
+// Hosts that the configuration has dropped but whose health checks pass stay (Envoy: discovery may
+// be wrong for a moment, a check that passes is not). They become members behind the configured
+// ones. Whoever has their address now has taken their place. True: one has become kept.
+bool Cluster::KeepPassing(Kept* kept) {
+  if (node_ == nullptr || removal_ignores_health_) return false;
+  std::vector<std::pair<uint32_t, std::unique_ptr<Host>>> passing;
+  for (auto& [id, host] : *kept) {
+    if (host == nullptr || host->node == nullptr) continue;
+    host->flags = host->node->flags.Load();
+    const SockAddr address = host->address;
+    const bool replaced = std::any_of(hosts_.begin(), hosts_.end(),
+                                      [&](const auto& other) { return other->address == address; });
+    if ((host->flags & kFailedActiveCheck) != 0 || replaced) continue;
+    passing.emplace_back(id, std::move(host));
+  }
+  std::sort(passing.begin(), passing.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  bool changed = false;
+  for (auto& [id, host] : passing) {
+    changed |= !host->kept;
+    host->kept = true;
+    by_stable_id_[id] = host.get();
+    hosts_.push_back(std::move(host));
+  }
+  return changed;
+}
+
+void Cluster::SetChecked(Host* host, bool failed, bool degraded) {
+  if (host->node == nullptr) return;
+  const uint32_t set = (failed ? kFailedActiveCheck : 0) | (degraded ? kDegradedActiveCheck : 0);
+  const uint32_t clear = (kFailedActiveCheck | kDegradedActiveCheck) & ~set;
+  bool changed = host->node->flags.Set(set);
+  changed |= host->node->flags.Clear(clear);
+  if (changed) board_->Announce(node_.get());
+}
+
+void Cluster::Follow(std::vector<ConnId>* closing) {
+  if (node_ == nullptr || removed_) return;
+  const uint32_t changes = node_->changes.Load();
+  if (changes == changes_seen_) return;
+  changes_seen_ = changes;
+  const auto members = hosts_.begin() + static_cast<ptrdiff_t>(member_count_);
+  std::for_each(hosts_.begin(), members, [](const std::unique_ptr<Host>& host) {
+    if (host->node != nullptr) host->flags = host->node->flags.Load();
+  });
+  const auto gone =
+      std::stable_partition(hosts_.begin(), members, [](const std::unique_ptr<Host>& host) {
+        return !host->kept || (host->flags & kFailedActiveCheck) == 0;
+      });
+  for (auto host = gone; host != members; ++host) {
+    by_stable_id_.erase((*host)->stable_id);
+    RetireHost(host->get(), closing);
+    ++stats.membership_change;
+  }
+  member_count_ = static_cast<size_t>(gone - hosts_.begin());
+  MakePools();
+}
+
 void Cluster::Remove(std::vector<ConnId>* closing) {
   removed_ = true;
+  node_.reset();
   for (std::unique_ptr<Host>& host : hosts_) RetireHost(host.get(), closing);
-  eligible_.clear();
+  pools_.clear();
   hash_tables_ = {};
-  hash_table_ = nullptr;
   host_of_endpoint_.clear();
   by_stable_id_.clear();
   by_address_.clear();
@@ -135,6 +215,7 @@ void Cluster::Remove(std::vector<ConnId>* closing) {
 
 void Cluster::RetireHost(Host* host, std::vector<ConnId>* closing) {
   host->removed = true;
+  host->node.reset();
   CloseIdle(*host, closing);
 }
 
@@ -145,57 +226,8 @@ void Cluster::CloseIdle(const Host& host, std::vector<ConnId>* closing) {
 
 bool Cluster::Sweep() {
   std::erase_if(hosts_,
-                [](const std::unique_ptr<Host>& host) { return host->removed && Idle(*host); });
+                [](const std::unique_ptr<Host>& host) { return host->removed && host->unused(); });
   return removed_ && hosts_.empty() && rq_active == 0 && rq_pending == 0 && retries_active == 0;
-}
-
-// Health and priorities: the first priority with a healthy host is used whole. Fewer healthy hosts
-// than panic_percent there (or nowhere any): all hosts of the priority are used, because sending
-// everything to the few left would finish them too.
-void Cluster::ChooseEligible() {
-  eligible_.clear();
-  in_panic_ = false;
-  healthy_count_ = ejected_count_ = 0;
-  const std::span members(hosts_.data(), member_count_);
-  std::vector<uint32_t> priorities;
-  for (const std::unique_ptr<Host>& host : members) {
-    priorities.push_back(host->priority);
-    if (HealthOf(*host) == config::Health::kHealthy) ++healthy_count_;
-    if (host->outlier.ejected) ++ejected_count_;
-    host->eligible = false;
-  }
-  std::sort(priorities.begin(), priorities.end());
-  priorities.erase(std::unique(priorities.begin(), priorities.end()), priorities.end());
-  for (size_t i = 0; i < priorities.size(); ++i) {
-    std::vector<Host*> all, healthy, degraded;
-    for (const std::unique_ptr<Host>& host : members) {
-      if (host->priority != priorities[i]) continue;
-      all.push_back(host.get());
-      if (HealthOf(*host) == config::Health::kHealthy) healthy.push_back(host.get());
-      if (HealthOf(*host) == config::Health::kDegraded) degraded.push_back(host.get());
-    }
-    if (healthy.empty()) healthy = std::move(degraded);
-    if (!healthy.empty()) {
-      in_panic_ = healthy.size() * 100 < size_t{settings_.panic_percent} * all.size();
-      eligible_ = in_panic_ ? std::move(all) : std::move(healthy);
-      break;
-    }
-    if (i == 0 && settings_.panic_percent > 0)
-      eligible_ = std::move(all);  // unless a later one has
-  }
-  if (!eligible_.empty() && healthy_count_ == 0) {
-    in_panic_ = std::none_of(eligible_.begin(), eligible_.end(), [](const Host* host) {
-      return HealthOf(*host) == config::Health::kDegraded;
-    });
-  }
-  equal_weights_ = std::all_of(eligible_.begin(), eligible_.end(), [this](const Host* host) {
-    return host->weight == eligible_[0]->weight;
-  });
-  hash_table_ = nullptr;
-  for (Host* host : eligible_) host->eligible = true;
-  for (const config::HashTable& table : hash_tables_) {
-    if (!eligible_.empty() && table.priority == eligible_[0]->priority) hash_table_ = &table;
-  }
 }
 
 // One more ejected host must not be more than the share allows.
@@ -225,7 +257,7 @@ void Cluster::Report(Host* host, Outcome outcome, Prng& prng, Instant now) {
     ++outlier_stats.enforced[i];
     ++outlier_stats.enforced_total;
     Eject(config, now, &host->outlier);
-    ChooseEligible();
+    MakePools();
     if (next_look_.never()) next_look_ = now + config.interval;
   }
 }
@@ -237,135 +269,16 @@ void Cluster::LookAgain(Instant now) {
     back |= cluster::LookAgain(*settings_.outlier, now, &host->outlier);
     busy |= host->outlier.ejected || host->outlier.ejection_count > 0;
   }
-  if (back) ChooseEligible();
+  if (back) MakePools();
   next_look_ = busy ? now + settings_.outlier->interval : Instant::Never();
 }
 
-Host* Cluster::Pick(const PickOptions& options, Prng& prng) {
-  const StageScope scope(Stage::kBalance);
-  if (removed_) return nullptr;
-  if (settings_.discovery == config::Discovery::kOriginalDst) {
-    return OriginalDestination(options.original_destination);
-  }
-  if (eligible_.empty()) {
-    ++stats.cx_none_healthy;
-    return nullptr;
-  }
-  if (in_panic_) ++stats.lb_healthy_panic;
-  Host* host = PickOnce(options, 0, prng);
-  for (uint32_t i = 1; i < options.attempt_count_max && Contains(options.avoid, host); ++i) {
-    host = PickOnce(options, i, prng);
-  }
-  return host;
-}
+ClusterSet::ClusterSet(Board* board)
+    : own_board_(BoardOfMyOwn(board)), board_(board != nullptr ? board : own_board_.get()) {}
 
-Host* Cluster::PickOnce(const PickOptions& options, uint32_t attempt, Prng& prng) {
-  if (eligible_.size() == 1) return eligible_[0];
-  switch (settings_.lb) {
-    case config::LbPolicy::kRoundRobin: {
-      if (!equal_weights_) return PickWeighted(/*by_load=*/false);
-      Host* host = eligible_[next_ % eligible_.size()];
-      next_ = (next_ + 1) % eligible_.size();
-      return host;
-    }
-    case config::LbPolicy::kLeastRequest:
-      return equal_weights_ ? PickLeastLoaded(prng) : PickWeighted(/*by_load=*/true);
-    case config::LbPolicy::kRandom:
-    case config::LbPolicy::kClusterProvided:
-      return eligible_[prng.Below(eligible_.size())];
-    case config::LbPolicy::kRingHash:
-    case config::LbPolicy::kMaglev: {
-      if (!options.hash.has_value()) return eligible_[prng.Below(eligible_.size())];
-      return PickConsistent(HashOfAttempt(*options.hash, attempt));
-    }
-  }
-  return eligible_[0];
-}
-
-Host* Cluster::PickConsistent(uint64_t hash) {
-  Host* host = nullptr;
-  if (hash_table_ != nullptr) {
-    host = hash_table_->maglev.empty() ? PickFromRing(hash) : PickFromMaglev(hash);
-  }
-  return host != nullptr ? host : eligible_[hash % eligible_.size()];
-}
-
-// Few points after one another belong to hosts that are out, unless nearly all are out: then the
-// search ends (null) and the hash alone decides, which is as consistent until somebody is back.
-constexpr int kPassedOverMax = 256;
-
-Host* Cluster::PickFromRing(uint64_t hash) {
-  const std::vector<config::HashTable::Point>& ring = hash_table_->ring;
-  if (ring.empty()) return nullptr;
-  const auto begin = std::lower_bound(
-      ring.begin(), ring.end(), hash,
-      [](const config::HashTable::Point& point, uint64_t key) { return point.hash < key; });
-  size_t at = static_cast<size_t>(begin - ring.begin()) % ring.size();
-  for (int i = 0; i < kPassedOverMax; ++i) {
-    Host* host = host_of_endpoint_[ring[at].endpoint];
-    if (host->eligible) return host;
-    at = at + 1 == ring.size() ? 0 : at + 1;
-  }
-  return nullptr;
-}
-
-// Neighbours in the table have nothing to do with each other, so what a host leaves is spread over
-// all others by looking at the next place.
-Host* Cluster::PickFromMaglev(uint64_t hash) {
-  const std::vector<uint32_t>& table = hash_table_->maglev;
-  size_t at = hash % table.size();
-  for (int i = 0; i < kPassedOverMax; ++i) {
-    Host* host = host_of_endpoint_[table[at]];
-    if (host->eligible) return host;
-    at = at + 1 == table.size() ? 0 : at + 1;
-  }
-  return nullptr;
-}
-
-// Smooth weighted round robin (as in nginx and LVS): each host's credit grows by its weight, the
-// richest is taken and pays the total. With load: the weight counts as weight / (active + 1).
-Host* Cluster::PickWeighted(bool by_load) {
-  constexpr int64_t kScale = 1 << 16;
-  Host* best = nullptr;
-  int64_t total = 0;
-  for (Host* host : eligible_) {
-    const int64_t weight = kScale * host->weight / (by_load ? host->rq_active + 1 : 1);
-    host->wrr_current += weight;
-    total += weight;
-    if (best == nullptr || host->wrr_current > best->wrr_current) best = host;
-  }
-  best->wrr_current -= total;
-  return best;
-}
-
-// The power of d choices (Mitzenmacher 2001).
-Host* Cluster::PickLeastLoaded(Prng& prng) {
-  Host* best = nullptr;
-  const uint32_t choice_count = std::max(settings_.least_request_choice_count, 1u);
-  for (uint32_t i = 0; i < choice_count; ++i) {
-    Host* host = eligible_[prng.Below(eligible_.size())];
-    if (best == nullptr || host->rq_active < best->rq_active) best = host;
-  }
-  return best;
-}
-
-Host* Cluster::OriginalDestination(const SockAddr& address) {
-  const auto found = by_address_.find(address);
-  if (found != by_address_.end()) return found->second;
-  if (hosts_.size() >= kOriginalDstHostCountMax) {
-    // Make room: whoever is idle now can be dialled again later.
-    std::erase_if(hosts_, [this](const std::unique_ptr<Host>& host) {
-      if (!Idle(*host)) return false;
-      by_address_.erase(host->address);
-      return true;
-    });
-    if (hosts_.size() >= kOriginalDstHostCountMax) return nullptr;
-  }
-  hosts_.push_back(std::make_unique<Host>());
-  Host* host = hosts_.back().get();
-  host->address = address;
-  by_address_[address] = host;
-  return host;
+void ClusterSet::Follow(std::vector<ConnId>* closing) {
+  version_seen_ = board_->version();
+  for (Cluster* cluster : ordered_) cluster->Follow(closing);
 }
 
 void ClusterSet::Update(const config::Snapshot& snapshot, Prng& prng,
@@ -375,7 +288,7 @@ void ClusterSet::Update(const config::Snapshot& snapshot, Prng& prng,
   absl::flat_hash_map<uint32_t, bool> present;
   for (const config::Cluster& config : snapshot.clusters) {
     std::unique_ptr<Cluster>& slot = clusters_[config.stable_id];
-    if (slot == nullptr) slot = std::make_unique<Cluster>();
+    if (slot == nullptr) slot = std::make_unique<Cluster>(board_);
     slot->Update(config, prng, closing);
     slot->Sweep();
     if (!present[config.stable_id]) ordered_.push_back(slot.get());

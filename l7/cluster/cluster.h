@@ -21,6 +21,7 @@
 #include "l7/base/ip_addr.h"
 #include "l7/base/prng.h"
 #include "l7/base/time.h"
+#include "l7/cluster/board.h"
 #include "l7/cluster/outlier.h"
 #include "l7/config/snapshot.h"
 #include "l7/telemetry/tls_stats.h"
@@ -36,6 +37,19 @@ struct HostStats {
   uint64_t cx_total = 0, cx_connect_fail = 0, rq_timeout = 0;
 };
 
+// What is joined on the board, as long as it is held.
+struct LeaveBoard {
+  Board* board = nullptr;
+  template <typename T>
+  void operator()(T* entry) const {
+    board->Leave(entry);
+  }
+};
+using JoinedHost = std::unique_ptr<NodeHost, LeaveBoard>;
+using JoinedCluster = std::unique_ptr<NodeCluster, LeaveBoard>;
+
+inline constexpr uint32_t kNoPool = UINT32_MAX;
+
 struct Host {
   SockAddr address;
   uint32_t weight = 1;
@@ -43,8 +57,15 @@ struct Host {
   config::Health health = config::Health::kHealthy;  // as configured
   HostOutlier outlier;                               // an ejected host counts as unhealthy
   std::string locality, workload;
+  uint32_t locality_weight = 0;
+  uint32_t stable_id = 0;
+  uint16_t check_port = 0;       // active health checks go there; 0: to `address`
+  bool unchecked = false;        // not subject to active health checks
+  bool kept = false;             // not configured any more, but its health checks pass
+  uint32_t flags = 0;            // NodeHost::flags as this worker has seen them
+  JoinedHost node;               // null: nobody but this worker says anything about it
   bool mesh = false;             // of connections: Settings::mesh_tls where there is one
-  bool eligible = false;         // the balancer may choose it
+  uint32_t pool = kNoPool;       // the balancer may choose it from this one
   bool removed = false;          // no longer in the configuration: drained, then freed
   uint32_t rq_active = 0;        // requests under way: the load that least-request compares
   uint32_t cx_active = 0;        // connections, those being opened included
@@ -53,6 +74,14 @@ struct Host {
   std::vector<ConnId> idle;      // most recently used last
   std::deque<WaiterId> waiting;  // requests that wait because the breaker allows no connection
   HostStats stats;
+
+  // Nothing refers to it.
+  bool unused() const { return rq_active == 0 && cx_active == 0 && waiting.empty(); }
+};
+
+// Counters of Envoy's cluster.health_check.* statistics, at the worker that checks.
+struct HealthStats {
+  uint64_t attempt = 0, success = 0, failure = 0, network_failure = 0;
 };
 
 // Counters of Envoy's cluster.* statistics.
@@ -68,6 +97,17 @@ struct ClusterStats {
   telemetry::TlsStats ssl;
 };
 
+// Hosts that a request may be sent to once it was decided which priority serves it, and whether its
+// healthy hosts, its degraded ones, or in panic all; of a locality, where these have weights.
+struct Pool {
+  std::vector<Host*> hosts;
+  uint64_t load = 0;                         // its share, of the loads of all pools
+  const config::HashTable* table = nullptr;  // of consistent balancers
+  size_t next = 0;                           // round robin; below their count
+  bool equal_weights = true;
+  bool panic = false;
+};
+
 class Cluster {
  public:
   struct Settings {  // what the engine reads; a copy, so that no snapshot is pinned
@@ -77,6 +117,8 @@ class Cluster {
     config::LbPolicy lb = config::LbPolicy::kRoundRobin;
     uint32_t least_request_choice_count = 2;
     uint32_t panic_percent = 50;
+    uint32_t overprovisioning_percent = 140;
+    bool locality_weighted = false;
     Duration connect_timeout, idle_timeout;
     uint32_t requests_per_connection_max = 0;
     std::optional<config::Http2Options> http2;
@@ -84,13 +126,27 @@ class Cluster {
     std::optional<config::ClusterTls> mesh_tls;  // of hosts in the mesh
     config::CircuitBreaker breaker;
     std::optional<config::OutlierDetection> outlier;
+    std::optional<config::HealthCheck> health_check;
   };
+
+  // Without a board: as the only worker.
+  explicit Cluster(Board* board = nullptr);
 
   // Takes the new configuration, whose hash tables are used until the next call. Idle connections
   // of hosts that are gone, for the engine to close, are appended to `closing`.
   void Update(const config::Cluster& config, Prng& prng, std::vector<ConnId>* closing);
   // The cluster is not in the snapshot any more.
   void Remove(std::vector<ConnId>* closing);
+
+  // Takes what other workers, or the health checks, have said about hosts since the last call.
+  void Follow(std::vector<ConnId>* closing);
+  // The verdict of the active health checks; Follow comes after it.
+  void SetChecked(Host* host, bool failed, bool degraded);
+  // Somebody uses the cluster: its health checks come at their full rate.
+  void MarkUsed() {
+    if (node_ != nullptr && node_->used.Load() == 0) node_->used.Store(1);
+  }
+  bool used() const { return node_ != nullptr && node_->used.Load() != 0; }
 
   struct PickOptions {
     SockAddr original_destination;   // ORIGINAL_DST: what the client dialled
@@ -116,8 +172,9 @@ class Cluster {
     return host.mesh && settings_.mesh_tls.has_value() ? *settings_.mesh_tls : settings_.tls;
   }
   bool removed() const { return removed_; }
-  bool in_panic() const { return in_panic_; }
+  bool in_panic() const;  // in some priority
   const std::vector<std::unique_ptr<Host>>& hosts() const { return hosts_; }
+  const std::vector<Pool>& pools() const { return pools_; }
   size_t healthy_count() const { return healthy_count_; }
   size_t member_count() const { return member_count_; }
   size_t ejected_count() const { return ejected_count_; }
@@ -126,33 +183,47 @@ class Cluster {
   uint32_t cx_active = 0, rq_active = 0, rq_pending = 0, retries_active = 0;
   ClusterStats stats;
   OutlierStats outlier_stats;
+  HealthStats health_stats;
 
  private:
   Host* PickOnce(const PickOptions& options, uint32_t attempt, Prng& prng);
-  Host* PickWeighted(bool by_load);
-  Host* PickLeastLoaded(Prng& prng);
-  Host* PickConsistent(uint64_t hash);
-  Host* PickFromRing(uint64_t hash);
-  Host* PickFromMaglev(uint64_t hash);
+  Pool& ChoosePool(const PickOptions& options, Prng& prng);
+  Host* PickWeighted(Pool& pool, bool by_load);
+  Host* PickLeastLoaded(const Pool& pool, Prng& prng);
+  Host* PickConsistent(const Pool& pool, uint64_t hash);
+  Host* PickFromRing(const Pool& pool, uint64_t hash);
+  Host* PickFromMaglev(const Pool& pool, uint64_t hash);
   Host* OriginalDestination(const SockAddr& address);
+  static void Configure(const config::Endpoint& endpoint, Host* host);
+  void JoinBoard(const config::Cluster& config);
+  void JoinBoard(Host* host);
+  // Hosts that were members, by stable id; null: it still is one.
+  using Kept = absl::flat_hash_map<uint32_t, std::unique_ptr<Host>>;
+  bool KeepPassing(Kept* kept);
   void RetireHost(Host* host, std::vector<ConnId>* closing);
   static void CloseIdle(const Host& host, std::vector<ConnId>* closing);
-  void ChooseEligible();
+  // pools.cc
+  void MakePools();
+  void AddPools(const std::vector<Host*>& hosts, const std::vector<Host*>& all, uint32_t percent,
+                bool panic);
+  void AddPool(std::vector<Host*> hosts, uint64_t load, bool panic);
   bool MayEject() const;
 
+  std::unique_ptr<Directory> own_board_;
+  Board* const board_;
+  JoinedCluster node_;         // while something of it is shared
+  uint32_t changes_seen_ = 0;  // of node_
+  bool removal_ignores_health_ = false;
   Settings settings_;
   bool removed_ = false;
-  bool in_panic_ = false;
-  bool equal_weights_ = true;
-  size_t next_ = 0;
   size_t healthy_count_ = 0, member_count_ = 0, ejected_count_ = 0;
   Instant next_look_ = Instant::Never();
   std::vector<std::unique_ptr<Host>> hosts_;  // configured ones in order, then the removed
   // Consistent balancers. The tables belong to the newest snapshot.
   std::span<const config::HashTable> hash_tables_;
-  const config::HashTable* hash_table_ = nullptr;  // of the priority in use
   std::vector<Host*> host_of_endpoint_;
-  std::vector<Host*> eligible_;  // what the balancer chooses from
+  std::vector<Pool> pools_;  // what the balancer chooses from; none: nobody is healthy
+  uint64_t pool_load_ = 0;   // of all pools
   absl::flat_hash_map<uint32_t, Host*> by_stable_id_;
   absl::flat_hash_map<SockAddr, Host*> by_address_;  // ORIGINAL_DST
 };
@@ -160,7 +231,11 @@ class Cluster {
 // All clusters of one worker.
 class ClusterSet {
  public:
+  explicit ClusterSet(Board* board = nullptr);
   void Update(const config::Snapshot& snapshot, Prng& prng, std::vector<ConnId>* closing);
+  // Whether something has been announced on the board since the last Follow: one load.
+  bool BoardChanged() const { return board_->version() != version_seen_; }
+  void Follow(std::vector<ConnId>* closing);
   Cluster* Find(uint32_t stable_id);  // null: never heard of, or gone
   void LookAgain(Instant now);        // of every cluster whose next_look has come
   Instant next_look() const;
@@ -168,6 +243,9 @@ class ClusterSet {
   const std::vector<Cluster*>& ordered() const { return ordered_; }
 
  private:
+  std::unique_ptr<Directory> own_board_;
+  Board* const board_;
+  uint32_t version_seen_ = 0;
   absl::flat_hash_map<uint32_t, std::unique_ptr<Cluster>> clusters_;
   std::vector<Cluster*> ordered_;
 };

@@ -1,6 +1,8 @@
 #include "l7/config/compile.h"
 
 #include <iterator>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
@@ -76,6 +78,7 @@ absl::Status AddCluster(CompileContext* context, const envoy::config::cluster::v
     if (found != assignments.end()) {
       ASSIGN_OR_RETURN_AT(cluster->endpoints, "(its ClusterLoadAssignment)",
                           CompileEndpoints(context, cluster->stable_id, *found->second));
+      cluster->overprovisioning_percent = OverprovisioningPercent(*found->second);
     }
   }
   context->hash_point_count += HashPointCount(*cluster);
@@ -159,6 +162,38 @@ absl::Status AddUdpListener(CompileContext* context,
   return absl::OkStatus();
 }
 
+// Which of a listener's chains takes the mesh's mutual TLS, and as whom. `first` is its index.
+std::optional<Snapshot::MeshInbound> MeshInboundOf(const Snapshot& snapshot,
+                                                   const std::vector<Listener>& all,
+                                                   uint32_t first) {
+  static const std::string protocol = "istio";
+  const Heard mesh{.transport = Transport::kTls, .protocols = {&protocol, 1}};
+  const uint32_t chosen = ChooseChain(all.front(), first, mesh).listener;
+  if (chosen == kNoIndex) return std::nullopt;
+  for (const TlsSettings& tls : snapshot.tls) {
+    if (tls.stable_id != all[chosen - first].tls || !tls.require_peer_certificate) continue;
+    Snapshot::MeshInbound inbound{.listener = chosen};
+    if (!tls.certificate_secrets.empty() &&
+        tls.certificate_secrets.front().starts_with("spiffe://")) {
+      inbound.identity = tls.certificate_secrets.front();
+    }
+    return inbound;
+  }
+  return std::nullopt;
+}
+
+// The listener or chain that says what a pod of this node may do that comes without TLS: the one
+// that takes the mesh's, else what takes plain text. Null: it says nothing.
+const Listener* GuardOf(const std::vector<Listener>& compiled) {
+  const Listener* guard = compiled.size() == 1 ? &compiled.front() : nullptr;
+  for (size_t i = 1; i < compiled.size(); ++i) {
+    const bool plain = compiled.front().chains[i - 1].match.transport != Transport::kTls;
+    if (compiled[i].tls != kNoTls || (plain && guard == nullptr)) guard = &compiled[i];
+    if (compiled[i].tls != kNoTls) break;
+  }
+  return guard == nullptr || RbacOf(*guard).empty() ? nullptr : guard;
+}
+
 absl::Status AddListener(CompileContext* context, const envoy::config::listener::v3::Listener& from,
                          absl::flat_hash_set<std::string>* names) {
   if (IsUdp(from)) return AddUdpListener(context, from, names);
@@ -182,6 +217,16 @@ absl::Status AddListener(CompileContext* context, const envoy::config::listener:
   }
   for (AddressIndex* to : indices) {
     for (const SockAddr& address : listener->addresses) to->emplace(address, index);
+  }
+  if (listener->direction == Direction::kInbound) {
+    if (const auto mesh = MeshInboundOf(snapshot, *compiled, index)) {
+      for (const SockAddr& address : listener->addresses) snapshot.mesh_inbound[address] = *mesh;
+    }
+  }
+  if (const Listener* guard = GuardOf(*compiled);
+      guard != nullptr && listener->direction == Direction::kInbound) {
+    const auto at = index + static_cast<uint32_t>(guard - listener);
+    for (const SockAddr& address : listener->addresses) snapshot.guarded.emplace(address, at);
   }
   names->insert(listener->name);
   std::move(compiled->begin(), compiled->end(), std::back_inserter(snapshot.listeners));

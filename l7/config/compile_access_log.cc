@@ -1,7 +1,10 @@
+#include <algorithm>
+
 #include "absl/strings/match.h"
 #include "envoy/extensions/access_loggers/file/v3/file.pb.h"
 #include "l7/base/text.h"
 #include "l7/config/compile_parts.h"
+#include "l7/config/log_operators.h"
 
 namespace meltemi::config {
 
@@ -55,10 +58,18 @@ absl::StatusOr<AccessLog> CompileAccessLog(const CompileContext& context,
   AccessLog to;
   to.path = file.path();
   ASSIGN_OR_RETURN_AT(to.format, "typed_config", CompileFormat(file));
+  if (const absl::Status status = CheckLogFormat(to.format); !status.ok()) {
+    return Invalid("typed_config.log_format", std::string(status.message()));
+  }
   return to;
 }
 
 }  // namespace
+
+bool NameThePeers(const std::vector<AccessLog>& logs) {
+  return std::any_of(logs.begin(), logs.end(),
+                     [](const AccessLog& log) { return NamesPeers(log.format); });
+}
 
 absl::StatusOr<std::vector<AccessLog>> CompileAccessLogs(const CompileContext& context,
                                                          const AccessLogs& from) {

@@ -124,6 +124,17 @@ absl::Status CompileLbPolicy(const FromCluster& from, Cluster* to) {
   return absl::OkStatus();
 }
 
+absl::Status CompileRetryBudget(
+    const envoy::config::cluster::v3::CircuitBreakers::Thresholds::RetryBudget& from,
+    RetryBudget* to) {
+  if (from.has_budget_percent()) to->percent = from.budget_percent().value();
+  if (!(to->percent >= 0 && to->percent <= 100)) {
+    return Invalid("budget_percent.value", "must be in 0..100");
+  }
+  if (from.has_min_retry_concurrency()) to->retries_min = from.min_retry_concurrency().value();
+  return absl::OkStatus();
+}
+
 absl::Status CompileBreaker(const FromCluster& from, Cluster* to) {
   using Thresholds = envoy::config::cluster::v3::CircuitBreakers::Thresholds;
   bool seen = false;
@@ -145,6 +156,11 @@ absl::Status CompileBreaker(const FromCluster& from, Cluster* to) {
     }
     if (thresholds.has_max_requests()) breaker.requests_max = thresholds.max_requests().value();
     if (thresholds.has_max_retries()) breaker.retries_max = thresholds.max_retries().value();
+    if (thresholds.has_retry_budget()) {
+      RETURN_IF_ERROR_AT(
+          Cat("circuit_breakers.", Indexed("thresholds", i), ".retry_budget"),
+          CompileRetryBudget(thresholds.retry_budget(), &breaker.retry_budget.emplace()));
+    }
   }
   return absl::OkStatus();
 }
@@ -232,12 +248,22 @@ absl::Status CompileOutlier(const envoy::config::cluster::v3::OutlierDetection& 
 absl::Status CompileCommonHttp(const envoy::config::core::v3::HttpProtocolOptions& from,
                                Cluster* to) {
   if (from.has_max_headers_count()) return Invalid("max_headers_count", "not supported upstream");
+  if (from.has_max_stream_duration()) {
+    return Invalid("max_stream_duration", "not supported upstream");
+  }
   if (from.has_idle_timeout()) {
     ASSIGN_OR_RETURN_AT(to->idle_timeout, "idle_timeout", CompileDuration(from.idle_timeout()));
   }
   if (from.has_max_requests_per_connection()) {
     to->requests_per_connection_max = from.max_requests_per_connection().value();
   }
+  return absl::OkStatus();
+}
+
+absl::Status CompileClusterHttp2(const envoy::config::core::v3::Http2ProtocolOptions& from,
+                                 Cluster* to) {
+  RETURN_IF_ERROR(CompileHttp2(from, &to->http2.emplace()));
+  if (from.allow_connect()) return Invalid("allow_connect", "not supported upstream");
   return absl::OkStatus();
 }
 
@@ -250,7 +276,7 @@ absl::Status CompileHttpOptions(const CompileContext& context, const FromCluster
                      CompileCommonHttp(from.common_http_protocol_options(), to));
   if (from.has_http2_protocol_options()) {
     RETURN_IF_ERROR_AT("http2_protocol_options",
-                       CompileHttp2(from.http2_protocol_options(), &to->http2.emplace()));
+                       CompileClusterHttp2(from.http2_protocol_options(), to));
   }
   for (const auto& [name, any] : from.typed_extension_protocol_options()) {
     const std::string step = Cat("typed_extension_protocol_options[\"", name, "\"]");
@@ -266,9 +292,9 @@ absl::Status CompileHttpOptions(const CompileContext& context, const FromCluster
                        CompileCommonHttp(options.common_http_protocol_options(), to));
     to->http2.reset();
     if (options.explicit_http_config().has_http2_protocol_options()) {
-      RETURN_IF_ERROR_AT(step + ".explicit_http_config.http2_protocol_options",
-                         CompileHttp2(options.explicit_http_config().http2_protocol_options(),
-                                      &to->http2.emplace()));
+      RETURN_IF_ERROR_AT(
+          step + ".explicit_http_config.http2_protocol_options",
+          CompileClusterHttp2(options.explicit_http_config().http2_protocol_options(), to));
     }
   }
   return absl::OkStatus();
@@ -312,6 +338,22 @@ absl::Status CompileSocketMatches(CompileContext* context, const FromCluster& fr
   return absl::OkStatus();
 }
 
+absl::Status CompileChecks(const FromCluster& from, Cluster* to) {
+  to->removal_ignores_health = from.ignore_health_on_host_removal();
+  if (from.health_checks_size() == 0) return absl::OkStatus();
+  const auto refuse = [](std::string_view why) {
+    return Invalid(Indexed("health_checks", 0), why);
+  };
+  if (from.health_checks_size() > 1) return refuse("there can be one only");
+  if (to->discovery == Discovery::kOriginalDst) return refuse("the hosts are not known");
+  if (to->tls.by_source || (to->mesh_tls.has_value() && to->mesh_tls->by_source)) {
+    return refuse("a check has no workload whose certificate could be shown");
+  }
+  ASSIGN_OR_RETURN_AT(to->health_check, Indexed("health_checks", 0),
+                      CompileHealthCheck(from.health_checks(0)));
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<Cluster> CompileCluster(CompileContext* context, const FromCluster& from) {
@@ -332,11 +374,18 @@ absl::StatusOr<Cluster> CompileCluster(CompileContext* context, const FromCluste
                         CompileDuration(from.connect_timeout()));
     if (to.connect_timeout.zero()) return Invalid("connect_timeout", "must be above 0");
   }
+  to.locality_weighted = from.common_lb_config().has_locality_weighted_lb_config();
+  if (to.locality_weighted && IsConsistent(to.lb)) {
+    return Invalid("common_lb_config.locality_weighted_lb_config",
+                   "is not supported with RING_HASH and MAGLEV");
+  }
+  to.overprovisioning_percent = OverprovisioningPercent(from.load_assignment());
   RETURN_IF_ERROR(CompileBreaker(from, &to));
   if (from.has_outlier_detection()) {
     RETURN_IF_ERROR_AT("outlier_detection",
                        CompileOutlier(from.outlier_detection(), &to.outlier.emplace()));
   }
+  RETURN_IF_ERROR(CompileChecks(from, &to));
   RETURN_IF_ERROR(CompileHttpOptions(*context, from, &to));
   if (!FromCluster::DnsLookupFamily_IsValid(from.dns_lookup_family())) {
     return Invalid("dns_lookup_family", Cat(from.dns_lookup_family(), " is not known"));

@@ -64,14 +64,18 @@ absl::StatusOr<Endpoint> CompileEndpoint(const FromEndpoint& from) {
   to.health = *health;
   to.workload = WorkloadOf(from.metadata());
   to.mesh = InMesh(from.metadata());
+  const auto& check = from.endpoint().health_check_config();
+  if (check.port_value() > UINT16_MAX) {
+    return Invalid("endpoint.health_check_config.port_value", "must be at most 65535");
+  }
+  to.check_port = static_cast<uint16_t>(check.port_value());
+  to.unchecked = check.disable_active_health_check();
   return to;
 }
 
 absl::Status CheckPolicy(const FromAssignment& from) {
-  constexpr uint32_t kEnvoyDefault = 140;
-  if (!from.policy().has_overprovisioning_factor()) return absl::OkStatus();
-  if (from.policy().overprovisioning_factor().value() == kEnvoyDefault) return absl::OkStatus();
-  return Invalid("policy.overprovisioning_factor", "only 140 is supported");
+  if (OverprovisioningPercent(from) > 0) return absl::OkStatus();
+  return Invalid("policy.overprovisioning_factor", "must be above 0");
 }
 
 using FromCluster = envoy::config::cluster::v3::Cluster;
@@ -161,6 +165,7 @@ absl::StatusOr<std::vector<Endpoint>> CompileAll(CompileContext* context, uint32
                           CompileAddresses(locality.lb_endpoints(j), naming));
       endpoint.priority = locality.priority();
       endpoint.locality = locality_text;
+      endpoint.locality_weight = locality.load_balancing_weight().value();
       for (const SockAddr& address : addresses) {
         if (++context->endpoint_count > limits::kConfigEndpointsMax) {
           return Invalid(step(), Cat("more than ", limits::kConfigEndpointsMax, " endpoints"));
@@ -179,6 +184,12 @@ absl::StatusOr<std::vector<Endpoint>> CompileAll(CompileContext* context, uint32
 }
 
 }  // namespace
+
+uint32_t OverprovisioningPercent(const FromAssignment& from) {
+  return from.policy().has_overprovisioning_factor()
+             ? from.policy().overprovisioning_factor().value()
+             : Cluster().overprovisioning_percent;
+}
 
 absl::StatusOr<std::vector<Endpoint>> CompileEndpoints(CompileContext* context, uint32_t cluster_id,
                                                        const FromAssignment& from) {

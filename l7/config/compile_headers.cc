@@ -30,55 +30,6 @@ absl::Status CheckMatchName(const std::string& name) {
   return CheckHeaderName(name);
 }
 
-absl::StatusOr<HeaderMatch> CompileHeaderMatch(
-    const envoy::config::route::v3::HeaderMatcher& from) {
-  using From = envoy::config::route::v3::HeaderMatcher;
-  RETURN_IF_ERROR_AT("name", CheckMatchName(from.name()));
-  HeaderMatch to;
-  to.name = absl::AsciiStrToLower(from.name());
-  to.invert = from.invert_match();
-  to.missing_is_empty = from.treat_missing_header_as_empty();
-  to.kind = HeaderMatch::Kind::kString;
-  switch (from.header_match_specifier_case()) {
-    case From::kExactMatch:
-      to.string = Literal(StringMatch::Kind::kExact, from.exact_match());
-      break;
-    case From::kPrefixMatch:
-      to.string = Literal(StringMatch::Kind::kPrefix, from.prefix_match());
-      break;
-    case From::kSuffixMatch:
-      to.string = Literal(StringMatch::Kind::kSuffix, from.suffix_match());
-      break;
-    case From::kContainsMatch:
-      to.string = Literal(StringMatch::Kind::kContains, from.contains_match());
-      break;
-    case From::kSafeRegexMatch: {
-      to.string = Literal(StringMatch::Kind::kRegex, from.safe_regex_match().regex());
-      ASSIGN_OR_RETURN_AT(to.string.regex, "safe_regex_match",
-                          CompileRegex(from.safe_regex_match()));
-      break;
-    }
-    case From::kStringMatch: {
-      ASSIGN_OR_RETURN_AT(to.string, "string_match", CompileString(from.string_match()));
-      break;
-    }
-    case From::kRangeMatch:
-      to.kind = HeaderMatch::Kind::kRange;
-      to.range_begin = from.range_match().start();
-      to.range_end = from.range_match().end();
-      if (to.range_begin >= to.range_end) return Invalid("range_match", "must not be empty");
-      break;
-    case From::kPresentMatch:
-      to.kind = HeaderMatch::Kind::kPresent;
-      if (!from.present_match()) to.invert = !to.invert;
-      break;
-    case From::HEADER_MATCH_SPECIFIER_NOT_SET:
-      to.kind = HeaderMatch::Kind::kPresent;
-      break;
-  }
-  return to;
-}
-
 // "%%" is a percent sign; command operators are not implemented here.
 absl::StatusOr<std::string> CompileHeaderValue(const std::string& from) {
   std::string to;
@@ -136,6 +87,55 @@ absl::StatusOr<HeaderAdd> CompileHeaderAdd(const envoy::config::core::v3::Header
 }
 
 }  // namespace
+
+absl::StatusOr<HeaderMatch> CompileHeaderMatch(
+    const envoy::config::route::v3::HeaderMatcher& from) {
+  using From = envoy::config::route::v3::HeaderMatcher;
+  RETURN_IF_ERROR_AT("name", CheckMatchName(from.name()));
+  HeaderMatch to;
+  to.name = absl::AsciiStrToLower(from.name());
+  to.invert = from.invert_match();
+  to.missing_is_empty = from.treat_missing_header_as_empty();
+  to.kind = HeaderMatch::Kind::kString;
+  switch (from.header_match_specifier_case()) {
+    case From::kExactMatch:
+      to.string = Literal(StringMatch::Kind::kExact, from.exact_match());
+      break;
+    case From::kPrefixMatch:
+      to.string = Literal(StringMatch::Kind::kPrefix, from.prefix_match());
+      break;
+    case From::kSuffixMatch:
+      to.string = Literal(StringMatch::Kind::kSuffix, from.suffix_match());
+      break;
+    case From::kContainsMatch:
+      to.string = Literal(StringMatch::Kind::kContains, from.contains_match());
+      break;
+    case From::kSafeRegexMatch: {
+      to.string = Literal(StringMatch::Kind::kRegex, from.safe_regex_match().regex());
+      ASSIGN_OR_RETURN_AT(to.string.regex, "safe_regex_match",
+                          CompileRegex(from.safe_regex_match()));
+      break;
+    }
+    case From::kStringMatch: {
+      ASSIGN_OR_RETURN_AT(to.string, "string_match", CompileString(from.string_match()));
+      break;
+    }
+    case From::kRangeMatch:
+      to.kind = HeaderMatch::Kind::kRange;
+      to.range_begin = from.range_match().start();
+      to.range_end = from.range_match().end();
+      if (to.range_begin >= to.range_end) return Invalid("range_match", "must not be empty");
+      break;
+    case From::kPresentMatch:
+      to.kind = HeaderMatch::Kind::kPresent;
+      if (!from.present_match()) to.invert = !to.invert;
+      break;
+    case From::HEADER_MATCH_SPECIFIER_NOT_SET:
+      to.kind = HeaderMatch::Kind::kPresent;
+      break;
+  }
+  return to;
+}
 
 absl::Status CheckHeaderName(const std::string& name) {
   if (name.empty()) return Invalid("", "must not be empty");

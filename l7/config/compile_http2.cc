@@ -28,6 +28,7 @@ absl::Status CompileHttp2(const envoy::config::core::v3::Http2ProtocolOptions& f
     RETURN_IF_ERROR(InRange("initial_connection_window_size", from.initial_connection_window_size(),
                             kWindowLeast, kMost, &to->connection_window_bytes));
   }
+  to->allow_connect = from.allow_connect();
   return absl::OkStatus();
 }
 

@@ -1,4 +1,5 @@
 #include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
+#include "envoy/extensions/filters/http/rbac/v3/rbac.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "l7/base/limits.h"
 #include "l7/base/text.h"
@@ -12,13 +13,16 @@ using FromCors = envoy::extensions::filters::http::cors::v3::Cors;
 using envoy::extensions::filters::http::fault::v3::HTTPFault;
 using envoy::extensions::filters::http::router::v3::Router;
 
-enum class HttpFilterKind : uint8_t { kUnknown, kRouter, kFault, kCors };
+using FromHttpRbac = envoy::extensions::filters::http::rbac::v3::RBAC;
+
+enum class HttpFilterKind : uint8_t { kUnknown, kRouter, kFault, kCors, kRbac };
 
 HttpFilterKind KindOf(const hcm::HttpFilter& filter) {
   const std::string_view type = TypeName(filter.typed_config());
   if (type == Router::descriptor()->full_name()) return HttpFilterKind::kRouter;
   if (type == HTTPFault::descriptor()->full_name()) return HttpFilterKind::kFault;
   if (type == FromCors::descriptor()->full_name()) return HttpFilterKind::kCors;
+  if (type == FromHttpRbac::descriptor()->full_name()) return HttpFilterKind::kRbac;
   if (filter.has_typed_config()) return HttpFilterKind::kUnknown;
   if (filter.name() == "envoy.filters.http.router") return HttpFilterKind::kRouter;
   if (filter.name() == kFaultFilter) return HttpFilterKind::kFault;
@@ -68,6 +72,16 @@ absl::Status CompileHttpFilters(const CompileContext& context,
           return Invalid(Indexed("http_filters", i), "the CORS filter is given twice");
         }
         to->cors_filter = true;
+        break;
+      }
+      case HttpFilterKind::kRbac: {
+        if (to->fault_filter || to->cors_filter) {
+          return Invalid(Indexed("http_filters", i),
+                         "envoy.filters.http.rbac must come before the other filters");
+        }
+        ASSIGN_OR_RETURN_AT(to->rbac.emplace_back(),
+                            Cat(Indexed("http_filters", i), ".typed_config"),
+                            CompileHttpRbac(context, filter.typed_config()));
         break;
       }
       case HttpFilterKind::kRouter: {
@@ -131,6 +145,10 @@ absl::Status CompileHttpTimeouts(const hcm::HttpConnectionManager& from, HttpMan
     ASSIGN_OR_RETURN_AT(to->idle_timeout, "common_http_protocol_options.idle_timeout",
                         CompileDuration(common.idle_timeout()));
   }
+  if (common.has_max_stream_duration()) {
+    ASSIGN_OR_RETURN_AT(to->stream_duration_max, "common_http_protocol_options.max_stream_duration",
+                        CompileDuration(common.max_stream_duration()));
+  }
   return absl::OkStatus();
 }
 
@@ -152,10 +170,7 @@ absl::Status CompileHttpLimits(const hcm::HttpConnectionManager& from, HttpManag
     }
     to->header_count_max = count;
   }
-  if (common.has_max_requests_per_connection()) {
-    return Invalid("common_http_protocol_options.max_requests_per_connection",
-                   "not supported downstream");
-  }
+  to->requests_per_connection_max = common.max_requests_per_connection().value();
   return absl::OkStatus();
 }
 
@@ -184,6 +199,37 @@ absl::Status CompileHttpModes(const hcm::HttpConnectionManager& from, HttpManage
   return absl::OkStatus();
 }
 
+absl::Status CompileClientCert(const hcm::HttpConnectionManager& from, HttpManager* to) {
+  using From = hcm::HttpConnectionManager;
+  switch (from.forward_client_cert_details()) {
+    case From::SANITIZE:
+      to->client_cert_header = ClientCertHeader::kSanitize;
+      break;
+    case From::FORWARD_ONLY:
+      to->client_cert_header = ClientCertHeader::kForward;
+      break;
+    case From::APPEND_FORWARD:
+      to->client_cert_header = ClientCertHeader::kAppend;
+      break;
+    case From::SANITIZE_SET:
+      to->client_cert_header = ClientCertHeader::kSet;
+      break;
+    case From::ALWAYS_FORWARD_ONLY:
+      to->client_cert_header = ClientCertHeader::kAlwaysForward;
+      break;
+    default:  // open enum of proto3
+      return Invalid("forward_client_cert_details",
+                     Cat(static_cast<int>(from.forward_client_cert_details()), " is not known"));
+  }
+  const auto& details = from.set_current_client_cert_details();
+  to->client_cert_details = {.cert = details.cert(),
+                             .chain = details.chain(),
+                             .subject = details.subject().value(),
+                             .uri = details.uri(),
+                             .dns = details.dns()};
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<HttpManager> CompileHttpManager(CompileContext* context,
@@ -200,10 +246,15 @@ absl::StatusOr<HttpManager> CompileHttpManager(CompileContext* context,
   RETURN_IF_ERROR(CompileHttpFilters(*context, from, &to));
   RETURN_IF_ERROR(CompileHttpTimeouts(from, &to));
   RETURN_IF_ERROR(CompileHttpLimits(from, &to));
+  RETURN_IF_ERROR(CompileClientCert(from, &to));
+  auto upgrades = CompileUpgrades(from);
+  if (!upgrades.ok()) return upgrades.status();
+  to.upgrades = *std::move(upgrades);
   RETURN_IF_ERROR(CompileRouteSource(context, from, &to));
   auto logs = CompileAccessLogs(*context, from.access_log());
   if (!logs.ok()) return logs.status();
   to.access_logs = *std::move(logs);
+  to.logs_peers = NameThePeers(to.access_logs);
   return to;
 }
 

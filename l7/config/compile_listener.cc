@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
+#include "envoy/extensions/filters/network/rbac/v3/rbac.pb.h"
 #include "l7/base/text.h"
 #include "l7/config/compile_parts.h"
 
@@ -10,6 +11,7 @@ namespace {
 using FromChain = envoy::config::listener::v3::FilterChain;
 using FromListener = envoy::config::listener::v3::Listener;
 using envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
+using FromNetworkRbac = envoy::extensions::filters::network::rbac::v3::RBAC;
 using FromTcpProxy = envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy;
 
 absl::StatusOr<Direction> CompileDirection(const FromListener& from) {
@@ -38,25 +40,58 @@ absl::Status CheckListenerFilters(const FromListener& from) {
   return absl::OkStatus();
 }
 
-absl::Status CompileFilterChain(CompileContext* context, const FromChain& from, Listener* to) {
-  if (from.has_transport_socket()) {
-    ASSIGN_OR_RETURN_AT(to->tls, "transport_socket",
-                        CompileServerTls(context, from.transport_socket()));
+// 0 is no limit to Envoy; here it is the longest.
+absl::Status CompileSniffing(const FromListener& from, Listener* to) {
+  to->plain_after_timeout = from.continue_on_listener_filters_timeout();
+  if (!from.has_listener_filters_timeout()) return absl::OkStatus();
+  ASSIGN_OR_RETURN_AT(to->sniff_timeout, "listener_filters_timeout",
+                      CompileDuration(from.listener_filters_timeout()));
+  if (to->sniff_timeout > limits::kSniffTimeoutMax) {
+    return Invalid("listener_filters_timeout", "must be at most one hour");
   }
-  if (from.filters_size() != 1) {
-    return Invalid("filters", Cat("must be one filter, not ", from.filters_size()));
+  if (to->sniff_timeout.zero()) to->sniff_timeout = limits::kSniffTimeoutMax;
+  return absl::OkStatus();
+}
+
+absl::Status CompileFilters(CompileContext* context, const FromChain& from, Listener* to) {
+  // Any number of RBAC filters, then the one that makes it HTTP or TCP.
+  std::vector<Rbac> rbac;
+  int last = 0;
+  while (last < from.filters_size() && TypeName(from.filters(last).typed_config()) ==
+                                           FromNetworkRbac::descriptor()->full_name()) {
+    ASSIGN_OR_RETURN_AT(rbac.emplace_back(), Cat(Indexed("filters", last), ".typed_config"),
+                        CompileNetworkRbac(*context, from.filters(last).typed_config()));
+    ++last;
   }
-  const auto& filter = from.filters(0);
+  if (from.filters_size() != last + 1) {
+    return Invalid("filters", Cat("must be one filter, and envoy.filters.network.rbac before it"));
+  }
+  const auto& filter = from.filters(last);
+  const std::string step = Indexed("filters", last);
   const std::string_view type = TypeName(filter.typed_config());
   if (type == HttpConnectionManager::descriptor()->full_name()) {
-    ASSIGN_OR_RETURN_AT(to->filter, "filters[0].typed_config",
+    if (!rbac.empty()) return Invalid("filters[0]", "HTTP has envoy.filters.http.rbac for that");
+    ASSIGN_OR_RETURN_AT(to->filter, step + ".typed_config",
                         CompileHttpManager(context, filter.typed_config()));
   } else if (type == FromTcpProxy::descriptor()->full_name()) {
-    ASSIGN_OR_RETURN_AT(to->filter, "filters[0].typed_config",
+    ASSIGN_OR_RETURN_AT(TcpProxy proxy, step + ".typed_config",
                         CompileTcpProxy(context, filter.typed_config()));
+    proxy.rbac = std::move(rbac);
+    to->filter = std::move(proxy);
   } else {
-    return Invalid("filters[0]", Cat("\"", filter.name(), "\" is not supported"));
+    return Invalid(step, Cat("\"", filter.name(), "\" is not supported"));
   }
+  return absl::OkStatus();
+}
+
+absl::Status CompileFilterChain(CompileContext* context, const FromChain& from, Listener* to) {
+  RETURN_IF_ERROR(CompileFilters(context, from, to));
+  if (!from.has_transport_socket()) return absl::OkStatus();
+  const auto* http = std::get_if<HttpManager>(&to->filter);
+  const bool keep = http != nullptr && http->client_cert_details.pem();
+  ASSIGN_OR_RETURN_AT(
+      to->tls, "transport_socket",
+      CompileServerTls(context, from.transport_socket(), keep ? PeerPem::kKeep : PeerPem::kForget));
   return absl::OkStatus();
 }
 
@@ -166,11 +201,16 @@ absl::Status CompileChains(CompileContext* context, const FromListener& from,
 
 absl::StatusOr<std::vector<SockAddr>> CompileAddresses(
     const FromListener& from, envoy::config::core::v3::SocketAddress::Protocol wanted) {
+  // Port 0 of what comes in: every port that no other listener has.
+  const bool any = from.traffic_direction() == envoy::config::core::v3::INBOUND &&
+                   wanted == envoy::config::core::v3::SocketAddress::TCP;
+  const uint32_t port_min = any ? 0 : 1;
   std::vector<SockAddr> to;
-  ASSIGN_OR_RETURN_AT(to.emplace_back(), "address", CompileAddress(from.address(), wanted));
+  ASSIGN_OR_RETURN_AT(to.emplace_back(), "address",
+                      CompileAddress(from.address(), wanted, port_min));
   for (int i = 0; i < from.additional_addresses_size(); ++i) {
     ASSIGN_OR_RETURN_AT(const SockAddr address, Cat(Indexed("additional_addresses", i), ".address"),
-                        CompileAddress(from.additional_addresses(i).address(), wanted));
+                        CompileAddress(from.additional_addresses(i).address(), wanted, port_min));
     if (std::find(to.begin(), to.end(), address) != to.end()) {
       return Invalid(Cat(Indexed("additional_addresses", i), ".address"),
                      Cat(address.ToString(), " is given twice"));
@@ -193,6 +233,7 @@ absl::StatusOr<std::vector<Listener>> CompileListener(CompileContext* context,
   to.addresses = *std::move(addresses);
   to.name = from.name().empty() ? to.addresses[0].ToString() : from.name();
   RETURN_IF_ERROR(CheckListenerFilters(from));
+  RETURN_IF_ERROR(CompileSniffing(from, &to));
   if (from.filter_chains().empty() && !from.has_default_filter_chain()) {
     return Invalid("filter_chains", "must not be empty");
   }
@@ -245,6 +286,7 @@ absl::StatusOr<TcpProxy> CompileTcpProxy(CompileContext* context,
   auto logs = CompileAccessLogs(*context, from.access_log());
   if (!logs.ok()) return logs.status();
   to.access_logs = *std::move(logs);
+  to.logs_peers = NameThePeers(to.access_logs);
   return to;
 }
 

@@ -56,9 +56,11 @@ absl::StatusOr<Duration> CompileDuration(const google::protobuf::Duration& from)
 // A zero numerator is absence: it never happens.
 absl::StatusOr<std::optional<Fraction>> CompileFraction(
     const envoy::type::v3::FractionalPercent& from);
+// `port_min` 0: the port may be 0.
 absl::StatusOr<SockAddr> CompileAddress(const envoy::config::core::v3::Address& from,
                                         envoy::config::core::v3::SocketAddress::Protocol wanted =
-                                            envoy::config::core::v3::SocketAddress::TCP);
+                                            envoy::config::core::v3::SocketAddress::TCP,
+                                        uint32_t port_min = 1);
 absl::StatusOr<std::unique_ptr<const RE2>> CompileRegex(
     const envoy::type::matcher::v3::RegexMatcher& from);
 absl::StatusOr<StringMatch> CompileString(const envoy::type::matcher::v3::StringMatcher& from);
@@ -72,9 +74,25 @@ std::string_view TypeName(const google::protobuf::Any& any);
 absl::Status Unpack(const FieldTable& fields, const google::protobuf::Any& any,
                     google::protobuf::Message* to);
 
+// compile_upgrades.cc
+absl::Status AddUpgrade(const std::string& type, bool enabled, Upgrades* to);
+// Works for both messages with that field.
+template <typename Message>
+absl::StatusOr<Upgrades> CompileUpgrades(const Message& from) {
+  Upgrades to;
+  for (int i = 0; i < from.upgrade_configs_size(); ++i) {
+    const auto& entry = from.upgrade_configs(i);
+    const bool enabled = !entry.has_enabled() || entry.enabled().value();
+    RETURN_IF_ERROR_AT(Indexed("upgrade_configs", i),
+                       AddUpgrade(entry.upgrade_type(), enabled, &to));
+  }
+  return to;
+}
+
 // compile_headers.cc
 absl::Status CheckHeaderName(const std::string& name);
 using HeaderMatchers = google::protobuf::RepeatedPtrField<envoy::config::route::v3::HeaderMatcher>;
+absl::StatusOr<HeaderMatch> CompileHeaderMatch(const envoy::config::route::v3::HeaderMatcher& from);
 absl::StatusOr<std::vector<HeaderMatch>> CompileHeaderMatches(const HeaderMatchers& from);
 
 using HeaderOptions =
@@ -111,10 +129,17 @@ inline constexpr char kCorsFilter[] = "envoy.filters.http.cors";
 absl::Status CompilePerFilter(const CompileContext& context, const PerFilterConfig& from,
                               std::optional<Fault>* fault, std::optional<Cors>* cors);
 
+// compile_rbac.cc
+absl::StatusOr<Rbac> CompileHttpRbac(const CompileContext& context,
+                                     const google::protobuf::Any& from);
+absl::StatusOr<Rbac> CompileNetworkRbac(const CompileContext& context,
+                                        const google::protobuf::Any& from);
+
 // compile_access_log.cc
 using AccessLogs = google::protobuf::RepeatedPtrField<envoy::config::accesslog::v3::AccessLog>;
 absl::StatusOr<std::vector<AccessLog>> CompileAccessLogs(const CompileContext& context,
                                                          const AccessLogs& from);
+bool NameThePeers(const std::vector<AccessLog>& logs);
 
 // compile_listener.cc, compile_http_manager.cc
 // First the listener that has the addresses, then one for each chain to choose among, in the order
@@ -134,8 +159,10 @@ absl::StatusOr<TcpProxy> CompileTcpProxy(CompileContext* context,
                                          const google::protobuf::Any& from);
 
 // compile_tls.cc: the stable id of the settings, which are put into the snapshot; kNoTls for plain.
+enum class PeerPem : uint8_t { kForget, kKeep };  // TlsSettings::keep_peer_pem
 absl::StatusOr<uint32_t> CompileServerTls(CompileContext* context,
-                                          const envoy::config::core::v3::TransportSocket& from);
+                                          const envoy::config::core::v3::TransportSocket& from,
+                                          PeerPem pem);
 absl::StatusOr<uint32_t> CompileClientTls(CompileContext* context,
                                           const envoy::config::core::v3::TransportSocket& from);
 absl::StatusOr<TlsSecret> CompileTlsSecret(
@@ -156,9 +183,13 @@ absl::StatusOr<Forward> CompileForward(const CompileContext& context,
 absl::StatusOr<Redirect> CompileRedirect(const envoy::config::route::v3::RedirectAction& from);
 absl::StatusOr<RetryPolicy> CompileRetryPolicy(const envoy::config::route::v3::RetryPolicy& from);
 
+// compile_health_check.cc
+absl::StatusOr<HealthCheck> CompileHealthCheck(const envoy::config::core::v3::HealthCheck& from);
+
 // compile_cluster.cc, compile_endpoints.cc
 absl::StatusOr<Cluster> CompileCluster(CompileContext* context,
                                        const envoy::config::cluster::v3::Cluster& from);
+uint32_t OverprovisioningPercent(const envoy::config::endpoint::v3::ClusterLoadAssignment& from);
 absl::StatusOr<std::vector<Endpoint>> CompileEndpoints(
     CompileContext* context, uint32_t cluster_id,
     const envoy::config::endpoint::v3::ClusterLoadAssignment& from);

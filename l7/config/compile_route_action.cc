@@ -94,14 +94,23 @@ absl::Status CompileTimeouts(const FromAction& from, Forward* to) {
   if (from.has_idle_timeout()) {
     ASSIGN_OR_RETURN_AT(to->idle_timeout, "idle_timeout", CompileDuration(from.idle_timeout()));
   }
-  // Istio sends zeros here: no limit. That is what happens; any other value is not implemented.
+  if (!from.has_max_stream_duration()) {
+    if (from.has_max_grpc_timeout()) {
+      ASSIGN_OR_RETURN_AT(to->max_grpc_timeout, "max_grpc_timeout",
+                          CompileDuration(from.max_grpc_timeout()));
+    }
+    return absl::OkStatus();
+  }
+  // As in Envoy, whoever sets it, even to nothing, has no use for the other two.
+  to->timeout = Duration();
   const auto& stream = from.max_stream_duration();
-  ASSIGN_OR_RETURN_AT(const Duration duration_max, "max_stream_duration.max_stream_duration",
-                      CompileDuration(stream.max_stream_duration()));
-  ASSIGN_OR_RETURN_AT(const Duration grpc_max, "max_stream_duration.grpc_timeout_header_max",
-                      CompileDuration(stream.grpc_timeout_header_max()));
-  if (!duration_max.zero() || !grpc_max.zero()) {
-    return Invalid("max_stream_duration", "only 0s is supported");
+  if (stream.has_max_stream_duration()) {
+    ASSIGN_OR_RETURN_AT(to->stream_duration_max, "max_stream_duration.max_stream_duration",
+                        CompileDuration(stream.max_stream_duration()));
+  }
+  if (stream.has_grpc_timeout_header_max()) {
+    ASSIGN_OR_RETURN_AT(to->grpc_timeout_header_max, "max_stream_duration.grpc_timeout_header_max",
+                        CompileDuration(stream.grpc_timeout_header_max()));
   }
   return absl::OkStatus();
 }
@@ -214,6 +223,9 @@ absl::StatusOr<Forward> CompileForward(const CompileContext& context, const From
   if (from.has_retry_policy()) {
     ASSIGN_OR_RETURN_AT(to.retry, "retry_policy", CompileRetryPolicy(from.retry_policy()));
   }
+  auto upgrades = CompileUpgrades(from);
+  if (!upgrades.ok()) return upgrades.status();
+  to.upgrades = *std::move(upgrades);
   for (int i = 0; i < from.request_mirror_policies_size(); ++i) {
     ASSIGN_OR_RETURN_AT(std::optional<Mirror> mirror, Indexed("request_mirror_policies", i),
                         CompileMirror(context, from.request_mirror_policies(i)));

@@ -134,6 +134,19 @@ TEST(Snapshot, FindsTheListenerOfADestination) {
 
 // A typo in the table would open a hole or close a door: every message that a supported field leads
 // to has an entry, every ignored field its reason, and no entry is unreachable.
+TEST(TlsPeerNames, AcceptWhoAServerMayBe) {
+  EXPECT_TRUE(TlsPeerNames{}.Accept("spiffe://a/ns/x/sa/y"));
+  const TlsPeerNames one{.uris = {"spiffe://a/ns/x/sa/y"}};
+  EXPECT_TRUE(one.Accept("spiffe://a/ns/x/sa/y"));
+  EXPECT_FALSE(one.Accept("spiffe://a/ns/x/sa/yy"));
+  EXPECT_FALSE(one.Accept(""));
+  const TlsPeerNames domain{.trust_domains = {"a"}};
+  EXPECT_TRUE(domain.Accept("spiffe://a/ns/x/sa/y"));
+  EXPECT_FALSE(domain.Accept("spiffe://ab/ns/x/sa/y"));
+  EXPECT_FALSE(domain.Accept("https://a/"));
+  EXPECT_FALSE(TlsPeerNames{.dns_names = {"a"}}.Accept("spiffe://a/ns/x/sa/y"));
+}
+
 TEST(SupportedFields, LeadOnlyToMessagesOfTheTable) {
   const auto* pool = google::protobuf::DescriptorPool::generated_pool();
   std::set<std::string> entries, reached;

@@ -244,6 +244,7 @@ std::string Content(const google::protobuf::Message& message) {
 
 template <typename Message>
 absl::StatusOr<uint32_t> CompileTls(CompileContext* context, const TransportSocket& from,
+                                    PeerPem pem,
                                     absl::Status (*compile)(const CompileContext&, const Message&,
                                                             TlsSettings*)) {
   Message message;
@@ -253,7 +254,9 @@ absl::StatusOr<uint32_t> CompileTls(CompileContext* context, const TransportSock
   if (context->options.check_tls) {
     RETURN_IF_ERROR_AT("typed_config", context->options.check_tls(to));
   }
-  to.stable_id = context->ids->Tls(Cat(Message::descriptor()->name(), Content(message)));
+  to.keep_peer_pem = pem == PeerPem::kKeep;
+  to.stable_id = context->ids->Tls(
+      Cat(Message::descriptor()->name(), to.keep_peer_pem ? "+pem" : "", Content(message)));
   const uint32_t id = to.stable_id;
   auto& all = context->snapshot->tls;
   const auto at = std::lower_bound(
@@ -296,12 +299,13 @@ absl::StatusOr<TlsSecret> CompileTlsSecret(const FieldTable& fields, const Secre
   return Invalid("", "one of tls_certificate, validation_context must be set");
 }
 
-absl::StatusOr<uint32_t> CompileServerTls(CompileContext* context, const TransportSocket& from) {
+absl::StatusOr<uint32_t> CompileServerTls(CompileContext* context, const TransportSocket& from,
+                                          PeerPem pem) {
   if (TypeName(from.typed_config()) != DownstreamTlsContext::descriptor()->full_name()) {
     RETURN_IF_ERROR(CheckRawBuffer(from));
     return kNoTls;
   }
-  return CompileTls<DownstreamTlsContext>(context, from, &CompileDownstream);
+  return CompileTls<DownstreamTlsContext>(context, from, pem, &CompileDownstream);
 }
 
 absl::StatusOr<uint32_t> CompileClientTls(CompileContext* context, const TransportSocket& from) {
@@ -309,7 +313,7 @@ absl::StatusOr<uint32_t> CompileClientTls(CompileContext* context, const Transpo
     RETURN_IF_ERROR(CheckRawBuffer(from));
     return kNoTls;
   }
-  return CompileTls<UpstreamTlsContext>(context, from, &CompileUpstream);
+  return CompileTls<UpstreamTlsContext>(context, from, PeerPem::kForget, &CompileUpstream);
 }
 
 }  // namespace meltemi::config

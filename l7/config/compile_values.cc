@@ -50,7 +50,8 @@ absl::StatusOr<std::optional<Fraction>> CompileFraction(
 }
 
 absl::StatusOr<SockAddr> CompileAddress(const envoy::config::core::v3::Address& from,
-                                        envoy::config::core::v3::SocketAddress::Protocol wanted) {
+                                        envoy::config::core::v3::SocketAddress::Protocol wanted,
+                                        uint32_t port_min) {
   if (!from.has_socket_address()) return Invalid("socket_address", "must be set");
   const auto& socket = from.socket_address();
   if (socket.protocol() != wanted) {
@@ -63,8 +64,9 @@ absl::StatusOr<SockAddr> CompileAddress(const envoy::config::core::v3::Address& 
     return Invalid("socket_address.address",
                    Cat("\"", socket.address(), "\" is not an IP address"));
   }
-  if (socket.port_value() == 0 || socket.port_value() > 65535) {
-    return Invalid("socket_address.port_value", Cat(socket.port_value(), " is not in 1..65535"));
+  if (socket.port_value() < port_min || socket.port_value() > 65535) {
+    return Invalid("socket_address.port_value",
+                   Cat(socket.port_value(), " is not in ", port_min, "..65535"));
   }
   return SockAddr{*ip, static_cast<uint16_t>(socket.port_value())};
 }

@@ -25,6 +25,7 @@ void DescribeEndpoint(const Endpoint& e, DescribeWriter* to) {
   if (e.health != Health::kHealthy) AppendTo(&line, " ", NameOf(kHealths, e.health));
   if (e.priority != 0) AppendTo(&line, " priority ", e.priority);
   if (!e.locality.empty()) AppendTo(&line, " locality ", e.locality);
+  if (e.locality_weight != 0) AppendTo(&line, " locality_weight ", e.locality_weight);
   if (!e.workload.empty()) AppendTo(&line, " workload ", e.workload);
   if (e.mesh) line += " in the mesh";
   to->Line("endpoint ", line);
@@ -37,6 +38,7 @@ void DescribeHttp2(const Http2Options& o, DescribeWriter* to) {
   to->IfNot(fallback.stream_window_bytes, "http2.stream_window_bytes", o.stream_window_bytes);
   to->IfNot(fallback.connection_window_bytes, "http2.connection_window_bytes",
             o.connection_window_bytes);
+  to->IfNot(fallback.allow_connect, "http2.allow_connect", o.allow_connect);
 }
 
 void DescribeOutlier(const OutlierDetection& o, DescribeWriter* to) {
@@ -50,6 +52,27 @@ void DescribeOutlier(const OutlierDetection& o, DescribeWriter* to) {
            DescribeWriter::ToText(o.max_ejection_time), ", looked at every ",
            DescribeWriter::ToText(o.interval), ", at most ", o.ejection_percent_max, "%",
            o.always_eject_one ? " or one" : "");
+  to->Out();
+}
+
+void DescribeHealthCheck(const HealthCheck& h, DescribeWriter* to) {
+  const auto text = [](Duration d) { return DescribeWriter::ToText(d); };
+  if (const auto* http = std::get_if<HttpHealthCheck>(&h.kind)) {
+    to->Line("health_check ", http->http2 ? "http2 " : "http ", http->method, " ", http->path,
+             http->host.empty() ? "" : " of ", http->host);
+  } else if (const auto* tcp = std::get_if<TcpHealthCheck>(&h.kind)) {
+    to->Line("health_check tcp, ", tcp->send.size(), " bytes for ", tcp->receive.size(),
+             " patterns");
+  } else {
+    to->Line("health_check grpc \"", std::get<GrpcHealthCheck>(h.kind).service_name, "\"");
+  }
+  to->In();
+  to->Line("every ", text(h.interval), ", within ", text(h.timeout), ", ", h.healthy_threshold,
+           " up, ", h.unhealthy_threshold, " down");
+  to->Line("failed every ", text(h.unhealthy_interval), ", at the edges ",
+           text(h.unhealthy_edge_interval), " and ", text(h.healthy_edge_interval),
+           ", without traffic ", text(h.no_traffic_interval), " and ",
+           text(h.no_traffic_healthy_interval));
   to->Out();
 }
 
@@ -81,7 +104,15 @@ void DescribeCluster(const Cluster& c, DescribeWriter* to) {
   to->IfNot(fallback.breaker.pending_max, "pending_max", c.breaker.pending_max);
   to->IfNot(fallback.breaker.requests_max, "requests_max", c.breaker.requests_max);
   to->IfNot(fallback.breaker.retries_max, "retries_max", c.breaker.retries_max);
+  if (const auto& budget = c.breaker.retry_budget) {
+    to->Line("retry_budget ", budget->percent, " percent, at least ", budget->retries_min);
+  }
   if (c.outlier.has_value()) DescribeOutlier(*c.outlier, to);
+  if (c.health_check.has_value()) DescribeHealthCheck(*c.health_check, to);
+  to->IfNot(fallback.removal_ignores_health, "removal_ignores_health", c.removal_ignores_health);
+  to->IfNot(fallback.overprovisioning_percent, "overprovisioning_percent",
+            c.overprovisioning_percent);
+  to->IfNot(fallback.locality_weighted, "locality_weighted", c.locality_weighted);
   for (const Endpoint& e : c.endpoints) DescribeEndpoint(e, to);
   to->Out();
 }
@@ -98,6 +129,10 @@ void DescribeHttp(const HttpManager& m, DescribeWriter* to) {
            m.route_table == kNoIndex ? " (not there)" : Cat(" (table ", m.route_table, ")"));
   to->In();
   to->IfNot(fallback.server_name, "server_name", m.server_name);
+  DescribeUpgrades(m.upgrades, to);
+  to->IfNot(fallback.requests_per_connection_max, "requests_per_connection_max",
+            m.requests_per_connection_max);
+  to->IfNot(fallback.stream_duration_max, "stream_duration_max", m.stream_duration_max);
   to->IfNot(fallback.stream_idle_timeout, "stream_idle_timeout", m.stream_idle_timeout);
   to->IfNot(fallback.request_timeout, "request_timeout", m.request_timeout);
   to->IfNot(fallback.request_headers_timeout, "request_headers_timeout", m.request_headers_timeout);
@@ -109,9 +144,22 @@ void DescribeHttp(const HttpManager& m, DescribeWriter* to) {
   to->IfNot(fallback.generate_request_id, "generate_request_id", m.generate_request_id);
   to->IfNot(fallback.use_remote_address, "use_remote_address", m.use_remote_address);
   to->IfNot(fallback.normalize_path, "normalize_path", m.normalize_path);
+  DescribeRbac(m.rbac, to);
   to->IfNot(fallback.fault_filter, "fault_filter", m.fault_filter);
   DescribeFault("fault", m.fault, to);
   to->IfNot(fallback.cors_filter, "cors_filter", m.cors_filter);
+  constexpr std::string_view kClientCert[] = {"sanitize", "forward_only", "append_forward",
+                                              "sanitize_set", "always_forward_only"};
+  if (m.client_cert_header != fallback.client_cert_header) {
+    to->Line("forward_client_cert_details: ",
+             kClientCert[static_cast<size_t>(m.client_cert_header)]);
+  }
+  const ClientCertDetails& details = m.client_cert_details;
+  to->IfNot(false, "client_cert_cert", details.cert);
+  to->IfNot(false, "client_cert_chain", details.chain);
+  to->IfNot(false, "client_cert_subject", details.subject);
+  to->IfNot(false, "client_cert_uri", details.uri);
+  to->IfNot(false, "client_cert_dns", details.dns);
   DescribeAccessLogs(m.access_logs, to);
   to->Out();
 }
@@ -120,6 +168,7 @@ void DescribeTcp(const TcpProxy& p, const Snapshot& snapshot, DescribeWriter* to
   const TcpProxy fallback;
   to->Line("tcp \"", p.stat_prefix, "\"");
   to->In();
+  DescribeRbac(p.rbac, to);
   DescribeTargets(p.clusters, snapshot, to);
   to->IfNot(fallback.idle_timeout, "idle_timeout", p.idle_timeout);
   to->IfNot(fallback.connect_attempt_count_max, "connect_attempt_count_max",
@@ -142,7 +191,12 @@ void DescribeListener(const Listener& l, const Snapshot& snapshot, DescribeWrite
     if (chain.match.fallback) match += " (nothing else)";
     to->Line("chain", match, " -> \"", snapshot.listeners[chain.listener].name, "\"");
   }
-  if (!l.chains.empty()) return to->Out();
+  if (!l.chains.empty()) {
+    const Listener fallback;
+    to->IfNot(fallback.sniff_timeout, "listener_filters_timeout", l.sniff_timeout);
+    to->IfNot(fallback.plain_after_timeout, "plain_after_timeout", l.plain_after_timeout);
+    return to->Out();
+  }
   if (l.tls != kNoTls) to->Line("tls ", l.tls);
   if (const auto* http = std::get_if<HttpManager>(&l.filter)) DescribeHttp(*http, to);
   if (const auto* tcp = std::get_if<TcpProxy>(&l.filter)) DescribeTcp(*tcp, snapshot, to);

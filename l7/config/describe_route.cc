@@ -8,27 +8,8 @@ constexpr std::string_view kPathKinds[] = {"prefix", "exact", "separated_prefix"
 constexpr std::string_view kModes[] = {"append_or_add", "add_if_absent", "overwrite_or_add",
                                        "overwrite_if_exists"};
 
-std::string StringText(const StringMatch& m) {
-  return Cat(kStringKinds[static_cast<size_t>(m.kind)], " \"", m.value, "\"",
-             m.ignore_case ? " ignore_case" : "");
-}
-
 void DescribeHeaders(const std::vector<HeaderMatch>& headers, DescribeWriter* to) {
-  for (const HeaderMatch& m : headers) {
-    std::string line = Cat("header ", m.name, m.invert ? " not " : " ");
-    switch (m.kind) {
-      case HeaderMatch::Kind::kPresent:
-        line += "present";
-        break;
-      case HeaderMatch::Kind::kString:
-        line += StringText(m.string);
-        break;
-      case HeaderMatch::Kind::kRange:
-        AppendTo(&line, "range [", m.range_begin, ", ", m.range_end, ")");
-        break;
-    }
-    to->Line(line, m.missing_is_empty ? " missing_is_empty" : "");
-  }
+  for (const HeaderMatch& m : headers) to->Line(DescribeWriter::ToText(m));
 }
 
 void DescribeMatch(const RouteMatch& m, DescribeWriter* to) {
@@ -36,7 +17,8 @@ void DescribeMatch(const RouteMatch& m, DescribeWriter* to) {
            m.ignore_case ? " ignore_case" : "");
   DescribeHeaders(m.headers, to);
   for (const QueryMatch& q : m.queries) {
-    to->Line("query ", q.name, " ", q.value.has_value() ? StringText(*q.value) : "present");
+    to->Line("query ", q.name, " ",
+             q.value.has_value() ? DescribeWriter::ToText(*q.value) : "present");
   }
   if (m.fraction.has_value()) to->Line("fraction ", DescribeWriter::ToText(*m.fraction));
 }
@@ -88,9 +70,13 @@ void DescribeForward(const Forward& f, const Snapshot& snapshot, DescribeWriter*
   to->IfNot(fallback.cluster_not_found_status, "cluster_not_found_status",
             f.cluster_not_found_status);
   to->IfNot(fallback.timeout, "timeout", f.timeout);
-  if (f.idle_timeout.has_value()) {
-    to->Line("idle_timeout: ", DescribeWriter::ToText(*f.idle_timeout));
-  }
+  const auto optional = [to](std::string_view name, const std::optional<Duration>& value) {
+    if (value.has_value()) to->Line(name, ": ", DescribeWriter::ToText(*value));
+  };
+  optional("idle_timeout", f.idle_timeout);
+  optional("max_grpc_timeout", f.max_grpc_timeout);
+  optional("stream_duration_max", f.stream_duration_max);
+  optional("grpc_timeout_header_max", f.grpc_timeout_header_max);
   if (f.prefix_rewrite.has_value()) to->Line("prefix_rewrite \"", *f.prefix_rewrite, "\"");
   if (f.regex_rewrite != nullptr) {
     to->Line("regex_rewrite \"", f.regex_rewrite->pattern(), "\" to \"", f.regex_substitution,
@@ -103,6 +89,7 @@ void DescribeForward(const Forward& f, const Snapshot& snapshot, DescribeWriter*
              mirror.target.cluster == kNoIndex ? " (unknown)" : "",
              mirror.host_suffix ? "" : " same host");
   }
+  DescribeUpgrades(f.upgrades, to);
   DescribeRetry(f.retry, to);
   to->Out();
 }
@@ -126,7 +113,8 @@ void DescribeCors(const std::optional<Cors>& cors, DescribeWriter* to) {
   to->Line("cors", cors->enabled.has_value() ? Cat(" of ", DescribeWriter::ToText(*cors->enabled))
                                              : " never");
   to->In();
-  for (const StringMatch& origin : cors->origins) to->Line("origin ", StringText(origin));
+  for (const StringMatch& origin : cors->origins)
+    to->Line("origin ", DescribeWriter::ToText(origin));
   to->IfNot(fallback.allow_methods, "allow_methods", cors->allow_methods);
   to->IfNot(fallback.allow_headers, "allow_headers", cors->allow_headers);
   to->IfNot(fallback.expose_headers, "expose_headers", cors->expose_headers);
@@ -155,6 +143,33 @@ void DescribeRoute(const Route& r, const Snapshot& snapshot, DescribeWriter* to)
 }
 
 }  // namespace
+
+std::string DescribeWriter::ToText(const StringMatch& m) {
+  return Cat(kStringKinds[static_cast<size_t>(m.kind)], " \"", m.value, "\"",
+             m.ignore_case ? " ignore_case" : "");
+}
+
+std::string DescribeWriter::ToText(const HeaderMatch& m) {
+  std::string text = Cat("header ", m.name, m.invert ? " not " : " ");
+  switch (m.kind) {
+    case HeaderMatch::Kind::kPresent:
+      text += "present";
+      break;
+    case HeaderMatch::Kind::kString:
+      text += ToText(m.string);
+      break;
+    case HeaderMatch::Kind::kRange:
+      AppendTo(&text, "range [", m.range_begin, ", ", m.range_end, ")");
+      break;
+  }
+  return Cat(text, m.missing_is_empty ? " missing_is_empty" : "");
+}
+
+void DescribeUpgrades(const Upgrades& upgrades, DescribeWriter* to) {
+  for (const auto& [protocol, enabled] : upgrades) {
+    to->Line("upgrade ", protocol, enabled ? "" : " disabled");
+  }
+}
 
 void DescribeTargets(const std::vector<WeightedCluster>& targets, const Snapshot& snapshot,
                      DescribeWriter* to) {

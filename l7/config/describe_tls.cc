@@ -31,6 +31,7 @@ void DescribeTls(const TlsSettings& s, DescribeWriter* to) {
   if (!s.trust_secret.empty()) to->Line("trust_secret ", s.trust_secret);
   if (!s.verifies()) to->Line("verifies nothing");
   if (s.require_peer_certificate) to->Line("requires a certificate");
+  if (s.keep_peer_pem) to->Line("keeps the peer's certificate");
   DescribeList("peer uri", s.peer.uris, to);
   DescribeList("peer trust_domain", s.peer.trust_domains, to);
   DescribeList("peer dns_name", s.peer.dns_names, to);

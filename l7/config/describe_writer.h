@@ -31,6 +31,8 @@ class DescribeWriter {
 
   static std::string ToText(Duration d);
   static std::string ToText(const Fraction& f) { return Cat(f.numerator, "/", f.denominator); }
+  static std::string ToText(const StringMatch& m);
+  static std::string ToText(const HeaderMatch& m);
   static std::string ToText(const std::string& s) { return Cat('"', s, '"'); }
   static std::string ToText(bool b) { return Cat(b); }
   static std::string ToText(uint32_t n) { return Cat(n); }
@@ -43,6 +45,8 @@ class DescribeWriter {
 
 // describe_route.cc
 void DescribeRouteTable(const RouteTable& table, const Snapshot& snapshot, DescribeWriter* to);
+void DescribeUpgrades(const Upgrades& upgrades, DescribeWriter* to);
+void DescribeRbac(const std::vector<Rbac>& filters, DescribeWriter* to);
 void DescribeTls(const TlsSettings& settings, DescribeWriter* to);
 void DescribeFault(std::string_view name, const std::optional<Fault>& fault, DescribeWriter* to);
 void DescribeTargets(const std::vector<WeightedCluster>& targets, const Snapshot& snapshot,

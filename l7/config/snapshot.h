@@ -22,8 +22,13 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "l7/base/ip_addr.h"
+#include "l7/base/limits.h"
 #include "l7/base/time.h"
+#include "l7/config/health_check.h"
+#include "l7/config/matchers.h"
+#include "l7/config/rbac.h"
 #include "l7/config/route_index.h"
+#include "l7/config/tls_settings.h"
 #include "re2/re2.h"
 
 namespace meltemi::config {
@@ -34,31 +39,6 @@ inline constexpr uint32_t kNoIndex = UINT32_MAX;
 struct Fraction {
   uint32_t numerator = 0;
   uint32_t denominator = 100;  // 100, 10'000 or 1'000'000
-};
-
-// envoy.type.matcher.v3.StringMatcher
-struct StringMatch {
-  enum class Kind : uint8_t { kExact, kPrefix, kSuffix, kContains, kRegex };
-  Kind kind = Kind::kExact;
-  bool ignore_case = false;  // then `value` is lower case; not applied to kRegex
-  std::string value;
-  std::unique_ptr<const RE2> regex;  // kRegex: full match
-};
-
-// envoy.config.route.v3.HeaderMatcher; also used for :method, :authority, :path, :scheme.
-struct HeaderMatch {
-  enum class Kind : uint8_t { kPresent, kString, kRange };
-  std::string name;  // lower case
-  Kind kind = Kind::kPresent;
-  bool invert = false;                     // invert_match
-  bool missing_is_empty = false;           // treat_missing_header_as_empty
-  StringMatch string;                      // kString
-  int64_t range_begin = 0, range_end = 0;  // kRange: [begin, end)
-};
-
-struct QueryMatch {  // QueryParameterMatcher
-  std::string name;
-  std::optional<StringMatch> value;  // absent: presence
 };
 
 struct RouteMatch {
@@ -156,20 +136,26 @@ struct Cors {
   std::optional<Fraction> enabled = Fraction{100, 100};  // filter_enabled; absent: never
 };
 
+// upgrade_configs: by the value of Upgrade in lower case, whether it is enabled.
+using Upgrades = std::vector<std::pair<std::string, bool>>;
+
 struct Forward {                          // RouteAction
   std::vector<WeightedCluster> clusters;  // one or more
   uint64_t total_weight = 0;              // sum; > 0 unless there is one cluster
   uint16_t cluster_not_found_status = 503;
   Duration timeout = Duration::Seconds(15);  // zero: off
   std::optional<Duration> idle_timeout;      // overrides the connection manager's
+  std::optional<Duration> max_grpc_timeout;  // calls say their own timeout, up to this; zero: any
+  std::optional<Duration> stream_duration_max;      // max_stream_duration; zero: off
+  std::optional<Duration> grpc_timeout_header_max;  // calls say their own duration, likewise
   std::optional<std::string> prefix_rewrite;
   std::unique_ptr<const RE2> regex_rewrite;  // with regex_substitution
   std::string regex_substitution;
   std::string host_rewrite;  // host_rewrite_literal; empty: none
   std::optional<RetryPolicy> retry;
   std::vector<HashPolicy> hash_policies;
-  std::vector<Mirror> mirrors;                         // request_mirror_policies
-  std::vector<std::pair<std::string, bool>> upgrades;  // upgrade_configs: lower case, enabled
+  std::vector<Mirror> mirrors;  // request_mirror_policies
+  Upgrades upgrades;            // they count more than the connection manager's
 };
 struct Redirect {  // RedirectAction
   uint16_t status = 301;
@@ -228,6 +214,22 @@ struct Http2Options {
   uint32_t concurrent_streams_max = 1024;
   uint32_t stream_window_bytes = 64 * 1024;
   uint32_t connection_window_bytes = 1024 * 1024;
+  bool allow_connect = false;  // of clients: WebSocket over HTTP/2, RFC 8441
+};
+
+// forward_client_cert_details: what becomes of x-forwarded-client-cert. All but kAlwaysForward take
+// it from clients that have shown no certificate.
+enum class ClientCertHeader : uint8_t {
+  kSanitize,
+  kForward,        // FORWARD_ONLY
+  kAppend,         // APPEND_FORWARD
+  kSet,            // SANITIZE_SET
+  kAlwaysForward,  // ALWAYS_FORWARD_ONLY
+};
+// set_current_client_cert_details, for kAppend and kSet.
+struct ClientCertDetails {
+  bool cert = false, chain = false, subject = false, uri = false, dns = false;
+  bool pem() const { return cert || chain; }
 };
 
 struct HttpManager {
@@ -241,6 +243,8 @@ struct HttpManager {
   Duration request_timeout;                         // zero: off
   Duration request_headers_timeout;                 // zero: off
   Duration idle_timeout = Duration::Seconds(3600);  // common_http_protocol_options
+  Duration stream_duration_max;                     // its max_stream_duration; zero: off
+  uint32_t requests_per_connection_max = 0;         // its max_requests_per_connection; 0: no limit
   uint32_t header_bytes_max = 60 * 1024;
   uint32_t header_count_max = 100;
   HttpCodec codec = HttpCodec::kAuto;
@@ -251,7 +255,11 @@ struct HttpManager {
   bool fault_filter = false;   // envoy.filters.http.fault is in the chain
   std::optional<Fault> fault;  // its own configuration; a route's overrides it
   bool cors_filter = false;    // envoy.filters.http.cors is in the chain
-  std::vector<std::pair<std::string, bool>> upgrades;  // upgrade_configs; a route's override them
+  ClientCertHeader client_cert_header = ClientCertHeader::kSanitize;
+  ClientCertDetails client_cert_details;
+  bool logs_peers = false;  // an access log has an operator about the peers (AccessRecord::peers)
+  std::vector<Rbac> rbac;   // envoy.filters.http.rbac, before all other filters, in order
+  Upgrades upgrades;
 };
 
 struct TcpProxy {
@@ -261,61 +269,9 @@ struct TcpProxy {
   Duration idle_timeout = Duration::Seconds(3600);
   uint32_t connect_attempt_count_max = 1;  // max_connect_attempts
   bool hash_source_ip = false;             // hash_policy.source_ip
+  bool logs_peers = false;                 // as HttpManager's
+  std::vector<Rbac> rbac;                  // envoy.filters.network.rbac, before the proxy, in order
   std::vector<AccessLog> access_logs;
-};
-
-// TLS. The snapshot says what a context is made of, dataplane/tls makes it: listeners and clusters
-// name it by its stable id, and secrets change without a new snapshot.
-inline constexpr uint32_t kNoTls = 0;
-// The secret that means: the certificate of the workload whose connection or request it is.
-inline constexpr std::string_view kSourceSecret = "source";
-
-// envoy.config.core.v3.DataSource: a text, or the file that has it (the node reads it again).
-struct DataSource {
-  std::string filename, text;
-  bool empty() const { return filename.empty() && text.empty(); }
-};
-struct TlsCertificateSource {
-  DataSource chain, key;  // PEM, the leaf first
-};
-// envoy.extensions.transport_sockets.tls.v3.Secret
-struct TlsSecret {
-  std::optional<TlsCertificateSource> certificate;
-  DataSource trusted_ca;  // validation_context
-};
-// Whom to accept of those whose certificate is good; one match is enough. All empty: everyone.
-struct TlsPeerNames {
-  std::vector<std::string> uris, trust_domains, dns_names;
-  bool operator==(const TlsPeerNames&) const = default;
-};
-
-enum class TlsRole : uint8_t { kServer, kClient };
-enum class TlsVersion : uint8_t { k12, k13 };
-
-// DownstreamTlsContext (kServer) or UpstreamTlsContext (kClient).
-struct TlsSettings {
-  uint32_t stable_id = kNoTls;  // of all that follows: what is equal has the same
-  TlsRole role = TlsRole::kServer;
-  TlsVersion version_min = TlsVersion::k12;
-  TlsVersion version_max = TlsVersion::k13;  // also of clients, where Envoy's default is 1.2
-  std::string cipher_suites_12;              // OpenSSL's list; empty: the default
-  std::vector<std::string> alpn;
-  std::vector<TlsCertificateSource> certificates;
-  std::vector<std::string> certificate_secrets;  // names: tls_certificate_sds_secret_configs
-  DataSource trusted_ca;                         // neither this nor a name: nothing is verified
-  std::string trust_secret;                      // validation_context_sds_secret_config
-  TlsPeerNames peer;
-  bool require_peer_certificate = false;  // kServer: require_client_certificate
-  std::string sni;                        // kClient
-  bool resume = true;
-  Duration session_lifetime;  // kServer; zero: the default
-
-  bool verifies() const { return !trusted_ca.empty() || !trust_secret.empty(); }
-  // kClient: it has one context per identity of this node. Such connections are the mesh's own,
-  // and one to a pod of this node needs no TLS: its packets never leave the process.
-  bool by_source() const {
-    return certificate_secrets.size() == 1 && certificate_secrets.front() == kSourceSecret;
-  }
 };
 
 enum class Direction : uint8_t { kUnspecified, kInbound, kOutbound };
@@ -343,7 +299,14 @@ struct Listener {
   // Not empty: this listener has no `tls` and `filter` itself; a client's first bytes choose among
   // these, each a listener without addresses, named "<this>#<chain>".
   std::vector<ListenerChain> chains;
+  // listener_filters_timeout: how long those bytes may take; then the client is let go, or goes on
+  // as one that has said nothing of TLS (continue_on_listener_filters_timeout: servers that speak
+  // first).
+  Duration sniff_timeout = limits::kSniffTimeout;
+  bool plain_after_timeout = false;
 };
+
+const std::vector<Rbac>& RbacOf(const Listener& listener);
 
 // A listener for datagrams. envoy.extensions.filters.udp.udp_proxy.v3.UdpProxyConfig
 struct UdpListener {
@@ -376,10 +339,14 @@ struct Endpoint {
   uint32_t weight = 1;
   Health health = Health::kHealthy;
   uint32_t priority = 0;
-  uint32_t stable_id = 0;  // of (cluster, address)
-  std::string locality;    // "region/zone/sub_zone"
-  std::string workload;    // metadata "istio".workload, or ""
-  bool mesh = false;       // metadata "envoy.transport_socket_match".tlsMode is "istio"
+  uint32_t stable_id = 0;        // of (cluster, address)
+  std::string locality;          // "region/zone/sub_zone"
+  uint32_t locality_weight = 0;  // of all its endpoints together; 0: none is given
+  std::string workload;          // metadata "istio".workload, or ""
+  bool mesh = false;             // metadata "envoy.transport_socket_match".tlsMode is "istio"
+  // health_check_config: where to ask (0: at `address`), and whether.
+  uint16_t check_port = 0;
+  bool unchecked = false;
 };
 
 enum class LbPolicy : uint8_t {
@@ -409,8 +376,14 @@ struct HashTable {
 };
 enum class Discovery : uint8_t { kStatic, kEds, kOriginalDst, kStrictDns, kLogicalDns };
 
+// Retries under way at a time, in percent of the requests under way, but at least so many.
+struct RetryBudget {
+  double percent = 20;
+  uint32_t retries_min = 3;  // min_retry_concurrency
+};
 struct CircuitBreaker {  // Thresholds of priority DEFAULT
   uint32_t connections_max = 1024, pending_max = 1024, requests_max = 1024, retries_max = 3;
+  std::optional<RetryBudget> retry_budget;  // instead of retries_max
 };
 
 struct OutlierDetection {                             // consecutive errors only; 0 of them: never
@@ -449,8 +422,12 @@ struct Cluster {
   std::optional<ClusterTls> mesh_tls;               // transport_socket_matches: of `mesh` endpoints
   CircuitBreaker breaker;
   std::optional<OutlierDetection> outlier;
-  std::vector<Endpoint> endpoints;     // all of them, in the order of the configuration
-  std::vector<HashTable> hash_tables;  // IsConsistent(lb): by ascending priority
+  uint32_t overprovisioning_percent = 140;  // of the load assignment
+  bool locality_weighted = false;           // locality_weighted_lb_config
+  std::optional<HealthCheck> health_check;
+  bool removal_ignores_health = false;  // ignore_health_on_host_removal
+  std::vector<Endpoint> endpoints;      // all of them, in the order of the configuration
+  std::vector<HashTable> hash_tables;   // IsConsistent(lb): by ascending priority
 };
 
 // A workload of this node, from the bootstrap: the source identity of its port.
@@ -477,9 +454,26 @@ struct Snapshot {
 
   absl::flat_hash_map<SockAddr, uint32_t> udp;  // -> index in udp_listeners
 
+  // Of `inbound`, those that take the mesh's mutual TLS: -> the listener (of a chain) that does. A
+  // connection to such an address that does not leave the node is what that listener would have
+  // taken, with both identities known and no TLS.
+  struct MeshInbound {
+    uint32_t listener = kNoIndex;
+    std::string identity;  // whose certificate it shows, when that is a secret named by it
+  };
+  absl::flat_hash_map<SockAddr, MeshInbound> mesh_inbound;
+  // Of kInbound listeners with RBAC: the one whose rules hold for what comes without TLS from
+  // a pod of this node. An exchange that goes straight to such an address is subject to them. Port
+  // 0: of every port without a listener of its own.
+  absl::flat_hash_map<SockAddr, uint32_t> guarded;
+
   // The listener for a connection to `destination`, exact before wildcard; kNoIndex: none.
   uint32_t FindListener(Direction direction, const SockAddr& destination) const;
   uint32_t FindUdpListener(const SockAddr& destination) const;
+  uint32_t FindGuard(const SockAddr& destination) const;               // kNoIndex: none
+  const TlsSettings* FindTls(uint32_t stable_id) const;                // null: none
+  const Listener* FindMeshInbound(const SockAddr& destination) const;  // null: none
+  std::string MeshIdentityOf(const SockAddr& destination) const;       // empty: none
 };
 
 }  // namespace meltemi::config

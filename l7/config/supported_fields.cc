@@ -19,9 +19,7 @@ constexpr IgnoredField kListenerIgnored[] = {
     {"per_connection_buffer_limit_bytes", kOwnBuffers},
     {"metadata", kForDisplay},
     {"deprecated_v1", kNoSocket},
-    {"drain_type", "connections outlive every change of their listener"},
-    {"listener_filters_timeout", "one time holds for a client's first bytes: limits.h"},
-    {"continue_on_listener_filters_timeout", "a client that says nothing is let go"},
+    {"drain_type", "connections outlive every change but the removal of their listener or chain"},
     {"transparent", "connections are always intercepted transparently"},
     {"freebind", kNoSocket},
     {"tcp_fast_open_queue_length", kNoSocket},
@@ -101,6 +99,11 @@ constexpr IgnoredField kFaultIgnored[] = {
     {"abort_grpc_status_runtime", kNoRuntime}, {"disable_downstream_cluster_stats", kForDisplay},
     {"filter_metadata", kForDisplay},
 };
+constexpr IgnoredField kHttpRbacIgnored[] = {{"track_per_rule_stats", kForDisplay}};
+constexpr IgnoredField kNetworkRbacIgnored[] = {
+    {"enforcement_type",
+     "nothing that rules look at changes while a connection lives; rules do, and are asked again"},
+};
 constexpr IgnoredField kAccessLogIgnored[] = {{"name", kForDisplay}};
 constexpr IgnoredField kFormatIgnored[] = {
     {"content_type", "only for local replies"},
@@ -136,7 +139,6 @@ constexpr IgnoredField kClusterIgnored[] = {
     {"cleanup_interval", "hosts of ORIGINAL_DST live as long as their connections"},
     {"metadata", kForDisplay},
     {"protocol_selection", "HTTP/1.1 on both sides"},
-    {"ignore_health_on_host_removal", "there are no active health checks"},
     {"track_timeout_budgets", kForDisplay},
     {"track_cluster_stats", kForDisplay},
 };
@@ -152,17 +154,22 @@ constexpr IgnoredField kOutlierIgnored[] = {
     {"failure_percentage_request_volume", kNoRates},
     {"successful_active_health_check_uneject_host", "there are no active health checks"},
 };
+constexpr std::string_view kNoEventLog = "checks are counted, not logged";
+constexpr IgnoredField kHealthCheckIgnored[] = {
+    {"event_log_path", kNoEventLog},
+    {"event_logger", kNoEventLog},
+    {"always_log_health_check_failures", kNoEventLog},
+    {"always_log_health_check_success", kNoEventLog},
+};
 constexpr IgnoredField kCommonLbIgnored[] = {
     {"update_merge_window", "endpoint changes apply at once"},
 };
 constexpr IgnoredField kLocalityEndpointsIgnored[] = {
-    {"load_balancing_weight", "locality weighted balancing is refused on the cluster"},
     {"proximity", kForDisplay},
     {"metadata", kForDisplay},
 };
 constexpr IgnoredField kEndpointIgnored[] = {
     {"hostname", "host rewriting by endpoint is refused on the route"},
-    {"health_check_config", "active health checks are refused on the cluster"},
 };
 
 // Deprecated spellings that Istio and Envoy still send are supported beside the new ones.
@@ -170,7 +177,8 @@ constexpr MessageFields kTable[] = {
     // Listeners
     {"envoy.config.listener.v3.Listener",
      "name address additional_addresses filter_chains default_filter_chain listener_filters "
-     "traffic_direction udp_listener_config",
+     "traffic_direction udp_listener_config listener_filters_timeout "
+     "continue_on_listener_filters_timeout",
      kListenerIgnored},
     {"envoy.config.listener.v3.AdditionalAddress", "address", {}},
     {"envoy.config.listener.v3.ListenerFilter", "name typed_config", {}},
@@ -223,8 +231,17 @@ constexpr MessageFields kTable[] = {
      "http_protocol_options http2_protocol_options server_name max_request_headers_kb "
      "stream_idle_timeout "
      "request_timeout request_headers_timeout access_log use_remote_address "
-     "generate_request_id normalize_path path_with_escaped_slashes_action",
+     "generate_request_id normalize_path path_with_escaped_slashes_action "
+     "forward_client_cert_details set_current_client_cert_details upgrade_configs",
      kHcmIgnored},
+    {"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager."
+     "UpgradeConfig",
+     "upgrade_type enabled",
+     {}},
+    {"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager."
+     "SetCurrentClientCertDetails",
+     "subject cert chain dns uri",
+     {}},
     {"envoy.extensions.filters.network.http_connection_manager.v3.Rds",
      "config_source route_config_name",
      {}},
@@ -232,11 +249,12 @@ constexpr MessageFields kTable[] = {
      "name typed_config is_optional",
      {}},
     {"envoy.config.core.v3.HttpProtocolOptions",
-     "idle_timeout max_headers_count max_requests_per_connection",
+     "idle_timeout max_headers_count max_requests_per_connection max_stream_duration",
      {}},
     {"envoy.config.core.v3.Http1ProtocolOptions", "", kHttp1Ignored},
     {"envoy.config.core.v3.Http2ProtocolOptions",
-     "max_concurrent_streams initial_stream_window_size initial_connection_window_size",
+     "max_concurrent_streams initial_stream_window_size initial_connection_window_size "
+     "allow_connect",
      kHttp2Ignored},
     {"envoy.extensions.filters.http.router.v3.Router", "", kRouterIgnored},
     {"envoy.extensions.filters.http.fault.v3.HTTPFault", "delay abort headers", kFaultIgnored},
@@ -245,6 +263,25 @@ constexpr MessageFields kTable[] = {
      "allow_origin_string_match allow_methods allow_headers expose_headers max_age "
      "allow_credentials filter_enabled forward_not_matching_preflights",
      {}},
+    {"envoy.extensions.filters.http.rbac.v3.RBAC",
+     "rules rules_stat_prefix shadow_rules shadow_rules_stat_prefix", kHttpRbacIgnored},
+    {"envoy.extensions.filters.network.rbac.v3.RBAC",
+     "rules shadow_rules shadow_rules_stat_prefix stat_prefix", kNetworkRbacIgnored},
+    {"envoy.config.rbac.v3.RBAC", "action policies", {}},
+    {"envoy.config.rbac.v3.Policy", "permissions principals", {}},
+    {"envoy.config.rbac.v3.Permission",
+     "and_rules or_rules any header url_path destination_ip destination_port "
+     "destination_port_range not_rule requested_server_name",
+     {}},
+    {"envoy.config.rbac.v3.Permission.Set", "rules", {}},
+    {"envoy.config.rbac.v3.Principal",
+     "and_ids or_ids any authenticated source_ip direct_remote_ip remote_ip header url_path not_id",
+     {}},
+    {"envoy.config.rbac.v3.Principal.Set", "ids", {}},
+    {"envoy.config.rbac.v3.Principal.Authenticated", "principal_name", {}},
+    {"envoy.config.core.v3.CidrRange", "address_prefix prefix_len", {}},
+    {"envoy.type.matcher.v3.PathMatcher", "path", {}},
+    {"envoy.type.v3.Int32Range", "start end", {}},
     {"envoy.extensions.filters.common.fault.v3.FaultDelay", "fixed_delay percentage", {}},
     {"envoy.extensions.filters.http.fault.v3.FaultAbort", "http_status percentage", {}},
     // TCP
@@ -287,9 +324,10 @@ constexpr MessageFields kTable[] = {
     {"envoy.config.route.v3.QueryParameterMatcher", "name string_match present_match", {}},
     {"envoy.config.route.v3.RouteAction",
      "cluster weighted_clusters cluster_not_found_response_code prefix_rewrite regex_rewrite "
-     "host_rewrite_literal timeout idle_timeout retry_policy max_stream_duration "
-     "hash_policy request_mirror_policies",
+     "host_rewrite_literal timeout idle_timeout retry_policy max_stream_duration max_grpc_timeout "
+     "hash_policy request_mirror_policies upgrade_configs",
      {}},
+    {"envoy.config.route.v3.RouteAction.UpgradeConfig", "upgrade_type enabled", {}},
     {"envoy.config.route.v3.RouteAction.RequestMirrorPolicy",
      "cluster runtime_fraction disable_shadow_host_suffix_append", kMirrorIgnored},
     {"envoy.config.route.v3.RouteAction.HashPolicy",
@@ -336,7 +374,8 @@ constexpr MessageFields kTable[] = {
      "http_protocol_options http2_protocol_options typed_extension_protocol_options "
      "least_request_lb_config round_robin_lb_config original_dst_lb_config ring_hash_lb_config "
      "maglev_lb_config common_lb_config transport_socket transport_socket_matches "
-     "outlier_detection dns_refresh_rate dns_lookup_family",
+     "outlier_detection dns_refresh_rate dns_lookup_family health_checks "
+     "ignore_health_on_host_removal",
      kClusterIgnored},
     {"envoy.config.cluster.v3.Cluster.TransportSocketMatch", "name match transport_socket", {}},
     {"envoy.config.cluster.v3.Cluster.EdsClusterConfig", "eds_config service_name", {}},
@@ -347,10 +386,16 @@ constexpr MessageFields kTable[] = {
      "minimum_ring_size hash_function maximum_ring_size",
      {}},
     {"envoy.config.cluster.v3.Cluster.MaglevLbConfig", "table_size", {}},
-    {"envoy.config.cluster.v3.Cluster.CommonLbConfig", "healthy_panic_threshold", kCommonLbIgnored},
+    {"envoy.config.cluster.v3.Cluster.CommonLbConfig",
+     "healthy_panic_threshold locality_weighted_lb_config", kCommonLbIgnored},
+    {"envoy.config.cluster.v3.Cluster.CommonLbConfig.LocalityWeightedLbConfig", "", {}},
     {"envoy.config.cluster.v3.CircuitBreakers", "thresholds", {}},
     {"envoy.config.cluster.v3.CircuitBreakers.Thresholds",
-     "priority max_connections max_pending_requests max_requests max_retries", kThresholdsIgnored},
+     "priority max_connections max_pending_requests max_requests max_retries retry_budget",
+     kThresholdsIgnored},
+    {"envoy.config.cluster.v3.CircuitBreakers.Thresholds.RetryBudget",
+     "budget_percent min_retry_concurrency",
+     {}},
     {"envoy.config.cluster.v3.OutlierDetection",
      "consecutive_5xx enforcing_consecutive_5xx consecutive_gateway_failure "
      "enforcing_consecutive_gateway_failure consecutive_local_origin_failure "
@@ -370,14 +415,29 @@ constexpr MessageFields kTable[] = {
      {}},
     {"envoy.config.endpoint.v3.ClusterLoadAssignment", "cluster_name endpoints policy", {}},
     {"envoy.config.endpoint.v3.ClusterLoadAssignment.Policy", "overprovisioning_factor", {}},
-    {"envoy.config.endpoint.v3.LocalityLbEndpoints", "locality lb_endpoints priority",
-     kLocalityEndpointsIgnored},
+    {"envoy.config.endpoint.v3.LocalityLbEndpoints",
+     "locality lb_endpoints priority load_balancing_weight", kLocalityEndpointsIgnored},
     {"envoy.config.core.v3.Locality", "region zone sub_zone", {}},
     {"envoy.config.endpoint.v3.LbEndpoint",
      "endpoint health_status metadata load_balancing_weight",
      {}},
     {"envoy.config.core.v3.Metadata", "filter_metadata typed_filter_metadata", {}},
-    {"envoy.config.endpoint.v3.Endpoint", "address", kEndpointIgnored},
+    {"envoy.config.endpoint.v3.Endpoint", "address health_check_config", kEndpointIgnored},
+    {"envoy.config.endpoint.v3.Endpoint.HealthCheckConfig",
+     "port_value disable_active_health_check",
+     {}},
+    {"envoy.config.core.v3.HealthCheck",
+     "timeout interval initial_jitter interval_jitter interval_jitter_percent unhealthy_threshold "
+     "healthy_threshold reuse_connection http_health_check tcp_health_check grpc_health_check "
+     "no_traffic_interval no_traffic_healthy_interval unhealthy_interval unhealthy_edge_interval "
+     "healthy_edge_interval",
+     kHealthCheckIgnored},
+    {"envoy.config.core.v3.HealthCheck.Payload", "text binary", {}},
+    {"envoy.config.core.v3.HealthCheck.HttpHealthCheck",
+     "host path expected_statuses retriable_statuses codec_client_type method",
+     {}},
+    {"envoy.config.core.v3.HealthCheck.TcpHealthCheck", "send receive", {}},
+    {"envoy.config.core.v3.HealthCheck.GrpcHealthCheck", "service_name authority", {}},
 };
 
 }  // namespace

@@ -142,7 +142,8 @@ bool Engine::Impl::TryRetry(Exchange& x, Instant now) {
     return false;
   }
   if (!x.retry_counted) {
-    if (x.cluster->retries_active >= x.cluster->settings().breaker.retries_max) {
+    if (x.cluster->retries_active >=
+        RetriesMax(x.cluster->settings().breaker, x.cluster->rq_active)) {
       ++stats.rq_retry_overflow;
       x.flags |= telemetry::kUpstreamOverflow;
       return false;

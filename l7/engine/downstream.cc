@@ -20,7 +20,10 @@ void Engine::Impl::PumpDownstream(ConnId id, Instant now) {
 bool Engine::Impl::StepDownstream(Conn& conn, Instant now) {
   if (conn.exchange.valid()) {
     Exchange& x = exchanges_[conn.exchange];
-    if (x.request_complete || x.state != Exchange::State::kForwarding) return false;
+    if (x.request_complete || x.state != Exchange::State::kForwarding) {
+      if (x.tunnel) PumpTunnel(x, now);
+      return false;
+    }
     return TakeRequestBody(conn, x, now);
   }
   if (conn.in.empty() && !conn.is_stream()) return false;
@@ -57,6 +60,16 @@ void Engine::Impl::AwaitRequest(Conn& conn, Instant now) {
   timers_->Schedule(&conn.timer, limit.zero() ? Instant::Never() : now + limit);
 }
 
+// The last request that the connection may have. Of streams, theirs counts: it takes no new ones.
+void Engine::Impl::CountOnConnection(Conn& conn, const config::HttpManager& manager) {
+  if (manager.requests_per_connection_max == 0) return;
+  Conn& counted = conn.is_stream() ? conns_[conn.carrier] : conn;
+  if (++counted.request_count != manager.requests_per_connection_max) return;
+  ++counters_.downstream_worn;
+  counted.drain = true;
+  if (conn.is_stream()) DrainCarrier(counted);
+}
+
 void Engine::Impl::BeginExchange(Conn& conn, Instant now) {
   const ConnId down = conn.id;
   const ExchangeId id = exchanges_.Emplace(pool_, now);
@@ -69,21 +82,19 @@ void Engine::Impl::BeginExchange(Conn& conn, Instant now) {
   timers_->Cancel(&conn.timer);
   Exchange& x = exchanges_[id];
   x.id = id;
-  for (Timer* timer :
-       {&x.response_timer, &x.try_timer, &x.idle_timer, &x.request_timer, &x.wait_timer}) {
-    timer->subject = id.bits();
-  }
+  for (Timer* const timer : x.timers()) timer->subject = id.bits();
   x.down = down;
   conn.exchange = id;
   x.snapshot = conn.snapshot;
   Pin(x.snapshot);
   x.listener = conn.listener;
   x.manager = &ManagerOf(conn);
+  CountOnConnection(conn, *x.manager);
   x.head = conn.requests()->TakeHead();
   x.authority = x.head.authority;
   x.path = x.original_path = x.head.path;
   x.idle_timeout = x.manager->stream_idle_timeout;
-  x.close_after = !x.head.keep_alive;
+  x.close_after = !x.head.keep_alive || x.head.upgrade;
   if (x.head.framing == http::Framing::kNone) {
     CHECK(conn.requests()->Next(&conn.in) == Event::kEnd);
     x.request_complete = true;

@@ -33,7 +33,12 @@ Engine::Engine(const EngineOptions& options, BufferPool* pool, TimerWheel* timer
 Engine::~Engine() = default;
 
 void Engine::UseSnapshot(const config::Snapshot* s, Instant now) {
-  impl_->UseSnapshot(s);
+  impl_->UseSnapshot(s, now);
+  impl_->Settle(now);
+}
+void Engine::FollowBoard(Instant now) {
+  if (!impl_->BoardChanged()) return;
+  impl_->FollowBoard();
   impl_->Settle(now);
 }
 Engine::Pick Engine::PickEndpoint(uint32_t cluster, SockAddr* endpoint) {
@@ -61,8 +66,8 @@ void Engine::OnSendQueue(ConnId conn, bool has_space, Instant now) {
   impl_->OnSendQueue(conn, has_space, now);
   impl_->Settle(now);
 }
-void Engine::OnConnected(ConnId conn, const SockAddr& local, Instant now) {
-  impl_->OnConnected(conn, local, now);
+void Engine::OnConnected(ConnId conn, const Connected& connected, Instant now) {
+  impl_->OnConnected(conn, connected, now);
   impl_->Settle(now);
 }
 void Engine::CountDownstreamTls(uint32_t listener, const telemetry::TlsOutcome& outcome) {
@@ -79,6 +84,7 @@ void Engine::OnTimer(Timer& timer, Instant now) {
   impl_->OnTimer(timer, now);
   impl_->Settle(now);
 }
+void Engine::SetWallClock(WallClock clock) { impl_->SetWallClock(clock); }
 void Engine::Drain(Instant now) {
   impl_->Drain();
   impl_->Settle(now);
@@ -92,22 +98,22 @@ Engine::Impl::Impl(Engine* engine, const EngineOptions& options, BufferPool* poo
                    TimerWheel* timers, Prng* prng)
     : engine_(engine),
       options_(options),
+      wall_clock_(options.wall_clock),
       pool_(pool),
       timers_(timers),
       prng_(prng),
       counters_(engine->counters_),
       conns_(options.conn_count_max),
-      exchanges_(options.exchange_count_max) {}
+      exchanges_(options.exchange_count_max),
+      clusters_(options.board) {}
 
 Engine::Impl::~Impl() {
   exchanges_.ForEach([this](ExchangeId, Exchange& x) {
-    for (Timer* timer :
-         {&x.response_timer, &x.try_timer, &x.idle_timer, &x.request_timer, &x.wait_timer}) {
-      timers_->Cancel(timer);
-    }
+    for (Timer* const timer : x.timers()) timers_->Cancel(timer);
   });
   conns_.ForEach([this](ConnId, Conn& conn) { timers_->Cancel(&conn.timer); });
   timers_->Cancel(&ejected_timer_);
+  for (auto& [id, probe] : probes_) timers_->Cancel(&probe->timer);
   engine_->actions_.clear();
 }
 
@@ -171,6 +177,7 @@ void Engine::Impl::ForgetConn(Conn& conn) {
     --conn.cluster->cx_active;
   }
   if (conn.listener_gone) Unpin(conn.snapshot);
+  if (conn.certified != nullptr) Unshare(conn.certified);
   conns_.Erase(conn.id);
 }
 
@@ -207,32 +214,30 @@ Engine::Pick Engine::Impl::PickEndpoint(uint32_t cluster_id, SockAddr* endpoint)
     ++cluster->stats.cx_none_healthy;
     return Pick::kNoHealthy;
   }
+  cluster->MarkUsed();
   ++cluster->stats.cx_total;
   ++host->stats.cx_total;
   *endpoint = host->address;
   return Pick::kOk;
 }
 
-void Engine::Impl::UseSnapshot(const config::Snapshot* snapshot) {
+void Engine::Impl::UseSnapshot(const config::Snapshot* snapshot, Instant now) {
   if (snapshot == snapshot_) return;
   ++counters_.snapshots;
   snapshot_ = snapshot;
+  rbac_stats_.Forget();
   closing_.clear();
   clusters_.Update(*snapshot, *prng_, &closing_);
   LookAtEjected();
-  for (const ConnId id : closing_) {
-    Conn* const up = conns_.Find(id);
-    if (up == nullptr) continue;
-    if (up->kind == Conn::Kind::kHttp2Up) {
-      DrainCarrier(*up);
-    } else {
-      EndConn(*up, Action::Kind::kRelease);
-    }
-  }
+  CloseAll(closing_);
+  LookAtChecks(now);
   std::vector<ConnId> idle;  // downstream connections nobody listens for any more
+  std::vector<ConnId> opaque;
   conns_.ForEach([&](ConnId id, Conn& conn) {
     if (conn.host != nullptr || conn.is_stream() || conn.listener_gone) return;
+    if (conn.kind == Conn::Kind::kProbe) return;
     FollowSnapshot(conn, snapshot);
+    if (conn.kind == Conn::Kind::kTcpDown) return opaque.push_back(id);
     if (conn.listener_gone && conn.kind == Conn::Kind::kHttp2Down) return DrainCarrier(conn);
     if (conn.listener_gone && conn.kind == Conn::Kind::kHttpDown && !conn.exchange.valid() &&
         conn.in.empty()) {
@@ -240,6 +245,7 @@ void Engine::Impl::UseSnapshot(const config::Snapshot* snapshot) {
     }
   });
   for (const ConnId id : idle) EndConn(conns_[id], Action::Kind::kRelease);
+  for (const ConnId id : opaque) FollowTcp(conns_[id], now);
 }
 
 // The same listener in the new snapshot, by name. Gone or of another kind: what is under way goes
@@ -301,9 +307,9 @@ ConnId Engine::Impl::OnAccept(const Accepted& accepted, Instant now) {
   conn.snapshot = snapshot_;
   conn.drain = draining_;
   conn.secure = accepted.secure;
-  if (accepted.source != nullptr) {
-    conn.source.Set(accepted.source->name + "." + accepted.source->ns);
-    conn.identity = IdentityOf(*accepted.source);
+  LearnClient(conn, accepted);
+  if (!accepted.sni.empty()) {
+    conn.sni = std::make_unique<const std::string>(accepted.sni);
   }
   if (http) {
     const config::HttpManager& manager = ManagerOf(conn);
@@ -339,6 +345,8 @@ void Engine::Impl::OnBytes(ConnId id, Chain bytes, Instant now) {
     case Conn::Kind::kTcpDown:
     case Conn::Kind::kTcpUp:
       return PumpTcp(id, now);
+    case Conn::Kind::kProbe:
+      return PumpProbe(id, now);
   }
 }
 
@@ -350,7 +358,7 @@ void Engine::Impl::OnEof(ConnId id, Instant now) {
     case Conn::Kind::kHttpDown: {
       PumpDownstream(id, now);
       conn = conns_.Find(id);
-      if (conn == nullptr) return;
+      if (conn == nullptr || InTunnel(*conn)) return;
       // Envoy's reading of a FIN: the client has gone, nobody waits for the answer.
       DownstreamGone(id, now);
       if ((conn = conns_.Find(id)) != nullptr) EndConn(*conn, Action::Kind::kRelease);
@@ -364,14 +372,21 @@ void Engine::Impl::OnEof(ConnId id, Instant now) {
     case Conn::Kind::kTcpDown:
     case Conn::Kind::kTcpUp:
       return TcpEof(id, now);
+    case Conn::Kind::kProbe:
+      return PumpProbe(id, now);
   }
 }
 
 void Engine::Impl::OnClosed(ConnId id, CloseReason reason, Instant now) {
   Conn* conn = conns_.Find(id);
   if (conn == nullptr) return;
+  if (InTunnel(*conn)) return TunnelGone(*conn, reason, now);
   switch (conn->kind) {
     case Conn::Kind::kHttpDown:
+      if (Exchange* x = exchanges_.Find(conn->exchange);
+          x != nullptr && reason == CloseReason::kOverload) {
+        x->flags |= telemetry::kOverloadManager;
+      }
       DownstreamGone(id, now);
       if ((conn = conns_.Find(id)) != nullptr) ForgetConn(*conn);
       return;
@@ -385,6 +400,9 @@ void Engine::Impl::OnClosed(ConnId id, CloseReason reason, Instant now) {
     case Conn::Kind::kTcpDown:
     case Conn::Kind::kTcpUp:
       return TcpGone(id, reason, now);
+    case Conn::Kind::kProbe:
+      conn->eof = conn->gone = true;
+      return PumpProbe(id, now);
   }
 }
 
@@ -413,20 +431,25 @@ void Engine::Impl::SendSpace(Conn& conn, Instant now) {
     case Conn::Kind::kTcpDown:
     case Conn::Kind::kTcpUp:
       return PumpTcp(conn.peer, now);
+    case Conn::Kind::kProbe:
+      return;  // what it sends is small
   }
 }
 
-void Engine::Impl::OnConnected(ConnId id, const SockAddr& local, Instant now) {
+void Engine::Impl::OnConnected(ConnId id, const Connected& connected, Instant now) {
   Conn* up = conns_.Find(id);
   if (up == nullptr) return;
   up->connected = true;
-  up->local = local;
+  up->local = connected.local;
+  if (up->kind == Conn::Kind::kProbe) return ProbeConnected(*up, now);
+  LearnServer(*up, connected);
   UpstreamConnected(*up, now);
 }
 
 void Engine::Impl::OnConnectFailed(ConnId id, ConnectError error, Instant now) {
   Conn* up = conns_.Find(id);
   if (up == nullptr) return;
+  if (up->kind == Conn::Kind::kProbe) return ProbeConnectFailed(*up, now);
   ++up->cluster->stats.cx_connect_fail;
   ++up->host->stats.cx_connect_fail;
   if (error == ConnectError::kTimeout) ++up->cluster->stats.cx_connect_timeout;

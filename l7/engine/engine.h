@@ -22,10 +22,12 @@
 #include "l7/base/slice.h"
 #include "l7/base/time.h"
 #include "l7/base/timer_wheel.h"
+#include "l7/cluster/board.h"
 #include "l7/config/snapshot.h"
 #include "l7/engine/action.h"
 #include "l7/engine/counters.h"
 #include "l7/telemetry/access_record.h"
+#include "l7/telemetry/peer.h"
 #include "l7/telemetry/sample.h"
 #include "l7/telemetry/tls_stats.h"
 
@@ -37,8 +39,23 @@ struct Accepted {
   SockAddr local;                            // what the client dialled
   SockAddr remote;                           // the client
   const config::Workload* source = nullptr;  // the workload of the pod port; null: not from a pod
+  bool gateway = false;                      // the source is one, and the client somebody else
   bool secure = false;                       // the client speaks TLS
-  std::string_view alpn;                     // what its handshake has agreed; empty: nothing
+  telemetry::TlsSession tls;                 // of it
+  // Its certificate's, when it has shown a good one; copied. Else the source is all that is known.
+  const telemetry::PeerIdentity* peer = nullptr;
+  // Its certificate and all that came with it, as PEM, where the listener says them on.
+  std::string_view peer_pem, peer_chain_pem;
+  std::string_view alpn;  // what its handshake has agreed; empty: nothing
+  std::string_view sni;   // whom its TLS asks for, in lower case; empty: nobody
+};
+
+// An upstream connection that stands.
+struct Connected {
+  SockAddr local;
+  telemetry::TlsSession tls;
+  const telemetry::PeerIdentity* peer = nullptr;  // as Accepted's
+  const config::Workload* workload = nullptr;     // whose pod of this node it leads to
 };
 
 enum class CloseReason : uint8_t {
@@ -46,6 +63,7 @@ enum class CloseReason : uint8_t {
   kTimeout,    // retransmissions or keepalive gave up
   kFinished,   // both directions ended in order
   kPortGone,   // the port was removed
+  kOverload,   // packets ran out, and the peer had not read for the longest
   kShutdown,
 };
 
@@ -63,6 +81,9 @@ struct EngineOptions {
   uint32_t conn_count_max = 0;      // limits::kL7ConnCountMax
   uint32_t exchange_count_max = 0;  // limits::kExchangeCountMax
   WallClock wall_clock;             // START_TIME of access records
+  // What the workers of a node share; null: there are no others. Outlives the engine.
+  cluster::Board* board = nullptr;
+  bool checks_health = true;  // active health checks: one worker of the node does them for all
 };
 
 class Engine {
@@ -75,6 +96,8 @@ class Engine {
   // Called before anything else and whenever a new snapshot is current. The engine keeps using
   // older ones for exchanges that began with them.
   void UseSnapshot(const config::Snapshot* snapshot, Instant now);
+  // Once a turn: what other workers have said about hosts holds here from now on.
+  void FollowBoard(Instant now);
   // The oldest snapshot sequence still in use: the agent may free those before it.
   uint64_t oldest_snapshot() const;
 
@@ -94,7 +117,7 @@ class Engine {
   void OnSendQueue(ConnId conn, bool has_space, Instant now);
 
   // Upstream: the outcome of an Action::kConnect.
-  void OnConnected(ConnId conn, const SockAddr& local, Instant now);
+  void OnConnected(ConnId conn, const Connected& connected, Instant now);
   void OnConnectFailed(ConnId conn, ConnectError error, Instant now);  // the id is dead
   // How a TLS handshake ended: of a client of the listener, or of a kConnect whose id is still
   // alive. To be counted; OnAccept, OnConnected or OnConnectFailed follows.
@@ -109,6 +132,8 @@ class Engine {
 
   // SIGTERM or operator drain: finish what is under way, answer with Connection: close.
   void Drain(Instant now);
+  // The time of day was set.
+  void SetWallClock(WallClock clock);
 
   std::vector<Action>& actions() { return actions_; }
   // Finished requests and connections, for the access log; drained by the caller.

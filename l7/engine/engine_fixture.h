@@ -38,7 +38,7 @@ class EngineTest : public ::testing::Test {
     bool dead() const { return aborted || released; }
   };
 
-  EngineTest() : timers_(now_) {
+  explicit EngineTest(uint32_t allocation_max = 2048) : pool_(allocation_max), timers_(now_) {
     snapshot_ = MakeSnapshot(1, 1);
     // 2026-11-24T00:00:00Z
     options_.wall_clock.offset_nanos = 1'795'478'400'000'000'000;
@@ -235,7 +235,7 @@ class EngineTest : public ::testing::Test {
   }
   ConnId Connect() {
     const ConnId id = TakeConnect();
-    engine().OnConnected(id, Address(3, 50'000), now_);
+    engine().OnConnected(id, {.local = Address(3, 50'000)}, now_);
     Run();
     return id;
   }
@@ -280,6 +280,15 @@ class EngineTest : public ::testing::Test {
     return message.substr(begin, message.find("\r\n", begin) - begin);
   }
   // "flags details" of the last record.
+  // The first statistic of that name; -1: there is none.
+  double Sample(std::string_view name) {
+    std::vector<telemetry::Sample> samples;
+    engine().AppendSamples(&samples);
+    for (const telemetry::Sample& sample : samples) {
+      if (sample.name == name) return sample.value;
+    }
+    return -1;
+  }
   std::string LastRecord() {
     if (engine().records().empty()) return "(none)";
     const telemetry::AccessRecord& r = engine().records().back();

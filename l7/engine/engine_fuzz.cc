@@ -4,7 +4,8 @@
 // The script: one letter per event, then its operands.
 //   a accept HTTP   t accept TCP   d I N bytes: N bytes on connection I   g I, r I: a request, a
 //   response on I   e I: FIN   x I: reset   c I: connected   f I: connect failed   q I, Q I: send
-//   queue full, drained   w N: N * 20 ms pass   s N: snapshot N % 3   D drain
+//   queue full, drained   w N: N * 20 ms pass   s N: snapshot N % 3   D drain   u I N: a request
+//   on I for an upgrade   U I: the answer that switches   k I: both directions of I have ended
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -34,6 +35,20 @@ config::Route MakeRoute(std::string prefix) {
   retry.host_selection_attempt_count_max = 3;
   route.action = std::move(forward);
   return route;
+}
+
+config::HttpManager MakeManager() {
+  config::HttpManager manager;
+  manager.route_table = 0;
+  manager.fault_filter = true;
+  manager.normalize_path = true;
+  manager.use_remote_address = true;
+  manager.upgrades = {{"websocket", true}};
+  manager.stream_idle_timeout = Duration::Millis(900);
+  manager.request_headers_timeout = Duration::Millis(300);
+  manager.idle_timeout = Duration::Seconds(2);
+  manager.access_logs.push_back({"/dev/null", "\n"});
+  return manager;
 }
 
 std::unique_ptr<config::Snapshot> MakeSnapshot(uint64_t sequence, uint32_t endpoint_count) {
@@ -78,18 +93,9 @@ std::unique_ptr<config::Snapshot> MakeSnapshot(uint64_t sequence, uint32_t endpo
   table.hosts.push_back(std::move(host));
   table.any = 0;
   snapshot->route_tables.push_back(std::move(table));
-  config::HttpManager manager;
-  manager.route_table = 0;
-  manager.fault_filter = true;
-  manager.normalize_path = true;
-  manager.use_remote_address = true;
-  manager.stream_idle_timeout = Duration::Millis(900);
-  manager.request_headers_timeout = Duration::Millis(300);
-  manager.idle_timeout = Duration::Seconds(2);
-  manager.access_logs.push_back({"/dev/null", "\n"});
   config::Listener http;
   http.name = "http";
-  http.filter = std::move(manager);
+  http.filter = MakeManager();
   config::Listener tcp;
   tcp.name = "tcp";
   config::TcpProxy proxy;
@@ -122,6 +128,16 @@ constexpr std::string_view kResponses[] = {
     "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nsome",
 };
 
+constexpr std::string_view kUpgrades[] = {
+    "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\nearly",
+    "POST / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+    "content-length: 5\r\n\r\nhello",
+    "GET /f HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
+    "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: other\r\n\r\n",
+};
+constexpr std::string_view kSwitching =
+    "HTTP/1.1 101 OK\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\nframes";
+
 class Script {
  public:
   Script(const uint8_t* data, size_t size) : data_(data), size_(size) {
@@ -151,7 +167,7 @@ class Script {
  private:
   struct Conn {
     ConnId id;
-    bool alive = true, connected = true, eof = false;
+    bool alive = true, connected = true, eof = false, finished = false;
     uint64_t given = 0, consumed = 0;
   };
 
@@ -178,6 +194,7 @@ class Script {
     const ConnId id = engine_.OnAccept(accepted, now_);
     if (id.valid()) conns_.push_back({.id = id});
   }
+  void Say(uint8_t op);
   void Step();
   void TakeActions();
 
@@ -195,6 +212,19 @@ class Script {
   std::vector<Conn> conns_;
 };
 
+void Script::Say(uint8_t op) {
+  Conn* const conn = Pick();
+  if (op == 'U') return Give(conn, kSwitching);
+  const size_t n = Byte();
+  if (op == 'g') return Give(conn, kRequests[n % std::size(kRequests)]);
+  if (op == 'r') return Give(conn, kResponses[n % std::size(kResponses)]);
+  if (op == 'u') return Give(conn, kUpgrades[n % std::size(kUpgrades)]);
+  const size_t have = n < size_ - at_ ? n : size_ - at_;
+  const std::string_view text(reinterpret_cast<const char*>(data_ + at_), have);
+  at_ += have;
+  if (have > 0) Give(conn, text);
+}
+
 void Script::Step() {
   const uint8_t op = Byte();
   switch (op) {
@@ -202,23 +232,18 @@ void Script::Step() {
       return Accept(0);
     case 't':
       return Accept(1);
-    case 'd': {
-      Conn* conn = Pick();
-      const size_t want = Byte();
-      const size_t have = want < size_ - at_ ? want : size_ - at_;
-      const std::string_view text(reinterpret_cast<const char*>(data_ + at_), have);
-      at_ += have;
-      if (have > 0) Give(conn, text);
+    case 'd':
+    case 'g':
+    case 'r':
+    case 'u':
+    case 'U':
+      return Say(op);
+    case 'k':
+      if (Conn* conn = Pick(); conn != nullptr && conn->eof && conn->finished) {
+        conn->alive = false;
+        engine_.OnClosed(conn->id, CloseReason::kFinished, now_);
+      }
       return;
-    }
-    case 'g': {
-      Conn* conn = Pick();
-      return Give(conn, kRequests[Byte() % std::size(kRequests)]);
-    }
-    case 'r': {
-      Conn* conn = Pick();
-      return Give(conn, kResponses[Byte() % std::size(kResponses)]);
-    }
     case 'e':
       if (Conn* conn = Pick(); conn != nullptr && conn->connected && !conn->eof) {
         conn->eof = true;
@@ -234,7 +259,7 @@ void Script::Step() {
     case 'c':
       if (Conn* conn = Pick(); conn != nullptr && !conn->connected) {
         conn->connected = true;
-        engine_.OnConnected(conn->id, {IpAddr::V4(9), 9}, now_);
+        engine_.OnConnected(conn->id, {.local = {IpAddr::V4(9), 9}}, now_);
       }
       return;
     case 'f':
@@ -284,7 +309,8 @@ void Script::TakeActions() {
       conn->consumed += action.byte_count;
       CHECK(conn->consumed <= conn->given);
     } else {
-      CHECK(conn->connected);
+      CHECK(conn->connected && !conn->finished);
+      conn->finished = action.kind == Action::Kind::kFinish;
     }
   }
 }

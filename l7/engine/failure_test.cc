@@ -170,7 +170,7 @@ TEST_F(FailureTest, RefusalsHaveTheirNames) {
   } rows[] = {
       {"CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\n", "405 DPE http1.connect_not_allowed"},
       {"GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
-       "403 DPE upgrade_failed"},
+       "403 - upgrade_failed"},
       {"GET / HTTP/1.1\r\n\r\n", "400 DPE missing_host_header"},
       {"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
        "400 DPE http1.content_length_and_transfer_encoding"},
@@ -209,6 +209,15 @@ TEST_F(FailureTest, ClientGoesAwayWhileWaiting) {
   EXPECT_TRUE(At(up).aborted);
   EXPECT_TRUE(At(down).released);
   EXPECT_EQ(LastRecord(), "0 DC downstream_remote_disconnect");
+}
+
+TEST_F(FailureTest, AClientThatDidNotReadWasEndedToMakeRoom) {
+  const ConnId down = Accept();
+  Send(down, Get());
+  const ConnId up = Connect();
+  Closed(down, CloseReason::kOverload);
+  EXPECT_TRUE(At(up).aborted);
+  EXPECT_EQ(LastRecord(), "0 DC,OM downstream_remote_disconnect");
 }
 
 TEST_F(FailureTest, ClientResetsWhileConnecting) {

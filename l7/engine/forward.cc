@@ -9,6 +9,7 @@
 
 #include "l7/base/stage.h"
 #include "l7/base/text.h"
+#include "l7/engine/grpc.h"
 #include "l7/engine/header_mutation.h"
 #include "l7/engine/impl.h"
 #include "l7/http/validate.h"
@@ -46,7 +47,32 @@ std::optional<int64_t> Milliseconds(std::string_view value) {
   return ms;
 }
 
+constexpr std::string_view kGrpcTimeout = "grpc-timeout";
+
 }  // namespace
+
+// Envoy's: with max_grpc_timeout a call says itself how long it may take, up to that; zero is no
+// limit.
+Duration Engine::Impl::TimeoutOf(const Exchange& x) {
+  if (!x.forward->max_grpc_timeout.has_value() || !IsGrpc(x.head)) return x.forward->timeout;
+  const Duration most = *x.forward->max_grpc_timeout;
+  const Duration asked = ParseGrpcTimeout(x.head.headers.Get(kGrpcTimeout)).value_or(Duration());
+  return asked.zero() || (!most.zero() && most < asked) ? most : asked;
+}
+
+// Envoy's max_stream_duration, from the request's head on: the call's own word where the route lets
+// it have one, the route's, the connection manager's. Absent: no limit.
+std::optional<Duration> Engine::Impl::DurationOf(const Exchange& x) {
+  const config::Forward& forward = *x.forward;
+  if (forward.grpc_timeout_header_max.has_value()) {
+    if (const auto asked = ParseGrpcTimeout(x.head.headers.Get(kGrpcTimeout))) {
+      const Duration most = *forward.grpc_timeout_header_max;
+      return most.zero() || *asked < most ? *asked : most;
+    }
+  }
+  const Duration limit = forward.stream_duration_max.value_or(x.manager->stream_duration_max);
+  return limit.zero() ? std::nullopt : std::optional(limit);
+}
 
 // As the client sees it.
 std::string_view Engine::Impl::SchemeOf(const Exchange& x) const {
@@ -62,17 +88,21 @@ route::RequestView Engine::Impl::ViewOf(const Exchange& x, route::HeaderLookup l
           .header = lookup};
 }
 
+std::optional<std::string_view> Engine::Impl::HeaderOf(const Exchange& x, std::string_view name,
+                                                       std::string* joined) {
+  const std::string_view first = x.head.headers.Get(name);
+  if (first.data() == nullptr) return std::nullopt;
+  size_t count = 0;
+  for (const http::Header& h : x.head.headers.headers()) count += h.name == name;
+  if (count == 1) return first;
+  *joined = *x.head.headers.Joined(name);
+  return *joined;
+}
+
 void Engine::Impl::Route(Exchange& x, Instant now) {
+  if (!x.manager->rbac.empty() && DenyRequest(x, now)) return;
   std::string joined;  // keeps the value of the last lookup
-  const auto lookup = [&](std::string_view name) -> std::optional<std::string_view> {
-    const std::string_view first = x.head.headers.Get(name);
-    if (first.data() == nullptr) return std::nullopt;
-    size_t count = 0;
-    for (const http::Header& h : x.head.headers.headers()) count += h.name == name;
-    if (count == 1) return first;
-    joined = *x.head.headers.Joined(name);
-    return joined;
-  };
+  const auto lookup = [&](std::string_view name) { return HeaderOf(x, name, &joined); };
   const route::RequestView view = ViewOf(x, lookup);
   const LocalReply no_route{
       .status = 404, .details = "route_not_found", .flags = telemetry::kNoRouteFound};
@@ -82,12 +112,16 @@ void Engine::Impl::Route(Exchange& x, Instant now) {
   if (x.host_config == nullptr) return Reply(x, no_route, now);
   x.route = route::FindRoute(*x.host_config, view, *prng_);
   if (x.route == nullptr) return Reply(x, no_route, now);
-  if (const auto* forward = std::get_if<config::Forward>(&x.route->action)) {
-    x.forward = forward;
-    if (forward->idle_timeout.has_value()) {
-      x.idle_timeout = *forward->idle_timeout;
-      Touch(x, now);
+  const auto* const forward = std::get_if<config::Forward>(&x.route->action);
+  x.forward = forward;
+  if (x.head.upgrade && !AllowsUpgrade(x)) return RefuseUpgrade(x, now);
+  if (forward != nullptr) {
+    const std::optional<Duration> limit = DurationOf(x);
+    if (limit.has_value()) {
+      x.duration_ms = static_cast<uint32_t>(std::clamp<int64_t>(limit->millis(), 1, UINT32_MAX));
     }
+    if (forward->idle_timeout.has_value()) x.idle_timeout = *forward->idle_timeout;
+    if (limit.has_value() || forward->idle_timeout.has_value()) Touch(x, now);
   }
   if (x.manager->cors_filter && ApplyCors(x, now)) return;
   if (ApplyFault(x, now)) return;
@@ -165,6 +199,7 @@ void Engine::Impl::BeginForward(Exchange& x, Instant now) {
     ++cluster->stats.rq_pending_overflow;
     return ReplyOverflow(x, now);
   }
+  if (x.head.upgrade && cluster->settings().http2.has_value()) return RefuseUpgrade(x, now);
   x.cluster = cluster;
   ++cluster->rq_active;
   ++cluster->stats.rq_total;
@@ -177,7 +212,7 @@ void Engine::Impl::BeginForward(Exchange& x, Instant now) {
   if ((x.request_complete || here) && !x.timeout.zero()) {
     timers_->Schedule(&x.response_timer, now + x.timeout);
   }
-  if (!x.forward->mirrors.empty()) return StartWithMirrors(x, now);
+  if (!x.forward->mirrors.empty() && !x.head.upgrade) return StartWithMirrors(x, now);
   StartAttempt(x, now);
 }
 
@@ -209,7 +244,7 @@ void Engine::Impl::PrepareRequest(Exchange& x) {
                                       : x.host_config->retry.has_value() ? &*x.host_config->retry
                                                                          : nullptr;
   x.retry = MakeRetryPlan(policy, headers);
-  x.timeout = x.forward->timeout;
+  x.timeout = TimeoutOf(x);
   if (const auto ms = Milliseconds(headers.Get(Known::kEnvoyTimeout))) {
     x.timeout = Duration::Millis(*ms);
   }
@@ -223,9 +258,12 @@ void Engine::Impl::PrepareRequest(Exchange& x) {
   // RFC 9113 8.2.2: all of it that HTTP/2 has, and what gRPC's servers ask for.
   const bool trailers =
       x.cluster->settings().http2.has_value() && headers.Get(Known::kTe) == "trailers";
+  const std::string_view upgrade = x.head.upgrade ? http::UpgradeOf(headers) : std::string_view();
   http::RemoveHopByHop(&headers);
   const Conn& down = conns_[x.down];
   bool ok = !trailers || headers.Add(Known::kTe, "trailers");
+  if (x.head.upgrade) ok &= AskUpgrade(down, upgrade, &headers);
+  ok &= SetClientCert(x);
   if (x.manager->use_remote_address) {
     const std::string_view before = headers.Get(Known::kXForwardedFor);
     const std::string ip = down.remote.ip.ToString();
@@ -238,9 +276,17 @@ void Engine::Impl::PrepareRequest(Exchange& x) {
     const std::array<char, 36> id = MakeUuid(prng_->Next(), prng_->Next());
     ok &= headers.Add(Known::kXRequestId, {id.data(), id.size()});
   }
+  if (const auto& most = x.forward->grpc_timeout_header_max; most.has_value() && !most->zero()) {
+    const auto asked = ParseGrpcTimeout(headers.Get(kGrpcTimeout));
+    if (asked.has_value() && *most < *asked)
+      ok &= headers.Set(kGrpcTimeout, GrpcTimeoutText(*most));
+  }
   const Duration expected = x.retry.per_try_timeout.zero() ? x.timeout : x.retry.per_try_timeout;
   if (!expected.zero()) {
     ok &= headers.Set(Known::kEnvoyExpectedTimeout, Cat(expected.millis()));
+    if (x.forward->max_grpc_timeout.has_value() && IsGrpc(x.head)) {
+      ok &= headers.Set(kGrpcTimeout, GrpcTimeoutText(expected));
+    }
   }
   std::string rewritten;
   if (route::RewritePath(*x.forward, x.route->match, x.path, &rewritten)) {
@@ -281,6 +327,7 @@ void Engine::Impl::StartAttempt(Exchange& x, Instant now) {
                   .flags = telemetry::kNoHealthyUpstream},
                  now);
   }
+  if (!x.snapshot->guarded.empty() && DenyAttempt(x, *host, now)) return;
   ++x.attempt_count;
   x.tried.push_back(host);
   x.host = host;
@@ -305,18 +352,20 @@ void Engine::Impl::WriteRequest(Exchange& x, Instant now) {
   x.attempt_started = now;
   x.upstream_local = up.local;
   ++up.request_count;
-  up.responses()->Expect(x.head.method);
+  up.responses()->Expect(x.head.method,
+                         x.head.upgrade ? http::Asked::kUpgrade : http::Asked::kResponse);
   const bool chunked = x.head.framing == http::Framing::kChunked && !up.is_stream();
   // RFC 9110 8.6: a method that usually has content says when it has none.
   const bool zero = x.head.headers.Has(Known::kContentLength);
   Chain out;
-  bool ok = up.is_stream()
-                ? WriteStreamRequest(x, up, now)
-                : http1::WriteRequestHead(x.head.method, x.path, x.authority, x.head.headers,
-                                          {.framing = x.head.framing,
-                                           .content_length = x.head.content_length,
-                                           .announce_zero_length = zero},
-                                          pool_, &out);
+  bool ok = NoteServer(x, up);
+  ok = ok &&
+       (up.is_stream() ? WriteStreamRequest(x, up, now)
+                       : http1::WriteRequestHead(x.head.method, x.path, x.authority, x.head.headers,
+                                                 {.framing = x.head.framing,
+                                                  .content_length = x.head.content_length,
+                                                  .announce_zero_length = zero},
+                                                 pool_, &out));
   if (!x.replay.empty()) {
     Chain body = x.replay.Share(0, x.replay.size());
     if (chunked) {

@@ -25,6 +25,7 @@ http2::SessionOptions OptionsOf(http2::Role role, const config::Http2Options& fr
   options.max_concurrent_streams = from.concurrent_streams_max;
   options.initial_stream_window_size = from.stream_window_bytes;
   options.initial_connection_window_size = from.connection_window_bytes;
+  options.allow_connect = from.allow_connect;
   return options;
 }
 
@@ -163,6 +164,7 @@ void Engine::Impl::OnSessionEvent(Conn& carrier, Event event, Instant now) {
       const std::optional<http::HeaderBlock> trailers = session.TakeTrailers();
       if (stream == nullptr) return;
       if (stream->requests() != nullptr) {
+        stream->eof = true;  // for tunnels
         stream->requests()->stream().PutEnd(TrailersToText(trailers));
       } else {
         stream->responses()->stream().PutEnd(TrailersToText(trailers));
@@ -233,6 +235,8 @@ void Engine::Impl::BeginStream(Conn& carrier, Instant now) {
   stream->listener_name = from.listener_name;
   stream->source = from.source;
   stream->identity = from.identity;
+  stream->principal = from.principal;
+  stream->own_principal = from.own_principal;
   stream->secure = from.secure;
   stream->stream = number;
   stream->part.emplace<RequestReader>();

@@ -36,6 +36,18 @@ TEST_F(HttpTest, ForwardsRequestAndResponse) {
   EXPECT_FALSE(At(up).dead());
 }
 
+TEST_F(HttpTest, DatesFollowTheTimeOfDayWhenItIsSet) {
+  const ConnId down = Accept();
+  Send(down, Get());
+  const ConnId up = Connect();
+  Send(up, Ok("1"));
+  EXPECT_EQ(HeaderOf(Take(down), "date"), "Tue, 24 Nov 2026 00:00:01 GMT");
+  engine().SetWallClock({.offset_nanos = 1'795'478'400'000'000'000 - 3'600'000'000'000});
+  Send(down, Get());
+  Send(up, Ok("2"));
+  EXPECT_EQ(HeaderOf(Take(down), "date"), "Mon, 23 Nov 2026 23:00:01 GMT");
+}
+
 TEST_F(HttpTest, ReusesTheUpstreamConnection) {
   const ConnId down = Accept();
   RoundTrip(down, Get(), Ok("1"));

@@ -3,8 +3,9 @@
 //
 // Files by idea: engine.cc (the door), downstream.cc (requests in, connection's end), response.cc
 // (responses out), forward.cc (route to attempt), upstream.cc (connections and pools), attempt.cc
-// (outcomes and retries), mirror.cc, cors.cc, http2.cc (sessions and streams), local_reply.cc,
-// timers.cc, tcp_proxy.cc, stats.cc.
+// (outcomes and retries), access.cc (who may do what), peer.cc (who is at the other end),
+// mirror.cc, cors.cc, http2.cc (sessions and streams), local_reply.cc, timers.cc, tcp_proxy.cc,
+// tunnel.cc (upgrades), stats.cc, health.cc (active health checks).
 #ifndef MELTEMI_L7_ENGINE_IMPL_H_
 #define MELTEMI_L7_ENGINE_IMPL_H_
 
@@ -18,9 +19,11 @@
 #include "l7/base/slot_map.h"
 #include "l7/cluster/cluster.h"
 #include "l7/engine/engine.h"
+#include "l7/engine/health.h"
 #include "l7/engine/state.h"
 #include "l7/engine/stats.h"
 #include "l7/http/reject.h"
+#include "l7/policy/rbac.h"
 #include "l7/route/match.h"
 
 namespace meltemi::engine {
@@ -32,17 +35,20 @@ class Engine::Impl {
   ~Impl();
 
   // engine.cc
-  void UseSnapshot(const config::Snapshot* snapshot);
+  void UseSnapshot(const config::Snapshot* snapshot, Instant now);
+  bool BoardChanged() const { return clusters_.BoardChanged(); }
+  void FollowBoard();  // health.cc
   uint64_t oldest_snapshot() const;
   ConnId OnAccept(const Accepted& accepted, Instant now);
   void OnBytes(ConnId id, Chain bytes, Instant now);
   void OnEof(ConnId id, Instant now);
   void OnClosed(ConnId id, CloseReason reason, Instant now);
   void OnSendQueue(ConnId id, bool has_space, Instant now);
-  void OnConnected(ConnId id, const SockAddr& local, Instant now);
+  void OnConnected(ConnId id, const Connected& connected, Instant now);
   void OnConnectFailed(ConnId id, ConnectError error, Instant now);
   void OnTimer(Timer& timer, Instant now);  // timers.cc
   void Drain();
+  void SetWallClock(WallClock clock) { wall_clock_ = clock; }
   void Settle(Instant now);  // what pipelined requests wait for, after each event
   Pick PickEndpoint(uint32_t cluster, SockAddr* endpoint);
   uint32_t conn_count() const { return conns_.size(); }
@@ -59,9 +65,10 @@ class Engine::Impl {
     std::string_view body;
     std::string_view details;
     uint32_t flags = 0;
-    std::string_view location;  // redirects
-    bool overloaded = false;    // x-envoy-overloaded: true
-    bool preflight = false;     // of CORS
+    std::string_view location;          // redirects
+    bool overloaded = false;            // x-envoy-overloaded: true
+    bool preflight = false;             // of CORS
+    std::string_view grpc_status = {};  // to calls; empty: by `status`
   };
 
   // engine.cc: actions and tables
@@ -75,6 +82,7 @@ class Engine::Impl {
   void ForgetConn(Conn& conn);
   void Pin(const config::Snapshot* snapshot);
   void Unpin(const config::Snapshot* snapshot);
+  void CloseAll(const std::vector<ConnId>& upstreams);
   void FollowSnapshot(Conn& conn, const config::Snapshot* snapshot);
   const config::Listener& ListenerOf(const Conn& conn) const {
     return conn.snapshot->listeners[conn.listener];
@@ -89,6 +97,7 @@ class Engine::Impl {
   bool TakeRequestBody(Conn& conn, Exchange& x, Instant now);
   void DiscardRequestBody(Conn& conn, Exchange& x);
   void BeginExchange(Conn& conn, Instant now);
+  void CountOnConnection(Conn& conn, const config::HttpManager& manager);
   void RefuseRequest(Conn& conn, http::Reject reject, Instant now);
   void RefuseWith(Conn& conn, const LocalReply& reply, Instant now);
   void OnRequestComplete(Exchange& x, Instant now);
@@ -102,9 +111,14 @@ class Engine::Impl {
   void BeginForward(Exchange& x, Instant now);
   void StartAttempt(Exchange& x, Instant now);
   void HashRequest(Exchange& x);
+  static std::optional<Duration> DurationOf(const Exchange& x);
+  static Duration TimeoutOf(const Exchange& x);
   void PrepareRequest(Exchange& x);
   void WriteRequest(Exchange& x, Instant now);
   std::string_view SchemeOf(const Exchange& x) const;
+  // Of several lines the values joined, which `joined` keeps.
+  static std::optional<std::string_view> HeaderOf(const Exchange& x, std::string_view name,
+                                                  std::string* joined);
   route::RequestView ViewOf(const Exchange& x, route::HeaderLookup lookup) const;
 
   // cors.cc
@@ -129,7 +143,6 @@ class Engine::Impl {
   // `owner`: OwnerOf the client.
   ConnId OpenUpstream(cluster::Cluster* cluster, cluster::Host* host, Conn::Kind kind,
                       uint32_t owner, Instant now);
-  uint32_t IdentityOf(const config::Workload& source);
   // Whose connection to the host it must be; 0: anybody's.
   static uint32_t OwnerOf(const cluster::Cluster& cluster, const cluster::Host& host,
                           const Conn& down);
@@ -142,6 +155,67 @@ class Engine::Impl {
   void RemoveIdle(Conn& up);
   void UpstreamEnded(Conn& up, Exchange& x, Instant now);  // FIN or RST, all bytes before it read
   bool IsReuseRace(const Conn& up, const Exchange& x) const;
+
+  // health.cc
+  void LookAtChecks(Instant now);
+  void EndProbe(HostProbe& probe);
+  HostProbe* ProbeOf(const Conn& conn);  // null: it has ended
+  void OnHealthTimer(uint32_t host, Instant now);
+  void AskHost(HostProbe& probe, Instant now);
+  void ProbeConnected(Conn& conn, Instant now);
+  void ProbeConnectFailed(Conn& conn, Instant now);
+  void BeginCheck(HostProbe& probe, Conn& conn, Instant now);
+  void PumpProbe(ConnId id, Instant now);
+  void DropProbeConn(HostProbe& probe);
+  void FinishCheck(HostProbe& probe, health::Result result, Instant now);
+
+  // access.cc
+  // kAgain: of what was let in before; only a denial is counted.
+  enum class Asked : uint8_t { kFirst, kAgain };
+  bool Permits(const std::vector<config::Rbac>& filters, std::string_view http_prefix,
+               const policy::RbacRequest& request, Asked asked = Asked::kFirst);
+  void Deny(Exchange& x, Instant now);
+  bool DenyHttp(Exchange& x, const config::Listener& listener, const telemetry::PeerIdentity* peer,
+                const SockAddr& local, std::string_view sni, Instant now);
+  bool DenyRequest(Exchange& x, Instant now);  // true: it has been answered, as is below
+  bool DenyAttempt(Exchange& x, const cluster::Host& host, Instant now);
+  bool PermitTcp(Conn& down, const std::vector<config::Rbac>& filters,
+                 const telemetry::PeerIdentity* peer, const SockAddr& local, std::string_view sni,
+                 Asked asked, Instant now);
+  bool PermitTcpAttempt(Conn& down, const cluster::Cluster& cluster, const cluster::Host& host,
+                        Asked asked, Instant now);
+  static const config::Listener* GuardOf(const Conn& down, const config::Snapshot& snapshot,
+                                         const SockAddr& address);
+  static std::string_view SniOf(const Conn& down);
+  static std::string_view SniTo(const config::Snapshot& snapshot, const cluster::Cluster& cluster,
+                                const cluster::Host& host);
+
+  // peer.cc
+  // Who is at the other end; null: nobody knows. Lives as long as the connection (of a stream: as
+  // its carrier), or the engine.
+  const telemetry::PeerIdentity* PeerOf(const Conn& conn) const;
+  // As whom what a pod or a gateway of this node sends goes on; null: as nobody. A pod's is its
+  // peer; a gateway's peer is its client.
+  const telemetry::PeerIdentity* SourceOf(const Conn& down) const;
+  const Conn& CarrierOf(const Conn& conn) const;
+  uint32_t IdentityOf(const config::Workload& source);
+  uint32_t PrincipalOf(const std::string& principal);
+  std::string_view PrincipalText(uint32_t principal) const;
+  CertifiedPeer* Share(const telemetry::PeerIdentity& peer, std::string_view pem,
+                       std::string_view chain_pem);
+  void Unshare(CertifiedPeer* certified);
+  void LearnClient(Conn& conn, const Accepted& accepted);
+  void LearnServer(Conn& up, const Connected& connected);
+  static Security SecurityOf(const Conn& server);
+  // What a listener in front of a server says of the pair instead.
+  void AsServer(const config::Listener& listener, const Conn& down, RequestStats::Pair* pair) const;
+  bool NoteServer(Exchange& x, const Conn& up);  // of an attempt, before its head is written
+  // x-forwarded-client-cert. False: out of memory.
+  bool SetClientCert(Exchange& x);
+  bool SetClientCertOfAttempt(Exchange& x, const Conn& server);
+  std::unique_ptr<telemetry::PeersRecord> PeersOf(const Conn& down) const;
+  static void AddUpstream(const Conn& up, const telemetry::PeerIdentity* peer,
+                          std::unique_ptr<telemetry::PeersRecord>* record);
 
   // http2.cc
   bool Sniff(Conn& conn);
@@ -194,8 +268,26 @@ class Engine::Impl {
   void EndExchange(Exchange& x, Instant now);
   // The part of it that does not touch the downstream connection.
   void RetireExchange(Exchange& x, const Conn& down, Instant now);
-  void CountRequest(const Exchange& x, const Conn& down, Instant now);
-  void MakeRecord(const Exchange& x, const Conn& down, Instant now);
+  void CountRequest(Exchange& x, const Conn& down, Instant now);
+  void MakeRecord(Exchange& x, const Conn& down, Instant now);
+
+  // tunnel.cc
+  static bool AllowsUpgrade(const Exchange& x);
+  void RefuseUpgrade(Exchange& x, Instant now);
+  static bool SwitchesAsAsked(const Exchange& x, const http::ResponseHead& head);
+  // Hop-by-hop fields have been removed: these go on. False: out of memory.
+  bool AskUpgrade(const Conn& down, std::string_view protocol, http::HeaderBlock* headers);
+  static bool AnswerUpgrade(const Conn& down, std::string_view protocol,
+                            http::HeaderBlock* headers);
+  bool BeginTunnel(Exchange& x, http::ResponseHead head, Instant now);  // false: it has ended
+  bool InTunnel(const Conn& conn) const {
+    const Exchange* const x = exchanges_.Find(conn.exchange);
+    return x != nullptr && x->tunnel;
+  }
+  size_t Relay(Conn& from, Conn& to);
+  void PumpTunnel(Exchange& x, Instant now);
+  void TunnelGone(Conn& conn, CloseReason reason, Instant now);
+  void EndTunnel(Exchange& x, Action::Kind kind, Instant now);
 
   // local_reply.cc
   void Reply(Exchange& x, const LocalReply& reply, Instant now);
@@ -207,6 +299,7 @@ class Engine::Impl {
 
   // timers.cc
   void OnConnTimer(TimerKind kind, Conn& conn, Instant now);
+  void OnDurationOver(Exchange& x, Instant now);
   void OnExchangeTimer(TimerKind kind, Exchange& x, Instant now);
 
   // tcp_proxy.cc
@@ -214,13 +307,16 @@ class Engine::Impl {
   void ConnectTcp(ConnId down, Instant now);
   void PumpTcp(ConnId from, Instant now);
   void TcpEof(ConnId id, Instant now);
+  void FollowTcp(Conn& down, Instant now);
   void TcpConnectFailed(ConnId down, ConnectError error, Instant now);
   void TcpGone(ConnId id, CloseReason reason, Instant now);
   void EndTcp(ConnId down, Action::Kind kind, Instant now);
+  void CountTcp(const Conn& down);
   void FailTcp(Conn& down, uint32_t flag, std::string_view details, Instant now);
 
   Engine* const engine_;
   const EngineOptions options_;
+  WallClock wall_clock_;
   BufferPool* const pool_;
   TimerWheel* const timers_;
   Prng* const prng_;
@@ -233,6 +329,7 @@ class Engine::Impl {
   SlotMap<Conn, ConnId> conns_;
   SlotMap<Exchange, ExchangeId> exchanges_;
   cluster::ClusterSet clusters_;
+  HostProbes probes_;  // of hosts in clusters_
   Timer ejected_timer_{TimerOwner::kL7, static_cast<uint8_t>(TimerKind::kEjected)};
   std::vector<ConnId> closing_;  // scratch of UseSnapshot
   std::vector<ConnId> ready_;    // downstream connections with more requests to read
@@ -243,10 +340,22 @@ class Engine::Impl {
   // Of originals whose body has not come whole: the copies that want it.
   absl::flat_hash_map<uint64_t, absl::InlinedVector<ExchangeId, 2>> mirrors_of_;
   RequestStats stats_;
-  // Identities of clients, each once, never forgotten; at most limits::kLocalIdentitiesMax.
-  absl::node_hash_map<std::string, uint32_t> identity_ids_;
-  std::vector<const std::string*> identities_;               // by id, minus 1
-  std::map<std::string, telemetry::TlsStats> listener_tls_;  // by address
+  RbacStats rbac_stats_;
+  // Identities of workloads of this node, each once, never forgotten; at most
+  // limits::kLocalIdentitiesMax.
+  struct Identity {
+    uint32_t id = 0, principal = 0;
+    telemetry::PeerIdentity peer;
+  };
+  absl::node_hash_map<std::string, Identity> identity_ids_;
+  std::vector<const Identity*> identities_;  // by id, minus 1
+  // Principals of peers that metrics tell apart; at most limits::kPrincipalLabelsMax. The id behind
+  // the last is all others'.
+  absl::node_hash_map<std::string, uint32_t> principal_ids_;
+  std::vector<const std::string*> principals_;                 // by id, minus 1
+  absl::node_hash_map<std::string, CertifiedPeer> certified_;  // as many as connections at most
+  std::string text_;                                           // scratch
+  std::map<std::string, telemetry::TlsStats> listener_tls_;    // by address
 };
 
 }  // namespace meltemi::engine

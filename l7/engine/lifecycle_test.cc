@@ -187,10 +187,12 @@ TEST_F(SnapshotTest, SamplesTellWhatHappened) {
         "envoy_http_downstream_rq_xx{envoy_response_code_class=\"2\","
         "envoy_http_conn_manager_prefix=\"outbound_0.0.0.0_80\"} 1\n",
         "istio_requests_total{reporter=\"source\",source_workload=\"productpage-v1\","
-        "source_workload_namespace=\"default\",destination_service=\"backend.default.svc.cluster."
+        "source_workload_namespace=\"default\",source_principal=\"unknown\","
+        "destination_service=\"backend.default.svc.cluster."
         "local\",destination_service_name=\"backend\",destination_service_namespace=\"default\","
-        "request_protocol=\"http\",response_code=\"200\",response_flags=\"-\","
-        "connection_security_policy=\"unknown\"} 1\n",
+        "destination_principal=\"unknown\",request_protocol=\"http\",response_code=\"200\","
+        "response_flags=\"-\","
+        "connection_security_policy=\"none\"} 1\n",
         "# TYPE istio_request_duration_milliseconds histogram\n"}) {
     EXPECT_NE(text.find(line), std::string::npos) << line << text;
   }
@@ -209,7 +211,7 @@ TEST_F(TcpProxyTest, CarriesBytesBothWays) {
   const ConnId up = TakeConnect();
   Send(down, "early");
   EXPECT_EQ(At(down).consumed, 0u);
-  engine().OnConnected(up, Address(3, 50'000), now_);
+  engine().OnConnected(up, {.local = Address(3, 50'000)}, now_);
   Run();
   EXPECT_EQ(Take(up), "early");
   EXPECT_EQ(At(down).consumed, 5u);

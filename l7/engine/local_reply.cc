@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "l7/base/text.h"
+#include "l7/engine/grpc.h"
 #include "l7/engine/header_mutation.h"
 #include "l7/engine/impl.h"
 #include "l7/http1/serializer.h"
@@ -12,14 +13,6 @@ namespace meltemi::engine {
 using http::Known;
 
 namespace {
-
-bool IsGrpc(const http::RequestHead& head) {
-  std::string_view type = head.headers.Get(Known::kContentType);
-  constexpr std::string_view kGrpc = "application/grpc";
-  if (!type.starts_with(kGrpc)) return false;
-  type.remove_prefix(kGrpc.size());
-  return type.empty() || type.front() == '+' || type.front() == ';';
-}
 
 // Envoy's, by grpc's doc/http-grpc-status-mapping.md.
 std::string_view GrpcStatusOf(uint16_t http_status) {
@@ -139,7 +132,8 @@ bool Engine::Impl::WriteGrpcReply(const Exchange& x, const LocalReply& reply, Co
                                   Instant now) {
   http::HeaderBlock headers(pool_);
   bool ok = headers.Add(Known::kContentType, "application/grpc");
-  ok &= headers.Add(Known::kGrpcStatus, GrpcStatusOf(reply.status));
+  ok &= headers.Add(Known::kGrpcStatus,
+                    reply.grpc_status.empty() ? GrpcStatusOf(reply.status) : reply.grpc_status);
   if (!reply.body.empty()) ok &= headers.Add("grpc-message", GrpcMessage(reply.body));
   if (reply.overloaded) ok &= headers.Add(Known::kEnvoyOverloaded, "true");
   ok &= FinishReplyHeaders(x, now, &headers);

@@ -90,8 +90,8 @@ class MessageReader {
   bool idle() const { return decoder_.has_value() && decoder_->idle(); }
   bool in_body() const { return decoder_.has_value() ? decoder_->in_body() : stream_->in_body(); }
   // Responses.
-  void Expect(std::string_view method) {
-    if (decoder_.has_value()) decoder_->Expect(method);
+  void Expect(std::string_view method, http::Asked asked) {
+    if (decoder_.has_value()) decoder_->Expect(method, asked);
   }
   bool EndAtClose() { return decoder_.has_value() && decoder_->EndAtClose(); }
 

@@ -71,10 +71,7 @@ ExchangeId Engine::Impl::MakeMirror(const Exchange& x, const config::Mirror& mir
   y.down = down;
   y.mirror = true;
   y.close_after = true;
-  for (Timer* timer :
-       {&y.response_timer, &y.try_timer, &y.idle_timer, &y.request_timer, &y.wait_timer}) {
-    timer->subject = id.bits();
-  }
+  for (Timer* const timer : y.timers()) timer->subject = id.bits();
   y.snapshot = x.snapshot;
   Pin(y.snapshot);
   y.listener = x.listener;
@@ -102,6 +99,7 @@ void Engine::Impl::BeNobody(const Conn& original, Conn& down, ConnId id, Exchang
   down.timer.subject = id.bits();
   down.connected = down.gone = down.drain = true;
   down.secure = original.secure;
+  down.identity = original.identity;  // whose certificate its connection shows
   down.local = original.local;
   down.remote = original.remote;
   down.listener = original.listener;

@@ -23,12 +23,7 @@ class OutlierEngineTest : public EngineTest {
     EngineTest::TearDown();
   }
   double Sample(const std::string& name) {
-    std::vector<telemetry::Sample> samples;
-    engine().AppendSamples(&samples);
-    for (const telemetry::Sample& s : samples) {
-      if (s.name == "envoy_cluster_outlier_detection_" + name) return s.value;
-    }
-    return -1;
+    return EngineTest::Sample("envoy_cluster_outlier_detection_" + name);
   }
   // One request on a connection of its own: where it went, and what was said.
   SockAddr Ask(std::string_view answer) {

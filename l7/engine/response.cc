@@ -16,11 +16,13 @@ namespace meltemi::engine {
 using http::Known;
 
 void Engine::Impl::Touch(Exchange& x, Instant now) {
-  timers_->Schedule(&x.idle_timer, x.idle_timeout.zero() ? Instant::Never() : now + x.idle_timeout);
+  Instant due = x.idle_timeout.zero() ? Instant::Never() : now + x.idle_timeout;
+  if (x.duration_ms != 0) due = std::min(due, x.started + Duration::Millis(x.duration_ms));
+  timers_->Schedule(&x.idle_timer, due);
 }
 
 std::string_view Engine::Impl::Date(Instant now) {
-  const int64_t second = options_.wall_clock.UnixNanos(now) / 1'000'000'000;
+  const int64_t second = wall_clock_.UnixNanos(now) / 1'000'000'000;
   if (second != date_second_) {
     date_second_ = second;
     date_ = telemetry::HttpDate(second);
@@ -56,9 +58,11 @@ bool Engine::Impl::WriteResponse(Exchange& x, http::ResponseHead head, Instant n
   Conn& down = conns_[x.down];
   timers_->Cancel(&x.try_timer);
   http::HeaderBlock& headers = head.headers;
-  http1::FramingOut framing = FramingFor(x.head, head);
+  http1::FramingOut framing = x.tunnel ? http1::FramingOut() : FramingFor(x.head, head);
+  const std::string_view upgrade = x.tunnel ? http::UpgradeOf(headers) : std::string_view();
   http::RemoveHopByHop(&headers);
-  bool ok = headers.Set(Known::kServer, x.manager->server_name);
+  bool ok = !x.tunnel || AnswerUpgrade(down, upgrade, &headers);
+  ok &= headers.Set(Known::kServer, x.manager->server_name);
   if (!headers.Has(Known::kDate)) ok &= headers.Add(Known::kDate, Date(now));
   ok &= headers.Set(Known::kEnvoyUpstreamServiceTime, Cat(x.service_time.millis()));
   if (x.cookie_made) {
@@ -70,8 +74,9 @@ bool Engine::Impl::WriteResponse(Exchange& x, http::ResponseHead head, Instant n
       &headers);
   ok &= AddCorsHeaders(x, /*preflight=*/false, &headers);
   x.framing = head.framing == http::Framing::kNone ? http::Framing::kNone : framing.framing;
+  if (x.tunnel) x.framing = http::Framing::kUntilClose;
   x.close_after |= down.drain || framing.framing == http::Framing::kUntilClose;
-  framing.close = x.close_after;
+  framing.close = x.close_after && !x.tunnel;
   framing.keep_alive = !x.close_after && x.head.version == http::Version::kHttp10;
   x.status = head.status;
   x.details.Set("via_upstream");
@@ -88,7 +93,8 @@ bool Engine::Impl::WriteResponse(Exchange& x, http::ResponseHead head, Instant n
       head.version == http::Version::kHttp2 ? http::ReasonPhrase(head.status) : head.reason;
   Chain out;
   ok = ok && (down.is_stream()
-                  ? WriteStreamHead(down, head.status, headers, x.framing == http::Framing::kNone)
+                  ? WriteStreamHead(down, x.tunnel ? 200 : head.status, headers,
+                                    x.framing == http::Framing::kNone)
                   : http1::WriteResponseHead(head.status, reason, headers, framing, pool_, &out));
   if (!ok) {
     ++counters_.buffers_exhausted;
@@ -167,10 +173,7 @@ void Engine::Impl::EndExchange(Exchange& x, Instant now) {
 }
 
 void Engine::Impl::RetireExchange(Exchange& x, const Conn& down, Instant now) {
-  for (Timer* timer :
-       {&x.response_timer, &x.try_timer, &x.idle_timer, &x.request_timer, &x.wait_timer}) {
-    timers_->Cancel(timer);
-  }
+  for (Timer* const timer : x.timers()) timers_->Cancel(timer);
   if (x.mirror) {
     --mirror_count_;
   } else {
@@ -187,15 +190,20 @@ void Engine::Impl::RetireExchange(Exchange& x, const Conn& down, Instant now) {
   if (mirrored) ForgetMirrors(id, now);
 }
 
-void Engine::Impl::CountRequest(const Exchange& x, const Conn& down, Instant now) {
+void Engine::Impl::CountRequest(Exchange& x, const Conn& down, Instant now) {
   MakeRecord(x, down, now);
-  const RequestStats::Request request{
+  RequestStats::Pair pair{
       .source = down.source.view(),
       .cluster = x.target == nullptr ? std::string_view() : std::string_view(x.target->name),
-      .stat_prefix = x.manager->stat_prefix,
-      .status = x.status,
-      .flags = x.flags,
-      .duration = now - x.started};
+      .source_principal = {down.principal, PrincipalText(down.principal)},
+      .destination_principal = {x.server, PrincipalText(x.server)},
+      .security = x.security};
+  AsServer(x.snapshot->listeners[x.listener], down, &pair);
+  const RequestStats::Request request{.pair = pair,
+                                      .stat_prefix = x.manager->stat_prefix,
+                                      .status = x.status,
+                                      .flags = x.flags,
+                                      .duration = now - x.started};
   if (!stats_.Count(request)) ++counters_.series_refused;
 }
 
@@ -211,10 +219,10 @@ static telemetry::Protocol ProtocolOf(http::Version version) {
   return telemetry::Protocol::kNone;
 }
 
-void Engine::Impl::MakeRecord(const Exchange& x, const Conn& down, Instant now) {
+void Engine::Impl::MakeRecord(Exchange& x, const Conn& down, Instant now) {
   if (x.manager->access_logs.empty()) return;
   telemetry::AccessRecord& record = engine_->records_.emplace_back();
-  record.start_unix_nanos = options_.wall_clock.UnixNanos(x.started);
+  record.start_unix_nanos = wall_clock_.UnixNanos(x.started);
   record.duration = now - x.started;
   record.upstream_service_time = x.service_time;
   record.snapshot_sequence = x.snapshot->sequence;
@@ -242,6 +250,8 @@ void Engine::Impl::MakeRecord(const Exchange& x, const Conn& down, Instant now) 
   if (x.route != nullptr) record.route_name.Set(x.route->name);
   record.upstream_failure_reason.Set(x.failure);
   record.source_workload.Set(down.source.view());
+  if (!x.manager->logs_peers) return;
+  record.peers = x.peers != nullptr ? std::move(x.peers) : PeersOf(down);
 }
 
 }  // namespace meltemi::engine

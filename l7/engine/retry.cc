@@ -128,6 +128,12 @@ bool WantsRetry(const RetryPlan& plan, uint16_t status, const http::HeaderBlock&
   return (plan.on & GrpcBit(response.Get(Known::kGrpcStatus))) != 0;
 }
 
+uint32_t RetriesMax(const config::CircuitBreaker& breaker, uint32_t request_count) {
+  if (!breaker.retry_budget.has_value()) return breaker.retries_max;
+  const auto share = static_cast<uint32_t>(breaker.retry_budget->percent / 100 * request_count);
+  return std::max(share, breaker.retry_budget->retries_min);
+}
+
 Duration Backoff(const RetryPlan& plan, uint32_t retry, Prng& prng) {
   const uint32_t shift = std::min(retry, 32u);
   const int64_t factor = (int64_t{1} << shift) - 1;

@@ -49,6 +49,8 @@ uint32_t ParseRetryOn(std::string_view list);
 bool WantsRetry(const RetryPlan& plan, AttemptFailure failure);
 bool WantsRetry(const RetryPlan& plan, uint16_t status, const http::HeaderBlock& response);
 
+// How many retries may be under way in a cluster that has so many requests, retries among them.
+uint32_t RetriesMax(const config::CircuitBreaker& breaker, uint32_t request_count);
 // Full jitter: uniform in [0, min((2^N - 1) * base, max)) for the N-th retry, N >= 1.
 Duration Backoff(const RetryPlan& plan, uint32_t retry, Prng& prng);
 

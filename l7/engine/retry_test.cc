@@ -431,5 +431,38 @@ TEST_F(FaultTest, ClientGoesAwayInTheDelay) {
   EXPECT_EQ(LastRecord(), "0 DC,DI downstream_remote_disconnect");
 }
 
+TEST(RetriesMax, IsAShareOfTheRequests) {
+  config::CircuitBreaker breaker{.retries_max = 7};
+  EXPECT_EQ(RetriesMax(breaker, 1000), 7u);
+  breaker.retry_budget.emplace();  // 20 percent, at least 3
+  const struct {
+    uint32_t requests, retries;
+  } rows[] = {{0, 3}, {15, 3}, {19, 3}, {20, 4}, {24, 4}, {25, 5}, {1000, 200}};
+  for (const auto& row : rows) EXPECT_EQ(RetriesMax(breaker, row.requests), row.retries);
+  breaker.retry_budget = {.percent = 0, .retries_min = 0};
+  EXPECT_EQ(RetriesMax(breaker, 1000), 0u);
+  breaker.retry_budget = {.percent = 100, .retries_min = 0};
+  EXPECT_EQ(RetriesMax(breaker, 1000), 1000u);
+}
+
+// Five requests under way, two of which may be retried at a time.
+TEST_F(RetryTest, TheBudgetHoldsExactly) {
+  retry().on = config::RetryPolicy::k5xx;
+  retry().retry_count_max = 1;
+  cluster().breaker.retry_budget = {.percent = 40, .retries_min = 1};
+  std::vector<ConnId> downs, ups;
+  for (int i = 0; i < 5; ++i) {
+    downs.push_back(Accept());
+    Send(downs.back(), Get());
+    ups.push_back(Connect());
+  }
+  for (int i = 0; i < 3; ++i) Send(ups[i], Status(503));
+  EXPECT_EQ(Take(downs[0]), "");
+  EXPECT_EQ(Take(downs[1]), "");
+  EXPECT_EQ(StatusOf(Take(downs[2])), 503);
+  EXPECT_EQ(LastRecord(), "503 UO via_upstream");
+  EXPECT_EQ(engine().counters().retries, 2u);
+}
+
 }  // namespace
 }  // namespace meltemi::engine

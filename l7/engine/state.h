@@ -11,6 +11,7 @@
 #ifndef MELTEMI_L7_ENGINE_STATE_H_
 #define MELTEMI_L7_ENGINE_STATE_H_
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -30,9 +31,11 @@
 #include "l7/config/snapshot.h"
 #include "l7/engine/message_reader.h"
 #include "l7/engine/retry.h"
+#include "l7/engine/stats.h"
 #include "l7/http/message.h"
 #include "l7/http2/session.h"
 #include "l7/telemetry/access_record.h"
+#include "l7/telemetry/peer.h"
 
 namespace meltemi::engine {
 
@@ -43,15 +46,25 @@ enum class TimerKind : uint8_t {
   kRequestHead,  // ConnId
   kResponse,     // ExchangeId, as all below: the route's timeout
   kPerTry,
-  kStreamIdle,
-  kRequest,  // the whole request must have come
-  kWait,     // a fault's delay, or the backoff before a retry
-  kEjected,  // no subject: hosts that outlier detection keeps out may come back
+  kStreamIdle,  // or max_stream_duration
+  kRequest,     // the whole request must have come
+  kWait,        // a fault's delay, or the backoff before a retry
+  kEjected,     // no subject: hosts that outlier detection keeps out may come back
+  kHealth,      // stable id of a host: its next active health check, or the timeout of one
 };
 
 inline Timer MakeTimer(TimerKind kind, uint64_t subject) {
   return Timer(TimerOwner::kL7, static_cast<uint8_t>(kind), subject);
 }
+
+// Who has shown a certificate: one for all connections that are alike. Its counts are of one
+// worker.
+struct CertifiedPeer {
+  telemetry::PeerIdentity peer;
+  std::string cert, chain;  // as in x-forwarded-client-cert; empty: not to be told
+  std::string key;
+  uint32_t uses = 0;
+};
 
 // The TCP proxy's part of a downstream connection.
 struct TcpHalf {
@@ -65,6 +78,11 @@ struct TcpHalf {
   SockAddr upstream_local, upstream_remote;
 };
 
+// A connection for active health checks.
+struct ProbeHalf {
+  uint32_t host = 0;  // stable id, in Impl::probes_
+};
+
 // The carrier's part of an HTTP/2 connection.
 struct Http2Half {
   Http2Half(const http2::SessionOptions& options, http2::HpackMemory* memory, BufferPool* pool)
@@ -75,7 +93,7 @@ struct Http2Half {
 };
 
 struct Conn {
-  enum class Kind : uint8_t { kHttpDown, kHttpUp, kTcpDown, kTcpUp, kHttp2Down, kHttp2Up };
+  enum class Kind : uint8_t { kHttpDown, kHttpUp, kTcpDown, kTcpUp, kHttp2Down, kHttp2Up, kProbe };
   Conn(Kind kind_in, Instant now)
       : kind(kind_in),
         timer(TimerOwner::kL7, static_cast<uint8_t>(TimerKind::kConnIdle)),
@@ -89,6 +107,7 @@ struct Conn {
   bool gone = false;       // closed by TCP: no action may name it any more
   bool drain = false;      // downstream: close after the response
   bool secure = false;     // with TLS
+  bool gateway = false;    // downstream: `identity` is ours, the client is somebody else
   ConnId id;
   Chain in;
   Timer timer;
@@ -115,6 +134,16 @@ struct Conn {
   // so that nobody else's requests may use it.
   uint32_t identity = 0;
 
+  // Who is at the other end: Impl::PeerOf knows how to read it.
+  uint32_t principal = 0;        // in Impl::principals_, for metrics; 0: none
+  uint32_t own_principal = 0;    // downstream, where a listener has one: our own, likewise
+  uint32_t server_identity = 0;  // in Impl::identities_; upstream: the mesh's own connection to a
+                                 // pod of this node, which has no TLS
+  telemetry::TlsSession session;
+  CertifiedPeer* certified = nullptr;  // in Impl::certified_
+  // Of a client, where rules may look at it, now or later: it is not asked again.
+  std::unique_ptr<const std::string> sni;
+
   // Upstream.
   cluster::Cluster* cluster = nullptr;
   cluster::Host* host = nullptr;
@@ -127,7 +156,7 @@ struct Conn {
 
   // What it is used for: downstream HTTP, upstream HTTP, the downstream half of a TCP proxy. Never
   // two of them, so they share their place; nothing for the carrier of streams.
-  std::variant<std::monostate, RequestReader, ResponseReader, TcpHalf> part;
+  std::variant<std::monostate, RequestReader, ResponseReader, TcpHalf, ProbeHalf> part;
   RequestReader* requests() { return std::get_if<RequestReader>(&part); }
   ResponseReader* responses() { return std::get_if<ResponseReader>(&part); }
   TcpHalf* tcp() { return std::get_if<TcpHalf>(&part); }
@@ -180,6 +209,7 @@ struct Exchange {
   bool out_of_memory = false;                    // while the head was prepared
   bool hashed = false;                           // `hash` is set
   bool cookie_made = false;                      // by a hash policy, for the response
+  bool client_cert_changed = false;              // of this attempt only: `client_cert` was before
   bool mirror = false;                           // a copy itself: mirror.cc
   bool mirrored = false;                         // it has copies that still want its body
   bool raced = false;                            // a reuse race was repeated once already
@@ -188,12 +218,16 @@ struct Exchange {
   bool response_bytes = false;                   // this attempt has seen some
   bool response_started = false;                 // its head has been written downstream
   bool close_after = false;
+  bool tunnel = false;        // the upstream has switched protocols: tunnel.cc
   bool reusable = false;      // the upstream keeps its connection open
   uint16_t abort_status = 0;  // fault injection: after the delay
   uint16_t status = 0;        // of the response
   uint32_t flags = 0;
   uint32_t attempt_count = 0, retry_count = 0;
+  uint32_t duration_ms = 0;  // max_stream_duration, which idle_timer watches too; 0: no limit
   uint32_t listener = config::kNoIndex;  // in `snapshot`
+  uint32_t server = 0;                   // Conn::principal of the upstream, of the last attempt
+  Security security = Security::kNone;   // of the last attempt
 
   uint64_t hash = 0;                  // for a consistent balancer
   const char* cors_origin = nullptr;  // in `head`'s memory: of one that the CORS policy allows
@@ -207,6 +241,8 @@ struct Exchange {
   absl::InlinedVector<cluster::Host*, 4> tried;  // compared, never read
   Instant attempt_started;
   SockAddr upstream_host, upstream_local;
+  std::string_view client_cert;  // x-forwarded-client-cert before it was changed for an attempt
+  std::unique_ptr<telemetry::PeersRecord> peers;  // where a log asks for it
 
   // The response.
   telemetry::FixedText<96> details;
@@ -215,6 +251,9 @@ struct Exchange {
   Duration service_time = Duration::Nanos(-1);
 
   Timer response_timer, try_timer, idle_timer, request_timer, wait_timer;
+  std::array<Timer*, 5> timers() {
+    return {&response_timer, &try_timer, &idle_timer, &request_timer, &wait_timer};
+  }
   Instant started;
 };
 

@@ -1,6 +1,7 @@
 #include "l7/engine/stats.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "l7/base/text.h"
 #include "l7/engine/impl.h"
@@ -10,6 +11,13 @@ namespace meltemi::engine {
 
 using telemetry::Label;
 using telemetry::Sample;
+
+namespace {
+
+// Of Key::kind.
+constexpr uint8_t kInboundBit = 1, kTcpBit = 2;
+
+}  // namespace
 
 bool RequestStats::Count(const Request& request) {
   auto manager = std::find_if(managers_.begin(), managers_.end(), [&](const Manager& m) {
@@ -23,29 +31,45 @@ bool RequestStats::Count(const Request& request) {
   ++manager->total;
   ++manager->classes[std::min(request.status / 100, 5)];
 
-  key_.clear();
-  AppendTo(&key_, request.source, "|", request.cluster, "|", request.status, "|", request.flags);
-  const auto found = series_by_key_.find(key_);
-  uint32_t index = 0;
-  if (found != series_by_key_.end()) {
-    index = found->second;
-  } else {
-    if (series_.size() >= kSeriesCountMax) return false;
-    index = static_cast<uint32_t>(series_.size());
-    series_by_key_[key_] = index;
-    series_.push_back({.source = std::string(request.source),
-                       .cluster = std::string(request.cluster),
-                       .status = request.status,
-                       .flags = request.flags});
-  }
-  Series& series = series_[index];
+  Series* const series = Find(request.pair, {.flags = request.flags, .status = request.status});
+  if (series == nullptr) return false;
   const double ms = request.duration.seconds() * 1e3;
-  ++series.count;
-  series.milliseconds += ms;
+  ++series->count;
+  series->milliseconds += ms;
   size_t bucket = 0;
   while (bucket < kDurationBuckets.size() && ms > kDurationBuckets[bucket]) ++bucket;
-  ++series.buckets[bucket];
+  ++series->buckets[bucket];
   return true;
+}
+
+bool RequestStats::Count(const Connection& connection) {
+  Series* const series = Find(connection.pair, {.flags = connection.flags, .kind = kTcpBit});
+  if (series == nullptr) return false;
+  ++series->count;
+  series->bytes_received += connection.bytes_received;
+  series->bytes_sent += connection.bytes_sent;
+  return true;
+}
+
+RequestStats::Series* RequestStats::Find(const Pair& pair, Key key) {
+  key.source_principal = pair.source_principal.id;
+  key.destination_principal = pair.destination_principal.id;
+  key.security = pair.security;
+  if (pair.inbound) key.kind |= kInboundBit;
+  static_assert(std::has_unique_object_representations_v<Key>);
+  key_.assign(reinterpret_cast<const char*>(&key), sizeof(key));
+  key_.append(pair.source).push_back('|');
+  key_.append(pair.cluster);
+  const auto found = series_by_key_.find(key_);
+  if (found != series_by_key_.end()) return &series_[found->second];
+  if (series_.size() >= kSeriesCountMax) return nullptr;
+  series_by_key_[key_] = static_cast<uint32_t>(series_.size());
+  series_.push_back({.key = key,
+                     .source = std::string(pair.source),
+                     .cluster = std::string(pair.cluster),
+                     .source_principal = std::string(pair.source_principal.text),
+                     .destination_principal = std::string(pair.destination_principal.text)});
+  return &series_.back();
 }
 
 namespace {
@@ -56,13 +80,16 @@ std::string_view ServiceOf(std::string_view cluster) {
   return bar == std::string_view::npos ? cluster : cluster.substr(bar + 1);
 }
 
-std::string SeriesLabels(std::string_view source, std::string_view cluster, uint16_t status,
-                         uint32_t flags) {
+}  // namespace
+
+// As Istio has them, but that the client's side knows how the connection is secured too.
+std::string RequestStats::LabelsOf(const Series& series, bool by_server) {
+  const std::string_view source = series.source;
   const size_t dot = source.rfind('.');
   const std::string_view workload = source.empty() ? "unknown" : source.substr(0, dot);
   const std::string_view ns =
       dot == std::string_view::npos ? std::string_view("unknown") : source.substr(dot + 1);
-  const std::string_view service = cluster.empty() ? "unknown" : ServiceOf(cluster);
+  const std::string_view service = series.cluster.empty() ? "unknown" : ServiceOf(series.cluster);
   const std::string_view name = service.substr(0, service.find('.'));
   std::string_view service_ns = "unknown";
   if (service.find(".svc.") != std::string_view::npos) {
@@ -70,28 +97,37 @@ std::string SeriesLabels(std::string_view source, std::string_view cluster, uint
     service_ns = service_ns.substr(0, service_ns.find('.'));
   }
   std::string flag_text;
-  telemetry::AppendResponseFlags(flags, &flag_text);
-  // Pilot's names of clusters: what comes in is told by the server's node.
-  const bool inbound = cluster.starts_with("inbound|");
-  return Cat(Label("reporter", inbound ? "destination" : "source"), ",",
-             Label("source_workload", workload), ",", Label("source_workload_namespace", ns), ",",
-             Label("destination_service", service), ",", Label("destination_service_name", name),
-             ",", Label("destination_service_namespace", service_ns), ",",
-             Label("request_protocol", "http"), ",", Label("response_code", Cat(status)), ",",
-             Label("response_flags", flag_text), ",",
-             Label("connection_security_policy", "unknown"));
+  telemetry::AppendResponseFlags(series.key.flags, &flag_text);
+  const bool tcp = (series.key.kind & kTcpBit) != 0;
+  std::string labels =
+      Cat(Label("reporter", by_server ? "destination" : "source"), ",",
+          Label("source_workload", workload), ",", Label("source_workload_namespace", ns), ",",
+          Label("source_principal", series.source_principal), ",",
+          Label("destination_service", service), ",", Label("destination_service_name", name), ",",
+          Label("destination_service_namespace", service_ns), ",",
+          Label("destination_principal", series.destination_principal), ",",
+          Label("request_protocol", tcp ? "tcp" : "http"), ",");
+  if (!tcp) AppendTo(&labels, Label("response_code", Cat(series.key.status)), ",");
+  AppendTo(&labels, Label("response_flags", flag_text), ",",
+           Label("connection_security_policy",
+                 series.key.security == Security::kNone ? "none" : "mutual_tls"));
+  return labels;
 }
 
-}  // namespace
-
-void RequestStats::AppendSeries(const Series& series, std::vector<Sample>* out) const {
-  const std::string labels =
-      SeriesLabels(series.source, series.cluster, series.status, series.flags);
-  out->push_back({"istio_requests_total",
-                  labels,
-                  static_cast<double>(series.count),
-                  Sample::Kind::kCounter,
-                  {}});
+void RequestStats::AppendSeries(const Series& series, const std::string& labels,
+                                std::vector<Sample>* out) {
+  const auto add = [&](std::string_view name, uint64_t value) {
+    out->push_back(
+        {std::string(name), labels, static_cast<double>(value), Sample::Kind::kCounter, {}});
+  };
+  if ((series.key.kind & kTcpBit) != 0) {
+    add("istio_tcp_connections_opened_total", series.count);
+    add("istio_tcp_connections_closed_total", series.count);
+    add("istio_tcp_received_bytes_total", series.bytes_received);
+    add("istio_tcp_sent_bytes_total", series.bytes_sent);
+    return;
+  }
+  add("istio_requests_total", series.count);
   const std::string family = "istio_request_duration_milliseconds";
   uint64_t sum = 0;
   for (size_t i = 0; i <= kDurationBuckets.size(); ++i) {
@@ -121,7 +157,12 @@ void RequestStats::AppendSamples(std::vector<Sample>* out) const {
                       {}});
     }
   }
-  for (const Series& series : series_) AppendSeries(series, out);
+  for (const Series& series : series_) {
+    AppendSeries(series, LabelsOf(series, (series.key.kind & kInboundBit) != 0), out);
+    // Between pods of one node there is no listener to report it: both sides are ours.
+    if (series.key.security == Security::kSameNode)
+      AppendSeries(series, LabelsOf(series, true), out);
+  }
 }
 
 static void AppendCluster(const cluster::Cluster& cluster, std::vector<Sample>* out) {
@@ -202,12 +243,34 @@ static void AppendOutlier(const cluster::Cluster& cluster, std::vector<Sample>* 
   add("ejections_active", cluster.ejected_count(), Sample::Kind::kGaugeMax);
 }
 
+// At the one worker that checks.
+static void AppendHealth(const cluster::Cluster& cluster, std::vector<Sample>* out) {
+  if (!cluster.settings().health_check.has_value()) return;
+  const std::string label = Label("envoy_cluster_name", cluster.settings().name);
+  const cluster::HealthStats& s = cluster.health_stats;
+  size_t passing = 0;
+  for (size_t i = 0; i < cluster.member_count(); ++i) {
+    passing += (cluster.hosts()[i]->flags & cluster::kFailedActiveCheck) == 0;
+  }
+  const auto add = [&](std::string_view name, uint64_t value, Sample::Kind kind) {
+    out->push_back(
+        {Cat("envoy_cluster_health_check_", name), label, static_cast<double>(value), kind, {}});
+  };
+  add("attempt", s.attempt, Sample::Kind::kCounter);
+  add("success", s.success, Sample::Kind::kCounter);
+  add("failure", s.failure, Sample::Kind::kCounter);
+  add("network_failure", s.network_failure, Sample::Kind::kCounter);
+  add("healthy", passing, Sample::Kind::kGauge);
+}
+
 void Engine::Impl::AppendSamples(std::vector<Sample>* out) const {
   for (const cluster::Cluster* cluster : clusters_.ordered()) {
     AppendCluster(*cluster, out);
     AppendOutlier(*cluster, out);
+    if (options_.checks_health) AppendHealth(*cluster, out);
   }
   stats_.AppendSamples(out);
+  rbac_stats_.AppendSamples(out);
   for (const auto& [address, stats] : listener_tls_) {
     stats.AppendSamples("envoy_listener", Label("envoy_listener_address", address), out);
   }
@@ -243,11 +306,16 @@ static std::string_view ConfiguredHealthText(config::Health health) {
   return "";
 }
 
+// Envoy's order: active checks, outliers, then what discovery has said.
 // Each reason with a slash in front, "healthy" when there is none.
 static std::string HealthText(const cluster::Host& host) {
   const std::string_view configured = ConfiguredHealthText(host.health);
-  if (!host.outlier.ejected) return std::string(configured.empty() ? "healthy" : configured);
-  return Cat("/failed_outlier_check", configured);
+  const std::string text =
+      Cat((host.flags & cluster::kFailedActiveCheck) != 0 ? "/failed_active_hc" : "",
+          host.outlier.ejected ? "/failed_outlier_check" : "",
+          (host.flags & cluster::kDegradedActiveCheck) != 0 ? "/degraded_active_hc" : "",
+          configured, host.kept ? "/pending_dynamic_removal" : "");
+  return text.empty() ? "healthy" : text;
 }
 
 // Envoy's /clusters text: cluster::address::name::value.

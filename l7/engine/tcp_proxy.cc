@@ -24,6 +24,10 @@ void Engine::Impl::BeginTcp(Conn& down, Instant now) {
     down.timer.kind = static_cast<uint8_t>(TimerKind::kConnIdle);
     timers_->Schedule(&down.timer, now + proxy.idle_timeout);
   }
+  if (!proxy.rbac.empty() &&
+      !PermitTcp(down, proxy.rbac, PeerOf(down), down.local, SniOf(down), Asked::kFirst, now)) {
+    return;
+  }
   ConnectTcp(down.id, now);
 }
 
@@ -46,6 +50,10 @@ void Engine::Impl::ConnectTcp(ConnId id, Instant now) {
   cluster::Host* host = cluster->Pick(options, *prng_);
   if (host == nullptr) {
     return FailTcp(down, telemetry::kNoHealthyUpstream, "no_healthy_upstream", now);
+  }
+  if (!down.snapshot->guarded.empty() &&
+      !PermitTcpAttempt(down, *cluster, *host, Asked::kFirst, now)) {
+    return;
   }
   ++down.tcp()->attempt_count;
   down.tcp()->upstream_remote = host->address;
@@ -73,6 +81,24 @@ void Engine::Impl::TcpConnectFailed(ConnId id, ConnectError error, Instant now) 
           now);
 }
 
+// A new configuration. As Envoy does, a connection whose listener or filter chain is gone has some
+// time left; unlike it, one whose rules have changed goes on where they let it, and ends at once
+// where they do not.
+void Engine::Impl::FollowTcp(Conn& down, Instant now) {
+  if (down.listener_gone) {
+    down.timer.kind = static_cast<uint8_t>(TimerKind::kConnIdle);
+    return timers_->Schedule(&down.timer, now + limits::kListenerDrainTime);
+  }
+  const auto& proxy = std::get<config::TcpProxy>(ListenerOf(down).filter);
+  const Conn* const up = conns_.Find(down.peer);
+  const bool permitted =
+      (proxy.rbac.empty() ||
+       PermitTcp(down, proxy.rbac, PeerOf(down), down.local, SniOf(down), Asked::kAgain, now)) &&
+      (down.snapshot->guarded.empty() || up == nullptr || up->host == nullptr ||
+       PermitTcpAttempt(down, *up->cluster, *up->host, Asked::kAgain, now));
+  counters_.tcp_denied_later += !permitted;
+}
+
 void Engine::Impl::FailTcp(Conn& down, uint32_t flag, std::string_view details, Instant now) {
   down.tcp()->flags |= flag;
   down.tcp()->details = details;
@@ -92,7 +118,7 @@ void Engine::Impl::PumpTcp(ConnId from_id, Instant now) {
     Consume(*from, size);
     Write(*to, std::move(from->in));
     const Duration limit = std::get<config::TcpProxy>(ListenerOf(down).filter).idle_timeout;
-    if (!limit.zero()) timers_->Schedule(&down.timer, now + limit);
+    if (!limit.zero() && !down.listener_gone) timers_->Schedule(&down.timer, now + limit);
   }
   if (!from->eof || to->finished) return;
   to->finished = true;
@@ -120,8 +146,32 @@ void Engine::Impl::TcpGone(ConnId id, CloseReason reason, Instant now) {
     case CloseReason::kPortGone:
     case CloseReason::kShutdown:
       break;
+    case CloseReason::kOverload:
+      if (Conn* d = conns_.Find(down)) {
+        d->tcp()->flags |= telemetry::kOverloadManager;
+        d->tcp()->details = "overload";
+      }
+      break;
   }
   EndTcp(down, kind, now);
+}
+
+void Engine::Impl::CountTcp(const Conn& down) {
+  const TcpHalf& half = std::get<TcpHalf>(down.part);
+  RequestStats::Pair pair{.source = down.source.view(),
+                          .cluster = half.cluster_name,
+                          .source_principal = {down.principal, PrincipalText(down.principal)},
+                          .destination_principal = {0, PrincipalText(0)}};
+  if (const Conn* up = conns_.Find(down.peer)) {
+    pair.destination_principal = {up->principal, PrincipalText(up->principal)};
+    pair.security = SecurityOf(*up);
+  }
+  AsServer(ListenerOf(down), down, &pair);
+  const bool counted = stats_.Count(RequestStats::Connection{.pair = pair,
+                                                             .flags = half.flags,
+                                                             .bytes_received = half.bytes_received,
+                                                             .bytes_sent = half.bytes_sent});
+  if (!counted) ++counters_.series_refused;
 }
 
 void Engine::Impl::EndTcp(ConnId id, Action::Kind kind, Instant now) {
@@ -130,7 +180,7 @@ void Engine::Impl::EndTcp(ConnId id, Action::Kind kind, Instant now) {
   if (!proxy.access_logs.empty()) {
     telemetry::AccessRecord& record = engine_->records_.emplace_back();
     record.tcp = true;
-    record.start_unix_nanos = options_.wall_clock.UnixNanos(down.opened);
+    record.start_unix_nanos = wall_clock_.UnixNanos(down.opened);
     record.duration = now - down.opened;
     record.upstream_service_time = Duration::Nanos(-1);
     record.snapshot_sequence = down.snapshot->sequence;
@@ -146,7 +196,13 @@ void Engine::Impl::EndTcp(ConnId id, Action::Kind kind, Instant now) {
     record.response_code_details.Set(down.tcp()->details);
     record.upstream_cluster.Set(down.tcp()->cluster_name);
     record.source_workload.Set(down.source.view());
+    if (proxy.logs_peers) {
+      std::unique_ptr<telemetry::PeersRecord> peers = PeersOf(down);
+      if (const Conn* up = conns_.Find(down.peer)) AddUpstream(*up, PeerOf(*up), &peers);
+      record.peers = std::move(peers);
+    }
   }
+  CountTcp(down);
   if (Conn* up = conns_.Find(down.peer)) EndConn(*up, kind);
   EndConn(down, kind);
 }

@@ -22,6 +22,8 @@ void Engine::Impl::OnTimer(Timer& timer, Instant now) {
     case TimerKind::kEjected:
       clusters_.LookAgain(now);
       return LookAtEjected();
+    case TimerKind::kHealth:
+      return OnHealthTimer(static_cast<uint32_t>(timer.subject), now);
   }
 }
 
@@ -48,11 +50,27 @@ void Engine::Impl::OnConnTimer(TimerKind kind, Conn& conn, Instant now) {
       if (conn.drain) return EndCarrier(conn, now);  // the peer never answered
       return DrainCarrier(conn);
     case Conn::Kind::kTcpDown:
-      conn.tcp()->details = "idle_timeout";
+      conn.tcp()->details = conn.listener_gone ? "filter_chain_is_being_removed" : "idle_timeout";
+      counters_.tcp_listener_gone += conn.listener_gone;
       return EndTcp(conn.id, Action::Kind::kRelease, now);
+    case Conn::Kind::kProbe:
     case Conn::Kind::kTcpUp:
       return;  // its downstream half has the timer
   }
+}
+
+void Engine::Impl::OnDurationOver(Exchange& x, Instant now) {
+  if (x.tunnel) {
+    x.details.Set("max_duration_timeout");
+    return EndTunnel(x, Action::Kind::kRelease, now);
+  }
+  if (x.response_started) return AbortResponse(x, 0, "max_duration_timeout", now);
+  return Reply(x,
+               {.status = 408,
+                .body = "downstream duration timeout",
+                .details = "max_duration_timeout",
+                .grpc_status = "4"},  // DEADLINE_EXCEEDED
+               now);
 }
 
 void Engine::Impl::OnExchangeTimer(TimerKind kind, Exchange& x, Instant now) {
@@ -60,6 +78,7 @@ void Engine::Impl::OnExchangeTimer(TimerKind kind, Exchange& x, Instant now) {
     case TimerKind::kConnIdle:
     case TimerKind::kRequestHead:
     case TimerKind::kEjected:
+    case TimerKind::kHealth:
       return;
     case TimerKind::kResponse:
       ++x.cluster->stats.rq_timeout;
@@ -81,6 +100,14 @@ void Engine::Impl::OnExchangeTimer(TimerKind kind, Exchange& x, Instant now) {
       if (x.host != nullptr) ++x.host->stats.rq_timeout;
       return AttemptFailed(x, AttemptFailure::kPerTryTimeout, now);
     case TimerKind::kStreamIdle:
+      if (x.duration_ms != 0 && now >= x.started + Duration::Millis(x.duration_ms)) {
+        return OnDurationOver(x, now);
+      }
+      if (x.tunnel) {
+        x.flags |= telemetry::kStreamIdleTimeout;
+        x.details.Set("stream_idle_timeout");
+        return EndTunnel(x, Action::Kind::kRelease, now);
+      }
       if (x.response_started) {
         return AbortResponse(x, telemetry::kStreamIdleTimeout, "stream_idle_timeout", now);
       }

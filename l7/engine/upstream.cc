@@ -19,6 +19,7 @@ std::string_view AlpnOf(Conn::Kind kind) {
     case Conn::Kind::kHttpDown:
     case Conn::Kind::kTcpDown:
     case Conn::Kind::kHttp2Down:
+    case Conn::Kind::kProbe:
       return "";
   }
   return "";
@@ -79,20 +80,6 @@ void Engine::Impl::BindUpstream(Exchange& x, Conn& up) {
   up.exchange = x.id;
 }
 
-// The id of the identity; 0: it has none, or the table is full.
-uint32_t Engine::Impl::IdentityOf(const config::Workload& source) {
-  if (source.identity.empty()) return 0;
-  const auto found = identity_ids_.find(source.identity);
-  if (found != identity_ids_.end()) return found->second;
-  if (identities_.size() >= limits::kLocalIdentitiesMax) {
-    ++counters_.identities_refused;
-    return 0;
-  }
-  const auto added = identity_ids_.emplace(source.identity, identities_.size() + 1).first;
-  identities_.push_back(&added->first);
-  return added->second;
-}
-
 uint32_t Engine::Impl::OwnerOf(const cluster::Cluster& cluster, const cluster::Host& host,
                                const Conn& down) {
   return cluster.TlsOf(host).by_source ? down.identity : 0;
@@ -120,6 +107,7 @@ ConnId Engine::Impl::OpenUpstream(cluster::Cluster* cluster, cluster::Host* host
   up.remote = host->address;
   up.cluster = cluster;
   up.host = host;
+  cluster->MarkUsed();
   ++cluster->cx_active;
   ++cluster->stats.cx_total;
   ++host->cx_active;
@@ -133,7 +121,7 @@ ConnId Engine::Impl::OpenUpstream(cluster::Cluster* cluster, cluster::Host* host
   action.connect_timeout = cluster->settings().connect_timeout;
   action.tls = up.tls = cluster->TlsOf(*host).settings;
   up.identity = owner;
-  if (owner != 0) action.source = *identities_[owner - 1];
+  if (owner != 0) action.source = identities_[owner - 1]->peer.principal;
   action.alpn = AlpnOf(kind);
   engine_->actions_.push_back(std::move(action));
   return id;
@@ -178,6 +166,7 @@ void Engine::Impl::PumpUpstream(ConnId id, Instant now) {
       }
       return;
     }
+    if (x->tunnel) return PumpTunnel(*x, now);
     if (x->state != Exchange::State::kForwarding) {
       if (up->eof) UpstreamEnded(*up, *x, now);
       return;
@@ -200,11 +189,13 @@ bool Engine::Impl::StepUpstream(Conn& up, Exchange& x, Instant now) {
     case Event::kHead: {
       Touch(x, now);
       x.response_bytes = true;
-      if (up.responses()->head().status == 101) break;  // we never asked for an upgrade
-      if (up.responses()->head().status < 200) return true;
+      const uint16_t status = up.responses()->head().status;
+      if (status == 101 && !SwitchesAsAsked(x, up.responses()->head())) break;
+      if (status < 200 && status != 101) return true;
       http::ResponseHead head = up.responses()->TakeHead();
       x.reusable = head.keep_alive;
       x.service_time = now - x.attempt_started;
+      if (status == 101) return BeginTunnel(x, std::move(head), now);
       if (!RetryOnResponse(up, x, head, now)) WriteResponse(x, std::move(head), now);
       return true;
     }
@@ -329,6 +320,19 @@ void Engine::Impl::UpstreamEnded(Conn& up, Exchange& x, Instant now) {
   }
   ++up.cluster->stats.rq_rx_reset;
   AttemptFailed(x, broken, now);
+}
+
+// Idle connections of hosts that are gone.
+void Engine::Impl::CloseAll(const std::vector<ConnId>& upstreams) {
+  for (const ConnId id : upstreams) {
+    Conn* const up = conns_.Find(id);
+    if (up == nullptr) continue;
+    if (up->kind == Conn::Kind::kHttp2Up) {
+      DrainCarrier(*up);
+    } else {
+      EndConn(*up, Action::Kind::kRelease);
+    }
+  }
 }
 
 }  // namespace meltemi::engine

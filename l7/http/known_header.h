@@ -26,6 +26,7 @@ namespace meltemi::http {
   H(kXForwardedFor, "x-forwarded-for")                             \
   H(kXForwardedProto, "x-forwarded-proto")                         \
   H(kXRequestId, "x-request-id")                                   \
+  H(kForwardedClientCert, "x-forwarded-client-cert")               \
   H(kEnvoyExpectedTimeout, "x-envoy-expected-rq-timeout-ms")       \
   H(kEnvoyUpstreamServiceTime, "x-envoy-upstream-service-time")    \
   H(kEnvoyAttemptCount, "x-envoy-attempt-count")                   \

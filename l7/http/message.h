@@ -27,6 +27,7 @@ struct RequestHead {
   uint64_t content_length = 0;       // kLength
   bool keep_alive = true;            // set by Validate
   bool expect_continue = false;      // set by Validate
+  bool upgrade = false;              // set by Validate: it asks for another protocol
   uint32_t wire_bytes = 0;           // of the head as received
 };
 

@@ -30,7 +30,6 @@ namespace meltemi::http {
   R(kEncodingUnsupported, 501, "http1.invalid_transfer_encoding")           \
   R(kEncodingInHttp10, 400, "http1.transfer_encoding_in_http10")            \
   R(kConnectRefused, 405, "http1.connect_not_allowed")                      \
-  R(kUpgradeRefused, 403, "upgrade_failed")                                 \
   R(kExpectUnknown, 417, "http1.unknown_expectation")                       \
   R(kBadChunk, 400, "http1.invalid_chunk")                                  \
   R(kBadChunkExtension, 400, "http1.invalid_chunk_extension")               \

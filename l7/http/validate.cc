@@ -110,18 +110,24 @@ Reject Host(RequestHead* head) {
   return Reject::kNone;
 }
 
+bool ListsUpgrade(const HeaderBlock& headers) {
+  bool listed = false;
+  for (const Header& h : headers.headers()) {
+    if (h.known == Known::kConnection) listed |= HasToken(h.value, "upgrade");
+  }
+  return listed;
+}
+
 // RFC 9110 7.8. An offer of h2c alone may be ignored and is, as Envoy does: curl and Java make it
 // without need, and RemoveHopByHop keeps it from the upstream.
 bool AsksUpgrade(const RequestHead& head) {
   if (!head.headers.Has(Known::kUpgrade) || head.version == Version::kHttp10) return false;
-  bool listed = false, other = false;
+  bool other = false;
   for (const Header& h : head.headers.headers()) {
-    if (h.known == Known::kConnection) listed |= HasToken(h.value, "upgrade");
-    if (h.known == Known::kUpgrade) {
-      ForEachElement(h.value, [&](std::string_view e) { other |= !EqualsLower(e, "h2c"); });
-    }
+    if (h.known != Known::kUpgrade) continue;
+    ForEachElement(h.value, [&](std::string_view e) { other |= !EqualsLower(e, "h2c"); });
   }
-  return listed && other;
+  return other && ListsUpgrade(head.headers);
 }
 
 Reject BodyOfRequest(RequestHead* head) {
@@ -193,7 +199,7 @@ Reject ValidateRequest(RequestHead* head) {
   if (const Reject r = Host(head); r != Reject::kNone) return r;
   if (const Reject r = BodyOfRequest(head); r != Reject::kNone) return r;
   head->keep_alive = KeepAlive(head->headers, head->version);
-  if (AsksUpgrade(*head)) return Reject::kUpgradeRefused;
+  head->upgrade = AsksUpgrade(*head);
   const std::string_view expect = head->headers.Get(Known::kExpect);
   if (expect.data() != nullptr && head->version == Version::kHttp11) {
     if (!EqualsLower(expect, "100-continue")) return Reject::kExpectUnknown;
@@ -202,7 +208,12 @@ Reject ValidateRequest(RequestHead* head) {
   return Reject::kNone;
 }
 
-Reject ValidateResponse(std::string_view request_method, ResponseHead* head) {
+std::string_view UpgradeOf(const HeaderBlock& headers) {
+  if (headers.Count(Known::kUpgrade) != 1 || !ListsUpgrade(headers)) return {};
+  return headers.Get(Known::kUpgrade);
+}
+
+Reject ValidateResponse(std::string_view request_method, Asked asked, ResponseHead* head) {
   head->keep_alive = KeepAlive(head->headers, head->version);
   bool has_length = false, chunked = false;
   if (const Reject r = ReadContentLength(head->headers, &has_length, &head->content_length);
@@ -212,8 +223,10 @@ Reject ValidateResponse(std::string_view request_method, ResponseHead* head) {
   if (const Reject r = Encoding(head->headers, head->version, &chunked); r != Reject::kNone)
     return r;
   if (has_length && chunked) return Reject::kLengthWithEncoding;
-  // We never ask for an upgrade.
-  if (head->status == 101) return Reject::kSwitchingRefused;
+  // RFC 9110 15.2.2: only who was asked may switch, and says to what.
+  if (head->status == 101 && (asked != Asked::kUpgrade || UpgradeOf(head->headers).empty())) {
+    return Reject::kSwitchingRefused;
+  }
   // RFC 9112 6.3, in its order.
   if (request_method == "HEAD" || head->status < 200 || head->status == 204 ||
       head->status == 304) {

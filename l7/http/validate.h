@@ -7,6 +7,7 @@
 #ifndef MELTEMI_L7_HTTP_VALIDATE_H_
 #define MELTEMI_L7_HTTP_VALIDATE_H_
 
+#include <cstdint>
 #include <string_view>
 
 #include "l7/http/message.h"
@@ -14,10 +15,12 @@
 
 namespace meltemi::http {
 
-// Sets path, authority, framing, content_length, keep_alive, expect_continue.
+// Sets path, authority, framing, content_length, keep_alive, expect_continue, upgrade.
 Reject ValidateRequest(RequestHead* head);
-// Sets framing, content_length, keep_alive. `request_method` decides about HEAD's missing body.
-Reject ValidateResponse(std::string_view request_method, ResponseHead* head);
+// Sets framing, content_length, keep_alive. `request_method` decides about HEAD's missing body;
+// 101 is taken only where the request has asked for another protocol, and it must name one.
+enum class Asked : uint8_t { kResponse, kUpgrade };
+Reject ValidateResponse(std::string_view request_method, Asked asked, ResponseHead* head);
 
 // Content-Length: at most one line with one valid value.
 Reject ReadContentLength(const HeaderBlock& headers, bool* present, uint64_t* length);
@@ -28,6 +31,8 @@ void RemoveHopByHop(HeaderBlock* headers);
 
 // uri-host [":" port], RFC 3986 3.2.2 restricted to what a URI may hold; not empty.
 bool ValidAuthority(std::string_view authority);
+// One line of Upgrade that `connection` options list (RFC 9110 7.8); null view: none, or several.
+std::string_view UpgradeOf(const HeaderBlock& headers);
 // True when `list` (comma separated) has `token`, ASCII case ignored.
 bool HasToken(std::string_view list, std::string_view lower_token);
 

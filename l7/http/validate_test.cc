@@ -23,6 +23,7 @@ struct RequestRow {
   uint64_t content_length = 0;
   bool keep_alive = true;
   bool expect_continue = false;
+  bool upgrade = false;
 };
 
 const RequestRow kRequests[] = {
@@ -134,12 +135,16 @@ const RequestRow kRequests[] = {
      .lines = {{"host", "h"}, {"connection", "Keep-Alive"}}},
     {.name = "websocket",
      .lines = {{"host", "h"}, {"connection", "upgrade"}, {"upgrade", "websocket"}},
-     .reject = Reject::kUpgradeRefused},
+     .upgrade = true},
+    {.name = "websocket in 1.0",
+     .version = Version::kHttp10,
+     .lines = {{"host", "h"}, {"connection", "upgrade"}, {"upgrade", "websocket"}},
+     .keep_alive = false},
     {.name = "h2c is ignored",
      .lines = {{"host", "h"}, {"connection", "Upgrade, HTTP2-Settings"}, {"upgrade", "h2c"}}},
     {.name = "h2c and another",
      .lines = {{"host", "h"}, {"connection", "upgrade"}, {"upgrade", "h2c, websocket"}},
-     .reject = Reject::kUpgradeRefused},
+     .upgrade = true},
     {.name = "upgrade not listed", .lines = {{"host", "h"}, {"upgrade", "websocket"}}},
     {.name = "expect",
      .lines = {{"host", "h"}, {"expect", "100-Continue"}, {"content-length", "1"}},
@@ -170,6 +175,7 @@ TEST(ValidateRequest, DecidesAsTheTableSays) {
     EXPECT_EQ(head.content_length, row.content_length);
     EXPECT_EQ(head.keep_alive, row.keep_alive);
     EXPECT_EQ(head.expect_continue, row.expect_continue);
+    EXPECT_EQ(head.upgrade, row.upgrade);
   }
 }
 
@@ -182,6 +188,7 @@ struct ResponseRow {
   Framing framing = Framing::kNone;
   bool keep_alive = true;
   Version version = Version::kHttp11;
+  Asked asked = Asked::kResponse;
 };
 
 const ResponseRow kResponses[] = {
@@ -193,6 +200,25 @@ const ResponseRow kResponses[] = {
     {.name = "head of nothing", .method = "HEAD"},
     {.name = "100", .status = 100},
     {.name = "101", .status = 101, .reject = Reject::kSwitchingRefused},
+    {.name = "101 asked for",
+     .status = 101,
+     .lines = {{"connection", "Upgrade"}, {"upgrade", "websocket"}},
+     .asked = Asked::kUpgrade},
+    {.name = "101 to nothing",
+     .status = 101,
+     .lines = {{"connection", "upgrade"}},
+     .reject = Reject::kSwitchingRefused,
+     .asked = Asked::kUpgrade},
+    {.name = "101 not listed",
+     .status = 101,
+     .lines = {{"upgrade", "websocket"}},
+     .reject = Reject::kSwitchingRefused,
+     .asked = Asked::kUpgrade},
+    {.name = "101 to two",
+     .status = 101,
+     .lines = {{"connection", "upgrade"}, {"upgrade", "a"}, {"upgrade", "b"}},
+     .reject = Reject::kSwitchingRefused,
+     .asked = Asked::kUpgrade},
     {.name = "204", .status = 204},
     {.name = "204 with a body announced",
      .status = 204,
@@ -235,7 +261,7 @@ TEST(ValidateResponse, DecidesAsTheTableSays) {
     head.status = row.status;
     head.version = row.version;
     for (const auto& [name, value] : row.lines) ASSERT_TRUE(head.headers.Add(name, value));
-    EXPECT_EQ(DetailsOf(ValidateResponse(row.method, &head)), DetailsOf(row.reject));
+    EXPECT_EQ(DetailsOf(ValidateResponse(row.method, row.asked, &head)), DetailsOf(row.reject));
     if (row.reject != Reject::kNone) continue;
     EXPECT_EQ(head.framing, row.framing);
     EXPECT_EQ(head.keep_alive, row.keep_alive);

@@ -166,8 +166,9 @@ Event RequestDecoder::NextHead(Chain* in) {
   return Event::kHead;
 }
 
-void ResponseDecoder::Expect(std::string_view request_method) {
+void ResponseDecoder::Expect(std::string_view request_method, http::Asked asked) {
   head_request_ = request_method == "HEAD";
+  asked_ = asked;
   state_ = State::kHead;
 }
 
@@ -206,7 +207,9 @@ Event ResponseDecoder::NextHead(Chain* in) {
     return Fail(SameReason(raw.begin, raw.end, r));
   }
   const std::string_view method = head_request_ ? "HEAD" : "GET";
-  if (const Reject r = http::ValidateResponse(method, &*head_); r != Reject::kNone) return Fail(r);
+  if (const Reject r = http::ValidateResponse(method, asked_, &*head_); r != Reject::kNone) {
+    return Fail(r);
+  }
   decoder_.Begin(head_->framing, head_->content_length);
   body_done_ = false;
   state_ = State::kBody;

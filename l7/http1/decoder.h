@@ -28,6 +28,7 @@
 #include "l7/base/slice.h"
 #include "l7/http/message.h"
 #include "l7/http/reject.h"
+#include "l7/http/validate.h"
 #include "l7/http1/body_decoder.h"
 #include "l7/http1/head_parser.h"
 #include "l7/http1/scan.h"
@@ -116,8 +117,9 @@ class ResponseDecoder {
   ResponseDecoder(BufferPool* pool, const HeadLimits& limits) : pool_(pool), limits_(limits) {}
 
   // Before each response: what was asked. 1xx heads are given as kHead followed by kEnd with
-  // head().status < 200; the final response follows without another Expect.
-  void Expect(std::string_view request_method);
+  // head().status < 200; the final response follows without another Expect. After 101, which comes
+  // only where an upgrade was asked for, nothing is a message any more: Next is not called again.
+  void Expect(std::string_view request_method, http::Asked asked = http::Asked::kResponse);
   Event Next(Chain* in);
   // The peer has closed: true when that is a proper end of the message being read.
   bool EndAtClose();
@@ -141,6 +143,7 @@ class ResponseDecoder {
   HeadLimits limits_;
   State state_ = State::kHead;
   bool head_request_ = false;
+  http::Asked asked_ = http::Asked::kResponse;
   HeadReader reader_;
   BodyDecoder decoder_;
   bool body_done_ = false;

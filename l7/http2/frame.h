@@ -28,7 +28,8 @@ inline constexpr uint8_t kEndStream = 0x1, kAck = 0x1, kEndHeaders = 0x4, kPadde
 
 namespace setting {
 inline constexpr uint16_t kHeaderTableSize = 1, kEnablePush = 2, kMaxConcurrentStreams = 3,
-                          kInitialWindowSize = 4, kMaxFrameSize = 5, kMaxHeaderListSize = 6;
+                          kInitialWindowSize = 4, kMaxFrameSize = 5, kMaxHeaderListSize = 6,
+                          kEnableConnectProtocol = 8;  // RFC 8441 3
 }  // namespace setting
 
 // RFC 9113 7.

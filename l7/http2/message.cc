@@ -97,13 +97,32 @@ bool JoinCookies(http::HeaderBlock* headers) {
   return headers->Set(Known::kCookie, joined);
 }
 
+bool ValidProtocol(std::string_view name) {
+  for (const char c : name) {
+    if (static_cast<uint8_t>(c) <= 0x20 || static_cast<uint8_t>(c) >= 0x7f || c == ',')
+      return false;
+  }
+  return !name.empty();
+}
+
+// RFC 8441 4. The pseudo-header fields of a request are checked by the caller.
+Reject BecomeUpgrade(std::string_view protocol, bool ended, http::RequestHead* head) {
+  const bool body = head->headers.Has(Known::kContentLength);
+  if (ended || body || !ValidProtocol(protocol)) return Reject::kHttp2Messaging;
+  head->method = "GET";
+  head->upgrade = true;
+  const bool ok = head->headers.Add(Known::kConnection, "upgrade") &&
+                  head->headers.Add(Known::kUpgrade, protocol);
+  return ok ? Reject::kNone : Reject::kNoMemory;
+}
+
 }  // namespace
 
-Reject MakeRequest(Fields&& fields, bool ended, http::RequestHead* head) {
+Reject MakeRequest(Fields&& fields, bool ended, bool extended, http::RequestHead* head) {
   if (fields.malformed || fields.status.data() != nullptr) return Reject::kHttp2Messaging;
-  if (fields.method == "CONNECT" || fields.protocol.data() != nullptr) {
-    return Reject::kConnectRefused;
-  }
+  const bool connect = fields.method == "CONNECT", protocol = fields.protocol.data() != nullptr;
+  if (protocol && !connect) return Reject::kHttp2Messaging;
+  if (connect && !(protocol && extended)) return Reject::kConnectRefused;
   if (fields.method.empty() || fields.path.empty() || fields.scheme.empty()) {
     return Reject::kHttp2Messaging;
   }
@@ -124,6 +143,7 @@ Reject MakeRequest(Fields&& fields, bool ended, http::RequestHead* head) {
   head->version = http::Version::kHttp2;
   if (const Reject r = TakeAuthority(fields, head); r != Reject::kNone) return r;
   if (!JoinCookies(&head->headers)) return Reject::kNoMemory;
+  if (connect) return BecomeUpgrade(fields.protocol, ended, head);
   if (const Reject r = SetFraming(ended, head); r != Reject::kNone) return r;
   if (ended && head->content_length > 0) return Reject::kHttp2Messaging;
   const std::string_view expect = head->headers.Get(Known::kExpect);

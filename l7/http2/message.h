@@ -15,7 +15,10 @@ namespace meltemi::http2 {
 
 // `ended`: the block came with END_STREAM. Framing is kLength when content-length is there, kNone
 // when `ended`, else kChunked: "until the end of the stream".
-http::Reject MakeRequest(Fields&& fields, bool ended, http::RequestHead* head);
+//
+// With `extended`, CONNECT with :protocol (RFC 8441) becomes what HTTP/1.1 says for the same: a GET
+// with Upgrade and without a body. What follows on the stream belongs to the protocol.
+http::Reject MakeRequest(Fields&& fields, bool ended, bool extended, http::RequestHead* head);
 http::Reject MakeResponse(Fields&& fields, std::string_view request_method, bool ended,
                           http::ResponseHead* head);
 // Trailers: no pseudo-header fields (8.1).

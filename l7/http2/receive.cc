@@ -330,13 +330,14 @@ Session::Step Session::OnRequest(Stream& stream) {
   const uint32_t id = frame_.stream;
   request_.emplace(pool_);
   request_->wire_bytes = static_cast<uint32_t>(block_bytes_);
-  const http::Reject reject = MakeRequest(std::move(*fields_), block_ends_stream_, &*request_);
+  const http::Reject reject =
+      MakeRequest(std::move(*fields_), block_ends_stream_, options_.allow_connect, &*request_);
   fields_.reset();
   if (reject != http::Reject::kNone) {  // 8.1.1: malformed
     return FailStream(id, ErrorCode::kProtocolError, http::DetailsOf(reject));
   }
   stream.head_received = true;
-  SetLength(*request_, &stream);
+  if (!request_->upgrade) SetLength(*request_, &stream);  // what follows is no body
   if (block_ends_stream_) end_pending_ = id;
   return Emit(Event::kRequest, id);
 }

@@ -76,6 +76,7 @@ void Session::PutFirstSettings() {
     PutSetting(setting::kEnablePush, 0, &settings);
   } else {
     PutSetting(setting::kMaxConcurrentStreams, options_.max_concurrent_streams, &settings);
+    if (options_.allow_connect) PutSetting(setting::kEnableConnectProtocol, 1, &settings);
   }
   PutSetting(setting::kInitialWindowSize, options_.initial_stream_window_size, &settings);
   PutSetting(setting::kMaxHeaderListSize, options_.headers.bytes_max, &settings);

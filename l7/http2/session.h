@@ -48,6 +48,7 @@ struct SessionOptions {
   Duration premature_reset_min_stream_lifetime = Duration::Seconds(1);
   uint32_t continuation_frames_max = 64;    // of one header block
   uint32_t stream_send_bytes_max = 65'536;  // queued for one stream; above it SendBody says full
+  bool allow_connect = false;  // server: extended CONNECT (RFC 8441) is taken, and said to be
   HeaderLimits headers;
 };
 

@@ -33,6 +33,7 @@ class Run {
  public:
   Run(Role role, HeapBufferPool* pool) : pool_(pool) {
     SessionOptions options;
+    options.allow_connect = true;
     options.role = role;
     options.initial_stream_window_size = 70'000;
     session_.emplace(options, &memory_, pool);

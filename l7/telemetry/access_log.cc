@@ -5,8 +5,12 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <string>
+#include <type_traits>
+#include <vector>
 
 #include "l7/base/text.h"
+#include "l7/telemetry/civil_time.h"
 
 namespace meltemi::telemetry {
 namespace {
@@ -30,6 +34,66 @@ void AppendStartTime(const AccessRecord& r, std::string* out) {
   std::snprintf(text + n, sizeof(text) - n, ".%03dZ",
                 static_cast<int>(r.start_unix_nanos / 1'000'000 % 1000));
   out->append(text);
+}
+
+void AppendSecond(int64_t unix_seconds, std::string* out) {
+  if (unix_seconds == 0) return AppendOrDash("", out);
+  out->append(IsoMilliseconds(unix_seconds * 1'000'000'000));
+}
+
+// Of `peers`, what Envoy has of a certificate. A peer that is known by its port has a URI alone.
+enum class End { kDownstream, kUpstream };
+template <End end>
+const PeerIdentity* PeerOf(const AccessRecord& r) {
+  if (r.peers == nullptr) return nullptr;
+  return end == End::kDownstream ? &r.peers->downstream : &r.peers->upstream;
+}
+template <End end>
+TlsSession SessionOf(const AccessRecord& r) {
+  if (r.peers == nullptr) return {};
+  return end == End::kDownstream ? r.peers->downstream_tls : r.peers->upstream_tls;
+}
+
+void AppendAll(const std::vector<std::string>& texts, std::string* out) {
+  if (texts.empty()) return AppendOrDash("", out);
+  for (const std::string& text : texts) AppendTo(out, &text == &texts.front() ? "" : ",", text);
+}
+
+template <End end>
+void AppendUris(const AccessRecord& r, std::string* out) {
+  const PeerIdentity* peer = PeerOf<end>(r);
+  if (peer == nullptr) return AppendOrDash("", out);
+  if (peer->certificate == nullptr) return AppendOrDash(peer->principal, out);
+  AppendAll(peer->certificate->uris, out);
+}
+
+template <End end, auto member>
+void AppendCertificate(const AccessRecord& r, std::string* out) {
+  const PeerIdentity* peer = PeerOf<end>(r);
+  if (peer == nullptr || peer->certificate == nullptr) return AppendOrDash("", out);
+  const auto& value = (*peer->certificate).*member;
+  if constexpr (std::is_same_v<decltype(value), const std::string&>) {
+    AppendOrDash(value, out);
+  } else if constexpr (std::is_same_v<decltype(value), const int64_t&>) {
+    AppendSecond(value, out);
+  } else {
+    AppendAll(value, out);
+  }
+}
+
+void AppendLocalUris(const AccessRecord& r, std::string* out) {
+  if (r.peers == nullptr) return AppendOrDash("", out);
+  AppendAll(r.peers->downstream.local, out);
+}
+
+template <End end>
+void AppendTlsVersion(const AccessRecord& r, std::string* out) {
+  AppendOrDash(TlsVersionText(SessionOf<end>(r).version), out);
+}
+
+template <End end>
+void AppendCipher(const AccessRecord& r, std::string* out) {
+  AppendOrDash(CipherText(SessionOf<end>(r).cipher_suite), out);
 }
 
 void AppendProtocol(const AccessRecord& r, std::string* out) {
@@ -119,6 +183,28 @@ constexpr Operator kOperators[] = {
      [](const AccessRecord& r, std::string* out) {
        AppendAddress(r.downstream_local, false, out);
      }},
+    {"DOWNSTREAM_PEER_URI_SAN", AppendUris<End::kDownstream>},
+    {"DOWNSTREAM_PEER_DNS_SAN", AppendCertificate<End::kDownstream, &PeerCertificate::dns_names>},
+    {"DOWNSTREAM_LOCAL_URI_SAN", AppendLocalUris},
+    {"DOWNSTREAM_PEER_SUBJECT", AppendCertificate<End::kDownstream, &PeerCertificate::subject>},
+    {"DOWNSTREAM_PEER_ISSUER", AppendCertificate<End::kDownstream, &PeerCertificate::issuer>},
+    {"DOWNSTREAM_PEER_SERIAL", AppendCertificate<End::kDownstream, &PeerCertificate::serial>},
+    {"DOWNSTREAM_PEER_FINGERPRINT_256",
+     AppendCertificate<End::kDownstream, &PeerCertificate::sha256>},
+    {"DOWNSTREAM_PEER_CERT_V_START",
+     AppendCertificate<End::kDownstream, &PeerCertificate::not_before>},
+    {"DOWNSTREAM_PEER_CERT_V_END",
+     AppendCertificate<End::kDownstream, &PeerCertificate::not_after>},
+    {"DOWNSTREAM_TLS_VERSION", AppendTlsVersion<End::kDownstream>},
+    {"DOWNSTREAM_TLS_CIPHER", AppendCipher<End::kDownstream>},
+    {"UPSTREAM_PEER_URI_SAN", AppendUris<End::kUpstream>},
+    {"UPSTREAM_PEER_DNS_SAN", AppendCertificate<End::kUpstream, &PeerCertificate::dns_names>},
+    {"UPSTREAM_PEER_SUBJECT", AppendCertificate<End::kUpstream, &PeerCertificate::subject>},
+    {"UPSTREAM_PEER_ISSUER", AppendCertificate<End::kUpstream, &PeerCertificate::issuer>},
+    {"UPSTREAM_PEER_CERT_V_START", AppendCertificate<End::kUpstream, &PeerCertificate::not_before>},
+    {"UPSTREAM_PEER_CERT_V_END", AppendCertificate<End::kUpstream, &PeerCertificate::not_after>},
+    {"UPSTREAM_TLS_VERSION", AppendTlsVersion<End::kUpstream>},
+    {"UPSTREAM_TLS_CIPHER", AppendCipher<End::kUpstream>},
 };
 
 Formatter FindOperator(std::string name) {
@@ -133,8 +219,9 @@ Formatter FindOperator(std::string name) {
 }  // namespace
 
 void AppendResponseFlags(uint32_t flags, std::string* out) {
-  constexpr std::string_view kNames[] = {"UH", "UF", "UO", "NR", "URX", "NC",  "UT",  "LR", "UR",
-                                         "UC", "DC", "DI", "FI", "SI",  "DPE", "UPE", "OM", "DT"};
+  constexpr std::string_view kNames[] = {"UH",  "UF",  "UO", "NR", "URX", "NC", "UT",
+                                         "LR",  "UR",  "UC", "DC", "DI",  "FI", "SI",
+                                         "DPE", "UPE", "OM", "DT", "UAEX"};
   bool any = false;
   for (size_t i = 0; i < std::size(kNames); ++i) {
     if ((flags & (1u << i)) == 0) continue;
@@ -185,6 +272,8 @@ absl::StatusOr<AccessLogFormat> AccessLogFormat::Parse(std::string_view format) 
   if (!part.literal.empty()) out.parts_.push_back(std::move(part));
   return out;
 }
+
+size_t AccessLogFormat::OperatorCount() { return std::size(kOperators); }
 
 void AccessLogFormat::Append(const AccessRecord& record, std::string* out) const {
   for (const Part& part : parts_) {

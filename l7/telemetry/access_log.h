@@ -6,8 +6,11 @@
 // BYTES_RECEIVED, BYTES_SENT, DURATION, UPSTREAM_HOST, UPSTREAM_CLUSTER(_RAW),
 // UPSTREAM_LOCAL_ADDRESS, UPSTREAM_TRANSPORT_FAILURE_REASON, CONNECTION_TERMINATION_DETAILS,
 // REQUESTED_SERVER_NAME, ROUTE_NAME, DOWNSTREAM_{REMOTE,LOCAL}_ADDRESS(_WITHOUT_PORT),
-// UPSTREAM_REQUEST_ATTEMPT_COUNT, and REQ/RESP of the headers a record has. Any other operator is
-// an error when the format is compiled.
+// UPSTREAM_REQUEST_ATTEMPT_COUNT, REQ/RESP of the headers a record has, and of peers
+// {DOWN,UP}STREAM_PEER_{URI_SAN,DNS_SAN,SUBJECT,ISSUER,CERT_V_START,CERT_V_END},
+// DOWNSTREAM_PEER_{SERIAL,FINGERPRINT_256}, DOWNSTREAM_LOCAL_URI_SAN and
+// {DOWN,UP}STREAM_TLS_{VERSION,CIPHER}. Any other operator is an error when the format is compiled,
+// and refuses the configuration (l7/config/log_operators.h).
 #ifndef MELTEMI_L7_TELEMETRY_ACCESS_LOG_H_
 #define MELTEMI_L7_TELEMETRY_ACCESS_LOG_H_
 
@@ -27,6 +30,7 @@ class AccessLogFormat {
   static absl::StatusOr<AccessLogFormat> Parse(std::string_view format);
 
   void Append(const AccessRecord& record, std::string* out) const;
+  static size_t OperatorCount();
 
  private:
   using Formatter = void (*)(const AccessRecord&, std::string*);

@@ -1,6 +1,10 @@
 #include "l7/telemetry/access_log.h"
 
+#include <memory>
+#include <string>
+
 #include "gtest/gtest.h"
+#include "l7/config/log_operators.h"
 
 namespace meltemi::telemetry {
 namespace {
@@ -57,6 +61,73 @@ TEST(AccessLog, FlagsAndAbsentValues) {
   std::string line;
   format->Append(r, &line);
   EXPECT_EQ(line, "UF,URX - - % 10.1.0.11 curl");
+}
+
+// Goal: of a peer's certificate what Envoy says, of one known by its port the URI alone.
+TEST(AccessLog, Peers) {
+  auto format = AccessLogFormat::Parse(
+      "%DOWNSTREAM_PEER_URI_SAN%|%DOWNSTREAM_PEER_DNS_SAN%|%DOWNSTREAM_LOCAL_URI_SAN%|"
+      "%DOWNSTREAM_PEER_SUBJECT%|%DOWNSTREAM_PEER_ISSUER%|%DOWNSTREAM_PEER_SERIAL%|"
+      "%DOWNSTREAM_PEER_FINGERPRINT_256%|%DOWNSTREAM_PEER_CERT_V_START%|"
+      "%DOWNSTREAM_PEER_CERT_V_END%|%DOWNSTREAM_TLS_VERSION%|%DOWNSTREAM_TLS_CIPHER%|"
+      "%UPSTREAM_PEER_URI_SAN%|%UPSTREAM_PEER_SUBJECT%|%UPSTREAM_TLS_VERSION%|"
+      "%UPSTREAM_TLS_CIPHER%");
+  ASSERT_TRUE(format.ok()) << format.status();
+  AccessRecord r = Example();
+  std::string line;
+  format->Append(r, &line);
+  EXPECT_EQ(line, "-|-|-|-|-|-|-|-|-|-|-|-|-|-|-");
+  auto peers = std::make_unique<PeersRecord>();
+  auto certificate = std::make_unique<PeerCertificate>();
+  certificate->uris = {"spiffe://a/b", "spiffe://a/c"};
+  certificate->subject = "CN=a";
+  certificate->issuer = "O=b";
+  certificate->serial = "0c";
+  certificate->sha256 = "dd";
+  certificate->not_before = 1'500'000'000;
+  certificate->not_after = 1'500'003'600;
+  peers->downstream.certificate = std::move(certificate);
+  peers->downstream.local = {"spiffe://a/us"};
+  peers->downstream_tls = {.version = 0x0304, .cipher_suite = 0x1302};
+  peers->upstream.principal = "spiffe://a/pod";
+  peers->upstream_tls = {.version = 0x0303, .cipher_suite = 0x9c};
+  r.peers = std::move(peers);
+  line.clear();
+  format->Append(r, &line);
+  EXPECT_EQ(line,
+            "spiffe://a/b,spiffe://a/c|-|spiffe://a/us|CN=a|O=b|0c|dd|2017-07-14T02:40:00.000Z|"
+            "2017-07-14T03:40:00.000Z|TLSv1.3|TLS_AES_256_GCM_SHA384|spiffe://a/pod|-|TLSv1.2|"
+            "0x009C");
+}
+
+TEST(AccessLog, ConfigurationsHaveTheSameOperators) {
+  for (const std::string_view name : config::LogOperators()) {
+    EXPECT_TRUE(AccessLogFormat::Parse("%" + std::string(name) + "%").ok()) << name;
+  }
+  EXPECT_EQ(config::LogOperators().size(), AccessLogFormat::OperatorCount());
+  EXPECT_TRUE(config::CheckLogFormat("%% %start_time% %REQ(:PATH):7%\n").ok());
+  EXPECT_EQ(config::CheckLogFormat("%NO_SUCH%").message(), "operator %NO_SUCH% is not supported");
+  EXPECT_EQ(config::CheckLogFormat("%REQ(:PATH):x%").message(), "not a length in %REQ(:PATH):x%");
+  EXPECT_FALSE(config::CheckLogFormat("%START_TIME").ok());
+  EXPECT_TRUE(config::NamesPeers("%DOWNSTREAM_TLS_CIPHER%"));
+  EXPECT_FALSE(config::NamesPeers("%START_TIME% _PEER_"));
+}
+
+TEST(PeerIdentity, PartsOfAPrincipal) {
+  const struct {
+    const char *principal, *ns, *account;
+  } kRows[] = {
+      {"spiffe://td/ns/x/sa/y", "x", "y"}, {"spiffe://td/ns/x/sa/y/z", "", ""},
+      {"spiffe://td/ns//sa/y", "", ""},    {"spiffe:///ns/x/sa/y", "", ""},
+      {"spiffe://td/ns/x/sa/", "", ""},    {"spiffe://td/nsx/sa/y", "", ""},
+      {"https://td/ns/x/sa/y", "", ""},    {"", "", ""},
+  };
+  for (const auto& row : kRows) {
+    const PeerIdentity identity = MakePeerIdentity(row.principal);
+    EXPECT_EQ(identity.principal, row.principal);
+    EXPECT_EQ(identity.ns, row.ns) << row.principal;
+    EXPECT_EQ(identity.service_account, row.account) << row.principal;
+  }
 }
 
 TEST(AccessLog, UnknownOperatorsAreNamed) {

@@ -1,17 +1,20 @@
 // AccessRecord: everything the access log and the standard metrics say about one finished request
-// (or TCP connection). A plain struct of fixed size: made on a worker without heap, passed by value
-// through a ring to the log thread, formatted there (l7/telemetry/access_log.h).
+// (or TCP connection). A plain struct of fixed size: made on a worker without heap, moved through a
+// ring to the log thread, formatted there (l7/telemetry/access_log.h). Only what logs seldom ask
+// for is on the heap, when they do: `peers`.
 #ifndef MELTEMI_L7_TELEMETRY_ACCESS_RECORD_H_
 #define MELTEMI_L7_TELEMETRY_ACCESS_RECORD_H_
 
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <string_view>
 
 #include "l7/base/ip_addr.h"
 #include "l7/base/limits.h"
 #include "l7/base/time.h"
+#include "l7/telemetry/peer.h"
 
 namespace meltemi::telemetry {
 
@@ -53,6 +56,7 @@ enum ResponseFlag : uint32_t {
   kUpstreamProtocolError = 1u << 15,            // UPE
   kOverloadManager = 1u << 16,                  // OM
   kDurationTimeout = 1u << 17,                  // DT
+  kUnauthorized = 1u << 18,                     // UAEX
 };
 
 enum class Protocol : uint8_t { kNone, kHttp10, kHttp11, kHttp2 };
@@ -83,7 +87,8 @@ struct AccessRecord {
   FixedText<96> upstream_cluster;
   FixedText<64> route_name;
   FixedText<64> upstream_failure_reason;
-  FixedText<64> source_workload;  // "name.namespace" or ""
+  FixedText<64> source_workload;             // "name.namespace" or ""
+  std::unique_ptr<const PeersRecord> peers;  // null: nothing to say, or no log asks for it
 };
 
 }  // namespace meltemi::telemetry

@@ -7,11 +7,13 @@
   GET  /bytes/N      N bytes of a fixed pattern; HEAD gives the same header
   GET  /chunked/N    the same bytes, chunked
   GET  /connection   a number that is the same for requests on one connection
+  GET  /headers      the request's headers as JSON, names in lower case
 """
 import argparse
 import hashlib
 import http.server
 import itertools
+import json
 import socket
 import socketserver
 
@@ -41,6 +43,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self._reply_chunked(pattern(min(int(size), BODY_BYTES_MAX)))
         elif kind == "connection":
             self._reply(200, f"{self.connection_number}\n".encode())
+        elif kind == "headers":
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            self._reply(200, json.dumps(headers).encode())
         else:
             self._reply(200, b"ok\n")
 

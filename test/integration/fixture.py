@@ -1,6 +1,7 @@
 """What integration tests share: the mesh they run in, and checks that explain themselves."""
 import dataclasses
 import os
+import subprocess
 import time
 
 import measure
@@ -11,7 +12,7 @@ import topology as topo
 PREFIX = os.environ.get("MELTEMI_TEST_PREFIX", "mltt-")
 
 # Bookinfo, and what only tests need: an echo server on the other node, one with IPv6 endpoints
-# only, iperf3 behind a TCP service, and two servers that speak HTTP/2 only.
+# only, iperf3 behind a TCP service, two servers that speak HTTP/2 only, and one of WebSockets.
 TOPOLOGY = topo.Topology(
     nodes=topo.BOOKINFO.nodes,
     pods=topo.BOOKINFO.pods + (
@@ -19,6 +20,7 @@ TOPOLOGY = topo.Topology(
         topo.Pod("iperf-v1", "iperf", topo.NODE_B, 21, port=5201),
         topo.Pod("static2-v1", "static2", topo.NODE_B, 23),
         topo.Pod("greeter-v1", "greeter", topo.NODE_B, 24),
+        topo.Pod("chat-v1", "chat", topo.NODE_B, 25),
     ),
     services=topo.BOOKINFO.services + (
         topo.Service("echo", 20),
@@ -26,10 +28,12 @@ TOPOLOGY = topo.Topology(
         topo.Service("iperf", 21, port=5201, port_name="tcp-iperf"),
         topo.Service("static2", 23, port_name="http2"),
         topo.Service("greeter", 24, port_name="grpc"),
+        topo.Service("chat", 25, port_name="http"),
     ),
 )
 
 CLIENT_NODE = topo.NODE_A
+FIRST_PEER = os.path.join(os.path.dirname(os.path.realpath(__file__)), "first_peer.py")
 REVIEWS = "http://reviews:9080/reviews/0"
 RATINGS = "http://ratings:9080/ratings/0"
 
@@ -144,3 +148,41 @@ POOLS_MORE = 2 * CONNECTIONS
 def expect_level(mesh, before, connections_more=POOLS_MORE):
     for node, was in before.items():
         wait_for_level(mesh, node, was, connections_more=connections_more)
+
+
+class Talk:
+    """A program in a pod that we type to; what it says goes to a file."""
+
+    def __init__(self, mesh, pod, argv):
+        self._path = f"{mesh.run_dir}/talk-{time.monotonic_ns()}.log"
+        with open(self._path, "wb") as log:
+            self._process = subprocess.Popen(
+                shell.in_netns(mesh.netns(pod), ["stdbuf", "-oL", *argv]), bufsize=0,
+                stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT,
+                start_new_session=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.stdin.close()
+        self._process.terminate()
+        self._process.wait(5)
+
+    @property
+    def ended(self):
+        return self._process.poll() is not None
+
+    def type(self, text):
+        self._process.stdin.write(text.encode())
+
+    def said(self):
+        with open(self._path, errors="replace") as log:
+            return log.read()
+
+    def hear(self, text, times=1, timeout_s=5):
+        """Waits until it has said `text` so often."""
+        try:
+            shell.wait_until(lambda: self.said().count(text) >= times, text, timeout_s)
+        except TimeoutError:
+            expect(False, f"{self._path}: no {times} {text!r} in\n{self.said()[-1500:]}")

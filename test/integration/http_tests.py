@@ -11,6 +11,7 @@ from fixture import curl, expect, expect_equal
 
 TEN_MB = 10_000_000
 FAMILIES = ("4", "6")
+WEBSOCKET_PEER = f"{os.path.dirname(os.path.realpath(__file__))}/websocket_peer.py"
 
 
 def echo_url(path, service="echo"):
@@ -132,11 +133,22 @@ def pipelining(mesh, family):
     expect_equal([f"200 {n}" for n in range(1, 11)], done.stdout.splitlines(), "replies")
 
 
-def upgrade_is_refused(mesh, family):
-    """No route takes upgrades: Envoy's answer."""
-    done = curl(mesh, f"-{family}", "-o", "/dev/null", "-w", "%{http_code}",
-                "-H", "Connection: upgrade", "-H", "Upgrade: websocket", echo_url("/"))
-    expect_equal("403", done.stdout, "an upgrade")
+def websocket(mesh, family):
+    service = mesh.topology.service("chat")
+    host = service.v4 if family == "4" else service.v6
+    done = mesh.run_in_pod("client", [WEBSOCKET_PEER, "call", "ws://chat:9080/", host],
+                           check=False)
+    expect_equal(0, done.returncode, f"websocket_peer.py call: {done.stderr}")
+    expect_equal({"in_order": True, "large": True, "pong": True, "closed": [4001, "asked to"]},
+                 json.loads(done.stdout), "what came back")
+
+
+def upgrade_that_nobody_takes(mesh, family):
+    """The server answers as if it had not been asked; what no route names is refused."""
+    for protocol, status in (("websocket", "200"), ("other", "403")):
+        done = curl(mesh, f"-{family}", "-o", "/dev/null", "-w", "%{http_code}",
+                    "-H", "Connection: upgrade", "-H", f"Upgrade: {protocol}", echo_url("/"))
+        expect_equal(status, done.stdout, f"an upgrade to {protocol}")
 
 
 def wrk_64_connections(mesh, family):
@@ -181,7 +193,7 @@ def bookinfo_page(mesh, family):
 
 PER_FAMILY = (get, get_from_ipv6_endpoint, post_10_mb_up, post_10_mb_both_ways, get_10_mb,
               chunked_both_ways, expect_100_continue, head, keep_alive, close_after_reply,
-              pipelining, upgrade_is_refused,
+              pipelining, websocket, upgrade_that_nobody_takes,
               wrk_64_connections, ab_keep_alive, iperf3_through_tcp_listener, bookinfo_page)
 
 

@@ -7,7 +7,6 @@ from fixture import CLIENT_NODE, curl, expect, expect_equal
 
 NODE = "spiffe://cluster.local/ns/meltemi-system/sa/meltemi-node"
 ECHO = "http://echo:9080/"
-SHORT_TTL_S = 10  # renewed every 5 s
 
 
 def _expected(mesh, node):
@@ -27,11 +26,6 @@ def _serials(mesh, node):
             for uri, entry in _certs(mesh, node).items()}
 
 
-def _roots(mesh, node):
-    return {uri: {root["serial_number"] for root in entry["ca_cert"]}
-            for uri, entry in _certs(mesh, node).items()}
-
-
 def _wait_for_all(mesh, nodes):
     for node in nodes:
         shell.wait_until(lambda n=node: set(_certs(mesh, n)) == _expected(mesh, n),
@@ -44,10 +38,10 @@ def _issued(mesh):
         return {entry["serial"]: entry for entry in map(json.loads, log)}
 
 
-def _restart_planes(mesh, nodes, certificate_ttl_s=0):
+def _restart_planes(mesh, nodes):
     for node in nodes:
         expect_equal(0, mesh.planes[node.name].stop(), f"exit code of {node.name}")
-        mesh.start_plane(node, certificate_ttl_s=certificate_ttl_s)
+        mesh.start_plane(node)
     mesh.wait_ready()
 
 
@@ -113,46 +107,8 @@ def ca_killed_and_restarted_loses_nothing(mesh):
     expect_equal(issued, {serial: now.get(serial) for serial in issued}, "lines of the log")
 
 
-def root_is_rotated_under_way(mesh):
-    """Each step reaches every identity of both nodes at its next renewal; nothing fails."""
-    nodes = mesh.topology.nodes
-    _restart_planes(mesh, nodes, SHORT_TTL_S)
-    try:
-        _wait_for_all(mesh, nodes)
-        load = measure.Wrk(mesh, ECHO, 15, connections=4)
-        old = set.union(*_roots(mesh, nodes[0]).values())
-        expect_equal(1, len(old), "roots before")
-
-        def all_have(count, generation):
-            for node in nodes:
-                entries = _certs(mesh, node)
-                issued = _issued(mesh)  # after them: whatever is shown is in the log
-                if set(entries) != _expected(mesh, node):
-                    raise shell.CommandFailed(f"{node.name} lost one: has {sorted(entries)}")
-                for entry in entries.values():
-                    line = issued[entry["cert_chain"][0]["serial_number"]]
-                    if len(entry["ca_cert"]) != count or line["generation"] != generation:
-                        return False
-            return True
-
-        for step, roots, generation in (("begin", 2, 1), ("switch", 2, 2), ("retire", 1, 2)):
-            mesh.meltemi_ca("rotate-root", step, *([] if step == "begin" else ["--force"]))
-            shell.wait_until(lambda r=roots, g=generation: all_have(r, g),
-                             f"all certificates to be of the CA after `{step}`", 20, 0.2)
-        expect(not old & set.union(*_roots(mesh, nodes[1]).values()), "the old root is there still")
-        for node in nodes:
-            expect_equal(0, measure.node_stats(mesh, node)["meltemi_identity_failures_total"],
-                         f"failures of {node.name}")
-        result = load.result()
-        expect_equal(0, result.failed + result.socket_errors, f"requests lost\n{result.text}")
-    finally:
-        with open(f"{mesh.run_dir}/roots.pem", "w") as file:
-            file.write(mesh.meltemi_ca("trust-bundle").stdout)
-        _restart_planes(mesh, nodes)
-
-
 def tests():
     """[(name, function of mesh)]"""
     return [(test.__name__, test) for test in (
         each_node_has_its_own_certificates, a_node_gets_no_identity_of_another_node,
-        ca_killed_and_restarted_loses_nothing, root_is_rotated_under_way)]
+        ca_killed_and_restarted_loses_nothing)]

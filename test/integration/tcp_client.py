@@ -20,6 +20,7 @@ from tcp_server import READ_BYTES, many_files, pattern, settle
 
 OPENING_MAX = 500  # handshakes at once
 PATIENCE_S = 60
+SLOW_PATIENCE_S = 80  # what was refused a kernel sends again after twice the time it has waited
 
 
 def say(**what):
@@ -175,9 +176,12 @@ def slow(addresses, port, count, size):
     waits = selectors.EpollSelector()
     for sock in socks:
         sock.setblocking(False)
+        # With a window as small as before the time would be this program's.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, READ_BYTES)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP, 65535)
         waits.register(sock, selectors.EVENT_READ, [0])
     whole = reset = wrong = 0
-    deadline = began + PATIENCE_S
+    deadline = began + SLOW_PATIENCE_S
     while whole + reset + wrong < len(socks) and time.monotonic() < deadline:
         for key, _ in waits.select(1.0):
             try:

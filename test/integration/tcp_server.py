@@ -3,9 +3,11 @@
 
   E          echoes until the client ends
   1          echoes one byte, then ends first
-  S<size>    sends so many bytes (8 bytes, big-endian) of a fixed pattern, then ends
+  S<size>    sends so many bytes (8 bytes, big-endian) of a fixed pattern, then ends; of 64 KB or
+             less the kernel takes a quarter at a time, so that the rest has to wait in the plane
   D          takes everything, then says its SHA-256 and the longest silence in seconds
 """
+import contextlib
 import hashlib
 import resource
 import selectors
@@ -16,6 +18,8 @@ import time
 
 PATTERN = hashlib.sha512(b"meltemi").digest() * 4096  # 256 KB
 READ_BYTES = 1 << 18
+SHORT_BYTES = 1 << 16
+RTO_MAX_MS = 44  # TCP_RTO_MAX_MS, Linux 6.15: after twice that in silence a kernel gives up
 
 
 def pattern(at, count):
@@ -100,6 +104,10 @@ class Server:
             conn.head += data
             if len(conn.head) >= 8:
                 conn.left = struct.unpack(">Q", conn.head[:8])[0]
+                if conn.left <= SHORT_BYTES:
+                    conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SHORT_BYTES // 8)
+                    with contextlib.suppress(OSError):
+                        conn.sock.setsockopt(socket.IPPROTO_TCP, RTO_MAX_MS, 15_000)
                 self._send(conn)
         elif conn.kind == b"D":
             now = time.monotonic()
@@ -127,7 +135,11 @@ class Server:
         except BlockingIOError:
             self._waits.modify(conn.sock, selectors.EVENT_WRITE, conn)
             return
-        if conn.ended or conn.kind == b"S":
+        if conn.kind == b"S" and not conn.ended:  # a kernel gives up what is closed and not taken
+            conn.sock.shutdown(socket.SHUT_WR)
+            conn.out, conn.kind = b"", b"1"
+            self._waits.modify(conn.sock, selectors.EVENT_READ, conn)
+        elif conn.ended:
             self._close(conn)
         else:
             self._waits.modify(conn.sock, selectors.EVENT_READ, conn)

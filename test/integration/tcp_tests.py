@@ -26,6 +26,7 @@ TOPOLOGY = topo.Topology(
     services=(topo.Service("tcp-peer", 30, port=PORT, port_name="tcp-peer"),
               topo.Service("iperf", 21, port=5201, port_name="tcp-iperf")),
     workers=2,
+    memory_mb=256,  # ten thousand that stand still hold some 120 (dataplane/tcp/room_budget.h)
 )
 # The same with a link that has no offloads between the nodes.
 PLAIN_LINK = dataclasses.replace(TOPOLOGY, uplink_socket=f"/run/meltemi-dev/{PREFIX}uplink.sock")
@@ -232,6 +233,54 @@ def hundred_thousand_short_connections(mesh):
     return f"{SHORT / seconds:.0f}/s, {more} KB more afterwards"
 
 
+# Each sends more than the kernels on its way take, to somebody who does not read it.
+SLOW, SLOW_READERS, SLOW_BYTES = 10_000, 2, 64 * 1024
+
+
+def ten_thousand_readers_that_have_stopped(mesh):
+    """Packets are left for others, who are served as before; then they read on, and get all."""
+    wait_for_peers(mesh)
+    prepare_for_many(mesh)
+    alone = _beside(mesh)
+    before = level(mesh, NODE)
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(Client(mesh, "slow", both("tcp-peer"), PORT,
+                                              SLOW // SLOW_READERS, SLOW_BYTES))
+                   for _ in range(SLOW_READERS)]
+        opened = [client.hear() for client in clients]
+        expect_equal([(SLOW // SLOW_READERS, 0)] * SLOW_READERS,
+                     [(o["open"], o["failed"]) for o in opened], "connections opened, and failed")
+        time.sleep(5)
+        held = level(mesh, NODE)
+        beside = _beside(mesh)
+        for client in clients:
+            client.tell("read")
+        read = [client.hear() for client in clients]
+    stats = measure.node_stats(mesh, NODE)
+    expect_equal((SLOW, 0, 0), tuple(sum(r[what] for r in read)
+                                     for what in ("whole", "reset", "wrong")),
+                 "readers that got all, were reset, got something else")
+    for name in ("meltemi_packet_pool_alloc_failures_total", "meltemi_tcp_shed_slow_readers_total"):
+        expect_equal(0, stats[name], name)
+    grown = held.resident_bytes - before.resident_bytes
+    # All packets there are, and what two connections cost beside them.
+    most = (TOPOLOGY.memory_mb << 20) + 2 * SLOW * 4096
+    expect(grown < most, f"{grown >> 20} MB more resident, {most >> 20} allowed")
+    said = (f"{held.packets - before.packets:.0f} packets and {grown >> 20} MB held; beside them "
+            f"{beside[0]:.0f} connections/s (alone {alone[0]:.0f}), {beside[1]:.0f} Mb/s "
+            f"(alone {alone[1]:.0f}); all read in {max(r['seconds'] for r in read):.1f} s")
+    expect(beside[0] > alone[0] / 4 and beside[1] > 10, said)
+    return said
+
+
+def _beside(mesh):
+    """Connections/s one after the other, and Mb/s of a download."""
+    short = _churn(mesh, "4", 500, "client", 1)
+    expect_equal({}, short["failed"], "short connections that failed")
+    return (short["count"] / short["seconds"],
+            transfer(mesh, "4", "down", 5_000_000)["mbit_s"])
+
+
 def _counter(mesh, name):
     """Of both planes together."""
     return sum(measure.prometheus(mesh.admin(node, "/stats/prometheus")).get(name, 0)
@@ -305,7 +354,8 @@ def _row(mesh, kernel, family, direction, streams, per_mille):
 
 
 TESTS = (iperf3_streams_and_losses, losses_never_silence_longer_than_the_kernel,
-         fifty_thousand_connections_at_once, hundred_thousand_short_connections)
+         fifty_thousand_connections_at_once, hundred_thousand_short_connections,
+         ten_thousand_readers_that_have_stopped)
 
 
 def tests():

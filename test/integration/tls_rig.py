@@ -20,9 +20,10 @@ NODE = topo.NODE_A
 GATEWAY = TOPOLOGY.service("gw").v4
 BACKEND = TOPOLOGY.pod("backend").v4
 # Of the gateway.
-PLAIN, BY_NAME, ONE, MUTUAL, PERMISSIVE = 8080, 8443, 8444, 8445, 8446
+PLAIN, BY_NAME, ONE, MUTUAL, PERMISSIVE, OPAQUE, RULED = 8080, 8443, 8444, 8445, 8446, 8447, 8448
 # Of the backend.
 NGINX, NGINX_MUTUAL, NGINX_OTHER_CA, OPENSSL_12, NGINX_PLAIN = 9443, 9444, 9445, 9446, 9080
+PEER = 9447  # whatever a test puts there
 
 _TLS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3."
 _NETWORK = "type.googleapis.com/envoy.extensions.filters.network."
@@ -88,7 +89,7 @@ def client_socket(sni="", **common):
         "@type": f"{_TLS}UpstreamTlsContext", "sni": sni, "common_tls_context": common}}
 
 
-def http_filter(name, routes, log_path):
+def http_filter(name, routes, log_path, **more):
     """`routes`: prefix -> cluster, or a text to answer with."""
     def route(prefix, to):
         match = {"match": {"prefix": prefix}}
@@ -97,7 +98,7 @@ def http_filter(name, routes, log_path):
         return {**match, "direct_response": {"status": 200, "body": {"inline_string": to}}}
     return {"name": "http", "typed_config": {
         "@type": f"{_NETWORK}http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": name,
+        "stat_prefix": name, **more,
         "route_config": {"name": name, "virtual_hosts": [{
             "name": "all", "domains": ["*"],
             "routes": [route(prefix, to) for prefix, to in routes.items()]}]},
@@ -113,6 +114,14 @@ def http_filter(name, routes, log_path):
 def tcp_filter(name, cluster):
     return {"name": "tcp", "typed_config": {"@type": f"{_NETWORK}tcp_proxy.v3.TcpProxy",
                                             "stat_prefix": name, "cluster": cluster}}
+
+
+def deny_server_name(name):
+    return {"name": "rbac", "typed_config": {
+        "@type": f"{_NETWORK}rbac.v3.RBAC", "stat_prefix": "tcp.", "rules": {
+            "action": "DENY", "policies": {"by-name": {
+                "permissions": [{"requested_server_name": {"exact": name}}],
+                "principals": [{"any": True}]}}}}}
 
 
 def listener(name, port, *chains):
@@ -154,7 +163,7 @@ def _listeners(pki, log):
          "filters": [tcp_filter("pass", "to-nginx-opaque")]}]
     # Prefixes: the longer one first.
     upstreams = ("nginx-h2", "nginx", "openssl-12", "wrong-ca", "wrong-san", "mutual-without",
-                 "mutual", "not-tls")
+                 "mutual", "not-tls", "peer")
     return [
         listener("plain", PLAIN, {"filters": [http_filter(
             "plain", {f"/{name}": f"to-{name}" for name in upstreams}, log)]}),
@@ -170,7 +179,10 @@ def _listeners(pki, log):
                  **trust(pki, "a", ("URI", "spiffe://test/ns/x/sa/friend"),
                          ("DNS", "friend.test"))},
                 require_client_certificate=True),
-            "filters": [answers("mutual")]}),
+            "filters": [http_filter(
+                "mutual", {"/plain": "to-plain", "/": "mutual"}, log,
+                forward_client_cert_details="SANITIZE_SET",
+                set_current_client_cert_details={"cert": True, "chain": True})]}),
         listener("permissive", PERMISSIVE, {
             "filter_chain_match": {"transport_protocol": "tls"},
             "transport_socket": server_socket({"tls_certificates": [{
@@ -179,6 +191,12 @@ def _listeners(pki, log):
             "filters": [answers("with TLS")]}, {
             "filter_chain_match": {"transport_protocol": "raw_buffer"},
             "filters": [answers("without TLS")]}),
+        listener("opaque", OPAQUE, {"filters": [tcp_filter("opaque", "to-peer")]}),
+        # One chain for all names: only the handshake tells them.
+        listener("ruled", RULED, {
+            "transport_socket": server_socket({"tls_certificates": [certificate(pki, "a.test")],
+                                               "alpn_protocols": ["http/1.1"]}),
+            "filters": [deny_server_name("also-a.test"), tcp_filter("ruled", "to-plain")]}),
     ]
 
 
@@ -196,6 +214,8 @@ def _clusters(pki):
             "server.test", **trust(pki, "a", ("DNS", "somebody-else.test")))),
         cluster("to-mutual", NGINX_MUTUAL, client_socket(
             "server.test", tls_certificates=[certificate(pki, "friend")], **good)),
+        cluster("to-peer", PEER, client_socket(
+            "server.test", tls_certificates=[certificate(pki, "friend")], **good)),
         cluster("to-mutual-without", NGINX_MUTUAL, client_socket("server.test", **good)),
     ]
 
@@ -205,6 +225,7 @@ _NGINX = servers.NGINX_START + """\
   default_type text/plain;
   server {{
     listen {plain};
+    add_header x-client-cert $http_x_forwarded_client_cert;
     location / {{ return 200 "plain $http_x_forwarded_proto\\n"; }}
   }}
   server {{
@@ -250,6 +271,7 @@ class Rig:
         pki.issue("wild.test", "DNS:*.wild.test", rsa=True)
         pki.issue("rotated.test", "DNS:rotated.test")
         pki.issue("server.test", "DNS:server.test")
+        pki.issue("server-rsa", "DNS:server.test", rsa=True)
         pki.issue("stranger", "DNS:server.test", authority="b")
         pki.issue("friend", "URI:spiffe://test/ns/x/sa/friend")
         pki.issue("friend-by-dns", "DNS:friend.test", rsa=True)
@@ -285,3 +307,6 @@ class Rig:
 
     def down(self):
         self.mesh.down()
+
+
+RIG = Rig()  # of the tests of tls_tests.py and tls_peer_tests.py

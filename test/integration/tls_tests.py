@@ -10,11 +10,9 @@ import yaml
 import measure
 import mesh as mesh_lib
 import shell
-import tls_rig
+import tls_peer_tests
 from fixture import expect, expect_equal
-from tls_rig import BY_NAME, GATEWAY, MUTUAL, NODE, ONE, PERMISSIVE, PLAIN
-
-RIG = tls_rig.Rig()
+from tls_rig import BY_NAME, GATEWAY, MUTUAL, NODE, ONE, PERMISSIVE, PLAIN, RIG, RULED
 
 
 def _curl(*arguments, check=True):
@@ -109,6 +107,16 @@ def passthrough_by_server_name(_):
     expect_equal(60, done.returncode, "curl's code for a certificate of somebody else")
     done = _get("pass.test", BY_NAME, "--http1.1", "-k")
     expect_equal("pass.test TLSv1.3 HTTP/1.1 [http/1.1]\n", done.stdout, "what nginx saw")
+
+
+def rules_know_the_server_name_of_ended_tls(_):
+    denied = "envoy_tcp_rbac_denied"
+    for name in ("also-a.test", "ALSO-A.test"):
+        def ask(n=name):
+            done = _get(n, RULED, check=False)
+            expect(done.returncode != 0, f"{n} is denied, and was answered: {done.stdout}")
+        expect_equal({denied: 1.0}, _grown([denied], ask), name)
+    expect_equal("plain \n", _get("a.test", RULED).stdout, "a name that no rule denies")
 
 
 def tls_and_plain_on_one_port(_):
@@ -286,10 +294,11 @@ def wrong_configuration_names_the_field(_):
 
 
 TESTS = (tls_versions_and_alpn, cipher_suites, server_name_chooses_the_certificate,
-         passthrough_by_server_name, tls_and_plain_on_one_port, client_certificates_are_verified,
+         passthrough_by_server_name, rules_know_the_server_name_of_ended_tls,
+         tls_and_plain_on_one_port, client_certificates_are_verified,
          openssl_client, many_streams_and_connections, upstream_tls, upstream_validation,
          certificate_is_rotated_under_load, keys_are_not_shown,
-         wrong_configuration_names_the_field)
+         wrong_configuration_names_the_field) + tls_peer_tests.TESTS
 
 
 def _in_rig(test):

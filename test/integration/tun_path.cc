@@ -1,10 +1,12 @@
 // Carries packets between two network namespaces over a Bottleneck, in real time: the path of
 // test/sim/goodput_test.cc between two kernels.
 //
-//   tun_path NETNS_A NETNS_B DELAY_US LOST_PER_MILLION
+//   tun_path NETNS_A NETNS_B DELAY_US LOST_PER_MILLION SEED
 //
-// Makes the TUN device "path0" in both, says "ready", ends with its standard input. Packets from A
-// to B are the data: they take the bottleneck; those from B to A are delayed only.
+// Makes the TUN device "path0" in both, says "ready", ends with its standard input, and then says
+// what happened: packets carried, lost, dropped by the queue, and how late the last of every
+// thousand of them were, in microseconds. Packets from A to B are the data: they take the
+// bottleneck; those from B to A are delayed only.
 #include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
@@ -88,15 +90,36 @@ class Path {
       std::pop_heap(flying_.begin(), flying_.end(), Later);
       const Flying f = std::move(flying_.back());
       flying_.pop_back();
+      Count(Now() - f.at);
       // What the other kernel does not take is lost, as on any device.
       if (write(f.to, f.bytes.data(), f.bytes.size()) < 0 && errno != EAGAIN) Die("write");
     }
     return waits[2].revents == 0;
   }
 
-  const sim::Bottleneck& data() const { return data_; }
+  void Report() const {
+    std::printf(
+        "carried=%llu lost=%llu dropped=%llu late_us=%zu late_mean_us=%llu\n",
+        static_cast<unsigned long long>(carried_), static_cast<unsigned long long>(data_.lost()),
+        static_cast<unsigned long long>(data_.dropped()), LateMicros(),
+        static_cast<unsigned long long>(late_nanos_ / std::max<uint64_t>(carried_, 1) / 1000));
+  }
 
  private:
+  // A histogram: 10 us a bucket, the last one is for all above.
+  void Count(Duration late) {
+    const auto bucket = static_cast<size_t>(std::max<int64_t>(late.nanos(), 0)) / 10'000;
+    ++late_[std::min(bucket, late_.size() - 1)];
+    late_nanos_ += static_cast<uint64_t>(std::max<int64_t>(late.nanos(), 0));
+    ++carried_;
+  }
+  // What 99.9 % of the packets did not exceed.
+  size_t LateMicros() const {
+    uint64_t above = 0;
+    size_t i = late_.size();
+    while (i > 0 && (above + late_[i - 1]) * 1000 <= carried_) above += late_[--i];
+    return i * 10;
+  }
   void Read(int from, int to) {
     char buffer[kPacketBytesMax];
     for (;;) {
@@ -118,26 +141,26 @@ class Path {
   const Duration delay_;
   sim::Bottleneck data_;
   std::vector<Flying> flying_;  // a heap, the next to arrive first
-  uint64_t order_ = 0;
+  uint64_t order_ = 0, carried_ = 0, late_nanos_ = 0;
+  std::array<uint64_t, 10'000> late_{};
 };
 
 int Main(int argc, char** argv) {
-  if (argc != 5) {
-    std::fprintf(stderr, "tun_path NETNS_A NETNS_B DELAY_US LOST_PER_MILLION\n");
+  if (argc != 6) {
+    std::fprintf(stderr, "tun_path NETNS_A NETNS_B DELAY_US LOST_PER_MILLION SEED\n");
     return 2;
   }
   sim::BottleneckOptions options;
   options.delay = Duration::Micros(std::atoll(argv[3]));
   options.lost_per_million = static_cast<uint32_t>(std::atoll(argv[4]));
+  options.seed = static_cast<uint64_t>(std::atoll(argv[5]));
   prctl(PR_SET_TIMERSLACK, 1);
   Path path(OpenTun(argv[1]), OpenTun(argv[2]), options);
   std::printf("ready\n");
   std::fflush(stdout);
   while (path.Turn()) {
   }
-  std::printf("%llu lost, %llu dropped by the queue\n",
-              static_cast<unsigned long long>(path.data().lost()),
-              static_cast<unsigned long long>(path.data().dropped()));
+  path.Report();
   return 0;
 }
 

@@ -137,6 +137,9 @@ Drawn Draw(uint64_t seed) {
     if (prng.Chance(1, 10)) stall.time = Duration::Seconds(DrawInt(&prng, 1, 3));
     if (prng.Chance(1, 2)) {
       stall.machine = DrawInt(&prng, 0, machines - 1);
+      // One that says nothing for three seconds is unreachable (RFC 4861 7.2.2), and that costs
+      // requests as a fault does.
+      stall.time = std::min(stall.time, Duration::Seconds(2));
     } else {
       stall.node = d.world.remote_servers > 0 ? DrawInt(&prng, 0, 1) : 0;
       stall.worker = DrawInt(&prng, 0, d.world.plane.workers - 1);
@@ -145,6 +148,13 @@ Drawn Draw(uint64_t seed) {
   }
   std::sort(d.stalls.begin(), d.stalls.end(),
             [](const Stall& a, const Stall& b) { return a.at < b.at; });
+  // Some connections begin with a cookie, some of the same SYNs without one.
+  if (prng.Chance(1, 4)) d.world.plane.syn_queue_max = static_cast<uint32_t>(DrawInt(&prng, 0, 4));
+  if (d.fault == Fault::kNone && prng.Chance(1, 6)) {
+    d.fault = prng.Chance(1, 2) ? Fault::kImpatientServers : Fault::kServersCrash;
+    d.fault_at = DrawMicros(&prng, 10, 20'000);
+    if (d.fault == Fault::kImpatientServers) d.world.server.idle_max = d.fault_at;
+  }
   return d;
 }
 
@@ -160,6 +170,8 @@ ConfigSpec OutboundSpec(const Drawn& drawn, const World& world, int version) {
   switch (drawn.fault) {
     case Fault::kNone:
     case Fault::kServerKilled:
+    case Fault::kImpatientServers:
+    case Fault::kServersCrash:
       break;
     case Fault::kServerDark:
       all.connect_timeout = Duration::Seconds(1);
@@ -206,7 +218,8 @@ std::string Describe(const Drawn& drawn) {
              link->corrupt_per_mille, ", reorder ", link->reorder_per_mille, " of 1000, ",
              link->delay.micros(), " us, ", link->bytes_per_second, " B/s");
   }
-  AppendTo(&text, "\n    TCP memory ", w.plane.tcp_memory_bytes_max);
+  AppendTo(&text, "\n    TCP memory ", w.plane.tcp_memory_bytes_max, ", SYN queue ",
+           w.plane.syn_queue_max);
   AppendTo(&text, "\n    rings ", w.rx_ring_frames, "/", w.tx_ring_frames, ", fault ", drawn.fault,
            " at ", drawn.fault_at.micros(), " us, swaps every ", drawn.swap_every.micros(), " us");
   for (const Stall& stall : drawn.stalls) {

@@ -21,7 +21,14 @@ struct Stall {
 };
 
 // What costs requests, besides the wire.
-enum class Fault : uint8_t { kNone, kServerKilled, kServerDark, kShortTimeout };
+enum class Fault : uint8_t {
+  kNone,
+  kServerKilled,
+  kServerDark,
+  kShortTimeout,
+  kImpatientServers,  // close what has been idle for a moment, and say nothing before
+  kServersCrash,      // again and again; they are back at once
+};
 
 struct Drawn {
   WorldOptions world;

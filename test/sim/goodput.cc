@@ -107,6 +107,7 @@ Goodput Transfer::Run() {
   return {.mbit_s = static_cast<double>(received_) * 8e-6 / options_.time.seconds(),
           .retransmits = c.retransmits,
           .timeouts = c.rto_expirations,
+          .undos = c.undos,
           .lost = data_.lost(),
           .dropped = data_.dropped()};
 }

@@ -19,7 +19,7 @@ struct GoodputOptions {
 
 struct Goodput {
   double mbit_s = 0;  // delivered in order, from the SYN on
-  uint64_t retransmits = 0, timeouts = 0, lost = 0, dropped = 0;
+  uint64_t retransmits = 0, timeouts = 0, undos = 0, lost = 0, dropped = 0;
 };
 
 Goodput MeasureGoodput(const GoodputOptions& options);

@@ -29,7 +29,7 @@ void HttpServer::OnEvent(Host& host, tcp::TcpEvent& event, Instant now) {
   using Kind = tcp::TcpEvent::Kind;
   switch (event.kind) {
     case Kind::kAccepted:
-      conns_[event.id.bits()];
+      conns_[event.id.bits()].heard_at = now;
       accepted_.push_back(host.tcp().tuple(event.id));
       return;
     case Kind::kClosed:
@@ -46,11 +46,13 @@ void HttpServer::OnEvent(Host& host, tcp::TcpEvent& event, Instant now) {
   const auto found = conns_.find(event.id.bits());
   if (found == conns_.end()) return;  // killed in this turn
   Conn& conn = found->second;
+  conn.heard_at = now;
   if (event.kind == Kind::kEof) {
     conn.eof = true;
   } else {
     std::vector<Message> requests;
     host.tcp().Consumed(event.id, static_cast<uint32_t>(event.bytes.size()), now);
+    if (conn.finished) return;  // closed: nobody reads it
     if (!conn.reader.Feed(event.bytes.ToString(), &requests)) {
       errors_.push_back(Cat(options_.name, ": request is no HTTP/1.1"));
       host.Abort(event.id, now);
@@ -101,10 +103,20 @@ void HttpServer::Pump(Host& host, TcpId id, Conn* conn, Instant now) {
   }
 }
 
+Instant HttpServer::TiredAt(const Conn& conn) const {
+  const bool idle = !conn.finished && conn.replies.empty() && conn.reader.empty();
+  return idle && !options_.idle_max.zero() ? conn.heard_at + options_.idle_max : Instant::Never();
+}
+
 Instant HttpServer::OnTurn(Host& host, Instant now) {
   Instant next = Instant::Never();
   for (auto& [bits, conn] : conns_) {
     Pump(host, TcpId::FromBits(bits), &conn, now);
+    if (TiredAt(conn) <= now) {
+      conn.finished = true;
+      host.Finish(TcpId::FromBits(bits), now);
+    }
+    next = std::min(next, TiredAt(conn));
     if (!conn.finished && !conn.replies.empty()) next = std::min(next, conn.replies.front().due);
   }
   return next;

@@ -22,6 +22,7 @@ struct ServerOptions {
   // Closes the connection after about every n-th reply, having said so ("connection: close"); 0:
   // never.
   int close_every = 0;
+  Duration idle_max;  // closes without a word what has been idle for so long; zero: never
   uint64_t seed = 1;
 };
 
@@ -57,9 +58,12 @@ class HttpServer final : public App {
     MessageReader reader;
     std::deque<Reply> replies;
     bool eof = false, finished = false;
+    Instant heard_at;
   };
   void OnRequest(Conn* conn, const Message& request, Instant now);
   void Pump(Host& host, TcpId id, Conn* conn, Instant now);
+  // When the connection has been idle for too long; never: it is not idle.
+  Instant TiredAt(const Conn& conn) const;
 
   const ServerOptions options_;
   Prng prng_;

@@ -21,8 +21,13 @@ void Mix(const Counters& counters, uint64_t* hash) {
 Plane::Plane(const PlaneOptions& options, Instant now)
     : options_(options), snapshots_(options.workers) {
   const int n = options.workers;
+  const uint64_t memory = (static_cast<uint64_t>(options.memory_mb) << 20) / n;
+  const packet::SegmentCounts counts =
+      memory > 0 ? packet::SplitMemory(memory)
+                 : packet::SegmentCounts{UINT32_MAX, UINT32_MAX, UINT32_MAX};
+  if (memory > 0) store_.Share(counts, static_cast<uint32_t>(n));
   for (int i = 0; i < n; ++i)
-    slots_.push_back(std::make_unique<Slot>(&store_, options.record_slots));
+    slots_.push_back(std::make_unique<Slot>(counts, &store_, options.record_slots));
   for (int i = 0; i < n; ++i) {
     for (int k = 0; k < n; ++k) {
       slots_[i]->from_peers.push_back(k == i ? nullptr : std::make_unique<worker::PeerLink>());
@@ -35,11 +40,13 @@ Plane::Plane(const PlaneOptions& options, Instant now)
     worker.tcp.isn_key[0] = static_cast<uint8_t>(options.seed);
     worker.tcp.conn_count_max = options.conn_count_max;
     worker.tcp.syn_queue_max = options.syn_queue_max;
-    worker.tcp.memory_bytes_max = options.tcp_memory_bytes_max;
+    worker.tcp.memory_bytes_max = memory > 0 ? memory / 5 * 2 : options.tcp_memory_bytes_max;
     worker.tcp.time_wait = options.time_wait;
     worker.engine = {.conn_count_max = options.l7_conn_count_max,
                      .exchange_count_max = options.conn_count_max,
-                     .wall_clock = options.wall_clock};
+                     .wall_clock = options.wall_clock,
+                     .board = &board_,
+                     .checks_health = i == 0};
     worker::WorkerLinks links{
         .pool = &slot.pool, .snapshots = &snapshots_, .mail_in = &slot.mail, .mail_out = &slot.out};
     worker.tls.expanded_key_count_max = options.tls_expanded_keys;
@@ -117,6 +124,10 @@ void Plane::Drain() {
   for (int i = 0; i < options_.workers; ++i) SendMail(i, worker::DrainWorker{});
 }
 
+void Plane::SetWallClock(WallClock clock) {
+  for (int i = 0; i < options_.workers; ++i) SendMail(i, worker::SetWallClock{clock});
+}
+
 bool Plane::HasInput(const Slot& slot) const {
   if (!slot.mail.empty() || !slot.worker->InboxEmpty()) return true;
   for (const worker::PortSet::Entry& entry : slot.worker->ports().entries()) {
@@ -154,7 +165,7 @@ void Plane::ReadReplies(Slot* slot) {
   }
   telemetry::AccessRecord record;
   while (slot->out.records.Pop(&record)) {
-    if (records_.size() < kRecordsKept) records_.push_back(record);
+    if (records_.size() < kRecordsKept) records_.push_back(std::move(record));
   }
 }
 

@@ -29,6 +29,7 @@ struct PlaneOptions {
   uint32_t l7_conn_count_max = 8192;
   uint32_t syn_queue_max = limits::kTcpSynQueueMax;
   uint64_t tcp_memory_bytes_max = limits::kTcpMemoryBytesMax;
+  int memory_mb = 0;  // packets of all workers, and TCP's part of it as in Node; 0: without end
   Duration time_wait = Duration::Seconds(60);
   Duration turn_time = Duration::Micros(2);  // what a turn costs on the virtual clock
   worker::Probe* probe = nullptr;            // around every turn
@@ -59,6 +60,7 @@ class Plane {
   void SetRoutes(const std::vector<ip::Route>& routes);
   void Publish(std::unique_ptr<const config::Snapshot> snapshot);
   void Drain();
+  void SetWallClock(WallClock clock);
   // The TLS contexts that listeners and clusters of snapshots name.
   void SetTls(std::vector<tls::ContextEntry> entries) {
     tls_contexts_.Set(tls::MakeContextTable(std::move(entries)));
@@ -80,6 +82,7 @@ class Plane {
   int workers() const { return options_.workers; }
   worker::Worker& worker(int i) { return *slots_[i]->worker; }
   const worker::Worker& worker(int i) const { return *slots_[i]->worker; }
+  const packet::PacketPool& pool(int i) const { return slots_[i]->pool; }
   const worker::PortAttachment& attachment(ip::PortId id) const { return ports_[id].attachment; }
   const std::vector<telemetry::AccessRecord>& records() const { return records_; }
 
@@ -100,8 +103,8 @@ class Plane {
 
  private:
   struct Slot {
-    Slot(packet::HeapPacketStore* store, size_t record_slots)
-        : pool(UINT32_MAX, store), out{.records = worker::RecordBox{record_slots}} {}
+    Slot(const packet::SegmentCounts& counts, packet::HeapPacketStore* store, size_t record_slots)
+        : pool(counts, store), out{.records = worker::RecordBox{record_slots}} {}
     packet::HeapPacketPool pool;
     tls::SynchronousHandshakes handshakes;
     worker::MailIn mail{limits::kMailboxSlots};
@@ -123,6 +126,7 @@ class Plane {
 
   const PlaneOptions options_;
   packet::HeapPacketStore store_;  // outlives the pools
+  cluster::Directory board_;       // all workers run on one thread
   shared::SnapshotSlot snapshots_;
   shared::Latest<tls::ContextTableRef> tls_contexts_;
   std::vector<std::unique_ptr<Slot>> slots_;

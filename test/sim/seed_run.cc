@@ -1,6 +1,7 @@
 #include "test/sim/seed_run.h"
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <utility>
 
@@ -12,6 +13,7 @@ namespace meltemi::sim {
 namespace {
 
 constexpr Duration kLimit = Duration::Seconds(1800);
+constexpr int kCrashesMax = 20;
 constexpr uint64_t kStepsMax = 20'000'000;  // of one seed: one that spins is found out
 
 class Run {
@@ -41,7 +43,7 @@ class Run {
   ConfigMaker outbound_, inbound_;
   int version_ = 0;
   size_t stalls_done_ = 0;
-  bool faulted_ = false;
+  int faults_ = 0;
   uint64_t steps_ = 0;
   std::vector<std::string> wrong_;
 };
@@ -88,17 +90,25 @@ void Run::Disturb() {
   if (!drawn_.swap_every.zero() && version_ < 50 && since >= drawn_.swap_every * (version_ + 1)) {
     world_.plane().Publish(outbound_.Make(OutboundSpec(drawn_, world_, ++version_)));
   }
-  if (faulted_ || since < drawn_.fault_at) return;
-  faulted_ = true;
+  const bool crash = drawn_.fault == Fault::kServersCrash;
+  if (since < drawn_.fault_at * (faults_ + 1) || faults_ >= (crash ? kCrashesMax : 1)) return;
+  ++faults_;
   switch (drawn_.fault) {
     case Fault::kNone:
     case Fault::kShortTimeout:
+    case Fault::kImpatientServers:
       break;
     case Fault::kServerKilled:
       world_.server(0).Kill(world_.server_host(0), world_.now());
       break;
     case Fault::kServerDark:
       world_.server_host(0).SetPower(false);
+      break;
+    case Fault::kServersCrash:
+      for (int i = 0; i < world_.server_count(); ++i) {
+        world_.server(i).Kill(world_.server_host(i), world_.now());
+        world_.server(i).SetOpen(true);
+      }
       break;
   }
 }
@@ -110,9 +120,11 @@ void Run::CheckMemory() {
   }
 }
 
-// Every request was answered once, or its client was told.
+// Every request was answered once, or its client was told; and none that changes something was
+// served twice (RFC 9110 9.2.2), whatever went wrong.
 void Run::CheckHttp() {
   uint64_t asked = 0, served = 0;
+  std::map<uint64_t, int> served_times;
   for (int i = 0; i < world_.client_count(); ++i) {
     const HttpClient& client = world_.client(i);
     asked += client.options().request_count;
@@ -129,7 +141,12 @@ void Run::CheckHttp() {
   for (int i = 0; i < world_.server_count(); ++i) {
     for (const auto& [id, times] : world_.server(i).served()) {
       served += static_cast<uint64_t>(times);
+      served_times[id] += times;
     }
+  }
+  for (const auto& [id, times] : served_times) {
+    const bool post = PlanOf(id, drawn_.world.load.shape).post;
+    if (times > (post ? 1 : 2)) Wrong("request ", id, " was served ", times, " times");
   }
   if (HttpMustSucceed() && served != asked) Wrong("servers got ", served, " of ", asked);
 }

@@ -103,6 +103,18 @@ TEST(SimTls, EverySideMayHaveIt) {
   }
 }
 
+// Goal: workers hear that the time of day was set. Method: servers whose certificates begin then.
+TEST(SimTls, CertificatesAreGoodByTheTimeOfDayInForce) {
+  Tls tls{.servers = true};
+  tls.hosts.server.certificates = {
+      {{}, tls::MeshPki::Get().root.Issue({.not_before = tls::kTestNow + 43'000})}};
+  Mesh mesh(tls, Options(tls, 2, 100));
+  mesh.world.plane().SetWallClock({.offset_nanos = (tls::kTestNow + 43'200) * 1'000'000'000});
+  ASSERT_TRUE(mesh.world.RunUntilClosed(kLimit));
+  ExpectAllAnswered(mesh.world);
+  EXPECT_EQ(mesh.world.plane().TlsTotals().handshakes_failed, 0u);
+}
+
 // Goal: no request is lost to a handshake that fails: it is answered, and by whose fault is told.
 TEST(SimTls, AServerOfAnotherMeshIsNotTalkedTo) {
   Tls tls{.servers = true};

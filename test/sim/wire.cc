@@ -17,6 +17,15 @@ bool LaterThan(Instant a, uint64_t a_order, Instant b, uint64_t b_order) {
   return a != b ? a > b : a_order > b_order;
 }
 
+bool IsArp(const std::string& frame) { return frame.compare(12, 2, "\x08\x06") == 0; }
+
+// Solicitation or advertisement, RFC 4861 4.3 and 4.4.
+bool IsNd(const std::string& frame) {
+  if (frame.size() < 55 || frame.compare(12, 2, "\x86\xdd") != 0 || frame[20] != 58) return false;
+  const auto type = static_cast<uint8_t>(frame[54]);
+  return type == 135 || type == 136;
+}
+
 uint64_t Word(const char* p, size_t n) {
   uint64_t word = 0;
   std::memcpy(&word, p, n);
@@ -54,7 +63,8 @@ void Wire::Collect(Instant now) {
 
 void Wire::Send(int from, FramePtr frame, Instant now) {
   Station& station = stations_[from];
-  const LinkOptions& options = links_[station.link].options;
+  Link& link = links_[station.link];
+  const LinkOptions& options = link.options;
   ++counters_.frames;
   counters_.bytes += frame->bytes.size();
   Trace(static_cast<uint64_t>(now.nanos()));
@@ -63,15 +73,14 @@ void Wire::Send(int from, FramePtr frame, Instant now) {
   const auto nanos = static_cast<int64_t>(frame->bytes.size()) * 1'000'000'000;
   station.free_at = std::max(now, station.free_at) +
                     Duration::Nanos(nanos / std::max<int64_t>(1, options.bytes_per_second));
-  if (prng_.Chance(options.loss_per_mille, 1000)) {
+  if (Loses(&link, frame->bytes)) {
     ++counters_.lost;
     Trace(1);
     return;
   }
   // ARP has no checksum of its own: what damages it, Ethernet's would have found.
-  const bool arp = frame->bytes.compare(12, 2, "\x08\x06") == 0;
-  const bool plain =
-      !arp && frame->header.flags == 0 && frame->header.gso_type == nic::kVnetGsoNone;
+  const bool plain = !IsArp(frame->bytes) && frame->header.flags == 0 &&
+                     frame->header.gso_type == nic::kVnetGsoNone;
   if (plain && frame->bytes.size() > kLinkBytes && prng_.Chance(options.corrupt_per_mille, 1000)) {
     const size_t at = kLinkBytes + prng_.Below(frame->bytes.size() - kLinkBytes);
     frame->bytes[at] = static_cast<char>(frame->bytes[at] ^ (1 + prng_.Below(255)));
@@ -93,6 +102,16 @@ void Wire::Send(int from, FramePtr frame, Instant now) {
     Fly(at + options.delay, from, std::make_unique<Frame>(*frame));
   }
   Fly(at, from, std::move(frame));
+}
+
+bool Wire::Loses(Link* link, const std::string& bytes) {
+  const bool neighbour = IsArp(bytes) || IsNd(bytes);
+  if (neighbour) ++link->neighbour_frames;
+  if (!prng_.Chance(link->options.loss_per_mille, 1000)) return false;
+  if (!neighbour) return true;
+  if (link->neighbour_frames < kNeighbourGap) return false;
+  link->neighbour_frames = 0;
+  return true;
 }
 
 void Wire::Fly(Instant at, int from, FramePtr frame) {

@@ -65,7 +65,11 @@ class Wire {
   struct Link {
     LinkOptions options;
     std::vector<int> stations;
+    int neighbour_frames = kNeighbourGap;  // of ARP and ND, since one was lost
   };
+  // Three questions without an answer make a neighbour unreachable (RFC 4861 7.2.2), which ends
+  // connections: of so many of them at most one is lost.
+  static constexpr int kNeighbourGap = 8;
   struct Flying {
     Instant at;
     uint64_t order;
@@ -73,6 +77,7 @@ class Wire {
     worker::FramePtr frame;
   };
   void Send(int from, worker::FramePtr frame, Instant now);
+  bool Loses(Link* link, const std::string& bytes);
   void Fly(Instant at, int from, worker::FramePtr frame);
   void Arrive(const Flying& flying);
   void Trace(uint64_t value) { trace_hash_ = (trace_hash_ ^ value) * 0x100000001b3; }

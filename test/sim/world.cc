@@ -68,8 +68,9 @@ size_t World::AddMachine(HostOptions host, Node* node, int last, std::unique_ptr
     host.addresses = PodAddresses(node->number(), last);
     host.on_link = PodSubnets(node->number());
     host.gateways = PodGateways(node->number());
-    host.mtu = options_.pod_mtu;
-    if (options_.pod_offload) host.port.caps = worker::OffloadCaps();
+    const bool own_mtu = host.mtu != HostOptions().mtu;  // its segments are as long as it likes
+    if (!own_mtu) host.mtu = options_.pod_mtu;
+    if (options_.pod_offload && !own_mtu) host.port.caps = worker::OffloadCaps();
   } else {
     host.addresses = UplinkAddresses(last);
     host.on_link = UplinkSubnets();
@@ -88,6 +89,14 @@ size_t World::AddMachine(HostOptions host, Node* node, int last, std::unique_ptr
   }
   machines_.push_back(std::move(machine));
   return machines_.size() - 1;
+}
+
+Host& World::AddPod(int last, HostOptions host, std::unique_ptr<App> app) {
+  host.name = Cat("p", last);
+  host.mac = HostMac(5, last);
+  const size_t machine = AddMachine(std::move(host), nodes_[0].get(), last, std::move(app));
+  nodes_[0]->SetRoutes();
+  return *machines_[machine].host;
 }
 
 void World::AddClient(int i) {

@@ -79,6 +79,9 @@ class World {
   void StallWorker(int node, int worker, Duration time);
   void StallMachine(int machine, Duration time);
 
+  // One more pod of the first node, 10.1.0.`last`. The options' addresses and routes are filled in.
+  Host& AddPod(int last, HostOptions host, std::unique_ptr<App> app);
+
   Instant now() const { return now_; }
   Plane& plane(int node = 0) { return nodes_[node]->plane(); }
   Node& node(int i) { return *nodes_[i]; }

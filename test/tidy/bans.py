@@ -43,6 +43,7 @@ BANS = (
         r"\bstd::atomic\w*|\b__atomic_\w+|\b__sync_\w+|\brte_atomic\w+",
         WORKER_CODE,
         {"dataplane/shared/": "all that crosses threads lives there",
+         "l7/base/shared_cell": "numbers that all workers of a node read and write",
          **_CONTROL_THREAD}),
     Ban("locks",
         r"\bstd::(?:\w*mutex|condition_variable\w*|lock_guard|unique_lock|scoped_lock|call_once)\b|"

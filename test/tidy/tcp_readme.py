@@ -15,9 +15,9 @@ def scripts():
 
 
 def unit_tests():
-    """Suite.Name of every unit test of the data plane."""
+    """Suite.Name of every unit test of the data plane, alone and in the simulation."""
     found = set()
-    for path in source.files(("dataplane",), ("_test.cc",)):
+    for path in source.files(("dataplane", "test/sim"), ("_test.cc",)):
         found |= {f"{suite}.{name}" for suite, name in
                   re.findall(r"^TEST(?:_F|_P)?\((\w+), (\w+)\)", source.read(path), re.MULTILINE)}
     return found

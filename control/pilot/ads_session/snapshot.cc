@@ -25,7 +25,7 @@ std::shared_ptr<Resource> MakeReferring(const Message& message) {
 
 std::shared_ptr<Resource> MakeListener(const envoy::config::listener::v3::Listener& listener) {
   std::shared_ptr<Resource> resource = MakeReferring(listener);
-  if (listener.traffic_direction() == envoy::config::core::v3::INBOUND) {
+  if (listener.traffic_direction() != envoy::config::core::v3::OUTBOUND) {
     resource->workload = listener.address().socket_address().address();
   }
   return resource;

@@ -32,7 +32,8 @@ struct Resource {
   google::protobuf::Any any;
   std::set<std::string> clusters;  // of a listener or routes: those they send to
   std::string assignment;          // of an EDS cluster: the endpoints it takes
-  std::string workload;  // of an inbound listener: the address whose node it is for; else empty
+  std::string
+      workload;  // of a listener of a workload: the address whose node it is for; else empty
 };
 using Resources = std::map<std::string, std::shared_ptr<const Resource>>;  // by name
 

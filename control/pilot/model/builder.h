@@ -13,9 +13,14 @@ namespace meltemi::control::pilot::model {
 // its selector finds; and the WorkloadEntries it finds in any case.
 std::vector<Endpoint> ServiceEndpoints(const Service& service, const ServicePort& port,
                                        const Objects& objects);
+// Of the Pods that its selector finds, those that are not ready; none where such are endpoints too.
+std::vector<Endpoint> RestingEndpoints(const Service& service, const ServicePort& port,
+                                       const Objects& objects);
 // The endpoints of one port of a ServiceEntry.
 std::vector<Endpoint> EntryEndpoints(const ServiceEntry& entry, const ServicePort& port,
                                      const Objects& objects);
+// The workloads with these labels, of any namespace; without a port.
+std::vector<Endpoint> Workloads(const Labels& selector, const Objects& objects);
 bool LabelsMatch(const Labels& selector, const Labels& labels);
 void SortEndpoints(std::vector<Endpoint>* endpoints);
 
@@ -38,8 +43,13 @@ class ModelBuilder {
   void IndexServices();
   void CheckAddresses();
   void AddVirtualServices();
+  void CheckDelegate(const VirtualService& rule);
+  std::vector<HttpRoute> WithDelegates(const VirtualService& rule);  // delegates.cc
   void AddDestinationRules();
   void AddPeerAuthentications();
+  void AddGateways();
+  void CheckGatewayPorts(const GatewayGroup& group);
+  void AddAuthorizationPolicies();
 
   const Objects& objects_;
   Problems* problems_;

@@ -68,11 +68,13 @@ void AddGroups(const Service& service, const ServicePort& port, const Objects& o
   }
 }
 
-void AddPods(const Service& service, const ServicePort& port, const Objects& objects,
+enum class Which { kEndpoints, kResting };
+void AddPods(const Service& service, const ServicePort& port, const Objects& objects, Which which,
              std::vector<Endpoint>* out) {
   for (const Pod& pod : objects.pods) {
     if (pod.meta.ns != service.meta.ns || pod.ips.empty()) continue;
-    if (!pod.ready && !service.publish_not_ready) continue;
+    const bool is_endpoint = pod.ready || service.publish_not_ready;
+    if (pod.ended || is_endpoint != (which == Which::kEndpoints)) continue;
     if (!LabelsMatch(service.selector, pod.meta.labels)) continue;
     uint32_t number = port.target_number != 0 ? port.target_number : port.number;
     if (!port.target_name.empty()) {
@@ -101,19 +103,42 @@ Endpoint FromWorkloadEntry(const WorkloadEntry& entry, const ServicePort& port) 
   return endpoint;
 }
 
+// A workload's labels are those in its spec; the object's own labels count as well.
+Labels LabelsOf(const WorkloadEntry& entry) {
+  Labels labels = entry.meta.labels;
+  for (const auto& [key, value] : entry.labels) labels[key] = value;
+  return labels;
+}
+
 void AddWorkloadEntries(const Labels& selector, const std::string& ns, const ServicePort& port,
                         const Objects& objects, std::vector<Endpoint>* out) {
   for (const WorkloadEntry& entry : objects.workload_entries) {
-    // A workload's labels are those in its spec; the object's own labels count as well.
-    Labels labels = entry.meta.labels;
-    for (const auto& [key, value] : entry.labels) labels[key] = value;
+    Labels labels = LabelsOf(entry);
     if (entry.meta.ns != ns || !LabelsMatch(selector, labels)) continue;
     out->push_back(FromWorkloadEntry(entry, port));
-    out->back().labels = labels;
+    out->back().labels = std::move(labels);
   }
 }
 
 }  // namespace
+
+std::vector<Endpoint> Workloads(const Labels& selector, const Objects& objects) {
+  std::vector<Endpoint> out;
+  for (const Pod& pod : objects.pods) {
+    if (pod.ips.empty() || !LabelsMatch(selector, pod.meta.labels)) continue;
+    DescribeWith(pod, &out.emplace_back(Endpoint{.address = pod.ips.front(), .ns = pod.meta.ns}));
+  }
+  for (const WorkloadEntry& entry : objects.workload_entries) {
+    Labels labels = LabelsOf(entry);
+    if (!IsIp(entry.address) || !LabelsMatch(selector, labels)) continue;
+    Endpoint endpoint = FromWorkloadEntry(entry, {});
+    endpoint.port = 0;
+    endpoint.labels = std::move(labels);
+    out.push_back(std::move(endpoint));
+  }
+  SortEndpoints(&out);
+  return out;
+}
 
 bool LabelsMatch(const Labels& selector, const Labels& labels) {
   for (const auto& [key, value] : selector) {
@@ -140,9 +165,17 @@ std::vector<Endpoint> ServiceEndpoints(const Service& service, const ServicePort
   if (out.empty()) AddGroups(service, port, objects, false, &out);
   // A service without a selector has the endpoints it is given, never every pod.
   if (!service.selector.empty()) {
-    if (out.empty()) AddPods(service, port, objects, &out);
+    if (out.empty()) AddPods(service, port, objects, Which::kEndpoints, &out);
     AddWorkloadEntries(service.selector, service.meta.ns, port, objects, &out);
   }
+  SortEndpoints(&out);
+  return out;
+}
+
+std::vector<Endpoint> RestingEndpoints(const Service& service, const ServicePort& port,
+                                       const Objects& objects) {
+  std::vector<Endpoint> out;
+  if (!service.selector.empty()) AddPods(service, port, objects, Which::kResting, &out);
   SortEndpoints(&out);
   return out;
 }
@@ -155,7 +188,7 @@ std::vector<Endpoint> EntryEndpoints(const ServiceEntry& entry, const ServicePor
   }
   if (entry.workload_selector) {
     Service selected{.meta = entry.meta, .selector = *entry.workload_selector};
-    AddPods(selected, port, objects, &out);
+    AddPods(selected, port, objects, Which::kEndpoints, &out);
     AddWorkloadEntries(*entry.workload_selector, entry.meta.ns, port, objects, &out);
   }
   SortEndpoints(&out);

@@ -3,6 +3,7 @@
 #define MELTEMI_CONTROL_PILOT_MODEL_MESH_CONFIG_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "control/pilot/model/problem.h"
@@ -16,11 +17,23 @@ struct MeshConfig {
   enum class Outbound { kAllowAny, kRegistryOnly } outbound = Outbound::kAllowAny;
   // connectTimeout of clusters whose DestinationRule says nothing.
   absl::Duration connect_timeout = absl::Seconds(10);
+  // protocolDetectionTimeout: how long a client of a port that takes TLS and plain TCP may say
+  // nothing before it is taken as plain, so that servers that speak first are heard. Zero: as long
+  // as it takes, which is Istio's default and lets no such server through.
+  absl::Duration protocol_detection_timeout = absl::Seconds(5);
   // enableAutoMtls: mutual TLS to endpoints that take it, whatever no DestinationRule forbids.
   bool auto_mtls = true;
-  std::string trust_domain = "cluster.local";   // trustDomain: of the identities of workloads
+  std::string trust_domain = "cluster.local";  // trustDomain: of the identities of workloads
+  // trustDomainAliases: other names of it, at most kTrustDomainAliasesMax. Peers of an alias are
+  // taken for the same as ours.
+  std::vector<std::string> trust_domain_aliases;
   std::string root_namespace = "istio-system";  // rootNamespace: whose policies are the mesh's
 };
+
+inline constexpr size_t kTrustDomainAliasesMax = 16;  // the CA's, too
+
+// Our own domain first, then the aliases.
+std::vector<std::string> TrustDomains(const MeshConfig& mesh);
 
 // Reads a MeshConfig document; problems name `file`.
 MeshConfig ParseMeshConfig(const std::string& file, const std::string& text, Problems* problems);

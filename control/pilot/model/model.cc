@@ -116,9 +116,12 @@ void ModelBuilder::AddServices() {
     for (size_t i = 0; i < service.ports.size(); ++i) {
       const ServicePort& port = service.ports[i];
       auto& ports = port.protocol == Protocol::kUdp ? out.udp_ports : out.ports;
-      ports.push_back({port.name, port.number, port.protocol,
-                       ServiceEndpoints(service, port, objects_),
-                       absl::StrCat("spec.ports[", i, "]")});
+      ports.push_back({.name = port.name,
+                       .number = port.number,
+                       .protocol = port.protocol,
+                       .endpoints = ServiceEndpoints(service, port, objects_),
+                       .resting = RestingEndpoints(service, port, objects_),
+                       .path = absl::StrCat("spec.ports[", i, "]")});
     }
     AddService(std::move(out), "metadata.name");
   }
@@ -134,9 +137,12 @@ void ModelBuilder::AddServiceEntries() {
       out.vips = entry.addresses;
       for (size_t p = 0; p < entry.ports.size(); ++p) {
         const ServicePort& port = entry.ports[p];
-        out.ports.push_back({port.name, port.number, port.protocol,
-                             EntryEndpoints(entry, port, objects_),
-                             absl::StrCat("spec.ports[", p, "]")});
+        out.ports.push_back({.name = port.name,
+                             .number = port.number,
+                             .protocol = port.protocol,
+                             .endpoints = EntryEndpoints(entry, port, objects_),
+                             .resting = {},
+                             .path = absl::StrCat("spec.ports[", p, "]")});
         if (out.resolution != Resolution::kStatic && out.resolution != Resolution::kNone &&
             entry.endpoints.empty()) {
           const uint32_t number = port.target_number != 0 ? port.target_number : port.number;
@@ -181,8 +187,10 @@ void ModelBuilder::CheckAddresses() {
 void ModelBuilder::AddVirtualServices() {
   model_.virtual_services_ = objects_.virtual_services;
   SortByName(&model_.virtual_services_);
+  for (VirtualService& rule : model_.virtual_services_) rule.http = WithDelegates(rule);
   for (size_t i = 0; i < model_.virtual_services_.size(); ++i) {
     const VirtualService& rule = model_.virtual_services_[i];
+    if (!rule.AppliesTo(kMeshGateway)) continue;  // at gateways several rules may have one host
     for (size_t h = 0; h < rule.hosts.size(); ++h) {
       const std::string host = model_.Resolve(rule.hosts[h], rule.meta.ns);
       const auto [it, inserted] = model_.virtual_service_by_host_.emplace(host, i);
@@ -210,6 +218,22 @@ void ModelBuilder::AddDestinationRules() {
   }
 }
 
+void ModelBuilder::AddAuthorizationPolicies() {
+  model_.authorization_policies_ = objects_.authorization_policies;
+  SortByName(&model_.authorization_policies_);
+}
+
+// As Istio: those of the root namespace hold everywhere, with a selector too.
+std::vector<const AuthorizationPolicy*> Model::AuthorizationPoliciesFor(
+    const Endpoint& endpoint, const std::string& root_namespace) const {
+  std::vector<const AuthorizationPolicy*> policies;
+  for (const AuthorizationPolicy& policy : authorization_policies_) {
+    if (policy.meta.ns != endpoint.ns && policy.meta.ns != root_namespace) continue;
+    if (LabelsMatch(policy.selector, endpoint.labels)) policies.push_back(&policy);
+  }
+  return policies;
+}
+
 std::optional<Model> ModelBuilder::Build() {
   const size_t before = problems_->size();
   CheckDuplicates();
@@ -220,6 +244,8 @@ std::optional<Model> ModelBuilder::Build() {
   AddVirtualServices();
   AddDestinationRules();
   AddPeerAuthentications();
+  AddGateways();
+  AddAuthorizationPolicies();
   if (problems_->size() == before) CheckReferences(model_, problems_);
   if (problems_->size() != before) return std::nullopt;
   return std::move(model_);

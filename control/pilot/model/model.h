@@ -6,6 +6,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,7 +36,10 @@ struct MeshPort {
   uint32_t number = 0;
   Protocol protocol = Protocol::kTcp;
   std::vector<Endpoint> endpoints;  // sorted by address, port
-  std::string path;                 // where the object says it: "spec.ports[0]"
+  // Pods that are not ready: nobody is sent there, but their nodes listen for them as ever,
+  // for what is under way and for the moment they are ready.
+  std::vector<Endpoint> resting;
+  std::string path;  // where the object says it: "spec.ports[0]"
 };
 
 struct MeshService {
@@ -49,6 +53,17 @@ struct MeshService {
   std::vector<MeshPort> udp_ports;
 
   const MeshPort* Port(uint32_t number) const;
+  // It has no address to listen on: its ports are taken at all of them.
+  bool of_any_address() const { return vips.empty() && !kubernetes; }
+};
+
+// "*.example.com" covers "a.example.com", and "*" everything.
+bool HostCovers(const std::string& pattern, const std::string& host);
+
+// Workloads on which the same Gateways run: they have the same ports.
+struct GatewayGroup {
+  std::vector<size_t> gateways;     // in Model::gateways(), ascending
+  std::vector<Endpoint> workloads;  // sorted by address; without a port
 };
 
 class Model {
@@ -58,18 +73,31 @@ class Model {
   const MeshService* FindService(const std::string& hostname) const;
   // The service a destination means: exact name, else the most specific wildcard.
   const MeshService* MatchService(const std::string& hostname) const;
-  // The rule whose host is `hostname`, else the one with the most specific wildcard; or null.
+  // The rule of the mesh whose host is `hostname`, else the one with the most specific wildcard; or
+  // null.
   const VirtualService* VirtualServiceFor(const std::string& hostname) const;
   const DestinationRule* DestinationRuleFor(const std::string& hostname) const;
-  // What its PeerAuthentications say; kUnset: nothing, Istio's default is PERMISSIVE.
-  PeerMode PeerModeFor(const Endpoint& endpoint, const std::string& root_namespace) const;
+  // Ports that the policies of its own workload mention.
+  std::set<uint32_t> PeerPorts(const Endpoint& endpoint) const;
+  // What its PeerAuthentications say of `port` (0: of every port that none names); kUnset: nothing,
+  // Istio's default is PERMISSIVE.
+  PeerMode PeerModeFor(const Endpoint& endpoint, uint32_t port,
+                       const std::string& root_namespace) const;
+  // Those that hold for the workload, by namespace and name.
+  std::vector<const AuthorizationPolicy*> AuthorizationPoliciesFor(
+      const Endpoint& endpoint, const std::string& root_namespace) const;
   // The host a name written in an object of namespace `ns` stands for: short names are completed.
   std::string Resolve(const std::string& host, const std::string& ns) const;
   // The port of `service` a destination means when the request came in on `listener_port`.
   static std::optional<uint32_t> DestinationPort(const MeshService& service,
                                                  const Destination& destination,
                                                  uint32_t listener_port);
+  const Gateway* FindGateway(const std::string& name) const;  // "namespace/name"
   const std::string& domain() const { return domain_; }
+  const std::vector<Gateway>& gateways() const { return gateways_; }
+  const std::vector<GatewayGroup>& gateway_groups() const { return gateway_groups_; }
+  // All but gateways, without ports; sorted by address.
+  const std::vector<Endpoint>& workloads() const { return workloads_; }
   const std::vector<VirtualService>& virtual_services() const { return virtual_services_; }
   const std::vector<DestinationRule>& destination_rules() const { return destination_rules_; }
 
@@ -78,9 +106,13 @@ class Model {
   std::string domain_;
   std::vector<MeshService> services_;
   std::map<std::string, size_t> service_by_host_;
-  std::vector<VirtualService> virtual_services_;          // sorted by namespace and name
-  std::vector<DestinationRule> destination_rules_;        // sorted by namespace and name
-  std::vector<PeerAuthentication> peer_authentications_;  // the oldest first
+  std::vector<VirtualService> virtual_services_;             // sorted by namespace and name
+  std::vector<DestinationRule> destination_rules_;           // sorted by namespace and name
+  std::vector<PeerAuthentication> peer_authentications_;     // the oldest first
+  std::vector<AuthorizationPolicy> authorization_policies_;  // sorted by namespace and name
+  std::vector<Gateway> gateways_;                            // sorted by namespace and name
+  std::vector<GatewayGroup> gateway_groups_;
+  std::vector<Endpoint> workloads_;
   std::map<std::string, size_t> virtual_service_by_host_;
   std::map<std::string, size_t> destination_rule_by_host_;
 };

@@ -2,6 +2,7 @@
 // Method: YAML in, exact problem texts or model values out.
 #include "control/pilot/model/model.h"
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "control/pilot/model/mesh_config.h"
 #include "control/pilot/model/parse.h"
@@ -77,8 +78,14 @@ INSTANTIATE_TEST_SUITE_P(
             "spec.http[0].route: the weights add up to 0"},
         Row{"UnknownField", "{route: [{destination: {host: reviews}}], retires: {}}",
             "spec.http[0].retires: unknown field"},
-        Row{"NotYet", "{route: [{destination: {host: reviews}}], delegate: {name: reviews}}",
-            "spec.http[0].delegate: not supported yet"},
+        Row{"DelegateWithRoute",
+            "{route: [{destination: {host: reviews}}], delegate: {name: reviews}}",
+            "spec.http[0].delegate: only possible without route, redirect and directResponse"},
+        Row{"UnknownDelegate", "{delegate: {name: other}}",
+            "spec.http[0].delegate: no VirtualService default/other"},
+        Row{"DelegateWithHosts", "{delegate: {name: reviews}}",
+            "spec.http[0].delegate: VirtualService default/reviews has hosts: it takes no "
+            "delegated routes"},
         Row{"UnknownMirror", "{route: [{destination: {host: reviews}}], mirror: {host: nobody}}",
             "spec.http[0].mirror.host: no Service or ServiceEntry has host "
             "\"nobody.default.svc.cluster.local\""},
@@ -167,8 +174,8 @@ TEST(Parse, TextBehindADocumentIsRefused) {
 
 TEST(Parse, UnsupportedAndUnknownKindsAreRefusedByName) {
   EXPECT_THAT(
-      Build("{apiVersion: networking.istio.io/v1, kind: Gateway, metadata: {name: g}}").problems,
-      ElementsAre("f.yaml: Gateway default/g: kind: Gateway is not supported yet"));
+      Build("{apiVersion: networking.istio.io/v1, kind: Sidecar, metadata: {name: g}}").problems,
+      ElementsAre("f.yaml: Sidecar default/g: kind: Sidecar is not supported yet"));
   EXPECT_THAT(Build("{apiVersion: apps/v1, kind: Deployment, metadata: {name: g}}").problems,
               ElementsAre("f.yaml: Deployment default/g: kind: apps/v1 Deployment is not a kind "
                           "Meltemi reads"));
@@ -367,15 +374,31 @@ TEST(MeshConfig, ReadsWhatItKnowsAndRefusesTheRest) {
   const MeshConfig config =
       ParseMeshConfig("m",
                       "{accessLogFile: /dev/stdout, outboundTrafficPolicy: {mode: REGISTRY_ONLY}, "
-                      "connectTimeout: 2s}",
+                      "connectTimeout: 2s, protocolDetectionTimeout: 0s}",
                       &problems);
   EXPECT_THAT(problems, IsEmpty());
   EXPECT_EQ(config.access_log_file, "/dev/stdout");
   EXPECT_EQ(config.outbound, MeshConfig::Outbound::kRegistryOnly);
   EXPECT_EQ(config.connect_timeout, absl::Seconds(2));
+  EXPECT_EQ(config.protocol_detection_timeout, absl::ZeroDuration());
   ParseMeshConfig("m", "{ingressClass: x}", &problems);
   ASSERT_EQ(problems.size(), 1u);
   EXPECT_EQ(ToString(problems[0]), "m: MeshConfig: ingressClass: unknown field");
+}
+
+TEST(MeshConfig, BoundsTheNamesOfTheTrustDomain) {
+  for (const size_t count : {size_t{0}, size_t{15}, size_t{16}, size_t{17}}) {
+    std::string list;
+    for (size_t i = 0; i < count; ++i) absl::StrAppend(&list, i == 0 ? "" : ", ", "d", i);
+    Problems problems;
+    const MeshConfig config =
+        ParseMeshConfig("m", absl::StrCat("{trustDomainAliases: [", list, "]}"), &problems);
+    EXPECT_EQ(problems.size(), count > kTrustDomainAliasesMax ? 1u : 0u) << count;
+    EXPECT_EQ(TrustDomains(config).size(), std::min(count, kTrustDomainAliasesMax) + 1);
+  }
+  MeshConfig twice;
+  twice.trust_domain_aliases = {"a", "cluster.local", "a"};
+  EXPECT_EQ(TrustDomains(twice), (std::vector<std::string>{"cluster.local", "a"}));
 }
 
 // Goal: workload before namespace before mesh, the older of two, UNSET asks above. Method: policies
@@ -400,7 +423,7 @@ TEST(PeerAuthentication, TheNearestPolicyThatSaysSomethingCounts) {
   ASSERT_THAT(built.problems, IsEmpty());
   const auto mode = [&](const char* ns, const char* app, uint32_t port) {
     const Endpoint endpoint{.port = port, .labels = {{"app", app}}, .ns = ns};
-    return built.model->PeerModeFor(endpoint, "istio-system");
+    return built.model->PeerModeFor(endpoint, endpoint.port, "istio-system");
   };
   EXPECT_EQ(mode("one", "a", 80), PeerMode::kStrict);
   EXPECT_EQ(mode("one", "a", 81), PeerMode::kPermissive);
@@ -408,7 +431,7 @@ TEST(PeerAuthentication, TheNearestPolicyThatSaysSomethingCounts) {
   EXPECT_EQ(mode("one", "c", 80), PeerMode::kDisable);
   EXPECT_EQ(mode("two", "a", 80), PeerMode::kStrict);
   EXPECT_EQ(mode("three", "a", 80), PeerMode::kStrict);
-  EXPECT_EQ(Build("").model->PeerModeFor({}, "istio-system"), PeerMode::kUnset);
+  EXPECT_EQ(Build("").model->PeerModeFor({}, 0, "istio-system"), PeerMode::kUnset);
 }
 
 TEST(PeerAuthentication, RefusesWhatItDoesNotUnderstand) {
@@ -428,6 +451,42 @@ TEST(PeerAuthentication, RefusesWhatItDoesNotUnderstand) {
         row.spec, "\n"));
     EXPECT_THAT(built.problems,
                 ElementsAre(absl::StrCat("f.yaml: PeerAuthentication default/x: ", row.problem)));
+  }
+}
+
+// Goal: who is not ready is sent nothing and listened for still; who has ended, or is to be sent to
+// in any case, is not on that list.
+TEST(Model, PodsThatAreNotReadyRest) {
+  const auto pod = [](const char* name, const char* ip, const char* status) {
+    return absl::StrCat("---\napiVersion: v1\nkind: Pod\nmetadata: {name: ", name,
+                        ", labels: {app: a}}\nspec: {nodeName: n}\nstatus: {podIP: ", ip, ", ",
+                        status, "}\n");
+  };
+  const auto addresses = [](const std::vector<Endpoint>& endpoints) {
+    std::vector<std::string> out;
+    for (const Endpoint& e : endpoints) out.push_back(absl::StrCat(e.address, ":", e.port));
+    return out;
+  };
+  const std::string pods = absl::StrCat(
+      pod("a", "10.0.0.1", "phase: Running, conditions: [{type: Ready, status: 'True'}]"),
+      pod("b", "10.0.0.2", "phase: Running, conditions: [{type: Ready, status: 'False'}]"),
+      pod("c", "10.0.0.3", "phase: Succeeded"), pod("d", "10.0.0.4", "phase: Running"));
+  for (const bool publish : {false, true}) {
+    const Built built =
+        Build(absl::StrCat("apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {clusterIP: "
+                           "10.96.0.9, selector: {app: a}, ",
+                           publish ? "publishNotReadyAddresses: true, " : "",
+                           "ports: [{name: http, port: 80}]}\n", pods));
+    ASSERT_THAT(built.problems, IsEmpty());
+    const MeshPort& port = built.model->FindService("s.default.svc.cluster.local")->ports[0];
+    if (publish) {
+      EXPECT_THAT(addresses(port.endpoints),
+                  ElementsAre("10.0.0.1:80", "10.0.0.2:80", "10.0.0.4:80"));
+      EXPECT_THAT(addresses(port.resting), IsEmpty());
+    } else {
+      EXPECT_THAT(addresses(port.endpoints), ElementsAre("10.0.0.1:80", "10.0.0.4:80"));
+      EXPECT_THAT(addresses(port.resting), ElementsAre("10.0.0.2:80"));
+    }
   }
 }
 

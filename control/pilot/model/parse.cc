@@ -25,14 +25,14 @@ constexpr Kind kKinds[] = {
     {"networking.istio.io", "ServiceEntry", ParseServiceEntry},
     {"networking.istio.io", "VirtualService", ParseVirtualService},
     {"networking.istio.io", "DestinationRule", ParseDestinationRule},
-    {"networking.istio.io", "Gateway", nullptr},
+    {"networking.istio.io", "Gateway", ParseGateway},
     {"networking.istio.io", "Sidecar", nullptr},
     {"networking.istio.io", "EnvoyFilter", nullptr},
     {"networking.istio.io", "WorkloadGroup", nullptr},
     {"networking.istio.io", "ProxyConfig", nullptr},
     {"security.istio.io", "PeerAuthentication", ParsePeerAuthentication},
     {"security.istio.io", "RequestAuthentication", nullptr},
-    {"security.istio.io", "AuthorizationPolicy", nullptr},
+    {"security.istio.io", "AuthorizationPolicy", ParseAuthorizationPolicy},
     {"telemetry.istio.io", "Telemetry", nullptr},
     {"extensions.istio.io", "WasmPlugin", nullptr},
 };
@@ -221,6 +221,12 @@ void ParseText(const std::string& file, const std::string& text, Objects* object
                                                               e.mark.column + 1, ": ");
     problems->push_back({file, "", "", absl::StrCat(where, "not valid YAML: ", e.msg)});
   }
+}
+
+bool IsHostPattern(const std::string& host) {
+  const size_t star = host.find('*');
+  if (star == std::string::npos) return !host.empty();
+  return star == 0 && host.rfind('*') == 0 && (host.size() == 1 || host[1] == '.');
 }
 
 }  // namespace meltemi::control::pilot::model

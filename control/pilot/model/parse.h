@@ -28,12 +28,16 @@ void ParseWorkloadEntry(MapReader& root, const Meta& meta, Objects* objects);
 void ParseServiceEntry(MapReader& root, const Meta& meta, Objects* objects);
 void ParseVirtualService(MapReader& root, const Meta& meta, Objects* objects);
 void ParseDestinationRule(MapReader& root, const Meta& meta, Objects* objects);
+void ParseAuthorizationPolicy(MapReader& root, const Meta& meta, Objects* objects);
 void ParsePeerAuthentication(MapReader& root, const Meta& meta, Objects* objects);
+void ParseGateway(MapReader& root, const Meta& meta, Objects* objects);
 
 // Istio's protocol selection: appProtocol, else the port's name "<protocol>[-suffix]"; else TCP.
 Protocol SelectProtocol(const std::string& app_protocol, const std::string& name, bool udp);
 // A port number field, 1..65535; 0 when absent or bad.
 uint32_t ReadPort(MapReader& map, const std::string& name);
+// A host name, "*" or "*.suffix".
+bool IsHostPattern(const std::string& host);
 bool IsIp(const std::string& text);
 bool IsIpv6(const std::string& text);
 

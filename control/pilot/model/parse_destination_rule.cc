@@ -162,13 +162,19 @@ TrafficBlocks ReadBlocks(MapReader& map) {
   if (map.In("tls", [&](MapReader& tls) { out.tls = ReadTls(tls); })) {
     out.tls_path = map.Path("tls");
   }
-  map.NotYet({"tunnel", "proxyProtocol", "retryBudget"});
+  map.NotYet({"tunnel", "proxyProtocol"});
   return out;
 }
 
 TrafficPolicy ReadPolicy(MapReader& map) {
   TrafficPolicy out;
   out.all = ReadBlocks(map);
+  map.In("retryBudget", [&](MapReader& from) {
+    RetryBudget& budget = out.all.retry_budget.emplace();
+    budget.percent = from.Double("percent", 0, 100).value_or(budget.percent);
+    budget.min_concurrency =
+        Count(from, "minRetryConcurrency", 0, INT32_MAX).value_or(budget.min_concurrency);
+  });
   map.Each("portLevelSettings", [&](MapReader& level) {
     uint32_t number = 0;
     level.In("port", [&](MapReader& port) { number = ReadPort(port, "number"); });

@@ -113,6 +113,7 @@ void ReadPodStatus(MapReader& status, Pod* pod) {
     }
   });
   const std::string phase = status.StringOr("phase", "Running");
+  pod->ended = phase == "Succeeded" || phase == "Failed";
   if (phase != "Running") pod->ready = false;
   if (pod->ips.empty() && phase == "Running") status.Problem("podIP", "required");
   // The fields of Kubernetes' PodStatus that say nothing about traffic.

@@ -76,7 +76,23 @@ std::map<std::string, StringMatch> ReadMatchMap(MapReader& map, const char* name
   return out;
 }
 
-HttpMatch ReadHttpMatch(MapReader& map) {
+// "namespace/name" of a Gateway, written so, "./name", "name" of the rule's namespace, or as
+// Istio's first users did: "name.namespace.svc.cluster.local".
+std::string GatewayName(const std::string& written, const std::string& ns) {
+  if (written == kMeshGateway) return written;
+  if (written.starts_with("./")) return absl::StrCat(ns, written.substr(1));
+  if (written.find('/') != std::string::npos) return written;
+  const std::vector<std::string> parts = absl::StrSplit(written, '.');
+  return absl::StrCat(parts.size() > 1 ? parts[1] : ns, "/", parts[0]);
+}
+
+std::vector<std::string> ReadGateways(MapReader& map, const std::string& ns) {
+  std::vector<std::string> out;
+  for (const std::string& name : map.StringList("gateways")) out.push_back(GatewayName(name, ns));
+  return out;
+}
+
+HttpMatch ReadHttpMatch(MapReader& map, const std::string& ns) {
   HttpMatch match;
   match.name = map.StringOr("name", "");
   match.uri = ReadValueMatch(map, "uri");
@@ -88,7 +104,8 @@ HttpMatch ReadHttpMatch(MapReader& map) {
   match.query_params = ReadMatchMap(map, "queryParams", false);
   match.port = ReadPort(map, "port");
   match.ignore_uri_case = map.Bool("ignoreUriCase").value_or(false);
-  map.NotYet({"sourceLabels", "sourceNamespace", "gateways", "statPrefix"});
+  match.gateways = ReadGateways(map, ns);
+  map.NotYet({"sourceLabels", "sourceNamespace", "statPrefix"});
   return match;
 }
 
@@ -374,10 +391,13 @@ std::vector<Mirror> ReadMirrors(MapReader& map) {
   return out;
 }
 
-HttpRoute ReadHttpRoute(MapReader& map) {
-  HttpRoute out;
+HttpRoute ReadHttpRoute(MapReader& map, const std::string& ns) {
+  HttpRoute out{.path = map.path()};
   out.name = map.StringOr("name", "");
-  map.Each("match", [&](MapReader& match) { out.match.push_back(ReadHttpMatch(match)); });
+  map.In("delegate", [&](MapReader& other) {
+    out.delegate = absl::StrCat(other.StringOr("namespace", ns), "/", other.RequiredString("name"));
+  });
+  map.Each("match", [&](MapReader& match) { out.match.push_back(ReadHttpMatch(match, ns)); });
   map.Each("route", [&](MapReader& d) { out.route.push_back(ReadDestination(d, true)); });
   CheckWeights(map, out.route);
   map.In("redirect", [&](MapReader& redirect) { out.redirect = ReadRedirect(redirect); });
@@ -388,30 +408,38 @@ HttpRoute ReadHttpRoute(MapReader& map) {
   map.In("retries", [&](MapReader& retries) { out.retries = ReadRetries(retries); });
   map.In("fault", [&](MapReader& fault) { out.fault = ReadFault(fault); });
   ReadHeaderOps(map, &out.request, &out.response);
-  map.NotYet({"delegate"});
   out.mirrors = ReadMirrors(map);
-  if (!out.mirrors.empty() && out.route.empty()) map.Problem("mirror", "only possible with route");
+  const bool sends = !out.route.empty() || !out.delegate.empty();
+  if (!out.mirrors.empty() && !sends) map.Problem("mirror", "only possible with route");
   map.In("corsPolicy", [&](MapReader& cors) { out.cors = ReadCors(cors); });
   const int actions =
       !out.route.empty() + out.redirect.has_value() + out.direct_response.has_value();
-  if (actions != 1 && !map.Has("delegate")) {
+  if (!out.delegate.empty() && actions != 0) {
+    map.Problem("delegate", "only possible without route, redirect and directResponse");
+  } else if (out.delegate.empty() && actions != 1) {
     map.report().Add(map.path(), "needs exactly one of route, redirect, directResponse");
   }
-  if (out.rewrite && out.route.empty()) map.Problem("rewrite", "only possible with route");
+  if (out.rewrite && !sends) map.Problem("rewrite", "only possible with route");
   return out;
 }
 
-TcpRoute ReadTcpRoute(MapReader& map) {
+// Of `tcp`, and of `tls`, which goes by SNI.
+TcpRoute ReadTcpRoute(MapReader& map, const std::string& ns, bool tls) {
   TcpRoute out;
-  bool every_port = !map.Has("match");
   map.Each("match", [&](MapReader& match) {
-    const uint32_t port = ReadPort(match, "port");
-    if (port == 0) every_port = true;
-    out.ports.push_back(port);
-    match.NotYet(
-        {"destinationSubnets", "sourceLabels", "gateways", "sourceNamespace", "sourceSubnet"});
+    L4Match read{.port = ReadPort(match, "port"), .gateways = ReadGateways(match, ns)};
+    if (tls) {
+      read.sni_hosts = match.StringList("sniHosts");
+      if (read.sni_hosts.empty()) match.Problem("sniHosts", "required");
+      for (const std::string& sni : read.sni_hosts) {
+        if (IsHostPattern(sni)) continue;
+        match.Problem("sniHosts", absl::StrCat("\"", sni, "\" is not a host name, *, or *.suffix"));
+      }
+    }
+    match.NotYet({"destinationSubnets", "sourceLabels", "sourceNamespace", "sourceSubnet"});
+    out.match.push_back(std::move(read));
   });
-  if (every_port) out.ports.clear();
+  if (tls && out.match.empty()) map.Problem("match", "required");
   map.Each("route", [&](MapReader& d) { out.route.push_back(ReadDestination(d, false)); });
   if (out.route.empty()) map.Problem("route", "required");
   CheckWeights(map, out.route);
@@ -419,29 +447,18 @@ TcpRoute ReadTcpRoute(MapReader& map) {
 }
 
 void CheckHost(MapReader& spec, const std::string& host, int index) {
-  const std::string path = absl::StrCat("hosts[", index, "]");
-  const size_t star = host.find('*');
-  const bool wildcard_ok = star == std::string::npos || (star == 0 && host.rfind('*') == 0 &&
-                                                         (host.size() == 1 || host[1] == '.'));
-  if (host.empty() || !wildcard_ok) {
-    spec.report().Add(absl::StrCat(spec.path(), ".", path),
-                      absl::StrCat("\"", host, "\" is not a host name, *, or *.suffix"));
-  }
+  if (IsHostPattern(host)) return;
+  spec.report().Add(absl::StrCat(spec.Path("hosts"), "[", index, "]"),
+                    absl::StrCat("\"", host, "\" is not a host name, *, or *.suffix"));
 }
 
 void ReadSpec(MapReader& spec, VirtualService* out) {
+  const std::string& ns = out->meta.ns;
   out->hosts = spec.StringList("hosts");
-  if (out->hosts.empty()) spec.Problem("hosts", "required");
   int index = 0;
   for (const std::string& host : out->hosts) CheckHost(spec, host, index++);
-  index = 0;
-  for (const std::string& gateway : spec.StringList("gateways")) {
-    if (gateway != "mesh") {
-      spec.report().Add(absl::StrCat(spec.Path("gateways"), "[", index, "]"),
-                        "gateways other than \"mesh\" are not supported yet");
-    }
-    ++index;
-  }
+  out->gateways = ReadGateways(spec, ns);
+  if (out->gateways.empty() && !out->hosts.empty()) out->gateways = {kMeshGateway};
   index = 0;
   for (const std::string& target : spec.StringList("exportTo")) {
     if (target != "*") {
@@ -450,11 +467,11 @@ void ReadSpec(MapReader& spec, VirtualService* out) {
     }
     ++index;
   }
-  spec.Each("http", [&](MapReader& http) { out->http.push_back(ReadHttpRoute(http)); });
-  spec.Each("tcp", [&](MapReader& tcp) { out->tcp.push_back(ReadTcpRoute(tcp)); });
-  spec.NotYet({"tls"});
-  if (out->http.empty() && out->tcp.empty() && !spec.Has("tls")) {
-    spec.Problem("http", "needs at least one http or tcp route");
+  spec.Each("http", [&](MapReader& http) { out->http.push_back(ReadHttpRoute(http, ns)); });
+  spec.Each("tls", [&](MapReader& tls) { out->tls.push_back(ReadTcpRoute(tls, ns, true)); });
+  spec.Each("tcp", [&](MapReader& tcp) { out->tcp.push_back(ReadTcpRoute(tcp, ns, false)); });
+  if (out->http.empty() && out->tls.empty() && out->tcp.empty()) {
+    spec.Problem("http", "needs at least one http, tls or tcp route");
   }
 }
 

@@ -33,12 +33,22 @@ void ModelBuilder::AddPeerAuthentications() {
             });
 }
 
-PeerMode Model::PeerModeFor(const Endpoint& endpoint, const std::string& root_namespace) const {
+std::set<uint32_t> Model::PeerPorts(const Endpoint& endpoint) const {
+  std::set<uint32_t> out;
+  for (const PeerAuthentication& policy : peer_authentications_) {
+    if (ScopeOf(policy, endpoint, "") != Scope::kWorkload) continue;
+    for (const auto& [port, mode] : policy.ports) out.insert(port);
+  }
+  return out;
+}
+
+PeerMode Model::PeerModeFor(const Endpoint& endpoint, uint32_t port,
+                            const std::string& root_namespace) const {
   for (const Scope scope : {Scope::kWorkload, Scope::kNamespace, Scope::kMesh}) {
     for (const PeerAuthentication& policy : peer_authentications_) {
       if (ScopeOf(policy, endpoint, root_namespace) != scope) continue;
-      const auto port = policy.ports.find(endpoint.port);
-      if (port != policy.ports.end() && port->second != PeerMode::kUnset) return port->second;
+      const auto own = policy.ports.find(port);
+      if (own != policy.ports.end() && own->second != PeerMode::kUnset) return own->second;
       if (policy.mode != PeerMode::kUnset) return policy.mode;
       break;  // it leaves it to what stands above it
     }

@@ -4,6 +4,7 @@
 #ifndef MELTEMI_CONTROL_PILOT_MODEL_TYPES_H_
 #define MELTEMI_CONTROL_PILOT_MODEL_TYPES_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -11,23 +12,11 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "control/pilot/model/authorization.h"
+#include "control/pilot/model/meta.h"
 
 namespace meltemi::control::pilot::model {
-
-using Labels = std::map<std::string, std::string>;
-
-struct Meta {
-  std::string file;
-  std::string kind;
-  std::string ns;
-  std::string name;
-  Labels labels;
-  std::string created;  // creationTimestamp; empty: from a file
-
-  std::string Object() const { return absl::StrCat(kind, " ", ns, "/", name); }
-};
 
 // How the bytes of a port are understood.
 enum class Protocol { kTcp, kTls, kHttp, kHttp2, kGrpc, kUdp };
@@ -60,7 +49,8 @@ struct Pod {
   std::string workload;  // the ReplicaSet's name without its hash, or the pod's own
   std::string node;
   std::string service_account;
-  bool ready = true;
+  bool ended = false;  // its address may be another's by now
+  bool ready = true;   // then it is running
 };
 
 // v1 Endpoints or discovery.k8s.io/v1 EndpointSlice: addresses given explicitly.
@@ -142,6 +132,7 @@ struct HttpMatch {
   std::map<std::string, StringMatch> query_params;
   uint32_t port = 0;
   bool ignore_uri_case = false;
+  std::vector<std::string> gateways;  // as the rule's; empty: all of the rule's
 };
 
 struct Redirect {
@@ -206,6 +197,7 @@ struct Mirror {
 };
 
 struct HttpRoute {
+  std::string path;  // where its rule says it: "spec.http[3]"
   std::string name;
   std::vector<HttpMatch> match;
   std::vector<RouteDestination> route;
@@ -219,18 +211,66 @@ struct HttpRoute {
   std::vector<Mirror> mirrors;
   HeaderOps request;
   HeaderOps response;
+  // "namespace/name" of the rule that takes its place; of a model's route: that it comes from.
+  std::string delegate;
+};
+
+// One entry of match of a tcp or tls route.
+struct L4Match {
+  uint32_t port = 0;                   // 0: every port
+  std::vector<std::string> gateways;   // as HttpMatch's
+  std::vector<std::string> sni_hosts;  // of tls routes
 };
 
 struct TcpRoute {
-  std::vector<uint32_t> ports;  // empty: every port
+  std::vector<L4Match> match;  // empty: everything
   std::vector<RouteDestination> route;
 };
 
 struct VirtualService {
   Meta meta;
-  std::vector<std::string> hosts;  // as written
+  std::vector<std::string> hosts;  // as written; none: others delegate to it
+  // "mesh", or a Gateway's "namespace/name"; where nothing is written: "mesh".
+  std::vector<std::string> gateways;
   std::vector<HttpRoute> http;
+  std::vector<TcpRoute> tls;  // by SNI
   std::vector<TcpRoute> tcp;
+
+  bool AppliesTo(const std::string& gateway) const {
+    return std::find(gateways.begin(), gateways.end(), gateway) != gateways.end();
+  }
+};
+inline constexpr char kMeshGateway[] = "mesh";
+
+// What a port of a gateway shows its clients, and asks of them.
+enum class ServerTlsMode { kPassthrough, kSimple, kMutual, kOptionalMutual, kIstioMutual };
+struct ServerTls {
+  ServerTlsMode mode = ServerTlsMode::kPassthrough;
+  std::vector<std::pair<std::string, std::string>> certificates;  // files of the node: chain, key
+  std::string ca_certificates;                                    // a file
+  std::vector<std::string> subject_alt_names;
+  int version_min = 0, version_max = 0;  // 12, 13; 0: the default
+  std::vector<std::string> cipher_suites;
+};
+
+// How a gateway's port is understood: kTls is passed on by SNI, or unwrapped to TCP.
+enum class ServerProtocol { kHttp, kHttps, kTls, kTcp };
+struct GatewayServer {
+  uint32_t port = 0;
+  std::string port_name;
+  ServerProtocol protocol = ServerProtocol::kTcp;
+  // The namespace whose rules may use it ("*": all) and a host name, "*" or "*.suffix".
+  std::vector<std::pair<std::string, std::string>> hosts;
+  bool https_redirect = false;
+  std::optional<ServerTls> tls;  // kHttps, kTls
+};
+
+struct Gateway {
+  Meta meta;
+  Labels selector;  // of the workloads it runs on
+  std::vector<GatewayServer> servers;
+
+  std::string Name() const { return absl::StrCat(meta.ns, "/", meta.name); }
 };
 
 enum class Balancer {
@@ -292,12 +332,18 @@ struct ClientTls {
   bool insecure_skip_verify = false;
 };
 
+struct RetryBudget {
+  double percent = 20;
+  uint32_t min_concurrency = 3;
+};
+
 struct TrafficBlocks {
   std::optional<Balancer> balancer;
   ConsistentHash hash;  // the balancer is kRingHash or kMaglev
   std::optional<ConnectionPool> pool;
   std::optional<OutlierDetection> outlier;
   std::optional<ClientTls> tls;
+  std::optional<RetryBudget> retry_budget;  // of all ports
   // Where the rule says it: "spec.subsets[1].trafficPolicy.connectionPool"; empty: nowhere.
   std::string balancer_path, pool_path, outlier_path, tls_path;
 };
@@ -347,6 +393,8 @@ struct Objects {
   std::vector<VirtualService> virtual_services;
   std::vector<DestinationRule> destination_rules;
   std::vector<PeerAuthentication> peer_authentications;
+  std::vector<Gateway> gateways;
+  std::vector<AuthorizationPolicy> authorization_policies;
 };
 
 }  // namespace meltemi::control::pilot::model

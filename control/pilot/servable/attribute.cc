@@ -1,6 +1,7 @@
 #include "control/pilot/servable/attribute.h"
 
 #include <charconv>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -132,6 +133,45 @@ std::pair<const model::MeshService*, uint32_t> ServiceOf(const model::Model& mod
           Number(std::string_view(virtual_host).substr(colon + 1))};
 }
 
+// `path` of a route's match or rule, and the field of the rule that `why` is about.
+std::string FieldOf(std::string path, const std::string& why) {
+  if (!absl::StartsWith(why, "match")) path = path.substr(0, path.find(".match["));
+  for (const auto& [field, istio] : kRouteFields) {
+    if (absl::StartsWith(why, field)) return path + istio;
+  }
+  return path;
+}
+
+// At a gateway several rules may share a host: their routes say whose they are.
+std::optional<Problem> GatewayRouteProblem(const model::Model& model,
+                                           const envoy::config::route::v3::Route& route,
+                                           const std::string& why) {
+  const auto& metadata = route.metadata().filter_metadata();
+  const auto origin = metadata.find(translate::kOrigin);
+  if (origin == metadata.end()) return std::nullopt;
+  const auto& fields = origin->second.fields();
+  for (const model::VirtualService& rule : model.virtual_services()) {
+    if (translate::ConfigName(rule.meta) != fields.at("config").string_value()) continue;
+    return Of(rule.meta, FieldOf(fields.at("field").string_value(), why), why);
+  }
+  return std::nullopt;
+}
+
+// The filter chains of gateways are called "NAMESPACE/NAME spec.servers[N]", and perhaps more.
+std::optional<Problem> GatewayProblem(const model::Model& model,
+                                      const envoy::config::listener::v3::Listener& listener,
+                                      const std::string& why) {
+  int chain = 0;  // where the reason names none, any of them will do
+  for (int i = 0; i < listener.filter_chains_size(); ++i) {
+    if (absl::StartsWith(why, absl::StrCat("filter_chains[", i, "]"))) chain = i;
+  }
+  if (listener.filter_chains_size() == 0) return std::nullopt;
+  const std::vector<std::string> name = absl::StrSplit(listener.filter_chains(chain).name(), ' ');
+  const model::Gateway* gateway = name.size() < 2 ? nullptr : model.FindGateway(name[0]);
+  if (gateway == nullptr) return std::nullopt;
+  return Of(gateway->meta, name[1], absl::StrCat(why, " (Listener \"", listener.name(), "\")"));
+}
+
 }  // namespace
 
 Problem ClusterProblem(const model::Model& model, const std::string& cluster,
@@ -159,6 +199,7 @@ Problem EndpointProblem(const model::Model& model, const std::string& cluster,
 Problem ListenerProblem(const model::Model& model,
                         const envoy::config::listener::v3::Listener& listener,
                         const std::string& why) {
+  if (auto problem = GatewayProblem(model, listener, why)) return *std::move(problem);
   const std::string name = absl::StrCat("Listener \"", listener.name(), "\"");
   envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy proxy;
   for (const auto& chain : listener.filter_chains()) {
@@ -191,27 +232,18 @@ Problem HostProblem(const model::Model& model, const std::string& virtual_host,
 }
 
 Problem RouteProblem(const model::Model& model, const std::string& virtual_host, int index,
-                     const std::string& why) {
+                     const envoy::config::route::v3::Route& route, const std::string& why) {
+  if (auto problem = GatewayRouteProblem(model, route, why)) return *std::move(problem);
   const auto [service, port] = ServiceOf(model, virtual_host);
   if (service == nullptr) return HostProblem(model, virtual_host, why);
   const model::VirtualService* rule = model.VirtualServiceFor(service->hostname);
   const std::vector<translate::RuleRoute> routes =
       translate::RoutesFor(model, rule, *service, port);
   if (rule == nullptr || index < 0 || static_cast<size_t>(index) >= routes.size() ||
-      routes[index].rule < 0) {
+      routes[index].path.empty()) {
     return HostProblem(model, virtual_host, why);
   }
-  const translate::RuleRoute& made = routes[index];
-  std::string path = absl::StrCat("spec.http[", made.rule, "]");
-  if (absl::StartsWith(why, "match") && made.match >= 0) {
-    absl::StrAppend(&path, ".match[", made.match, "]");
-  }
-  for (const auto& [field, istio] : kRouteFields) {
-    if (!absl::StartsWith(why, field)) continue;
-    absl::StrAppend(&path, istio);
-    break;
-  }
-  return Of(rule->meta, path, why);
+  return Of(rule->meta, FieldOf(translate::RulePath(routes[index]), why), why);
 }
 
 }  // namespace meltemi::control::pilot::servable

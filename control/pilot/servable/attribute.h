@@ -21,9 +21,9 @@ model::Problem ListenerProblem(const model::Model& model,
 // Of a virtual host as a whole ("host:port").
 model::Problem HostProblem(const model::Model& model, const std::string& virtual_host,
                            const std::string& why);
-// Of its route `index`; `why` is relative to the route.
+// Of its route `index`, which is `route`; `why` is relative to the route.
 model::Problem RouteProblem(const model::Model& model, const std::string& virtual_host, int index,
-                            const std::string& why);
+                            const envoy::config::route::v3::Route& route, const std::string& why);
 
 }  // namespace meltemi::control::pilot::servable
 

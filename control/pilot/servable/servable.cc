@@ -9,12 +9,15 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "control/pilot/servable/attribute.h"
+#include "control/pilot/translate/proto_util.h"
+#include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
 #include "l7/config/compile.h"
 
 namespace meltemi::control::pilot::servable {
 namespace {
 
 using envoy::config::cluster::v3::Cluster;
+using envoy::config::listener::v3::Listener;
 using envoy::config::route::v3::Route;
 using envoy::config::route::v3::RouteConfiguration;
 using envoy::config::route::v3::VirtualHost;
@@ -114,12 +117,29 @@ class Holder {
                   [&](const auto& a) { return orphans_.contains(a.cluster_name()); });
   }
 
+  // A workload's own listener guards its port: without it whoever comes would be let through. So it
+  // takes the connections, and ends them.
+  static void Shut(Listener* listener) {
+    envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy proxy;
+    proxy.set_stat_prefix(translate::kBlackHoleCluster);
+    proxy.set_cluster(translate::kBlackHoleCluster);
+    listener->clear_filter_chains();
+    listener->clear_default_filter_chain();
+    auto* filter = listener->add_filter_chains()->add_filters();
+    filter->set_name("envoy.filters.network.tcp_proxy");
+    *filter->mutable_typed_config() = translate::Pack(proxy);
+  }
+
   void HoldListeners(const Why& refused) {
     std::set<std::string> held;
-    for (const auto& listener : resources_.listeners) {
+    for (Listener& listener : resources_.listeners) {
       const auto found = refused.find(&listener);
       if (found == refused.end()) continue;
       Add(ListenerProblem(model_, listener, found->second));
+      if (listener.traffic_direction() == envoy::config::core::v3::INBOUND) {
+        Shut(&listener);
+        if (RefusedAlone(compiler_, &config::Resources::listeners, listener).empty()) continue;
+      }
       held.insert(listener.name());
     }
     std::erase_if(resources_.listeners, [&](const auto& l) { return held.contains(l.name()); });
@@ -172,7 +192,7 @@ class Holder {
     std::string why = TableRefused(TableOf(*route));
     if (why.empty()) return;
     if (why.starts_with(kStep)) why.erase(0, kStep.size());
-    const model::Problem problem = RouteProblem(model_, host, index, why);
+    const model::Problem problem = RouteProblem(model_, host, index, *route, why);
     Route answer;
     answer.set_name(route->name());
     *answer.mutable_match() = route->match();

@@ -4,7 +4,8 @@
 // new for the data plane does not keep the rest from being in force.
 //
 // What is held back fails loudly, never silently: requests to a cluster that is not served end with
-// 503 NC, a route that cannot be carried out answers 503 itself. Pure; called whenever the model
+// 503 NC, a route that cannot be carried out answers 503 itself, a workload's own listener stays
+// and ends what comes, since without it everybody would be let in. Pure; called whenever the model
 // changes. Bounds: those of the compiler.
 #ifndef MELTEMI_CONTROL_PILOT_SERVABLE_SERVABLE_H_
 #define MELTEMI_CONTROL_PILOT_SERVABLE_SERVABLE_H_

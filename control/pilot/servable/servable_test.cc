@@ -179,5 +179,53 @@ TEST_F(ServableTest, NothingIsHeldBackTwice) {
   EXPECT_TRUE(HoldBack(*model_, &servable_.resources).empty());
 }
 
+// Goal: what is wrong at a gateway is named by the Gateway, or by the rule that is bound to it.
+TEST_F(ServableTest, GatewaysAreNamed) {
+  const std::string gateway =
+      "{apiVersion: networking.istio.io/v1, kind: WorkloadEntry, metadata: {name: w, labels: {a: "
+      "b}}, spec: {address: 192.0.2.1}}\n---\n"
+      "{apiVersion: networking.istio.io/v1, kind: Gateway, metadata: {name: g}, spec: {selector: "
+      "{a: b}, servers: [{port: {number: 80, name: x, protocol: HTTP}, hosts: [a.example.com]}, "
+      "{port: {number: 443, name: y, protocol: HTTPS}, hosts: [a.example.com], tls: {mode: SIMPLE, "
+      "serverCertificate: /c, privateKey: /k, cipherSuites: [RC4-MD5]}}]}}\n---\n";
+  Make(absl::StrCat(kReviews, gateway,
+                    "{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {name: "
+                    "v}, spec: {hosts: [a.example.com], gateways: [g], http: [{",
+                    kRewrite, "}]}}\n"));
+  EXPECT_TRUE(absl::StrContains(Unsupported(), "mesh.yaml: Gateway default/g: spec.servers[1]: "))
+      << Unsupported();
+  EXPECT_TRUE(absl::StrContains(
+      Unsupported(), "mesh.yaml: VirtualService default/v: spec.http[0].rewrite.uriRegexRewrite: "))
+      << Unsupported();
+}
+
+// Goal: what guards a workload's port is never taken away: when the node would refuse it, the port
+// is shut. Method: a listener of a STRICT pod gets a filter that no node knows.
+TEST_F(ServableTest, AWorkloadsListenerIsShutNotTakenAway) {
+  Make(absl::StrCat(kReviews,
+                    "{apiVersion: v1, kind: Pod, metadata: {name: p, labels: {app: reviews}}, "
+                    "status: {podIP: 10.1.0.1}}\n---\n"
+                    "{apiVersion: security.istio.io/v1, kind: PeerAuthentication, metadata: {name: "
+                    "d}, spec: {mtls: {mode: STRICT}}}\n"));
+  translate::Resources resources = plain_;
+  const auto find = [&]() -> envoy::config::listener::v3::Listener* {
+    for (auto& listener : resources.listeners) {
+      if (listener.name() == "inbound_10.1.0.1_0") return &listener;
+    }
+    return nullptr;
+  };
+  ASSERT_NE(find(), nullptr);
+  find()->mutable_filter_chains(0)->mutable_filters(0)->set_name("unheard-of");
+  find()->mutable_filter_chains(0)->mutable_filters(0)->mutable_typed_config()->set_type_url(
+      "type.googleapis.com/unheard.Of");
+  EXPECT_EQ(HoldBack(*model_, &resources).size(), 1u);
+  ASSERT_NE(find(), nullptr);
+  ASSERT_EQ(find()->filter_chains_size(), 1);
+  EXPECT_FALSE(find()->filter_chains(0).has_transport_socket());
+  EXPECT_TRUE(absl::StrContains(find()->filter_chains(0).filters(0).typed_config().value(),
+                                translate::kBlackHoleCluster));
+  EXPECT_TRUE(HoldBack(*model_, &resources).empty());
+}
+
 }  // namespace
 }  // namespace meltemi::control::pilot::servable

@@ -50,7 +50,12 @@ TrafficBlocks Merge(TrafficBlocks base, const TrafficPolicy& policy, uint32_t po
     base.tls = policy.all.tls;
     base.tls_path = policy.all.tls_path;
   }
-  if (const auto it = policy.ports.find(port); it != policy.ports.end()) return it->second;
+  if (policy.all.retry_budget) base.retry_budget = policy.all.retry_budget;
+  if (const auto it = policy.ports.find(port); it != policy.ports.end()) {
+    TrafficBlocks blocks = it->second;
+    blocks.retry_budget = base.retry_budget;  // of no port alone
+    return blocks;
+  }
   return base;
 }
 
@@ -139,7 +144,7 @@ void SetTrust(const model::ClientTls& tls, const std::string& server_name,
 
 bool TakesMeshTls(const model::Model& model, const model::Endpoint& endpoint,
                   const model::MeshConfig& mesh) {
-  return model::InMesh(endpoint) && PeerTlsOf(model, endpoint, mesh).has_value();
+  return model::InMesh(endpoint) && PeerTlsOf(model, endpoint, endpoint.port, mesh).has_value();
 }
 
 TransportSocket TlsSocket(const UpstreamTlsContext& context) {
@@ -333,6 +338,11 @@ void SetPool(const TrafficBlocks& blocks, Cluster* cluster) {
       pool.max_pending_requests.value_or(kUnlimited));
   thresholds->mutable_max_requests()->set_value(pool.max_requests.value_or(kUnlimited));
   thresholds->mutable_max_retries()->set_value(pool.max_retries.value_or(kUnlimited));
+  if (blocks.retry_budget) {
+    auto* budget = thresholds->mutable_retry_budget();
+    budget->mutable_budget_percent()->set_value(blocks.retry_budget->percent);
+    budget->mutable_min_retry_concurrency()->set_value(blocks.retry_budget->min_concurrency);
+  }
   thresholds->set_track_remaining(true);
   if (pool.connect_timeout) SetDuration(*pool.connect_timeout, cluster->mutable_connect_timeout());
   if (!pool.keepalive) return;

@@ -12,6 +12,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "control/pilot/model/parse.h"
 #include "control/pilot/translate/proto_util.h"
 #include "control/pilot/translate/translate.h"
@@ -85,6 +86,49 @@ std::string Translated(const std::string& text) {
   if (shown("listeners")) Dump("LDS", resources.listeners, &out);
   if (shown("routes")) Dump("RDS", resources.routes, &out);
   return out;
+}
+
+// Goal: a peer of an alias of the trust domain is taken by who is called, by who calls, and by
+// policies. Method: one service; the names in what is sent, against the same mesh without aliases.
+TEST(TrustDomainAliases, AreOursEverywhere) {
+  constexpr char kService[] = R"(# show: clusters listeners
+apiVersion: v1
+kind: Service
+metadata: {name: reviews}
+spec: {clusterIP: 10.96.0.1, selector: {app: reviews}, ports: [{name: http, port: 9080}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: reviews-v1, labels: {app: reviews, security.istio.io/tlsMode: istio}}
+spec: {serviceAccountName: reviews, nodeName: node-a}
+status: {podIPs: [{ip: 10.1.0.1}]}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: p}
+spec: {rules: [{from: [{source: {principals: [old.example/ns/a/sa/b, other.example/ns/a/sa/b]}}]}]}
+)";
+  const std::string plain =
+      Translated(absl::StrCat("# mesh: {trustDomain: new.example}\n", kService));
+  const std::string aliased = Translated(absl::StrCat(
+      "# mesh: {trustDomain: new.example, trustDomainAliases: [old.example]}\n", kService));
+  const auto has = [](const std::string& text, const std::string& part) {
+    return absl::StrContains(text, part);
+  };
+  for (const char* name : {"\"spiffe://old.example/\"",                          // inbound
+                           "\"spiffe://old.example/ns/default/sa/reviews\""}) {  // outbound
+    EXPECT_TRUE(has(aliased, name)) << aliased;
+    EXPECT_FALSE(has(plain, name)) << plain;
+    EXPECT_TRUE(has(plain, absl::StrReplaceAll(name, {{"old", "new"}}))) << plain;
+    EXPECT_TRUE(has(aliased, absl::StrReplaceAll(name, {{"old", "new"}}))) << aliased;
+  }
+  EXPECT_TRUE(has(plain, "spiffe://old.example/ns/a/sa/b"));  // as it is written
+  EXPECT_FALSE(has(plain, "spiffe://new.example/ns/a/sa/b"));
+  for (const char* domain : {"new", "old", "other"}) {
+    EXPECT_TRUE(has(aliased, absl::StrCat("spiffe://", domain, ".example/ns/a/sa/b"))) << domain;
+  }
+  // The certificate that is shown is ours by its own name.
+  EXPECT_FALSE(has(aliased, "\"name\": \"spiffe://old.example"));
 }
 
 std::vector<std::string> Cases() {

@@ -3,14 +3,19 @@
 #define MELTEMI_CONTROL_PILOT_TRANSLATE_LISTENER_PARTS_H_
 
 #include <cstdint>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "control/pilot/model/mesh_config.h"
+#include "control/pilot/model/model.h"
 #include "control/pilot/model/types.h"
 #include "control/pilot/translate/proto_util.h"
 #include "envoy/config/cluster/v3/cluster.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/extensions/access_loggers/file/v3/file.pb.h"
+#include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
+#include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
 
 namespace meltemi::control::pilot::translate {
 
@@ -24,9 +29,57 @@ void SetAccessLog(const model::MeshConfig& mesh, Filter* filter) {
   *log->mutable_typed_config() = Pack(file);
 }
 
+// x-forwarded-client-cert, with what Istio tells of clients.
+inline void SetClientCert(
+    envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager::
+        ForwardClientCertDetails mode,
+    envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager* to) {
+  to->set_forward_client_cert_details(mode);
+  auto* details = to->mutable_set_current_client_cert_details();
+  details->mutable_subject()->set_value(true);
+  details->set_uri(true);
+  details->set_dns(true);
+}
+
 // Outbound, unless the caller says otherwise; not bound to a socket: the plane has no sockets.
 envoy::config::listener::v3::Listener NewListener(const std::string& name, const std::string& ip,
                                                   uint32_t port);
+
+// To one of 0.0.0.0: any address is of both families.
+void AddWildcardIpv6(uint32_t port, envoy::config::listener::v3::Listener* listener);
+
+// Where nobody knows whether a server speaks first: how long its client's first bytes may take.
+void SetFirstBytes(const model::MeshConfig& mesh, envoy::config::listener::v3::Listener* listener);
+
+// The addresses clients use for a TCP port: the service's, or every endpoint's when it is headless.
+std::set<std::string> TcpAddresses(const model::MeshService& service, const model::MeshPort& port);
+// Where connections to it go, by its rule's tcp routes.
+envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy TcpProxyFor(
+    const model::Model& model, const model::MeshService& service, const model::MeshPort& port,
+    const model::MeshConfig& mesh);
+
+// The filters of who sends requests on by rules: CORS, faults, the router.
+void AddHttpFilters(
+    envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager* to);
+envoy::config::listener::v3::Filter ManagerFilter(
+    envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager
+        manager);
+envoy::config::listener::v3::Filter ProxyFilter(
+    const envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy& proxy);
+
+// Does a match that names `gateways` (none: all of its rule's) hold for what came in by `gateway`?
+bool OfGateway(const std::vector<std::string>& gateways, const std::string& gateway);
+// The same of a match of a tcp or tls route, on `port`.
+bool Takes(const model::L4Match& match, const std::string& gateway, uint32_t port);
+// Where `route` of the rule `meta` sends connections, by weights.
+void SetDestinations(const model::Model& model, const model::Meta& meta,
+                     const std::vector<model::RouteDestination>& route, uint32_t port,
+                     envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy* proxy);
+
+// At all addresses of a workload.
+envoy::config::listener::v3::Listener NewWorkloadListener(
+    const std::string& name, const model::Endpoint& workload, uint32_t port,
+    envoy::config::core::v3::TrafficDirection direction);
 
 // Of clusters: limits and protocol.
 void SetPool(const model::TrafficBlocks& blocks, envoy::config::cluster::v3::Cluster* cluster);

@@ -20,9 +20,12 @@ void SetSecret(const std::string& name, SdsSecretConfig* to) {
   SetAds(to->mutable_sds_config());
 }
 
+std::string IdentityIn(const std::string& domain, const model::Endpoint& endpoint) {
+  return absl::StrCat("spiffe://", domain, "/ns/", endpoint.ns, "/sa/", endpoint.service_account);
+}
+
 std::string IdentityOf(const model::Endpoint& endpoint, const model::MeshConfig& mesh) {
-  return absl::StrCat("spiffe://", mesh.trust_domain, "/ns/", endpoint.ns, "/sa/",
-                      endpoint.service_account);
+  return IdentityIn(mesh.trust_domain, endpoint);
 }
 
 void AddName(bool prefix, const std::string& name, CommonTlsContext* to) {
@@ -34,6 +37,13 @@ void AddName(bool prefix, const std::string& name, CommonTlsContext* to) {
     match->mutable_matcher()->set_prefix(name);
   } else {
     match->mutable_matcher()->set_exact(name);
+  }
+}
+
+// Whoever is of our trust domain, by any of its names.
+void AddOurs(const model::MeshConfig& mesh, CommonTlsContext* to) {
+  for (const std::string& domain : model::TrustDomains(mesh)) {
+    AddName(true, absl::StrCat("spiffe://", domain, "/"), to);
   }
 }
 
@@ -49,8 +59,8 @@ void SetCommon(const std::string& certificate, CommonTlsContext* to) {
 }  // namespace
 
 std::optional<PeerTls> PeerTlsOf(const model::Model& model, const model::Endpoint& endpoint,
-                                 const model::MeshConfig& mesh) {
-  switch (model.PeerModeFor(endpoint, mesh.root_namespace)) {
+                                 uint32_t port, const model::MeshConfig& mesh) {
+  switch (model.PeerModeFor(endpoint, port, mesh.root_namespace)) {
     case model::PeerMode::kStrict:
       return PeerTls::kStrict;
     case model::PeerMode::kDisable:
@@ -68,7 +78,7 @@ DownstreamTlsContext InboundTls(const model::Endpoint& endpoint, bool http,
   context.mutable_require_client_certificate()->set_value(true);
   CommonTlsContext* common = context.mutable_common_tls_context();
   SetCommon(IdentityOf(endpoint, mesh), common);
-  AddName(true, absl::StrCat("spiffe://", mesh.trust_domain, "/"), common);
+  AddOurs(mesh, common);
   if (http) {
     common->add_alpn_protocols("h2");
     common->add_alpn_protocols("http/1.1");
@@ -90,11 +100,14 @@ UpstreamTlsContext OutboundTls(const model::MeshService& service, const model::M
   std::set<std::string> names(tls.subject_alt_names.begin(), tls.subject_alt_names.end());
   if (names.empty()) {
     for (const model::Endpoint& endpoint : port.endpoints) {
-      if (!endpoint.service_account.empty()) names.insert(IdentityOf(endpoint, mesh));
+      if (endpoint.service_account.empty()) continue;
+      for (const std::string& domain : model::TrustDomains(mesh)) {
+        names.insert(IdentityIn(domain, endpoint));
+      }
     }
   }
   for (const std::string& name : names) AddName(false, name, common);
-  if (names.empty()) AddName(true, absl::StrCat("spiffe://", mesh.trust_domain, "/"), common);
+  if (names.empty()) AddOurs(mesh, common);
   const bool http2 =
       port.protocol == model::Protocol::kHttp2 || port.protocol == model::Protocol::kGrpc;
   if (model::IsHttp(port.protocol)) {

@@ -23,7 +23,7 @@ enum class PeerTls { kPermissive, kStrict };
 // Nothing: the mesh leaves it alone. A workload outside of the mesh is left alone unless a policy
 // says STRICT: that shuts its port rather than ignore the policy.
 std::optional<PeerTls> PeerTlsOf(const model::Model& model, const model::Endpoint& endpoint,
-                                 const model::MeshConfig& mesh);
+                                 uint32_t port, const model::MeshConfig& mesh);
 
 envoy::extensions::transport_sockets::tls::v3::DownstreamTlsContext InboundTls(
     const model::Endpoint& endpoint, bool http, const model::MeshConfig& mesh);

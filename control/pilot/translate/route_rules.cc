@@ -2,6 +2,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "control/pilot/translate/listener_parts.h"
 #include "control/pilot/translate/proto_util.h"
 #include "control/pilot/translate/translate.h"
 #include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
@@ -124,6 +125,12 @@ void SetHeaderOps(const model::HeaderOps& request, const model::HeaderOps& respo
        to->mutable_response_headers_to_add());
   for (const std::string& name : request.remove) to->add_request_headers_to_remove(name);
   for (const std::string& name : response.remove) to->add_response_headers_to_remove(name);
+}
+
+// As Istio: a call's grpc-timeout holds instead, up to the rule's.
+void SetTimeout(absl::Duration timeout, RouteAction* action) {
+  SetDuration(timeout, action->mutable_timeout());
+  SetDuration(timeout, action->mutable_max_grpc_timeout());
 }
 
 void SetRetryPolicy(const std::optional<model::Retries>& retries, RouteAction* action) {
@@ -269,12 +276,8 @@ void SetAction(const model::Model& model, const model::Meta& meta, const model::
   // As Istio documents: with a fault on the route, timeouts and retries are off.
   const absl::Duration timeout =
       rule.fault ? absl::ZeroDuration() : rule.timeout.value_or(absl::ZeroDuration());
-  SetDuration(timeout, action->mutable_timeout());
+  SetTimeout(timeout, action);
   if (!rule.fault) SetRetryPolicy(rule.retries, action);
-}
-
-bool CatchAll(const RouteMatch& match) {
-  return match.prefix() == "/" && match.headers_size() == 0 && match.query_parameters_size() == 0;
 }
 
 Route DefaultRoute(const model::Model& model, const model::MeshService& service, uint32_t port) {
@@ -282,7 +285,7 @@ Route DefaultRoute(const model::Model& model, const model::MeshService& service,
   route.set_name("default");
   route.mutable_match()->set_prefix("/");
   route.mutable_route()->set_cluster(ClusterName(port, "", service.hostname));
-  SetDuration(absl::ZeroDuration(), route.mutable_route()->mutable_timeout());
+  SetTimeout(absl::ZeroDuration(), route.mutable_route());
   SetRetryPolicy(std::nullopt, route.mutable_route());
   SetHashPolicy(BlocksFor(model.DestinationRuleFor(service.hostname), nullptr, port),
                 route.mutable_route());
@@ -291,32 +294,44 @@ Route DefaultRoute(const model::Model& model, const model::MeshService& service,
 
 }  // namespace
 
-std::vector<RuleRoute> RoutesFor(const model::Model& model, const model::VirtualService* rule,
-                                 const model::MeshService& service, uint32_t port) {
+std::string RulePath(const RuleRoute& made) {
+  return made.match < 0 ? made.path : absl::StrCat(made.path, ".match[", made.match, "]");
+}
+
+bool CatchAll(const RouteMatch& match) {
+  return match.prefix() == "/" && match.headers_size() == 0 && match.query_parameters_size() == 0;
+}
+
+std::vector<RuleRoute> RuleRoutes(const model::Model& model, const model::VirtualService& rule,
+                                  const std::string& gateway, uint32_t port) {
   std::vector<RuleRoute> out;
-  if (rule == nullptr || rule->http.empty()) {
-    out.push_back({.route = DefaultRoute(model, service, port)});
-    return out;
-  }
   const std::vector<model::HttpMatch> everything(1);
-  for (size_t i = 0; i < rule->http.size(); ++i) {
-    const model::HttpRoute& http = rule->http[i];
+  for (const model::HttpRoute& http : rule.http) {
     const std::vector<model::HttpMatch>& matches = http.match.empty() ? everything : http.match;
     for (size_t m = 0; m < matches.size(); ++m) {
       const model::HttpMatch& match = matches[m];
       if (match.port != 0 && match.port != port) continue;
-      RuleRoute made{.rule = static_cast<int>(i),
-                     .match = http.match.empty() ? -1 : static_cast<int>(m)};
+      if (!OfGateway(match.gateways, gateway)) continue;
+      const bool known = !http.match.empty() && http.delegate.empty();
+      RuleRoute made{.path = http.path, .match = known ? static_cast<int>(m) : -1};
       const bool both = !http.name.empty() && !match.name.empty();
       made.route.set_name(absl::StrCat(http.name, both ? "." : "", match.name));
       SetMatch(match, made.route.mutable_match());
-      SetAction(model, rule->meta, http, port, &made.route);
+      SetAction(model, rule.meta, http, port, &made.route);
       const bool last = CatchAll(made.route.match());
       out.push_back(std::move(made));
-      if (last) return out;  // nothing behind it can ever be reached
+      if (last) return out;
     }
   }
   return out;
+}
+
+std::vector<RuleRoute> RoutesFor(const model::Model& model, const model::VirtualService* rule,
+                                 const model::MeshService& service, uint32_t port) {
+  if (rule != nullptr && !rule->http.empty()) {
+    return RuleRoutes(model, *rule, model::kMeshGateway, port);
+  }
+  return {{.route = DefaultRoute(model, service, port)}};
 }
 
 }  // namespace meltemi::control::pilot::translate

@@ -28,6 +28,7 @@ Resources Translate(const model::Model& model, const model::MeshConfig& mesh) {
   AddListeners(model, mesh, &out);
   AddInbound(model, mesh, &out);
   AddRouteConfigurations(model, mesh, &out);
+  AddGateways(model, mesh, &out);
   return out;
 }
 

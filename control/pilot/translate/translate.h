@@ -29,22 +29,37 @@ Resources Translate(const model::Model& model, const model::MeshConfig& mesh);
 // The parts, in files of their own.
 void AddClusters(const model::Model& model, const model::MeshConfig& mesh, Resources* out);
 void AddListeners(const model::Model& model, const model::MeshConfig& mesh, Resources* out);
-// What comes in to workloads that take the mesh's TLS: listeners whose direction is INBOUND go to
-// the node where their address lives.
+// What comes in to workloads that take the mesh's TLS: listeners whose direction is not OUTBOUND go
+// to the node where their address lives.
 void AddInbound(const model::Model& model, const model::MeshConfig& mesh, Resources* out);
 void AddRouteConfigurations(const model::Model& model, const model::MeshConfig& mesh,
                             Resources* out);
+// The ports of Gateways: listeners without a direction, each for the node where its workload's
+// address lives, and their route configurations.
+void AddGateways(const model::Model& model, const model::MeshConfig& mesh, Resources* out);
 
 // A route and where the rule says it: spec.http[rule].match[match]; -1: nowhere, it is a default.
 struct RuleRoute {
   envoy::config::route::v3::Route route;
-  int rule = -1;
-  int match = -1;
+  std::string path;  // of the rule's route: "spec.http[3]"; empty: no rule's
+  int match = -1;    // the index of its match, where it is known
 };
 // The routes of one virtual host: what `rule` (may be null) says for requests to `service` that
 // came in on `port`.
 std::vector<RuleRoute> RoutesFor(const model::Model& model, const model::VirtualService* rule,
                                  const model::MeshService& service, uint32_t port);
+
+// "spec.http[1].match[0]"
+std::string RulePath(const RuleRoute& made);
+// As Istio, the metadata kOrigin of a gateway's route says in "config" which rule it is of, and in
+// "field" where there.
+inline constexpr char kOrigin[] = "istio";
+std::string ConfigName(const model::Meta& rule);
+// Nothing behind such a match can ever be reached.
+bool CatchAll(const envoy::config::route::v3::RouteMatch& match);
+// What `rule` itself says for requests that came in by `gateway` (kMeshGateway: within the mesh).
+std::vector<RuleRoute> RuleRoutes(const model::Model& model, const model::VirtualService& rule,
+                                  const std::string& gateway, uint32_t port);
 
 // The traffic policy of a cluster: the rule's (may be null), the subset's (may be null) over it.
 model::TrafficBlocks BlocksFor(const model::DestinationRule* rule, const model::Subset* subset,

@@ -141,6 +141,12 @@ void TestNode::Warm() {
   for (const auto& s : stations) ip.LearnNeighbour({s.port, Addr(s.address), PeerMac(s.port)}, now);
 }
 
+void TestNode::CheckEmpty() {
+  for (const PortId port : {kPodA, kPodB, kUplink}) Take(port);
+  CHECK(ip.pending_packets() == 0);
+  CHECK(pool.outstanding() == 0);
+}
+
 bool TestNode::Balanced() const {
   const IpCounters& c = ip.counters();
   uint64_t out = c.segments + c.transmitted + c.consumed + c.fragmented + c.fragments_joined +

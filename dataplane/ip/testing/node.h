@@ -64,6 +64,9 @@ class TestNode {
   bool Balanced() const;
   std::string Drops() const;  // "drop_x=1 drop_y=2", for comparing whole
 
+  // Takes what waits at the ports; after that nothing may be held any more.
+  void CheckEmpty();
+
   PortOptions PortOptionsOf(PortId port) const;
 
   const NodeOptions options;

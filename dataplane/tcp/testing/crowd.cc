@@ -13,7 +13,8 @@ constexpr size_t kBurst = 32;
 
 }  // namespace
 
-Crowd::Crowd(const TcpOptions& options) : tcp_(options, &pool_, &timers_, &prng_, now_) {}
+Crowd::Crowd(const TcpOptions& options, const packet::SegmentCounts& packets)
+    : pool_(packets, nullptr), tcp_(options, &pool_, &timers_, &prng_, now_) {}
 
 Crowd::~Crowd() {
   for (const auto& [id, bytes] : kept_) tcp_.Abort(id, now_);
@@ -115,6 +116,7 @@ void Crowd::Flush() {
 }
 
 void Crowd::Wait(Duration d) {
+  Flush();  // what was called for since the last segment
   const Instant end = now_ + d;
   while (timers_.NextDeadline() <= end) {
     now_ = std::max(now_, timers_.NextDeadline());

@@ -46,7 +46,8 @@ struct Link {
 
 class Crowd {
  public:
-  explicit Crowd(const TcpOptions& options);
+  explicit Crowd(const TcpOptions& options,
+                 const packet::SegmentCounts& packets = {UINT32_MAX, UINT32_MAX, UINT32_MAX});
   ~Crowd();
 
   static SockAddr Peer(uint32_t n) { return {IpAddr::V4(0x0b00'0000 + n), 40'000}; }
@@ -58,6 +59,8 @@ class Crowd {
   void Wait(Duration d);
   // An honest handshake from the peer's number `isn` on; none when it was not answered or accepted.
   std::optional<Link> Open(const SockAddr& peer, uint32_t isn, const Options& syn = {});
+
+  TcpId accepted(const SockAddr& peer) const { return accepted_.at(peer); }
 
   // Slow readers: while false, text is kept, and Read uses up what was kept.
   bool reading = true;

@@ -2,6 +2,7 @@
 import dataclasses
 import math
 import re
+import time
 
 import shell
 
@@ -84,6 +85,11 @@ class Wrk:
             argv += ["-H", header]
         self._process = shell.Background(mesh.in_pod(pod, [*argv, url]))
 
+    def stop(self):
+        """Its result, before its time."""
+        self._process.interrupt()
+        return self.result()
+
     def result(self):
         text = self._process.finish()
         total = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m)", text)
@@ -96,6 +102,25 @@ class Wrk:
         return WrkResult(int(total.group(1)), float(total.group(2)) * scale,
                          int(failed.group(1)) if failed else 0,
                          sum(map(int, errors.groups())) if errors else 0, text)
+
+
+class Capture:
+    """tcpdump on a link of a node: what a node sends to itself, no tap sees."""
+
+    def __init__(self, mesh, node, link, packets_max=20000):
+        self._path = f"{mesh.run_dir}/{link}.pcap"
+        self._daemon = shell.Daemon(
+            "tcpdump", ["tcpdump", "-i", link, "--immediate-mode", "-U", "-c", str(packets_max),
+                        "-w", self._path], f"{mesh.run_dir}/tcpdump-{time.monotonic_ns()}.log",
+            mesh.netns(node.name)).start()
+        shell.wait_until(lambda: "listening on" in self._daemon.log_tail(), "tcpdump to listen",
+                         10)
+
+    def bytes(self):
+        """Ends it. All that was seen."""
+        self._daemon.stop()
+        with open(self._path, "rb") as file:
+            return file.read()
 
 
 def prometheus(text):

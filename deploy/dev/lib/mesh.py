@@ -5,9 +5,11 @@ rig (namespaces, servers, clients) without the plane, and is a baseline to compa
 """
 import os
 import shutil
+import time
 
 import yaml
 
+import clock
 import network
 import servers
 import shell
@@ -19,8 +21,9 @@ NODE_BINARY = f"{ROOT}/bazel-bin/dataplane/meltemi-node"
 PILOT_BINARY = f"{ROOT}/bazel-bin/control/pilot/meltemi-pilot"
 CA_BINARY = f"{ROOT}/bazel-bin/ca/meltemi-ca"
 CLI_BINARY = f"{ROOT}/bazel-bin/control/cli/meltemi"
+CLOCK_LIBRARY = f"{ROOT}/bazel-bin/test/integration/libwall_clock.so"
 BINARIES = ("//dataplane:meltemi-node", "//control/pilot:meltemi-pilot", "//control/cli:meltemi",
-            "//ca:meltemi-ca")
+            "//ca:meltemi-ca", "//test/integration:libwall_clock.so")
 BOOKINFO_DIR = f"{ROOT}/deploy/dev/bookinfo"
 PRODUCTPAGE = f"{BOOKINFO_DIR}/productpage.py"
 
@@ -46,6 +49,7 @@ class Mesh:
         self.pilot = None
         self.ca = None
         self.token_issuer = None
+        self.clock = None  # the nodes' and the CA's, where the topology says so
 
     # Names.
 
@@ -71,6 +75,8 @@ class Mesh:
         self._write_platform()
         shutil.copytree(self.config_source, self.config_dir)
         self._build_network()
+        self.clock = (clock.WallClock(CLOCK_LIBRARY, f"{self.run_dir}/clock")
+                      if self.topology.movable_clock else None)
         for pod in self.topology.pods:
             self.start_server(pod)
         if plane() == "kernel":
@@ -111,6 +117,9 @@ class Mesh:
             if pod.app != topo.OUTSIDER:
                 self._write(f"pod-{pod.name}.yaml",
                             topo.pod_document(pod, self.topology.mesh_tls))
+
+        if self.topology.gateway:
+            self._write("pod-ingress.yaml", topo.ingress_document(self.topology.gateway))
 
     def _write(self, name, document):
         with open(f"{self.config_source}/{name}", "w") as file:
@@ -155,6 +164,8 @@ class Mesh:
             argv = ["iperf3", "-s", "-p", str(pod.port)]
         elif pod.app == "greeter":
             argv = [f"{ROOT}/test/integration/greeter.py", "serve", str(pod.port)]
+        elif pod.app == "chat":
+            argv = [f"{ROOT}/test/integration/websocket_peer.py", "serve", str(pod.port)]
         elif pod.app == "static2":
             for name, text in (("index.html", "served by nghttpd\n"), ("health", "ok\n")):
                 with open(f"{run_dir}/{name}", "w") as page:
@@ -186,17 +197,20 @@ class Mesh:
              f"--http-addr={topo.MANAGEMENT_GATEWAY}:8080"],
             f"{self.run_dir}/pilot.log", self.control_netns).start()
 
+    def _by_clock(self, argv):
+        """What to start for a process that goes by the mesh's own clock."""
+        return [*self.clock.argv, *argv] if self.clock else argv
+
     @property
     def ca_dir(self):
         return f"{self.run_dir}/ca"
 
     def start_ca(self):
         self.ca = shell.Daemon(
-            "meltemi-ca",
-            [CA_BINARY, f"--data-dir={self.ca_dir}", f"--registry-dir={self.config_dir}",
-             f"--grpc-addr={topo.CA_ADDRESS}", f"--http-addr={topo.MANAGEMENT_GATEWAY}:15014",
-             f"--token-jwks={self.token_issuer.jwks_path}", f"--token-issuer={tokens.ISSUER}",
-             "--min-workload-ttl=1s"],
+            "meltemi-ca", self._by_clock(
+                [CA_BINARY, f"--data-dir={self.ca_dir}", f"--registry-dir={self.config_dir}",
+                 f"--grpc-addr={topo.CA_ADDRESS}", f"--http-addr={topo.MANAGEMENT_GATEWAY}:15014",
+                 f"--token-jwks={self.token_issuer.jwks_path}", f"--token-issuer={tokens.ISSUER}"]),
             f"{self.run_dir}/ca.log", self.control_netns).start()
         bundle = shell.wait_until(self._trust_bundle, "the CA to have a root", 20)
         with open(f"{self.run_dir}/roots.pem", "w") as file:
@@ -209,7 +223,8 @@ class Mesh:
 
     def meltemi_ca(self, *arguments, check=True):
         """A command of the CA's operator, on its folder."""
-        return shell.run([CA_BINARY, *arguments, f"--data-dir={self.ca_dir}"], check=check)
+        return shell.run(self._by_clock([CA_BINARY, *arguments, f"--data-dir={self.ca_dir}"]),
+                         check=check)
 
     def _joins_by_token(self, node):
         return node == self.topology.nodes[0]
@@ -217,39 +232,42 @@ class Mesh:
     def _token_path(self, node):
         return f"{self.run_dir}/{node.name}.token"
 
-    def _write_token(self, node):
+    def write_token(self, node, ahead_s=0):
+        """As the platform does before the last one expires: it is good for an hour."""
+        now = (self.clock.now() if self.clock else time.time()) + ahead_s
         with open(self._token_path(node), "w") as file:
             file.write(self.meltemi_ca("join-token", "create", "--node", node.name).stdout
-                       if self._joins_by_token(node) else self.token_issuer.node_token(node.name))
+                       if self._joins_by_token(node)
+                       else self.token_issuer.node_token(node.name, now))
 
-    def _bootstrap_ca(self, node, ttl_s):
+    def _bootstrap_ca(self, node):
         kind = "join_token_path" if self._joins_by_token(node) else "token_path"
-        return {"address": topo.CA_ADDRESS, "server_name": "meltemi-ca", "ttl_s": ttl_s,
+        return {"address": topo.CA_ADDRESS, "server_name": "meltemi-ca",
                 "roots_path": f"{self.run_dir}/roots.pem", kind: self._token_path(node)}
 
     def bootstrap_path(self, node):
         return f"{self.run_dir}/{node.name}.yaml"
 
-    def bootstrap(self, node, static_resources=None, topology=None, certificate_ttl_s=0):
+    def bootstrap(self, node, static_resources=None, topology=None):
         """`topology`: the mesh's own, or one with other pods."""
         bootstrap = topo.node_bootstrap(node, topology or self.topology, self.access_log(node),
                                         static_resources)
         if self.with_ca:
-            bootstrap["meltemi"]["ca"] = self._bootstrap_ca(node, certificate_ttl_s)
+            bootstrap["meltemi"]["ca"] = self._bootstrap_ca(node)
         return bootstrap
 
     def write_bootstrap(self, node, bootstrap):
         with open(self.bootstrap_path(node), "w") as file:
             yaml.safe_dump(bootstrap, file, sort_keys=False)
 
-    def start_plane(self, node, static_resources=None, certificate_ttl_s=0, more_workloads=()):
-        bootstrap = self.bootstrap(node, static_resources, certificate_ttl_s=certificate_ttl_s)
+    def start_plane(self, node, static_resources=None, more_workloads=()):
+        bootstrap = self.bootstrap(node, static_resources)
         bootstrap["meltemi"]["workloads"] += more_workloads
         if self.with_ca:
-            self._write_token(node)
+            self.write_token(node)
         self.write_bootstrap(node, bootstrap)
         self.planes[node.name] = shell.Daemon(
-            node.name, [NODE_BINARY, f"--config={self.bootstrap_path(node)}"],
+            node.name, self._by_clock([NODE_BINARY, f"--config={self.bootstrap_path(node)}"]),
             f"{self.run_dir}/{node.name}.log", self.netns(node.name)).start()
 
     def _use_kernel(self):
@@ -288,6 +306,13 @@ class Mesh:
             self.meltemi("apply", "-f", rule if rule.startswith("/") else f"{BOOKINFO_DIR}/{rule}")
         self.wait_converged()
 
+    def apply_objects(self, *documents):
+        """The same of objects as values."""
+        path = f"{self.run_dir}/objects.yaml"
+        with open(path, "w") as file:
+            yaml.safe_dump_all(documents, file, sort_keys=False)
+        self.apply(path)
+
     def delete(self, kind, name):
         self.meltemi("delete", kind, name)
         self.wait_converged()
@@ -317,10 +342,21 @@ class Mesh:
             for node in self.topology.nodes:
                 shell.wait_until(lambda n=node: self._node_ready(n), f"{node.name} to be ready",
                                  timeout_s)
+            if self.topology.mesh_tls:
+                self.wait_for_identities()
         for service in self.topology.services:
             if service.port_name.startswith("http"):
                 shell.wait_until(lambda s=service: self._answers(s),
                                  f"service {service.name} to answer", timeout_s, 0.1)
+
+    def wait_for_identities(self, timeout_s=20.0):
+        """Every node has the certificates of its workloads, and its own."""
+        for node in self.topology.nodes:
+            accounts = {p.service_account for p in self.topology.pods
+                        if p.node == node and p.app != topo.OUTSIDER}
+            shell.wait_until(lambda n=node, a=accounts:
+                             (self.admin(n, "/certs") or "").count("cert_chain") > len(a),
+                             f"{node.name} to have its certificates", timeout_s, 0.1)
 
     def _node_ready(self, node):
         self.check_alive()

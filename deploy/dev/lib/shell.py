@@ -115,6 +115,10 @@ class Background:
         self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                          stderr=subprocess.STDOUT, text=True)
 
+    def interrupt(self):
+        """SIGINT: many end early then, and say what they have so far."""
+        self._process.send_signal(signal.SIGINT)
+
     def finish(self, timeout_s=120):
         text, _ = self._process.communicate(timeout=timeout_s)
         return text

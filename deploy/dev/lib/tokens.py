@@ -2,7 +2,6 @@
 import base64
 import json
 import subprocess
-import time
 
 import shell
 
@@ -28,9 +27,9 @@ class Issuer:
         with open(self.jwks_path, "w") as file:
             json.dump({"keys": [key]}, file)
 
-    def node_token(self, node, life_s=3600):
+    def node_token(self, node, now, life_s=3600):
         """What the kubelet of the node gives to the node plane that runs there."""
-        claims = {"iss": ISSUER, "aud": ["istio-ca"], "exp": int(time.time()) + life_s,
+        claims = {"iss": ISSUER, "aud": ["istio-ca"], "exp": int(now) + life_s,
                   "sub": f"system:serviceaccount:{NODE_ACCOUNT}",
                   "kubernetes.io": {"namespace": NODE_ACCOUNT.partition(":")[0],
                                     "node": {"name": node}}}

@@ -87,9 +87,12 @@ class Topology:
     services: tuple
     workers: int = 1
     busy_poll_us_max: int = 50
+    memory_mb: int = 128
     uplink_socket: str = ""  # of vhost-user between the two nodes; "": a veth
     more_ports: tuple = ()  # entries of every node's bootstrap, as they are
     mesh_tls: bool = False  # pods take the mesh's mutual TLS: the nodes have a CA
+    movable_clock: bool = False  # nodes and CA go by a time of day that tests move
+    gateway: Node = None  # its plane is Istio's ingress gateway, at the addresses of its uplink
 
     def pod(self, name):
         return next(p for p in self.pods if p.name == name)
@@ -127,6 +130,24 @@ BOOKINFO = Topology(
 
 # A client that no node knows the workload of: it comes in as from another network.
 OUTSIDER = "outsider"
+
+
+# Istio's ingress gateway: a pod in the host's network, as Kubernetes sees it.
+INGRESS = "ingress"
+INGRESS_LABELS = {"istio": "ingressgateway"}
+INGRESS_ACCOUNT = "ingress"
+
+
+def ingress_document(node):
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": INGRESS, "namespace": "default", "labels": INGRESS_LABELS},
+        "spec": {"nodeName": node.name, "serviceAccountName": INGRESS_ACCOUNT,
+                 "hostNetwork": True},
+        "status": {"phase": "Running", "podIP": node.uplinks[0],
+                   "podIPs": [{"ip": address} for address in node.uplinks]},
+    }
 
 
 def pod_document(pod, mesh_tls=False):
@@ -197,7 +218,7 @@ def node_bootstrap(node, topology, access_log_path, static_resources=None):
         "meltemi": {
             "workers": topology.workers,
             "busy_poll_us_max": topology.busy_poll_us_max,
-            "memory_mb": 128,
+            "memory_mb": topology.memory_mb,
             "hugepages": False,
             "access_log_path": access_log_path,
             "ports": ports,
@@ -211,6 +232,10 @@ def node_bootstrap(node, topology, access_log_path, static_resources=None):
                           for p in pods if p.app != OUTSIDER],
         },
     }
+    if topology.gateway == node:
+        bootstrap["meltemi"]["workloads"].append(
+            {"name": INGRESS, "namespace": "default", "addresses": node.uplinks, "port": "uplink",
+             "service_account": INGRESS_ACCOUNT, "labels": INGRESS_LABELS})
     if static_resources is not None:
         bootstrap["static_resources"] = static_resources
     else:

@@ -96,7 +96,6 @@ bool StricterOnPurpose(Reject reject, const Outcome& oracle) {
     case Reject::kHostDuplicate:
     case Reject::kHostInvalid:
     case Reject::kConnectRefused:
-    case Reject::kUpgradeRefused:
     case Reject::kSwitchingRefused:
     case Reject::kExpectUnknown:
     case Reject::kHeadersTooLarge:

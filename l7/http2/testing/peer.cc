@@ -93,7 +93,8 @@ nghttp2_data_provider Peer::Body(int32_t) {
     const size_t n = std::min(size, s.sending.size());
     std::memcpy(buffer, s.sending.data(), n);
     s.sending.erase(0, n);
-    if (s.sending.empty()) {
+    if (n == 0 && s.open) return NGHTTP2_ERR_DEFERRED;
+    if (s.sending.empty() && !s.open) {
       *flags |= NGHTTP2_DATA_FLAG_EOF;
       if (!s.trailers_out.empty()) {
         *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
@@ -116,6 +117,23 @@ int32_t Peer::Request(const Headers& headers, std::string body, Headers trailers
   streams_[id].sending = std::move(body);
   streams_[id].trailers_out = std::move(trailers);
   return id;
+}
+
+int32_t Peer::Open(const Headers& headers) {
+  const auto nv = ToNv(headers);
+  const nghttp2_data_provider provider = Body(0);
+  const int32_t id =
+      nghttp2_submit_request(session_, nullptr, nv.data(), nv.size(), &provider, nullptr);
+  CHECK(id > 0);
+  streams_[id].open = true;
+  return id;
+}
+
+void Peer::Say(int32_t id, std::string_view text, Then then) {
+  Stream& s = streams_[id];
+  s.sending.append(text);
+  s.open = then == Then::kMore;
+  nghttp2_session_resume_data(session_, id);  // an error when it does not wait
 }
 
 void Peer::Respond(int32_t id, const Headers& headers, std::string body, Headers trailers) {

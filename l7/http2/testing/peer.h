@@ -24,6 +24,7 @@ class Peer {
     uint32_t reset_code = 0;
     std::string sending;  // body still to be sent
     bool no_end = false;  // trailers follow the body
+    bool open = false;    // more may come: Say
     Headers trailers_out;
   };
   enum class Side : uint8_t { kClient, kServer };
@@ -33,6 +34,10 @@ class Peer {
   Peer& operator=(const Peer&) = delete;
 
   int32_t Request(const Headers& headers, std::string body = {}, Headers trailers = {});
+  // A request whose body goes on until it is said to end.
+  int32_t Open(const Headers& headers);
+  enum class Then : uint8_t { kMore, kEnd };
+  void Say(int32_t stream, std::string_view text, Then then = Then::kMore);
   void Respond(int32_t stream, const Headers& headers, std::string body = {},
                Headers trailers = {});
   // What the peer has to say now.

@@ -1,0 +1,190 @@
+// LDS of Gateways: filter chains by SNI, TLS and protocol.
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "control/pilot/translate/gateways.h"
+#include "control/pilot/translate/listener_parts.h"
+#include "control/pilot/translate/mesh_tls.h"
+#include "control/pilot/translate/proto_util.h"
+#include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
+
+namespace meltemi::control::pilot::translate {
+namespace {
+
+namespace hcm = envoy::extensions::filters::network::http_connection_manager::v3;
+using envoy::config::listener::v3::FilterChain;
+using envoy::config::listener::v3::Listener;
+using envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy;
+using envoy::extensions::transport_sockets::tls::v3::CommonTlsContext;
+using envoy::extensions::transport_sockets::tls::v3::DownstreamTlsContext;
+using envoy::extensions::transport_sockets::tls::v3::SubjectAltNameMatcher;
+using envoy::extensions::transport_sockets::tls::v3::TlsParameters;
+
+// What the filter chains of one listener need to know.
+struct Chains {
+  const model::Model& model;
+  const model::MeshConfig& mesh;
+  const model::Endpoint& workload;
+  Listener* listener;
+
+  FilterChain* Add(const Server& server) {
+    FilterChain* chain = listener->add_filter_chains();
+    std::string name = absl::StrCat(server.gateway->Name(), " spec.servers[", server.index, "]");
+    int same = 0;
+    for (const FilterChain& other : listener->filter_chains()) {
+      same += other.name() == name || absl::StartsWith(other.name(), name + " ");
+    }
+    if (same > 0) absl::StrAppend(&name, " ", same + 1);
+    chain->set_name(std::move(name));
+    return chain;
+  }
+
+  // Of `server`, with its TLS, for clients that ask for one of `names`.
+  FilterChain* AddTls(const Server& server, const std::vector<std::string>& names) {
+    FilterChain* chain = Add(server);
+    auto* match = chain->mutable_filter_chain_match();
+    match->set_transport_protocol("tls");
+    for (const std::string& name : names) {
+      // As Envoy: no name at all means every name.
+      if (name == "*") {
+        match->clear_server_names();
+        break;
+      }
+      match->add_server_names(name);
+    }
+    return chain;
+  }
+
+  void AddManager(const std::string& table, FilterChain* chain) {
+    hcm::HttpConnectionManager manager;
+    manager.set_stat_prefix(absl::StrCat("outbound_", listener->name()));
+    manager.mutable_rds()->set_route_config_name(table);
+    SetAds(manager.mutable_rds()->mutable_config_source());
+    manager.mutable_use_remote_address()->set_value(true);  // clients are not trusted
+    SetClientCert(hcm::HttpConnectionManager::SANITIZE_SET, &manager);
+    AddHttpFilters(&manager);
+    SetAccessLog(mesh, &manager);
+    *chain->add_filters() = ManagerFilter(manager);
+  }
+
+  void AddProxy(const model::VirtualService& rule, const model::TcpRoute& route, uint32_t port,
+                FilterChain* chain) {
+    TcpProxy proxy;
+    proxy.set_stat_prefix(absl::StrCat("outbound_", listener->name()));
+    SetDestinations(model, rule.meta, route.route, port, &proxy);
+    SetAccessLog(mesh, &proxy);
+    *chain->add_filters() = ProxyFilter(proxy);
+  }
+
+  void AddPassthrough(const Server& server) {
+    const std::string gateway = server.gateway->Name();
+    for (const model::VirtualService& rule : model.virtual_services()) {
+      if (!rule.AppliesTo(gateway)) continue;
+      const std::vector<std::string> hosts = HostsOf(rule, *server);
+      for (const model::TcpRoute& route : rule.tls) {
+        for (const model::L4Match& match : route.match) {
+          if (!Takes(match, gateway, server->port)) continue;
+          std::vector<std::string> names;
+          for (const std::string& sni : match.sni_hosts) {
+            for (const std::string& host : hosts) {
+              if (auto both = Intersect(sni, host)) names.push_back(*std::move(both));
+            }
+          }
+          if (!names.empty()) AddProxy(rule, route, server->port, AddTls(server, names));
+        }
+      }
+    }
+  }
+
+  // The first tcp route that takes connections to `server`.
+  void AddTcp(const Server& server) {
+    const std::string gateway = server.gateway->Name();
+    for (const model::VirtualService& rule : model.virtual_services()) {
+      if (!rule.AppliesTo(gateway) || HostsOf(rule, *server).empty()) continue;
+      for (const model::TcpRoute& route : rule.tcp) {
+        bool takes = route.match.empty();
+        for (const model::L4Match& match : route.match) {
+          takes |= Takes(match, gateway, server->port);
+        }
+        if (!takes) continue;
+        FilterChain* chain = server->tls ? AddOwnTls(server, false) : Add(server);
+        return AddProxy(rule, route, server->port, chain);
+      }
+    }
+  }
+
+  FilterChain* AddOwnTls(const Server& server, bool http) {
+    std::vector<std::string> names;
+    for (const auto& [ns, host] : server->hosts) names.push_back(host);
+    FilterChain* chain = AddTls(server, names);
+    chain->mutable_transport_socket()->set_name("envoy.transport_sockets.tls");
+    *chain->mutable_transport_socket()->mutable_typed_config() =
+        Pack(ContextOf(*server->tls, http));
+    return chain;
+  }
+
+  DownstreamTlsContext ContextOf(const model::ServerTls& tls, bool http) {
+    if (tls.mode == model::ServerTlsMode::kIstioMutual) return InboundTls(workload, http, mesh);
+    DownstreamTlsContext context;
+    CommonTlsContext* common = context.mutable_common_tls_context();
+    const auto version = [](int minor) {
+      return minor == 13 ? TlsParameters::TLSv1_3 : TlsParameters::TLSv1_2;
+    };
+    TlsParameters* parameters = common->mutable_tls_params();
+    parameters->set_tls_minimum_protocol_version(version(tls.version_min));
+    if (tls.version_max != 0) {
+      parameters->set_tls_maximum_protocol_version(version(tls.version_max));
+    }
+    for (const std::string& suite : tls.cipher_suites) parameters->add_cipher_suites(suite);
+    for (const auto& [chain, key] : tls.certificates) {
+      auto* certificate = common->add_tls_certificates();
+      certificate->mutable_certificate_chain()->set_filename(chain);
+      certificate->mutable_private_key()->set_filename(key);
+    }
+    if (tls.mode != model::ServerTlsMode::kSimple) {
+      context.mutable_require_client_certificate()->set_value(tls.mode ==
+                                                              model::ServerTlsMode::kMutual);
+      auto* validation = common->mutable_validation_context();
+      validation->mutable_trusted_ca()->set_filename(tls.ca_certificates);
+      for (const std::string& name : tls.subject_alt_names) {
+        auto* match = validation->add_match_typed_subject_alt_names();
+        match->set_san_type(absl::StrContains(name, "://") ? SubjectAltNameMatcher::URI
+                                                           : SubjectAltNameMatcher::DNS);
+        match->mutable_matcher()->set_exact(name);
+      }
+    }
+    if (http) {
+      common->add_alpn_protocols("h2");
+      common->add_alpn_protocols("http/1.1");
+    }
+    return context;
+  }
+
+  void AddAll(uint32_t port, const Servers& servers) {
+    if (servers[0]->protocol == model::ServerProtocol::kHttp) {
+      return AddManager(PlainTable(port, servers), Add(servers[0]));
+    }
+    for (const Server& server : servers) {
+      if (server->tls && server->tls->mode == model::ServerTlsMode::kPassthrough) {
+        AddPassthrough(server);
+      } else if (server->protocol == model::ServerProtocol::kHttps) {
+        AddManager(TlsTable(server), AddOwnTls(server, true));
+      } else {
+        AddTcp(server);
+      }
+    }
+  }
+};
+
+}  // namespace
+
+void AddGatewayListener(const model::Model& model, const model::MeshConfig& mesh,
+                        const model::Endpoint& workload, uint32_t port, const Servers& servers,
+                        Resources* out) {
+  Listener listener = NewWorkloadListener(absl::StrCat(workload.address, "_", port), workload, port,
+                                          envoy::config::core::v3::UNSPECIFIED);
+  Chains{model, mesh, workload, &listener}.AddAll(port, servers);
+  // A port to which no rule says a destination refuses connections.
+  if (listener.filter_chains_size() > 0) out->listeners.push_back(std::move(listener));
+}
+
+}  // namespace meltemi::control::pilot::translate

@@ -1,0 +1,91 @@
+// Board: what the workers of one node tell each other about clusters and hosts. Verdicts of health
+// checks, which one worker makes and all follow.
+//
+// Keyed by the stable ids of config::Cluster and config::Endpoint. A worker joins when a
+// configuration has the cluster or the host, and leaves when nothing of it is left at this worker;
+// who is the last frees it. What is written in a cell is seen by all workers when they look:
+// version() is one load, once a turn.
+//
+// Directory owns the entries and knows no threads: dataplane/shared/locked_board.h puts a lock
+// around it, which is taken when configurations change and never per request. A worker alone, and
+// tests on one thread, use a Directory as it is.
+#ifndef MELTEMI_L7_CLUSTER_BOARD_H_
+#define MELTEMI_L7_CLUSTER_BOARD_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/container/flat_hash_map.h"
+#include "l7/base/shared_cell.h"
+
+namespace meltemi::cluster {
+
+// Bits of NodeHost::flags: Envoy's host health flags that are not the configuration's.
+inline constexpr uint32_t kFailedActiveCheck = 1;
+inline constexpr uint32_t kDegradedActiveCheck = 2;
+
+struct NodeHost {
+  NodeHost(uint32_t id_in, uint32_t flags_in) : id(id_in), flags(flags_in) {}
+  const uint32_t id;
+  uint32_t uses = 0;  // the board's
+  SharedCell flags;
+};
+
+struct NodeCluster {
+  explicit NodeCluster(uint32_t id_in) : id(id_in) {}
+  const uint32_t id;
+  uint32_t uses = 0;   // the board's
+  SharedCell changes;  // grows with each change of a host's flags
+  SharedCell used;     // 1: a connection has been asked for, by whom ever
+};
+
+class Board {
+ public:
+  virtual ~Board() = default;
+  virtual NodeCluster* JoinCluster(uint32_t id) = 0;
+  // `flags`: of a host that nobody knows yet.
+  virtual NodeHost* JoinHost(uint32_t id, uint32_t flags) = 0;
+  virtual void Leave(NodeCluster* cluster) = 0;
+  virtual void Leave(NodeHost* host) = 0;
+
+  // Any worker.
+  void Announce(NodeCluster* cluster) {
+    cluster->changes.Add(1);
+    version_.Add(1);
+  }
+  uint32_t version() const { return version_.Load(); }
+
+ private:
+  SharedCell version_;
+};
+
+class Directory final : public Board {
+ public:
+  NodeCluster* JoinCluster(uint32_t id) override { return Join(&clusters_, id, id); }
+  NodeHost* JoinHost(uint32_t id, uint32_t flags) override { return Join(&hosts_, id, id, flags); }
+  void Leave(NodeCluster* cluster) override { Drop(&clusters_, cluster); }
+  void Leave(NodeHost* host) override { Drop(&hosts_, host); }
+  bool empty() const { return clusters_.empty() && hosts_.empty(); }
+
+ private:
+  template <typename T>
+  using Table = absl::flat_hash_map<uint32_t, std::unique_ptr<T>>;
+  template <typename T, typename... Args>
+  static T* Join(Table<T>* table, uint32_t id, Args... args) {
+    std::unique_ptr<T>& slot = (*table)[id];
+    if (slot == nullptr) slot = std::make_unique<T>(args...);
+    ++slot->uses;
+    return slot.get();
+  }
+  template <typename T>
+  static void Drop(Table<T>* table, T* entry) {
+    if (--entry->uses == 0) table->erase(entry->id);
+  }
+
+  Table<NodeCluster> clusters_;
+  Table<NodeHost> hosts_;
+};
+
+}  // namespace meltemi::cluster
+
+#endif  // MELTEMI_L7_CLUSTER_BOARD_H_
