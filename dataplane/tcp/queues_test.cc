@@ -187,6 +187,10 @@ TEST(PastInstant, IsRightToAUnitForFiftyTwoDays) {
     EXPECT_LE(error, Duration::Nanos(1 << 20));
     EXPECT_GE(error, Duration::Nanos(-(1 << 20)));
   }
+  EXPECT_TRUE(past.Before(then));  // of the same unit: may be before
+  EXPECT_TRUE(past.Before(then + Duration::Millis(2)));
+  EXPECT_FALSE(past.Before(then - Duration::Millis(2)));
+  EXPECT_TRUE(past.Before(then + Duration::Seconds(25 * 86'400)));  // round the wrap
 }
 
 }  // namespace
