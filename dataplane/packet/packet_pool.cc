@@ -151,18 +151,29 @@ Packet* PacketPool::AppendSegment(Packet* packet, Packet* segment) {
   return segment;
 }
 
-bool PacketPool::AppendBytes(Packet* packet, const Chain& chain, size_t offset, size_t n,
+bool PacketPool::AppendBytes(Packet* packet, const ChainNode* node, size_t offset, size_t n,
                              uint32_t copy_max) {
-  CHECK(offset <= chain.size() && n <= chain.size() - offset);
   Packet* last = packet;
   while (last->next != nullptr) last = last->next;
   if (n <= copy_max && !Indirect(last) && n <= Tailroom(last)) {
-    chain.CopyTo(offset, n, Data(last) + last->data_len);
+    uint8_t* out = Data(last) + last->data_len;
     last->data_len += n;
     packet->pkt_len += n;
+    for (; n > 0; node = node->next) {
+      const size_t have = node->slice.size();
+      if (offset >= have) {
+        offset -= have;
+        continue;
+      }
+      const size_t part = std::min(n, have - offset);
+      std::memcpy(out, node->slice.data() + offset, part);
+      out += part;
+      offset = 0;
+      n -= part;
+    }
     return true;
   }
-  for (const ChainNode* node = chain.head(); n > 0; node = node->next) {
+  for (; n > 0; node = node->next) {
     const size_t have = node->slice.size();
     if (offset >= have) {
       offset -= have;

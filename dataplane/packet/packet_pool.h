@@ -52,7 +52,13 @@ class PacketPool : public BufferPool {
   // most `copy_max` and fits the last segment's tailroom, else borrowed by header-only segments.
   // False (packet unchanged but for segments already added, which Free gives back) when the pool is
   // exhausted.
-  bool AppendBytes(Packet* packet, const Chain& chain, size_t offset, size_t n, uint32_t copy_max);
+  bool AppendBytes(Packet* packet, const Chain& chain, size_t offset, size_t n, uint32_t copy_max) {
+    CHECK(offset <= chain.size() && n <= chain.size() - offset);
+    return AppendBytes(packet, chain.head(), offset, n, copy_max);
+  }
+  // The same, of the list that begins with `node`: the caller knows that it has so many bytes.
+  bool AppendBytes(Packet* packet, const ChainNode* node, size_t offset, size_t n,
+                   uint32_t copy_max);
   // A linear copy of up to kLargeRoom - kHeadroom bytes; null when it does not fit or when
   // exhausted.
   Packet* CopyLinear(const Packet* packet);

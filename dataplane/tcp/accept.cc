@@ -153,7 +153,7 @@ void Tcp::Impl::UseCookie(Conn& c, const CookieSyn& syn, uint32_t peer_isn, uint
 // somebody who has kept it: its cookie would open another one, and its text would be served twice.
 // So the tuple waits, as in TIME-WAIT, until no cookie is good any more. Null: that is so now.
 TimeWait* Tcp::Impl::GuardCookie(const Conn& c) {
-  if (!BeganWithCookie(c) || c.last_heard_at >= cookies_until_) return nullptr;
+  if (!BeganWithCookie(c) || !c.last_heard_at.Before(cookies_until_)) return nullptr;
   TimeWait* entry = AddTimeWait(c, cookies_until_);
   // A connection that did not end in order is refused, not acknowledged.
   entry->refused = !c.fin_received || !c.fin_sent || c.snd_una != c.snd_nxt;

@@ -22,8 +22,7 @@ Verdict Tcp::Impl::CheckAck(Conn& c, Segment& s, Instant now) {
     if (!c.syn_retransmitted && !c.rtt_sent_at.never()) c.rto.Sample(now - c.rtt_sent_at);
     c.snd_una = s.ack;
     c.snd_wnd = c.snd_wnd_max = uint32_t{s.window} << c.snd_wscale;
-    c.snd_wl1 = s.seq;
-    c.snd_wl2 = s.ack;
+    NoteWl1(c, s);
     Established(c, now);
     if (c.passive) {
       LeaveHalfOpen(c);
@@ -52,7 +51,7 @@ Verdict Tcp::Impl::CheckAck(Conn& c, Segment& s, Instant now) {
   if (!fin_acked) return Verdict::kContinue;
   if (c.state == State::kFinWait1) {
     c.state = State::kFinWait2;
-    if (c.detached) c.life_at = now + kFinWait2Max;
+    if (c.detached) SetLife(c, now + kFinWait2Max, now);
   } else if (c.state == State::kClosing) {
     EnterTimeWait(c, now);
     return Verdict::kGone;
@@ -63,14 +62,20 @@ Verdict Tcp::Impl::CheckAck(Conn& c, Segment& s, Instant now) {
   return Verdict::kContinue;
 }
 
-// RFC 9293 3.10.7.4: snd.wl1 and snd.wl2 keep an old segment from shrinking the window.
+// RFC 9293 3.10.7.4: SND.WL1 and SND.WL2 keep an old segment from shrinking the window. WL2 never
+// does: it is at most snd.una, and an ACK before that has returned. Nor does WL1 up to rcv.nxt, as
+// what lies before rcv.nxt has been cut off the segment: it is kept only while it is beyond.
 void Tcp::Impl::UpdateWindow(Conn& c, const Segment& s) {
   if (SeqLess(s.ack, c.snd_una)) return;
-  if (!SeqLess(c.snd_wl1, s.seq) && !(c.snd_wl1 == s.seq && SeqLessEq(c.snd_wl2, s.ack))) return;
+  if (c.wl1_ahead && SeqLess(s.seq, c.snd_wl1)) return;
   c.snd_wnd = uint32_t{s.window} << c.snd_wscale;
   c.snd_wnd_max = std::max(c.snd_wnd_max, c.snd_wnd);
-  c.snd_wl1 = s.seq;
-  c.snd_wl2 = s.ack;
+  NoteWl1(c, s);
+}
+
+void Tcp::Impl::NoteWl1(Conn& c, const Segment& s) {
+  c.wl1_ahead = SeqLess(c.rcv_nxt, s.seq);
+  if (c.wl1_ahead) c.snd_wl1 = s.seq;
 }
 
 // What is acknowledged leaves the queue and the list of ranges; what that says about round trips,
@@ -119,9 +124,9 @@ void Tcp::Impl::OnWholeAck(Conn& c, Instant now) {
   c.rto.NoteMin(us, now);
   c.rto.SampleMicros(us);
   const uint32_t acked = c.flight();
-  memory_.Refund(static_cast<uint32_t>(c.sent.size()));
-  if (!c.sent.empty() && c.unsent.empty()) rooms_.QueueEnds();
-  c.sent.Clear();
+  memory_.Refund(c.queue.sent());
+  if (c.queue.sent() > 0 && c.queue.unsent() == 0) rooms_.QueueEnds();
+  c.queue.RemoveAllSent(&c.split);
   c.snd_una = c.snd_nxt;
   c.retries = 0;
   c.backoff = 0;
@@ -169,9 +174,9 @@ void Tcp::Impl::NoteDelivered(Conn& c, const Segment& s, const SentRange& range,
 
 void Tcp::Impl::TakeCumulativeAck(Conn& c, const Segment& s, AckNews* news) {
   LossState& loss = *c.loss;
-  // The FIN is the last thing sent: all but it are bytes of `sent`.
-  const uint32_t bytes = std::min<uint32_t>(news->acked, static_cast<uint32_t>(c.sent.size()));
-  c.sent.RemovePrefix(bytes);
+  // The FIN is the last thing sent: all but it are bytes of the queue.
+  const uint32_t bytes = std::min(news->acked, c.queue.sent());
+  c.queue.RemoveSent(bytes, &c.split);
   if (bytes > 0 && c.queued_bytes() == 0) rooms_.QueueEnds();
   memory_.Refund(bytes);
   c.snd_una = s.ack;
@@ -250,6 +255,7 @@ void Tcp::Impl::GrowWindow(Conn& c, const AckNews& news) {
   const bool first_slow_start = c.congestion.ssthresh == UINT32_MAX;
   c.congestion.OnAcked(news.acked, c.smss(), c.rto.srtt(), news.now,
                        first_slow_start ? loss.hystart.divisor() : 1);
+  c.curve = !c.congestion.cubic.epoch.never();
   if (first_slow_start && !news.last_sent.never() &&
       loss.hystart.OnAck(c.snd_una, c.snd_nxt, news.now - news.last_sent)) {
     ++counters_.hystart_exits;

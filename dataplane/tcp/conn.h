@@ -1,13 +1,13 @@
 // Conn: one connection's state, by the names of RFC 9293 3.3.1. Only what outlives a segment; what
-// a segment needs is in Segment (segment.h). Owned by Tcp. Laid out by cache lines: to find it,
-// judge a segment and move both windows takes the first two; its timers and queues the next three,
-// sending the sixth; the last is rare.
+// a segment needs is in Segment (segment.h). Owned by Tcp. Laid out by cache lines: an established
+// connection whose text comes in order and is acknowledged touches the first three, in both
+// directions; the others are rare.
 //
 // Send sequence space, and where its bytes are:
 //
 //      snd.una            snd.nxt                          una + wnd
 //         |------ sent -------|------- unsent ------- . . . .|
-//   snd.nxt - snd.una == sent.size() + SYN in flight + FIN in flight
+//   snd.nxt - snd.una == queue.sent() + SYN in flight + FIN in flight
 //
 // snd.nxt never goes back: what is sent again is told by LossState, which exists while something is
 // in flight.
@@ -24,6 +24,8 @@
 #include "dataplane/tcp/loss.h"
 #include "dataplane/tcp/reassembly.h"
 #include "dataplane/tcp/rto.h"
+#include "dataplane/tcp/send_queue.h"
+#include "dataplane/tcp/short_time.h"
 #include "dataplane/tcp/tcp.h"
 #include "l7/base/handle.h"
 #include "l7/base/ip_addr.h"
@@ -46,12 +48,16 @@ enum class State : uint8_t {
   kLastAck,
 };
 
-struct alignas(64) ConnHot {
-  FourTuple tuple;  // 36 bytes
+struct Conn {
+  Conn() : timer(TimerOwner::kTcp, 0) {}
+
+  // Line 0: whose it is, and the send window.
+  alignas(64) FourTuple tuple;  // 36 bytes
   State state = State::kSynSent;
-  uint8_t snd_wscale = 0;  // the peer's: its window field is shifted left by this
-  uint8_t rcv_wscale = 0;  // ours
-  uint8_t quick_acks = 0;  // segments still to be acknowledged at once
+  uint8_t snd_wscale : 4 = 0;  // the peer's: its window field is shifted left by this
+  uint8_t rcv_wscale : 4 = 0;  // ours
+  uint8_t quick_acks = 0;      // segments still to be acknowledged at once
+  uint8_t keepalive_probes = 0;
 
   bool passive : 1 = false;
   bool detached : 1 = false;      // Release was called: no events
@@ -67,7 +73,8 @@ struct alignas(64) ConnHot {
   bool fin_waiting : 1 = false;   // the peer's FIN is at fin_seq, beyond a hole
   bool send_full : 1 = false;     // Send said full: kSendSpace is due
   bool cwnd_limited : 1 = false;  // the last Output stopped for cwnd
-  bool ready : 1 = false;         // in the list of connections with something to send
+  bool ack_delayed : 1 = false;   // an ACK is due when the delay has passed
+  bool ready : 1 = false;         // something may be sent: in the queue of those
   bool soft_error : 1 = false;    // an ICMP soft error came (RFC 5461)
   bool syn_retransmitted : 1 = false;
   bool mtu_lowered : 1 = false;     // path_mtu < link_mtu, until mtu_raise_at
@@ -77,76 +84,63 @@ struct alignas(64) ConnHot {
   bool ecn_cwr : 1 = false;     // the window was reduced for ECE: CWR goes with the next new text
   bool reordering : 1 = false;  // RACK.reordering_seen
   bool interactive : 1 = true;  // our text follows the peer's at once: it takes the ACK along
+  bool holes : 1 = false;       // `reassembly` is there: something is missing on the way in
+  bool wl1_ahead : 1 = false;   // SND.WL1 is snd_wl1, beyond rcv.nxt: UpdateWindow
+  bool curve : 1 = false;       // congestion.cubic may be on its curve: its epoch is to be kept
 
   uint16_t mss = 536;  // payload of a full segment without options in it: bound by peer and path
-  RackWindow rack_window;
-
+  uint16_t rcv_mss = 536;  // the largest segment the peer has sent, for ACK every second one
   uint32_t snd_una = 0;
   uint32_t snd_nxt = 0;
   uint32_t snd_wnd = 0;
-  uint32_t snd_wl1 = 0;
-  uint32_t snd_wl2 = 0;
   uint32_t snd_wnd_max = 0;  // the largest the peer offered: RFC 5961 5, SWS
 
+  // Line 1: the receive window, what is due, what is in flight.
   uint32_t rcv_nxt = 0;
   uint32_t rcv_adv = 0;
-  uint32_t rcv_unread = 0;     // bytes in kData events not yet Consumed
-  uint32_t rcv_unacked = 0;    // bytes taken in since the last ACK went out
-  uint32_t ts_recent = 0;      // TS.Recent
-  uint32_t last_ack_sent = 0;  // Last.ACK.sent
+  uint32_t rcv_unread = 0;                              // bytes in kData events not yet Consumed
+  uint32_t unread_rooms = 0;                            // behind rcv_unread: what it costs
+  uint32_t ts_recent = 0;                               // TS.Recent
+  uint32_t last_ack_sent = 0;                           // Last.ACK.sent
   uint32_t rcv_limit = limits::kTcpReceiveWindowBytes;  // what may wait for the owner: grows
-
-  LossState* loss = nullptr;         // while something is in flight, and a little longer
-  Reassembly* reassembly = nullptr;  // while something is missing on the way in
-  TcpId id;
-};
-static_assert(sizeof(ConnHot) == 128, "the hot part of a connection is two cache lines");
-
-// Line by line: those that hold no comment "rare" are touched by most segments, and fetched ahead
-// for a burst (receive.cc).
-struct Conn : ConnHot {
-  Conn() : timer(TimerOwner::kTcp, 0) {}
-
-  // Line 2: every segment in. When the peer was heard, what is due, whose it is.
-  Instant last_heard_at;
-  Instant retransmit_at = Instant::Never();  // also SYN, persist
-  Instant ack_at = Instant::Never();
-  Instant life_at = Instant::Never();  // connect deadline, FIN-WAIT-2, keepalive
-  uint64_t cookie = 0;
+  uint32_t round_bytes = 0;  // used up by the owner in this round: memory.cc
+  Deadline retransmit_at;    // also SYN, persist
+  uint32_t ack_place = 0;    // among those whose ACK is delayed, while ack_delayed
+  Deadline armed_at;         // what `timer` is armed for
+  PastInstant last_heard_at;
+  PastInstant last_sent_at;  // text or FIN
   uint32_t timestamp_offset = 0;
-  uint32_t unread_rooms = 0;  // behind rcv_unread: what it costs
-  uint32_t round_stamp = 0;   // our timestamp when the round began: memory.cc
-  uint32_t hash = 0;          // of the tuple, for the flow table
-  uint16_t rcv_mss = 536;     // the largest segment the peer has sent, for ACK every second one
-  uint16_t peer_mss = 536;    // RFC 9293 3.7.1: when the option is absent
-  uint8_t retries = 0;        // timeouts in a row without an answer
-  uint8_t backoff = 0;        // RFC 6298 (5.5)
-  uint8_t keepalive_probes = 0;
+  LossState* loss = nullptr;  // while something is in flight, and a little longer
 
-  // Line 3: an ACK of what was sent.
-  Chain sent;  // from snd.una
+  // Line 2: the owner's names, the send queue, round trips, the congestion window.
+  TcpId id;
+  uint64_t cookie = 0;
+  SendQueue queue;
   Rto rto;
-  Instant last_sent_at;  // text or FIN
-  Conn* ready_prev = nullptr;
-  Conn* ready_next = nullptr;
+  uint32_t ready_place = 0;            // among those with something to send, while ready
+  uint16_t super_frame_bytes_max = 0;  // 0: none
+  uint8_t retries = 0;                 // timeouts in a row without an answer
+  uint8_t backoff = 0;                 // RFC 6298 (5.5)
+  Congestion congestion;               // cwnd and ssthresh; the rest in line 3
 
-  // Line 4: what is to be sent, and the one entry of the wheel, armed for the earliest of line 2.
-  Timer timer;
-  Chain unsent;  // from snd.nxt
-
-  // Line 5: sending.
-  Congestion congestion;
-  uint32_t super_frame_bytes_max = 0;
-  uint32_t round_bytes = 0;       // used up by the owner in this round: memory.cc
-  uint32_t round_started_us = 0;  // low bits of the clock
-  uint32_t mtu_raise_at = 0;      // seconds of the clock
+  // From here on rare: loss, holes, a window that is used up, a timer that fires or comes before
+  // the one that is armed, the beginning and the end.
+  Timer timer;      // the one entry of the wheel
+  SendSplit split;  // of `queue`
+  RackWindow rack_window;
   uint16_t link_mtu = 0;
   uint16_t path_mtu = 0;
-  uint32_t iss = 0;
-
-  // Line 6, rare.
-  uint32_t irs = 0;
+  uint16_t peer_mss = 536;             // RFC 9293 3.7.1: when the option is absent
+  Instant life_at = Instant::Never();  // connect deadline, FIN-WAIT-2, keepalive
+  Reassembly* reassembly = nullptr;
+  uint32_t snd_wl1 = 0;
   uint32_t fin_seq = 0;
+  uint32_t round_stamp = 0;       // our timestamp when the round began: memory.cc
+  uint32_t round_started_us = 0;  // low bits of the clock
+  uint32_t mtu_raise_at = 0;      // seconds of the clock
+  uint32_t hash = 0;              // of the tuple, for the flow table
+  uint32_t iss = 0;
+  uint32_t irs = 0;
   Instant rtt_sent_at;  // the SYN
   Instant challenge_allowed_at;
   Conn* half_open_prev = nullptr;  // the SYN queue, oldest first
@@ -164,7 +158,8 @@ struct Conn : ConnHot {
   // Of `sent`, what has arrived beyond a hole, by SACK: kept until the hole is filled, though the
   // network is done with it.
   uint32_t set_aside() const { return loss == nullptr ? 0 : loss->ranges.sacked_bytes(); }
-  size_t queued_bytes() const { return sent.size() + unsent.size(); }
+  size_t queued_bytes() const { return queue.size(); }
+  uint32_t rcv_unacked() const { return rcv_nxt - last_ack_sent; }  // taken in since the last ACK
   bool fin_unsent() const { return fin_queued && !fin_sent; }
   // The peer may still send: text and FIN are taken.
   bool receiving() const {
@@ -175,19 +170,15 @@ struct Conn : ConnHot {
   static constexpr uint32_t kTimestampBytes = 12;
 };
 
-inline constexpr int kConnLines = 6;  // of 64 bytes; the rare one comes after them
+// Of 64 bytes: what a request, its reply and their ACKs touch. Held by hot_lines_test.cc, fetched
+// ahead for a burst (receive.cc).
+inline constexpr int kConnLines = 3;
 #pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Winvalid-offsetof"  // of a base without virtual functions: known
-// What must be known to find a connection, to judge a segment and to move both windows.
-static_assert(offsetof(Conn, tuple) == 0 && offsetof(Conn, state) < 64 &&
-              offsetof(Conn, snd_una) < 64);
-static_assert(offsetof(Conn, rcv_nxt) + sizeof(uint32_t) <= 128 && offsetof(Conn, id) == 120);
-static_assert(offsetof(Conn, last_heard_at) == 2 * 64);
-static_assert(offsetof(Conn, sent) == 3 * 64);
-static_assert(offsetof(Conn, timer) == 4 * 64);
-static_assert(offsetof(Conn, congestion) == 5 * 64);
-static_assert(offsetof(Conn, irs) == kConnLines * 64);
-static_assert(sizeof(Conn) == 7 * 64, "an idle connection pays for each of its lines");
+#pragma GCC diagnostic ignored "-Winvalid-offsetof"  // of a struct with a constructor: known
+static_assert(offsetof(Conn, tuple) == 0 && offsetof(Conn, rcv_nxt) == 64);
+static_assert(offsetof(Conn, id) == 2 * 64);
+static_assert(offsetof(Conn, congestion) + offsetof(Congestion, ssthresh) == kConnLines * 64 - 4);
+static_assert(sizeof(Conn) == 6 * 64, "an idle connection pays for each of its lines");
 #pragma GCC diagnostic pop
 
 }  // namespace meltemi::tcp

@@ -27,7 +27,7 @@ void Tcp::Impl::Input(Conn& c, Segment& s, Instant now) {
   DropPacket(s);
   if (v == Verdict::kGone) return;
   MakeReady(c);
-  Arm(c);
+  Arm(c, now);
 }
 
 // 3.10.7.3
@@ -65,8 +65,6 @@ Verdict Tcp::Impl::InSynSent(Conn& c, Segment& s, Instant now) {
   if (!c.syn_retransmitted) c.rto.Sample(now - c.rtt_sent_at);
   c.snd_una = s.ack;
   c.snd_wnd = c.snd_wnd_max = s.window;  // of a SYN: not scaled
-  c.snd_wl1 = s.seq;
-  c.snd_wl2 = s.ack;
   c.ack_now = true;
   Established(c, now);
   ++counters_.connects;
@@ -232,7 +230,7 @@ Verdict Tcp::Impl::TakeText(Conn& c, Segment& s, Instant now) {
   s.packet = nullptr;
   if (intake == Intake::kCopy) CopyToSmallRooms(&bytes);
   if (s.seq == c.rcv_nxt) {
-    const bool filled = c.reassembly != nullptr;
+    const bool filled = c.holes;
     if (filled) {
       Chain joined;
       const uint32_t rooms = c.reassembly->room_bytes();
@@ -244,7 +242,8 @@ Verdict Tcp::Impl::TakeText(Conn& c, Segment& s, Instant now) {
       c.rcv_nxt += s.text_bytes;
     }
     // The peer has seen what left since this round began: memory.cc.
-    if (s.options.timestamps && SeqLess(c.round_stamp, s.options.timestamps->echo)) {
+    if (!c.round_answered && s.options.timestamps &&
+        SeqLess(c.round_stamp, s.options.timestamps->echo)) {
       c.round_answered = true;
     }
     DeliverText(c, std::move(bytes));
@@ -258,7 +257,8 @@ Verdict Tcp::Impl::TakeText(Conn& c, Segment& s, Instant now) {
   if (RefuseOutOfOrder(c)) return Verdict::kContinue;
   if (c.reassembly == nullptr) {
     c.reassembly = reassemblies_.Take();
-    if (c.reassembly != nullptr) c.reassembly->Clear();
+    c.holes = c.reassembly != nullptr;
+    if (c.holes) c.reassembly->Clear();
   }
   Reassembly::Result result = Reassembly::Result::kFull;
   if (c.reassembly != nullptr) {
@@ -287,13 +287,12 @@ void Tcp::Impl::DeliverText(Conn& c, Chain bytes) {
 // once when the peer has pushed and no text of ours is to be expected: it may have no window left
 // to send a second segment, and would wait for the timer (Linux since 6.7 does the same).
 void Tcp::Impl::ScheduleAck(Conn& c, const Segment& s, Instant now) {
-  c.rcv_unacked += s.text_bytes;
   const bool pushed = s.has(kPsh) && !c.interactive;
-  if (c.quick_acks > 0 || pushed || c.rcv_unacked >= 2u * c.rcv_mss) {
+  if (c.quick_acks > 0 || pushed || c.rcv_unacked() >= 2u * c.rcv_mss) {
     if (c.quick_acks > 0) --c.quick_acks;
     c.ack_now = true;
-  } else if (c.ack_at.never()) {
-    c.ack_at = now + options_.delayed_ack;
+  } else if (!c.ack_delayed) {
+    DelayAck(c, now);
   }
 }
 

@@ -20,10 +20,12 @@ Tcp::Impl::Impl(const TcpOptions& options, packet::PacketPool* pool, TimerWheel*
       memory_(options.memory_bytes_max),
       rooms_(pool->count_max(packet::kSmall), pool->count_max(packet::kLarge)),
       time_wait_(options.conn_count_max),
-      time_wait_timer_(TimerOwner::kTcp, 0) {}
+      time_wait_timer_(TimerOwner::kTcp, 0),
+      delayed_ack_timer_(TimerOwner::kTcp, 0) {}
 
 Tcp::Impl::~Impl() {
   timers_->Cancel(&time_wait_timer_);
+  timers_->Cancel(&delayed_ack_timer_);
   for (const SegmentOut& out : replies_) pool_->Free(out.packet);
   conns_.ForEach([this](TcpId, Conn& c) { Free(c); });
 }
@@ -72,7 +74,7 @@ void Tcp::Impl::Established(Conn& c, Instant now) {
   c.rcv_adv = SeqMax(c.rcv_adv, c.rcv_nxt + WindowWanted(c));
   c.retries = c.backoff = 0;
   c.retransmit_at = Instant::Never();
-  c.life_at = options_.keepalive_idle.zero() ? Instant::Never() : now + options_.keepalive_idle;
+  SetLife(c, now + SilenceChecked(), now);
   c.congestion.Start(c.smss());
   if (c.syn_retransmitted) c.congestion.cwnd = c.smss();  // RFC 6928 2
   c.congestion.algorithm = options_.congestion;
@@ -101,6 +103,7 @@ void Tcp::Impl::Destroy(Conn& c) {
 void Tcp::Impl::Free(Conn& c) {
   LeaveHalfOpen(c);
   Unready(c);
+  UndelayAck(c);
   timers_->Cancel(&c.timer);
   DropLoss(c);
   DropReassembly(c);
@@ -184,8 +187,8 @@ void Tcp::Impl::CheckInvariants() {
     CHECK(c.id == id);
     const bool syn_out = c.syn_in_flight() && c.snd_nxt != c.iss;
     const bool fin_out = c.fin_sent && c.snd_una != c.snd_nxt;
-    CHECK(c.flight() == c.sent.size() + (syn_out ? 1 : 0) + (fin_out ? 1 : 0));
-    CHECK(!c.fin_sent || c.unsent.empty());
+    CHECK(c.flight() == c.queue.sent() + (syn_out ? 1 : 0) + (fin_out ? 1 : 0));
+    CHECK(!c.fin_sent || c.queue.unsent() == 0);
     CHECK(c.state == State::kSynSent || SeqLessEq(c.rcv_nxt, c.rcv_adv));
     CHECK(c.rcv_unread <= limits::kTcpReceiveWindowBytesMax);
     if (c.loss != nullptr) {
@@ -195,9 +198,11 @@ void Tcp::Impl::CheckInvariants() {
     } else {
       CHECK(c.flight() == 0 || c.syn_in_flight());
     }
-    if (c.reassembly != nullptr) CHECK(c.reassembly->bytes() <= c.rcv_wnd());
+    CHECK(c.holes == (c.reassembly != nullptr));
+    if (c.holes) CHECK(c.reassembly->bytes() <= c.rcv_wnd());
+    CHECK(c.curve || c.congestion.cubic.epoch.never());
     // Whatever is in flight or waits has something that will move it.
-    if (c.flight() > 0 || !c.unsent.empty()) CHECK(c.ready || c.timer.pending());
+    if (c.flight() > 0 || c.queue.unsent() > 0) CHECK(c.ready || c.timer.pending());
   });
   CHECK(memory_.held() == held);
   CHECK(rooms_.queues() == queues);

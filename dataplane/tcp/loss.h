@@ -9,6 +9,7 @@
 #define MELTEMI_DATAPLANE_TCP_LOSS_H_
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 
 #include "dataplane/tcp/congestion.h"
@@ -69,6 +70,8 @@ struct Undo {
   }
 };
 
+// Laid out by cache lines: a flight in which nothing is amiss touches the first, that of HyStart
+// and RACK, and that of the first range, which lie together.
 struct LossState {
   // kOpen: nothing decided, though ACKs may tell of disorder. kReduced: the window comes down for
   // ECN. kRecovery: something is lost. kTimeout: after an RTO. All but kOpen last until snd.una
@@ -94,11 +97,11 @@ struct LossState {
   uint32_t reno_sacked = 0;  // without SACK: bytes that duplicate ACKs say have left the network
   uint32_t rtt_end = 0;      // the next sample of SRTT is taken when this is acknowledged
   Instant aux_at = Instant::Never();
-  SendRanges ranges;
-  Rack rack;
-  Prr prr;
-  HyStart hystart;
   Undo undo;
+  Prr prr;
+  alignas(64) HyStart hystart;
+  Rack rack;
+  SendRanges ranges;
 
   // Begins at `una` with nothing in flight.
   void Reset(uint32_t una) {
@@ -141,6 +144,9 @@ struct LossState {
   }
   void ClearAux() { SetAux(Aux::kNone, Instant::Never()); }
 };
+
+static_assert(offsetof(LossState, undo) + offsetof(Undo, before) == 64);
+static_assert(offsetof(LossState, hystart) == 2 * 64 && offsetof(LossState, ranges) == 3 * 64);
 
 }  // namespace meltemi::tcp
 

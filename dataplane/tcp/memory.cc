@@ -102,11 +102,12 @@ bool Tcp::Impl::RefuseOutOfOrder(Conn& c) {
 }
 
 void Tcp::Impl::DropReassembly(Conn& c) {
-  if (c.reassembly == nullptr) return;
+  if (!c.holes) return;
   memory_.Refund(c.reassembly->room_bytes());
   c.reassembly->Clear();
   reassemblies_.Give(c.reassembly);
   c.reassembly = nullptr;
+  c.holes = false;
 }
 
 }  // namespace meltemi::tcp

@@ -93,7 +93,7 @@ bool Tcp::Impl::SendSyn(Conn& c, Instant now) {
 // How many new bytes the windows and silly-window avoidance (RFC 9293 3.8.6.2.1, Nagle off) let
 // out.
 uint32_t Tcp::Impl::NewBytesAllowed(Conn& c) const {
-  const auto queued = static_cast<uint32_t>(std::min<size_t>(c.unsent.size(), UINT32_MAX));
+  const uint32_t queued = c.queue.unsent();
   const uint32_t pipe = c.pipe();
   const uint32_t cwnd = c.congestion.cwnd > pipe ? c.congestion.cwnd - pipe : 0;
   // RFC 3042 (limited transmit) follows from pipe(): each duplicate ACK takes one segment out of
@@ -112,39 +112,42 @@ bool Tcp::Impl::SendNew(Conn& c, Instant now, int* room) {
   bool sent = false;
   while (*room > 0) {
     uint32_t bytes = NewBytesAllowed(c);
-    const bool fin_only = c.unsent.empty() && c.fin_unsent();
+    const bool fin_only = c.queue.unsent() == 0 && c.fin_unsent();
     if (bytes == 0 && !fin_only) break;
     if (c.flight() == 0 && bytes > 0 && BeginFlight(c, now)) bytes = NewBytesAllowed(c);
     const uint32_t smss = c.smss();
-    const uint32_t whole = c.ecn_cwr ? 0 : c.super_frame_bytes_max / smss * smss;
-    bytes = std::min(bytes, std::max(smss, whole));
+    if (bytes > smss) {
+      const uint32_t whole = c.ecn_cwr ? 0 : c.super_frame_bytes_max / smss * smss;
+      bytes = std::min(bytes, std::max(smss, whole));
+    }
     if (!SendNewText(c, bytes, now)) {
       // Counted as sent and lost: a timer brings it when there is memory again.
-      Arm(c);
+      Arm(c, now);
       return false;
     }
     sent = true;
     --*room;
   }
   // Whether the window is what holds us back is seen when it is used, and holds until it is again.
-  if (sent || !c.unsent.empty()) {
-    c.cwnd_limited = !c.unsent.empty() && c.usable_window() >= c.smss();
+  const bool more = c.queue.unsent() > 0;
+  if (sent || more) {
+    c.cwnd_limited = more && c.usable_window() >= c.smss();
   }
   if (sent) ScheduleProbe(c, now);
   // Nothing in flight and still something to say: the window is shut. Persist (RFC 9293 3.8.6.1).
-  if (c.flight() == 0 && !c.unsent.empty() && c.retransmit_at.never() && *room > 0) {
+  if (c.flight() == 0 && more && c.retransmit_at.never() && *room > 0) {
     RestartRetransmit(c, now);
-    Arm(c);
+    Arm(c, now);
   }
   return true;
 }
 
 // The first text after a pause. True: the window is smaller after it.
 bool Tcp::Impl::BeginFlight(Conn& c, Instant now) {
-  if (c.last_sent_at == Instant()) return false;  // the first ever
+  if (c.last_sent_at.never()) return false;  // the first ever
   const Duration idle = now - c.last_sent_at;
   if (idle <= options_.rto_min) {  // the RTO is not less
-    c.congestion.cubic.SkipIdle(idle);
+    if (c.curve) c.congestion.cubic.SkipIdle(idle);
     return false;
   }
   if (!c.congestion.OnIdle(c.smss(), idle, Timeout(c))) return false;
@@ -152,14 +155,14 @@ bool Tcp::Impl::BeginFlight(Conn& c, Instant now) {
   return true;
 }
 
-// The first `bytes` of `unsent`, and the FIN when it follows them. Their place in `sent` need not
-// be looked for: they are its end. False: no packet memory.
+// The first `bytes` of what is unsent, and the FIN when it follows them. False: no packet memory.
 bool Tcp::Impl::SendNewText(Conn& c, uint32_t bytes, Instant now) {
   LossState& loss = Loss(c);
   const uint32_t seq = c.snd_nxt;
   const bool first = c.flight() == 0;
-  const bool fin = c.fin_unsent() && bytes == c.unsent.size();
-  Chain text = c.unsent.TakePrefix(bytes);
+  const bool fin = c.fin_unsent() && bytes == c.queue.unsent();
+  const SendPlace text = c.queue.Unsent(c.split);
+  c.queue.MarkSent(bytes, &c.split);
   const uint32_t length = bytes + (fin ? 1 : 0);
   c.snd_nxt += length;
   loss.ranges.Sent(c.snd_nxt, now);
@@ -171,11 +174,10 @@ bool Tcp::Impl::SendNewText(Conn& c, uint32_t bytes, Instant now) {
     if (c.state == State::kEstablished) c.state = State::kFinWait1;
     if (c.state == State::kCloseWait) c.state = State::kLastAck;
   }
-  if (bytes > 0 && (c.unsent.empty() || c.loss->tlp_open)) flags |= kPsh;
+  if (bytes > 0 && (c.queue.unsent() == 0 || c.loss->tlp_open)) flags |= kPsh;
   if (bytes > 0 && c.ecn_cwr) flags |= kCwr;
   const uint8_t ecn = c.ecn && bytes > 0 ? kEcnEct0 : 0;
-  const bool sent = SendText(c, seq, text, 0, bytes, flags, ecn, now);
-  c.sent.Append(std::move(text));
+  const bool sent = SendText(c, seq, text, bytes, flags, ecn, now);
   if (first || c.retransmit_at.never()) RestartRetransmit(c, now);
   if (!sent) return false;
   if ((flags & kCwr) != 0) {
@@ -187,12 +189,12 @@ bool Tcp::Impl::SendNewText(Conn& c, uint32_t bytes, Instant now) {
   return true;
 }
 
-// A packet with `bytes` of `from` at `offset`.
-bool Tcp::Impl::SendText(Conn& c, uint32_t seq, const Chain& from, uint32_t offset, uint32_t bytes,
-                         uint8_t flags, uint8_t ecn, Instant now) {
+// A packet with `bytes` of the queue from `from` on.
+bool Tcp::Impl::SendText(Conn& c, uint32_t seq, SendPlace from, uint32_t bytes, uint8_t flags,
+                         uint8_t ecn, Instant now) {
   packet::Packet* p = StartPacket(c, seq, flags, bytes, now);
   if (p == nullptr) return false;
-  if (bytes > 0 && !pool_->AppendBytes(p, from, offset, bytes, kCopyMax)) {
+  if (bytes > 0 && !pool_->AppendBytes(p, from.node, from.offset, bytes, kCopyMax)) {
     ++counters_.pool_exhausted;
     pool_->Free(p);
     return false;
@@ -222,7 +224,7 @@ packet::Packet* Tcp::Impl::StartPacket(Conn& c, uint32_t seq, uint8_t flags, uin
   }
   Options o;
   if (c.timestamps) o.timestamps = Timestamps{TimestampNow(c, now), c.ts_recent};
-  if (c.sack && c.reassembly != nullptr && text_bytes == 0) {
+  if (c.sack && c.holes && text_bytes == 0) {
     o.sack_count = static_cast<uint8_t>(
         c.reassembly->SackBlocks(std::span(o.sack).first(c.timestamps ? 3 : 4)));
   }
@@ -236,8 +238,7 @@ packet::Packet* Tcp::Impl::StartPacket(Conn& c, uint32_t seq, uint8_t flags, uin
   p->l4_len = kHeaderBytes + option_bytes;
   c.last_ack_sent = c.rcv_nxt;
   c.ack_now = false;
-  c.ack_at = Instant::Never();
-  c.rcv_unacked = 0;
+  UndelayAck(c);
   return p;
 }
 
@@ -277,27 +278,6 @@ void Tcp::Impl::MaybeUpdateWindow(Conn& c, Instant now) {
   ++counters_.window_updates;
   c.ack_now = true;
   MakeReady(c);
-}
-
-void Tcp::Impl::MakeReady(Conn& c) {
-  if (c.ready) return;
-  c.ready = true;
-  c.ready_next = nullptr;
-  c.ready_prev = ready_tail_;
-  if (ready_tail_ != nullptr) {
-    ready_tail_->ready_next = &c;
-  } else {
-    ready_head_ = &c;
-  }
-  ready_tail_ = &c;
-}
-
-void Tcp::Impl::Unready(Conn& c) {
-  if (!c.ready) return;
-  c.ready = false;
-  (c.ready_prev != nullptr ? c.ready_prev->ready_next : ready_head_) = c.ready_next;
-  (c.ready_next != nullptr ? c.ready_next->ready_prev : ready_tail_) = c.ready_prev;
-  c.ready_prev = c.ready_next = nullptr;
 }
 
 }  // namespace meltemi::tcp

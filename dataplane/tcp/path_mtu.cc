@@ -24,7 +24,8 @@ uint32_t MtuMinOf(const Conn& c) {
 void Tcp::Impl::SetPath(Conn& c, const Path& path, Instant now) {
   c.link_mtu = c.path_mtu = path.mtu;
   // A super-frame's IP length field is 16 bits; headers take at most 40 + 60 of it.
-  c.super_frame_bytes_max = std::min(path.super_frame_bytes_max, 65'535u - 100);
+  c.super_frame_bytes_max =
+      static_cast<uint16_t>(std::min(path.super_frame_bytes_max, 65'535u - 100));
   if (path.super_frame_bytes_max < 2u * path.mtu) c.super_frame_bytes_max = 0;
   UseKnownMtu(c, now);
 }
@@ -75,7 +76,7 @@ void Tcp::Impl::OnTooBig(Conn& c, uint32_t mtu, Instant now) {
 // drops them and says nothing. This connection alone tries shorter ones: a peer that only sleeps
 // must not cost the others.
 void Tcp::Impl::SuspectBlackHole(Conn& c, Instant now) {
-  const uint32_t first = std::min<uint32_t>(static_cast<uint32_t>(c.sent.size()), c.smss());
+  const uint32_t first = std::min<uint32_t>(c.queue.sent(), c.smss());
   uint32_t mss = c.retries < 2 * limits::kTcpBlackHoleRetries ? kBlackHoleMss : kBlackHoleMssMin;
   mss = std::max(mss, MtuMinOf(c) - HeadersOf(c));
   if (c.mss <= mss || first + (c.timestamps ? Conn::kTimestampBytes : 0) <= mss) return;

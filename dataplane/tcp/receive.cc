@@ -92,8 +92,9 @@ void Tcp::Impl::FetchAhead(std::span<const Staged> group) {
     const LossState* loss = conns[i]->loss;
     if (loss == nullptr) continue;
     __builtin_prefetch(loss, 1);
-    __builtin_prefetch(&loss->rack, 1);
-    __builtin_prefetch(conns[i]->sent.head(), 1);
+    __builtin_prefetch(&loss->hystart, 1);
+    __builtin_prefetch(&loss->ranges, 1);
+    __builtin_prefetch(conns[i]->queue.last(), 1);
   }
 }
 

@@ -17,7 +17,7 @@ bool Tcp::Impl::SendLost(Conn& c, Instant now, int* room) {
     const uint32_t cwnd = c.congestion.cwnd > pipe ? c.congestion.cwnd - pipe : 0;
     if (pipe > 0 && cwnd < std::min(part.size(), smss)) return true;
     // As many whole segments as one packet and the window take.
-    const uint32_t bytes = std::min(cwnd, c.super_frame_bytes_max) / smss * smss;
+    const uint32_t bytes = std::min<uint32_t>(cwnd, c.super_frame_bytes_max) / smss * smss;
     part.end = SeqMin(part.end, part.begin + std::max(bytes, smss));
     if (!SendAgain(c, part, now)) return false;
     --*room;
@@ -35,7 +35,7 @@ bool Tcp::Impl::SendProbe(Conn& c, Instant now, int* room) {
   ++counters_.tlp_probes;
   --*room;
   const uint32_t smss = c.smss();
-  const auto queued = static_cast<uint32_t>(std::min<size_t>(c.unsent.size(), smss));
+  const auto queued = std::min(c.queue.unsent(), smss);
   loss.tlp_open = true;
   loss.tlp_resent = queued == 0 || c.usable_window() < queued;
   if (!loss.tlp_resent) {
@@ -60,13 +60,14 @@ bool Tcp::Impl::SendProbe(Conn& c, Instant now, int* room) {
 // A part of what is in flight, no more than a packet takes, and the FIN if it is part of it.
 bool Tcp::Impl::SendAgain(Conn& c, SeqRange part, Instant now) {
   LossState& loss = *c.loss;
-  const uint32_t text_end = c.snd_una + static_cast<uint32_t>(c.sent.size());
+  const uint32_t text_end = c.snd_una + c.queue.sent();
   const bool fin = c.fin_sent && part.end == text_end + 1;
   const uint32_t bytes = part.size() - (fin ? 1 : 0);
   uint8_t flags = kAck;
   if (fin) flags |= kFin;
-  if (bytes > 0 && part.begin + bytes == text_end && c.unsent.empty()) flags |= kPsh;
-  if (!SendText(c, part.begin, c.sent, part.begin - c.snd_una, bytes, flags, 0, now)) return false;
+  if (bytes > 0 && part.begin + bytes == text_end && c.queue.unsent() == 0) flags |= kPsh;
+  if (!SendText(c, part.begin, c.queue.At(part.begin - c.snd_una), bytes, flags, 0, now))
+    return false;
   ++counters_.retransmits;
   counters_.retransmit_bytes += bytes;
   // A probe of all that is in flight was no recovery.

@@ -199,27 +199,21 @@ Tcp::Impl::QueueMax Tcp::Impl::PressedSendQueueMax(const Conn& c) const {
 // After something has joined the send queue: it stands in as few rooms as it can, and the owner is
 // to stop when it is more than may wait.
 bool Tcp::Impl::PressedQueueFull(Conn& c) {
-  Compact(&c.unsent);
+  Compact(c);
   const QueueMax most = PressedSendQueueMax(c);
   if (c.queued_bytes() > most.bytes) return true;
-  uint32_t rooms = 0;
-  for (const Chain* queue : {&c.sent, &c.unsent}) {
-    for (const ChainNode* n = queue->head(); n != nullptr; n = n->next) {
-      if (++rooms > most.rooms) return true;
-    }
-  }
-  return false;
+  return c.queue.LongerThan(most.rooms);
 }
 
-// Many small pieces, in one room.
-void Tcp::Impl::Compact(Chain* text) {
-  if (text->size() > kRoomTextBytes || text->head() == nullptr || text->head()->next == nullptr) {
-    return;
-  }
-  Slice one = pool_->Allocate(static_cast<uint32_t>(text->size()));
+// What is unsent, of many small pieces, in one room.
+void Tcp::Impl::Compact(Conn& c) {
+  const uint32_t size = c.queue.unsent();
+  if (size > kRoomTextBytes || !c.queue.UnsentInPieces(c.split)) return;
+  Slice one = pool_->Allocate(size);
   if (one.empty()) return;
-  text->CopyTo(0, text->size(), one.mutable_data());
-  *text = Chain(std::move(one));
+  const Chain pieces = c.queue.TakeUnsent(c.split);
+  pieces.CopyTo(0, size, one.mutable_data());
+  c.queue.Append(Chain(std::move(one)), &c.split);
   ++counters_.compacted_rooms_short;
 }
 
@@ -238,7 +232,7 @@ void Tcp::Impl::Shed(Instant now) {
     // waits now, less the first wait. Before that the connection may just have had nothing to send.
     const Duration wait = Timeout(c);
     if (wait < kShedStalledMin) return;
-    const Victim victim{std::max(c.last_sent_at, now - wait - wait), &c};
+    const Victim victim{now - std::min(now - c.last_sent_at, wait + wait), &c};
     if (count == kShedMax) {
       if (!(victim < victims[0])) return;
       std::pop_heap(victims.begin(), victims.begin() + count--);

@@ -32,6 +32,7 @@ void Tcp::Impl::TakeBack(Conn& c) {
     ++counters_.reordering_seen;
   }
   c.congestion.Undo(loss.undo.before);
+  c.curve = true;
   loss.undo.possible = false;
   loss.ranges.UnmarkLost();
   loss.mode = LossState::Mode::kOpen;
@@ -51,7 +52,7 @@ void Tcp::Impl::DecideFrto(Conn& c, const AckNews& news) {
   if (loss.frto == LossState::Frto::kNewText) {
     if (news.sacked || news.duplicate) loss.frto = LossState::Frto::kOff;  // (3a)
   } else if (news.acked > 0) {                                             // (2b)
-    const bool new_text = !c.unsent.empty() && c.usable_window() > 0;
+    const bool new_text = c.queue.unsent() > 0 && c.usable_window() > 0;
     loss.frto = new_text ? LossState::Frto::kNewText : LossState::Frto::kOff;
   } else if (news.duplicate) {  // (2a)
     loss.frto = LossState::Frto::kOff;

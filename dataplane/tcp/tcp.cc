@@ -45,10 +45,10 @@ TcpId Tcp::Connect(const FourTuple& tuple, const Path& path, uint64_t cookie, In
   if (c == nullptr) return TcpId{};
   c->cookie = cookie;
   c->state = State::kSynSent;
-  c->life_at = deadline;
+  impl_->SetLife(*c, deadline, now);
   c->syn_now = true;
   impl_->MakeReady(*c);
-  impl_->Arm(*c);
+  impl_->Arm(*c, now);
   return c->id;
 }
 
@@ -75,7 +75,7 @@ bool Tcp::Send(TcpId id, Chain bytes, Instant now) {
   }
   const size_t size = bytes.size();
   impl_->memory_.Charge(size);
-  c->unsent.Append(std::move(bytes));
+  c->queue.Append(std::move(bytes), &c->split);
   impl_->MakeReady(*c);
   const size_t queued = c->queued_bytes();
   if (queued == size && size > 0) impl_->rooms_.QueueBegins();
@@ -106,9 +106,9 @@ void Tcp::Release(TcpId id, Instant now) {
   c->detached = true;
   impl_->RefundUnread(*c, c->rcv_unread);
   c->fin_queued = true;
-  if (c->state == State::kFinWait2) c->life_at = now + kFinWait2Max;
+  if (c->state == State::kFinWait2) impl_->SetLife(*c, now + kFinWait2Max, now);
   impl_->MakeReady(*c);
-  impl_->Arm(*c);
+  impl_->Arm(*c, now);
 }
 
 void Tcp::Abort(TcpId id, Instant now) {
@@ -167,31 +167,26 @@ void Tcp::Transmit(Instant now, int room, std::vector<SegmentOut>* out) {
   impl_->text_held_ = false;
   if (impl_->rooms_.pressed()) room = impl_->LimitTransmit(room);
   std::vector<SegmentOut>& replies = impl_->replies_;
-  const size_t n = std::min<size_t>(replies.size(), std::max(room, 0));
-  out->insert(out->end(), replies.begin(), replies.begin() + n);
-  replies.erase(replies.begin(), replies.begin() + n);
-  room -= static_cast<int>(n);
+  const size_t reply_count = std::min<size_t>(replies.size(), std::max(room, 0));
+  out->insert(out->end(), replies.begin(), replies.begin() + reply_count);
+  replies.erase(replies.begin(), replies.begin() + reply_count);
+  room -= static_cast<int>(reply_count);
   // Each ready connection once per call, a bounded number of packets each: fair and finite.
-  Conn* last = impl_->ready_tail_;
-  while (room > 0 && impl_->ready_head_ != nullptr) {
-    Conn* c = impl_->ready_head_;
-    const bool end = c == last;
+  for (uint32_t n = impl_->ready_.size(); room > 0 && n > 0; --n) {
+    Conn* c = impl_->ready_.front();
     int share = std::min(room, limits::kTcpSegmentsPerConnPerTurn);
     const int before = share;
     impl_->Output(*c, now, &share);
     room -= before - share;
-    impl_->Arm(*c);
+    impl_->Arm(*c, now);
     if (c->ready) {  // still something to send: to the back
       impl_->Unready(*c);
       impl_->MakeReady(*c);
     }
-    if (end) break;
   }
 }
 
-bool Tcp::transmit_pending() const {
-  return impl_->ready_head_ != nullptr || !impl_->replies_.empty();
-}
+bool Tcp::transmit_pending() const { return !impl_->ready_.empty() || !impl_->replies_.empty(); }
 
 uint32_t Tcp::conn_count() const { return impl_->conns_.size(); }
 uint32_t Tcp::half_open_count() const { return impl_->half_open_count_; }

@@ -28,6 +28,7 @@
 #include "dataplane/tcp/syn_cookie.h"
 #include "dataplane/tcp/tcp.h"
 #include "dataplane/tcp/time_wait.h"
+#include "dataplane/tcp/wait_queue.h"
 #include "l7/base/limits.h"
 #include "l7/base/slot_map.h"
 
@@ -50,6 +51,8 @@ inline constexpr uint8_t kKeepaliveProbes = 9;
 inline constexpr Duration kProbeInitial = Duration::Seconds(1);
 inline constexpr Duration kProbeAckDelay = Duration::Millis(200);
 inline constexpr Duration kProbeMargin = Duration::Millis(2);
+// No timer is armed for longer: it fires, finds nothing due and is armed again (short_time.h).
+inline constexpr Duration kArmedMax = Duration::Seconds(8 * 3600);
 inline constexpr Duration kFinWait2Max = Duration::Seconds(60);
 inline constexpr Duration kChallengeInterval =
     Duration::Millis(500);  // RFC 5961 10, per connection
@@ -119,6 +122,7 @@ struct Tcp::Impl {
 
   // ack.cc
   void UpdateWindow(Conn& c, const Segment& s);
+  void NoteWl1(Conn& c, const Segment& s);
   void OnAck(Conn& c, const Segment& s, bool window_changed, Instant now);
   void OnWholeAck(Conn& c, Instant now);
   void TellSendSpace(Conn& c);
@@ -166,16 +170,24 @@ struct Tcp::Impl {
   uint32_t NewBytesAllowed(Conn& c) const;
   bool BeginFlight(Conn& c, Instant now);
   bool SendNewText(Conn& c, uint32_t bytes, Instant now);
-  bool SendText(Conn& c, uint32_t seq, const Chain& from, uint32_t offset, uint32_t bytes,
-                uint8_t flags, uint8_t ecn, Instant now);
+  bool SendText(Conn& c, uint32_t seq, SendPlace from, uint32_t bytes, uint8_t flags, uint8_t ecn,
+                Instant now);
   bool SendBare(Conn& c, uint32_t seq, uint8_t flags, Instant now);
   packet::Packet* StartPacket(Conn& c, uint32_t seq, uint8_t flags, uint32_t text_bytes,
                               Instant now);
   bool FinishPacket(Conn& c, packet::Packet* p, uint8_t ecn = 0);
   uint16_t WindowField(Conn& c);
   void MaybeUpdateWindow(Conn& c, Instant now);
-  void MakeReady(Conn& c);
-  void Unready(Conn& c);
+  void MakeReady(Conn& c) {
+    if (c.ready) return;
+    c.ready = true;
+    ready_.Push(&c);
+  }
+  void Unready(Conn& c) {
+    if (!c.ready) return;
+    c.ready = false;
+    ready_.Remove(&c);
+  }
 
   // retransmit.cc
   bool SendLost(Conn& c, Instant now, int* room);
@@ -184,7 +196,23 @@ struct Tcp::Impl {
 
   // timers.cc
   void OnTimer(Timer& timer, Instant now);
-  void Arm(Conn& c);
+  void Arm(Conn& c, Instant now);
+  void ArmAll(Conn& c, Instant now);
+  void DelayAck(Conn& c, Instant now);
+  void UndelayAck(Conn& c) {
+    if (!c.ack_delayed) return;
+    c.ack_delayed = false;
+    delayed_acks_.Remove(&c);
+  }
+  void OnDelayedAckTimer(Instant now);
+  void OnTimeWaitTimer(Instant now);
+  void SetLife(Conn& c, Instant at, Instant now);
+  // After so much of it the peer's silence is looked at: for keepalive, and for PAWS. Keepalive
+  // that begins later than 24 days begins then.
+  Duration SilenceChecked() const {
+    const Duration idle = options_.keepalive_idle;
+    return idle.zero() ? kTsRecentLife : std::min(idle, kTsRecentLife);
+  }
   Duration Timeout(const Conn& c) const;
   void RestartRetransmit(Conn& c, Instant now);
   bool OnLifeTimer(Conn& c, Instant now);          // false: the connection is gone
@@ -217,9 +245,7 @@ struct Tcp::Impl {
   void RefundUnread(Conn& c, uint32_t bytes);
   // Bytes that we would take beyond rcv.nxt: the limit less what waits to be used.
   uint32_t WindowWanted(const Conn& c) const {
-    if (c.reassembly != nullptr || memory_.scarce() || rooms_.pressed()) {
-      return WindowWantedSlow(c);
-    }
+    if (c.holes || memory_.scarce() || rooms_.pressed()) return WindowWantedSlow(c);
     const uint32_t held = std::max(c.rcv_unread, c.unread_rooms / kRoomsPerWindow);
     return c.rcv_limit > held ? c.rcv_limit - held : 0;
   }
@@ -243,7 +269,7 @@ struct Tcp::Impl {
   };
   QueueMax PressedSendQueueMax(const Conn& c) const;
   bool PressedQueueFull(Conn& c);
-  void Compact(Chain* text);
+  void Compact(Conn& c);
   void Shed(Instant now);
 
   // lifecycle.cc
@@ -292,9 +318,10 @@ struct Tcp::Impl {
   TimeWaitTable time_wait_;
   Timer time_wait_timer_;
 
-  // Connections with something to send, first in first out.
-  Conn* ready_head_ = nullptr;
-  Conn* ready_tail_ = nullptr;
+  WaitQueue<Conn, &Conn::ready_place> ready_;  // with something to send
+  // With an ACK that is delayed: all as long, so that the first comes due first. One timer for all.
+  WaitQueue<Conn, &Conn::ack_place> delayed_acks_;
+  Timer delayed_ack_timer_;
   // Half-open passive connections, oldest first.
   Conn* half_open_head_ = nullptr;
   Conn* half_open_tail_ = nullptr;

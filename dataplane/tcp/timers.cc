@@ -1,4 +1,5 @@
-// Timers: one wheel entry per connection, armed for the earliest of its deadlines.
+// Timers: one wheel entry per connection, armed for the earliest of its deadlines; one for all
+// delayed ACKs, one for TIME-WAIT.
 #include <algorithm>
 
 #include "dataplane/tcp/tcp_impl.h"
@@ -9,12 +10,33 @@ uint32_t Tcp::Impl::TimestampNow(const Conn& c, Instant now) const {
   return TimestampClock(now) + c.timestamp_offset;
 }
 
-// Lazy: a pending timer that fires too early finds nothing due and is armed again.
-void Tcp::Impl::Arm(Conn& c) {
-  const Instant aux_at = c.loss != nullptr ? c.loss->aux_at : Instant::Never();
-  const Instant earliest = std::min({c.retransmit_at, aux_at, c.ack_at, c.life_at});
-  if (earliest.never()) return;
-  if (!c.timer.pending() || earliest < c.timer.deadline) timers_->Schedule(&c.timer, earliest);
+// Lazy: a timer is touched only when a deadline comes before the one that it is armed for. One that
+// has moved back is found not due when the timer fires, which is armed again. life_at is looked at
+// by SetLife, and here by the timer.
+void Tcp::Impl::Arm(Conn& c, Instant now) {
+  Deadline earliest = c.retransmit_at;
+  if (c.loss != nullptr) {
+    const Deadline aux_at = c.loss->aux_at;
+    if (aux_at.before(earliest)) earliest = aux_at;
+  }
+  if (!earliest.before(c.armed_at)) return;
+  c.armed_at = earliest;
+  timers_->Schedule(&c.timer, earliest.At(now));
+}
+
+// After the timer has fired. The life of a connection mostly ends last: it is asked last.
+void Tcp::Impl::ArmAll(Conn& c, Instant now) {
+  Arm(c, now);
+  SetLife(c, c.life_at, now);
+}
+
+void Tcp::Impl::SetLife(Conn& c, Instant at, Instant now) {
+  c.life_at = at;
+  if (at.never()) return;
+  const Deadline deadline = std::min(at, now + kArmedMax);
+  if (!deadline.before(c.armed_at)) return;
+  c.armed_at = deadline;
+  timers_->Schedule(&c.timer, deadline.At(now));
 }
 
 Duration Tcp::Impl::Timeout(const Conn& c) const {
@@ -28,31 +50,51 @@ Duration Tcp::Impl::Timeout(const Conn& c) const {
 void Tcp::Impl::RestartRetransmit(Conn& c, Instant now) { c.retransmit_at = now + Timeout(c); }
 
 void Tcp::Impl::OnTimer(Timer& timer, Instant now) {
-  if (&timer == &time_wait_timer_) {
-    while (TimeWait* entry = time_wait_.oldest()) {
-      if (entry->deadline > now) {
-        timers_->Schedule(&time_wait_timer_, entry->deadline);
-        return;
-      }
-      flows_.Erase(entry->hash, entry);
-      time_wait_.Remove(entry);
-    }
-    return;
-  }
+  if (&timer == &time_wait_timer_) return OnTimeWaitTimer(now);
+  if (&timer == &delayed_ack_timer_) return OnDelayedAckTimer(now);
   Conn* c = conns_.Find(TcpId::FromBits(timer.subject));
   CHECK(c != nullptr);
+  c->armed_at = Instant::Never();
   if (c->life_at <= now && !OnLifeTimer(*c, now)) return;
-  if (c->ack_at <= now) {
-    c->ack_at = Instant::Never();
+  // First: a probe takes the place of a timeout that is due with it (RFC 8985 7.3).
+  if (c->loss != nullptr && c->loss->aux_at <= now) OnAuxTimer(*c, now);
+  if (c->retransmit_at.due(now) && !OnRetransmitTimeout(*c, now)) return;
+  ArmAll(*c, now);
+}
+
+void Tcp::Impl::OnTimeWaitTimer(Instant now) {
+  while (TimeWait* entry = time_wait_.oldest()) {
+    if (entry->deadline > now) {
+      timers_->Schedule(&time_wait_timer_, entry->deadline);
+      return;
+    }
+    flows_.Erase(entry->hash, entry);
+    time_wait_.Remove(entry);
+  }
+}
+
+// RFC 1122 4.2.3.2. Most delayed ACKs go out with text before they are due: that takes a connection
+// from the queue, and leaves the timer alone, which finds out when it fires.
+void Tcp::Impl::DelayAck(Conn& c, Instant now) {
+  const Instant until = now + options_.delayed_ack;
+  c.ack_delayed = true;
+  delayed_acks_.Push(&c, until);
+  if (!delayed_ack_timer_.pending()) timers_->Schedule(&delayed_ack_timer_, until);
+}
+
+void Tcp::Impl::OnDelayedAckTimer(Instant now) {
+  while (Conn* c = delayed_acks_.front()) {
+    const Deadline until = delayed_acks_.front_until();
+    if (!until.due(now)) {
+      timers_->Schedule(&delayed_ack_timer_, until.At(now));
+      return;
+    }
+    UndelayAck(*c);
     c->interactive = false;
     c->ack_now = true;
     ++counters_.delayed_acks;
     MakeReady(*c);
   }
-  // First: a probe takes the place of a timeout that is due with it (RFC 8985 7.3).
-  if (c->loss != nullptr && c->loss->aux_at <= now) OnAuxTimer(*c, now);
-  if (c->retransmit_at <= now && !OnRetransmitTimeout(*c, now)) return;
-  Arm(*c);
 }
 
 // The deadline of an open, the end of a released FIN-WAIT-2, or keepalive. False: the connection is
@@ -68,11 +110,19 @@ bool Tcp::Impl::OnLifeTimer(Conn& c, Instant now) {
     Close(c, TcpError::kNone);
     return false;
   }
+  Duration silence = now - c.last_heard_at;
+  if (silence > kTsRecentLife) {  // as old as makes a difference: last_heard_at must not go round
+    silence = kTsRecentLife + Duration::Seconds(1);
+    c.last_heard_at = now - silence;
+  }
+  if (options_.keepalive_idle.zero()) {
+    c.life_at = now + SilenceChecked();
+    return true;
+  }
   // RFC 9293 3.8.4: only when nothing is in flight, else retransmission does the asking. All times
   // are from when the peer was heard last: an answer to a probe begins a new idle time, which may
   // be shorter than the interval between probes without one.
-  const Instant due =
-      c.last_heard_at + options_.keepalive_idle + kKeepaliveInterval * c.keepalive_probes;
+  const Instant due = now + (SilenceChecked() + kKeepaliveInterval * c.keepalive_probes - silence);
   if (due > now) {
     c.life_at = due;
     return true;
@@ -127,7 +177,7 @@ bool Tcp::Impl::OnRetransmitTimeout(Conn& c, Instant now) {
 
 // The window is shut: probe it, without limit as long as the peer answers (RFC 9293 3.8.6.1).
 bool Tcp::Impl::OnPersist(Conn& c, Instant now) {
-  if (c.unsent.empty()) {
+  if (c.queue.unsent() == 0) {
     c.retries = 0;
     return true;
   }
