@@ -1,5 +1,6 @@
 // Board: what the workers of one node tell each other about clusters and hosts. Verdicts of health
-// checks, which one worker makes and all follow.
+// checks, which one worker makes and all follow; and how many connections and requests a cluster
+// has at all of them, where a circuit breaker limits these (breaker_count.h).
 //
 // Keyed by the stable ids of config::Cluster and config::Endpoint. A worker joins when a
 // configuration has the cluster or the host, and leaves when nothing of it is left at this worker;
@@ -31,12 +32,18 @@ struct NodeHost {
   SharedCell flags;
 };
 
+// A cell that requests write to: not in one cache line with another.
+struct alignas(64) BusyCell {
+  SharedCell cell;
+};
+
 struct NodeCluster {
   explicit NodeCluster(uint32_t id_in) : id(id_in) {}
   const uint32_t id;
   uint32_t uses = 0;   // the board's
   SharedCell changes;  // grows with each change of a host's flags
   SharedCell used;     // 1: a connection has been asked for, by whom ever
+  BusyCell connections, pending, requests, retries;  // those with a limit
 };
 
 class Board {

@@ -26,6 +26,12 @@ Cluster::Settings SettingsOf(const config::Cluster& config) {
           .health_check = config.health_check};
 }
 
+bool IsLimited(const config::CircuitBreaker& breaker) {
+  return breaker.connections_max != kNoLimit || breaker.pending_max != kNoLimit ||
+         breaker.requests_max != kNoLimit || breaker.retries_max != kNoLimit ||
+         breaker.retry_budget.has_value();
+}
+
 std::unique_ptr<Directory> BoardOfMyOwn(const Board* board) {
   return board == nullptr ? std::make_unique<Directory>() : nullptr;
 }
@@ -118,20 +124,42 @@ void Cluster::Update(const config::Cluster& config, Prng& prng, std::vector<Conn
   if (changed) ++stats.membership_change;
 }
 
+Cluster::~Cluster() { UseBreaker({kNoLimit, kNoLimit, kNoLimit, kNoLimit, std::nullopt}); }
+
+void Cluster::UseBreaker(const config::CircuitBreaker& breaker) {
+  const auto use = [this](BreakerCount* count, BusyCell NodeCluster::*cell, uint32_t limit,
+                          bool needed) {
+    count->Use(needed ? &(node_.get()->*cell).cell : nullptr, limit);
+  };
+  const auto below = [](uint32_t limit) { return limit != kNoLimit; };
+  // A budget is a share of the requests, which are counted for it.
+  const bool budget = breaker.retry_budget.has_value();
+  use(&cx_active, &NodeCluster::connections, breaker.connections_max,
+      below(breaker.connections_max));
+  use(&rq_pending, &NodeCluster::pending, breaker.pending_max, below(breaker.pending_max));
+  use(&rq_active, &NodeCluster::requests, breaker.requests_max,
+      budget || below(breaker.requests_max));
+  const uint32_t retries_max = budget ? kNoLimit : breaker.retries_max;  // else of each retry
+  use(&retries_active, &NodeCluster::retries, retries_max, budget || below(retries_max));
+}
+
 // Nothing is shared that nobody could have an opinion about.
 void Cluster::JoinBoard(const config::Cluster& config) {
-  if (!config.health_check.has_value()) {
+  const bool limited = IsLimited(config.breaker);
+  if (!limited) UseBreaker(config.breaker);  // before what it counted in may be gone
+  if (!config.health_check.has_value() && !limited) {
     node_.reset();
   } else if (node_ == nullptr) {
     node_ = JoinedCluster(board_->JoinCluster(config.stable_id), {board_});
   }
+  if (limited) UseBreaker(config.breaker);
   // Before the flags are read: what is said of them after that is followed later.
   if (node_ != nullptr) changes_seen_ = node_->changes.Load();
   removal_ignores_health_ = config.removal_ignores_health;
 }
 
 void Cluster::JoinBoard(Host* host) {
-  if (node_ == nullptr || host->unchecked) {
+  if (!settings_.health_check.has_value() || host->unchecked) {
     host->node.reset();
     host->flags = 0;
     return;
@@ -146,7 +174,7 @@ void Cluster::JoinBoard(Host* host) {
 // be wrong for a moment, a check that passes is not). They become members behind the configured
 // ones. Whoever has their address now has taken their place. True: one has become kept.
 bool Cluster::KeepPassing(Kept* kept) {
-  if (node_ == nullptr || removal_ignores_health_) return false;
+  if (!settings_.health_check.has_value() || removal_ignores_health_) return false;
   std::vector<std::pair<uint32_t, std::unique_ptr<Host>>> passing;
   for (auto& [id, host] : *kept) {
     if (host == nullptr || host->node == nullptr) continue;
@@ -202,7 +230,7 @@ void Cluster::Follow(std::vector<ConnId>* closing) {
 
 void Cluster::Remove(std::vector<ConnId>* closing) {
   removed_ = true;
-  node_.reset();
+  if (!IsLimited(settings_.breaker)) node_.reset();  // else what still runs is counted there
   for (std::unique_ptr<Host>& host : hosts_) RetireHost(host.get(), closing);
   pools_.clear();
   hash_tables_ = {};
@@ -227,7 +255,8 @@ void Cluster::CloseIdle(const Host& host, std::vector<ConnId>* closing) {
 bool Cluster::Sweep() {
   std::erase_if(hosts_,
                 [](const std::unique_ptr<Host>& host) { return host->removed && host->unused(); });
-  return removed_ && hosts_.empty() && rq_active == 0 && rq_pending == 0 && retries_active == 0;
+  return removed_ && hosts_.empty() && rq_active.here() == 0 && rq_pending.here() == 0 &&
+         retries_active.here() == 0;
 }
 
 // One more ejected host must not be more than the share allows.

@@ -22,6 +22,7 @@
 #include "l7/base/prng.h"
 #include "l7/base/time.h"
 #include "l7/cluster/board.h"
+#include "l7/cluster/breaker_count.h"
 #include "l7/cluster/outlier.h"
 #include "l7/config/snapshot.h"
 #include "l7/telemetry/tls_stats.h"
@@ -131,6 +132,7 @@ class Cluster {
 
   // Without a board: as the only worker.
   explicit Cluster(Board* board = nullptr);
+  ~Cluster();
 
   // Takes the new configuration, whose hash tables are used until the next call. Idle connections
   // of hosts that are gone, for the engine to close, are appended to `closing`.
@@ -179,8 +181,9 @@ class Cluster {
   size_t member_count() const { return member_count_; }
   size_t ejected_count() const { return ejected_count_; }
 
-  // Circuit breaker counts.
-  uint32_t cx_active = 0, rq_active = 0, rq_pending = 0, retries_active = 0;
+  // The circuit breaker's, of this worker and of all. They follow the configuration of the cluster
+  // of this name, and go on counting while a removed one drains.
+  BreakerCount cx_active, rq_active, rq_pending, retries_active;
   ClusterStats stats;
   OutlierStats outlier_stats;
   HealthStats health_stats;
@@ -196,6 +199,7 @@ class Cluster {
   Host* OriginalDestination(const SockAddr& address);
   static void Configure(const config::Endpoint& endpoint, Host* host);
   void JoinBoard(const config::Cluster& config);
+  void UseBreaker(const config::CircuitBreaker& breaker);
   void JoinBoard(Host* host);
   // Hosts that were members, by stable id; null: it still is one.
   using Kept = absl::flat_hash_map<uint32_t, std::unique_ptr<Host>>;

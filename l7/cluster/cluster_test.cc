@@ -193,13 +193,13 @@ TEST(ClusterSetTest, ClustersComeAndGo) {
   set.Update(snapshot, prng, &closing);
   Cluster* cluster = set.Find(1);
   ASSERT_NE(cluster, nullptr);
-  cluster->rq_active = 1;
+  cluster->rq_active.Enter();
   const config::Snapshot empty;
   set.Update(empty, prng, &closing);
   ASSERT_EQ(set.Find(1), cluster);  // in use
   EXPECT_TRUE(cluster->removed());
   EXPECT_EQ(cluster->Pick({}, prng), nullptr);
-  cluster->rq_active = 0;
+  cluster->rq_active.Leave();
   set.Update(empty, prng, &closing);
   EXPECT_EQ(set.Find(1), nullptr);
   EXPECT_TRUE(set.ordered().empty());

@@ -86,8 +86,7 @@ FailureText TextOf(AttemptFailure failure) {
 void Engine::Impl::EndAttempt(Exchange& x) {
   timers_->Cancel(&x.try_timer);
   if (x.pending) {
-    x.pending = false;
-    --x.cluster->rq_pending;
+    EndWait(x);
     if (x.state == Exchange::State::kQueued) {
       auto& waiting = x.host->waiting;
       waiting.erase(std::remove(waiting.begin(), waiting.end(), x.id.bits()), waiting.end());
@@ -142,14 +141,13 @@ bool Engine::Impl::TryRetry(Exchange& x, Instant now) {
     return false;
   }
   if (!x.retry_counted) {
-    if (x.cluster->retries_active >=
-        RetriesMax(x.cluster->settings().breaker, x.cluster->rq_active)) {
+    const config::CircuitBreaker& breaker = x.cluster->settings().breaker;
+    if (!x.cluster->retries_active.TryEnter(RetriesMax(breaker, x.cluster->rq_active.node()))) {
       ++stats.rq_retry_overflow;
       x.flags |= telemetry::kUpstreamOverflow;
       return false;
     }
     x.retry_counted = true;
-    ++x.cluster->retries_active;
   }
   ++stats.rq_retry;
   ++counters_.retries;

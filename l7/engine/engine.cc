@@ -174,7 +174,7 @@ void Engine::Impl::ForgetConn(Conn& conn) {
     if (conn.kind == Conn::Kind::kHttp2Up) RemoveCarrier(conn);
     --conn.host->cx_active;
     if (conn.kind == Conn::Kind::kTcpUp) --conn.host->rq_active;
-    --conn.cluster->cx_active;
+    conn.cluster->cx_active.Leave();
   }
   if (conn.listener_gone) Unpin(conn.snapshot);
   if (conn.certified != nullptr) Unshare(conn.certified);

@@ -44,6 +44,7 @@ class EngineTest : public ::testing::Test {
     options_.wall_clock.offset_nanos = 1'795'478'400'000'000'000;
     options_.conn_count_max = 64;
     options_.exchange_count_max = 32;
+    options_.board = &board_;
   }
 
   void TearDown() override {
@@ -55,7 +56,27 @@ class EngineTest : public ::testing::Test {
     for (const auto& [id, conn] : conns_) EXPECT_TRUE(id.valid());
     EXPECT_EQ(pool_.outstanding(), 0u);
     EXPECT_EQ(engine_->oldest_snapshot(), current_sequence_);
+    Elsewhere node(options_.board);
+    for (SharedCell* const cell : node.cells()) EXPECT_EQ(cell->Load(), 0u) << "a breaker's count";
   }
+
+  // Another worker of the node, as "backend" sees it.
+  class Elsewhere {
+   public:
+    explicit Elsewhere(cluster::Board* board) : board_(board), node_(board->JoinCluster(7)) {}
+    ~Elsewhere() { board_->Leave(node_); }
+    SharedCell& connections() { return node_->connections.cell; }
+    SharedCell& pending() { return node_->pending.cell; }
+    SharedCell& requests() { return node_->requests.cell; }
+    SharedCell& retries() { return node_->retries.cell; }
+    std::vector<SharedCell*> cells() {
+      return {&connections(), &pending(), &requests(), &retries()};
+    }
+
+   private:
+    cluster::Board* const board_;
+    cluster::NodeCluster* const node_;
+  };
 
   void CloseAll() {
     for (const auto& [id, conn] : conns_) {
@@ -305,6 +326,7 @@ class EngineTest : public ::testing::Test {
     return Take(down);
   }
 
+  cluster::Directory board_;
   EngineOptions options_;
   HeapBufferPool pool_;
   Instant now_ = Instant::FromNanos(1'000'000'000);

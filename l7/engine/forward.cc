@@ -195,13 +195,12 @@ void Engine::Impl::BeginForward(Exchange& x, Instant now) {
                   .flags = telemetry::kNoClusterFound},
                  now);
   }
-  if (cluster->rq_active >= cluster->settings().breaker.requests_max) {
+  if (x.head.upgrade && cluster->settings().http2.has_value()) return RefuseUpgrade(x, now);
+  if (!cluster->rq_active.TryEnter()) {
     ++cluster->stats.rq_pending_overflow;
     return ReplyOverflow(x, now);
   }
-  if (x.head.upgrade && cluster->settings().http2.has_value()) return RefuseUpgrade(x, now);
   x.cluster = cluster;
-  ++cluster->rq_active;
   ++cluster->stats.rq_total;
   if (config::IsConsistent(cluster->settings().lb)) HashRequest(x);
   PrepareRequest(x);

@@ -184,8 +184,6 @@ TEST_F(HealthTest, AConnectionThatClosesBetweenChecksIsOpenedAnew) {
 }
 
 TEST_F(HealthTest, OtherWorkersFollowTheOneThatChecks) {
-  cluster::Directory board;
-  options_.board = &board;
   {
     EngineOptions options = options_;
     options.checks_health = false;
@@ -217,7 +215,7 @@ TEST_F(HealthTest, OtherWorkersFollowTheOneThatChecks) {
     CloseAll();
   }
   engine_.reset();
-  EXPECT_TRUE(board.empty());
+  EXPECT_TRUE(board_.empty());
 }
 
 TEST_F(HealthTest, PortAndExemptionOfAnEndpoint) {

@@ -388,10 +388,13 @@ bool Engine::Impl::WantCarrier(cluster::Cluster* cluster, cluster::Host* host, u
     if (carrier.identity == owner || carrier.http2 == nullptr) continue;
     if (carrier.http2->streams.empty()) resting = &carrier;
   }
-  if (cluster->cx_active >= cluster->settings().breaker.connections_max && host->cx_active > 0) {
+  if (!cluster->cx_active.TryEnter()) {
     ++cluster->stats.cx_overflow;
-    if (resting != nullptr) DrainCarrier(*resting);  // its end serves those who wait
-    return true;
+    if (host->cx_active > 0) {
+      if (resting != nullptr) DrainCarrier(*resting);  // its end serves those who wait
+      return true;
+    }
+    cluster->cx_active.Enter();  // as in EnterConnection
   }
   const ConnId id = OpenUpstream(cluster, host, Conn::Kind::kHttp2Up, owner, now);
   if (!id.valid()) return false;
@@ -470,8 +473,7 @@ void Engine::Impl::ServeHttp2(cluster::Cluster* cluster, cluster::Host* host, In
       return;
     }
     host->waiting.pop_front();
-    --cluster->rq_pending;
-    x->pending = false;
+    EndWait(*x);
     x->state = Exchange::State::kConnecting;
     if (!OpenStream(*x, *carrier, now)) {
       EndAttempt(*x);

@@ -140,7 +140,9 @@ class Engine::Impl {
   // upstream.cc
   bool AttachUpstream(Exchange& x, Instant now);
   void BindUpstream(Exchange& x, Conn& up);
-  // `owner`: OwnerOf the client.
+  bool EnterConnection(cluster::Cluster* cluster, cluster::Host* host, uint32_t owner);
+  static void EndWait(Exchange& x);
+  // `owner`: OwnerOf the client. In cluster->cx_active it has been entered.
   ConnId OpenUpstream(cluster::Cluster* cluster, cluster::Host* host, Conn::Kind kind,
                       uint32_t owner, Instant now);
   // Whose connection to the host it must be; 0: anybody's.

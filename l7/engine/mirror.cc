@@ -52,10 +52,6 @@ ExchangeId Engine::Impl::MakeMirror(const Exchange& x, const config::Mirror& mir
   if (mirror.target.cluster == config::kNoIndex) return ExchangeId{};
   cluster::Cluster* cluster = clusters_.Find(x.snapshot->clusters[mirror.target.cluster].stable_id);
   if (cluster == nullptr || cluster->removed()) return ExchangeId{};
-  if (cluster->rq_active >= cluster->settings().breaker.requests_max) {
-    ++cluster->stats.rq_pending_overflow;
-    return ExchangeId{};
-  }
   if (mirror_count_ >= options_.exchange_count_max / 4) return ExchangeId{};
   const ConnId down = conns_.Emplace(Conn::Kind::kHttpDown, now);
   if (!down.valid()) return ExchangeId{};
@@ -63,6 +59,12 @@ ExchangeId Engine::Impl::MakeMirror(const Exchange& x, const config::Mirror& mir
   if (!id.valid()) {
     conns_.Erase(down);
     return id;
+  }
+  if (!cluster->rq_active.TryEnter()) {
+    ++cluster->stats.rq_pending_overflow;
+    exchanges_.Erase(id);
+    conns_.Erase(down);
+    return ExchangeId{};
   }
   BeNobody(conns_[x.down], conns_[down], down, id);
   Exchange& y = exchanges_[id];
@@ -82,7 +84,6 @@ ExchangeId Engine::Impl::MakeMirror(const Exchange& x, const config::Mirror& mir
   y.table = x.table;
   y.target = &mirror.target;
   y.cluster = cluster;
-  ++cluster->rq_active;
   ++cluster->stats.rq_total;
   y.timeout = x.timeout;
   y.idle_timeout = x.idle_timeout;

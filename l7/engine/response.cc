@@ -180,8 +180,8 @@ void Engine::Impl::RetireExchange(Exchange& x, const Conn& down, Instant now) {
     CountRequest(x, down, now);
   }
   if (x.cluster != nullptr) {
-    --x.cluster->rq_active;
-    if (x.retry_counted) --x.cluster->retries_active;
+    x.cluster->rq_active.Leave();
+    if (x.retry_counted) x.cluster->retries_active.Leave();
   }
   Unpin(x.snapshot);
   const ExchangeId id = x.id;

@@ -212,9 +212,18 @@ static void AppendCluster(const cluster::Cluster& cluster, std::vector<Sample>* 
       cluster.settings().mesh_tls.has_value()) {
     s.ssl.AppendSamples("envoy_cluster", label, out);
   }
-  add("upstream_cx_active", cluster.cx_active, Sample::Kind::kGauge);
-  add("upstream_rq_active", cluster.rq_active, Sample::Kind::kGauge);
-  add("upstream_rq_pending_active", cluster.rq_pending, Sample::Kind::kGauge);
+  add("upstream_cx_active", cluster.cx_active.here(), Sample::Kind::kGauge);
+  add("upstream_rq_active", cluster.rq_active.here(), Sample::Kind::kGauge);
+  add("upstream_rq_pending_active", cluster.rq_pending.here(), Sample::Kind::kGauge);
+  // 1: nothing more is let through. Unlike Envoy, only where there is a limit.
+  const auto open = [&](std::string_view which, const cluster::BreakerCount& count) {
+    if (!count.limited()) return;
+    add(Cat("circuit_breakers_default_", which, "_open"), count.full(), Sample::Kind::kGaugeMax);
+  };
+  open("cx", cluster.cx_active);
+  open("rq_pending", cluster.rq_pending);
+  open("rq", cluster.rq_active);
+  open("rq_retry", cluster.retries_active);
   add("membership_total", cluster.member_count(), Sample::Kind::kGaugeMax);
   add("membership_healthy", cluster.healthy_count(), Sample::Kind::kGaugeMax);
 }

@@ -38,7 +38,7 @@ void Engine::Impl::ConnectTcp(ConnId id, Instant now) {
   if (cluster == nullptr || cluster->removed()) {
     return FailTcp(down, telemetry::kNoClusterFound, "cluster_not_found", now);
   }
-  if (cluster->cx_active >= cluster->settings().breaker.connections_max) {
+  if (!cluster->cx_active.TryEnter()) {
     ++cluster->stats.cx_overflow;
     return FailTcp(down, telemetry::kUpstreamOverflow, "upstream_overflow", now);
   }
@@ -49,10 +49,12 @@ void Engine::Impl::ConnectTcp(ConnId id, Instant now) {
   }
   cluster::Host* host = cluster->Pick(options, *prng_);
   if (host == nullptr) {
+    cluster->cx_active.Leave();
     return FailTcp(down, telemetry::kNoHealthyUpstream, "no_healthy_upstream", now);
   }
   if (!down.snapshot->guarded.empty() &&
       !PermitTcpAttempt(down, *cluster, *host, Asked::kFirst, now)) {
+    cluster->cx_active.Leave();
     return;
   }
   ++down.tcp()->attempt_count;

@@ -40,38 +40,63 @@ bool Engine::Impl::AttachUpstream(Exchange& x, Instant now) {
   if (http2) {
     if (Conn* const carrier = FindCarrier(host, owner)) return OpenStream(x, *carrier, now);
   } else if (Conn* const up = x.raced ? nullptr : FindIdle(*host, owner)) {
+    EndWait(x);
     RemoveIdle(*up);
     BindUpstream(x, *up);
     WriteRequest(x, now);
     return true;
   }
-  const config::CircuitBreaker& breaker = cluster->settings().breaker;
-  if (cluster->rq_pending >= breaker.pending_max) {
-    ++cluster->stats.rq_pending_overflow;
-    return false;
+  const bool waited = x.pending;  // it keeps its place: in this count and in the queue
+  if (!waited) {
+    if (!cluster->rq_pending.TryEnter()) {
+      ++cluster->stats.rq_pending_overflow;
+      return false;
+    }
+    x.pending = true;
+    ++cluster->stats.rq_pending_total;
   }
   bool queued = http2;  // until a stream of the connection asked for can be opened
   if (http2) {
     if (!WantCarrier(cluster, host, owner, now)) return false;
-  } else if (owner != 0 && cluster->cx_active >= breaker.connections_max && !host->idle.empty()) {
-    EndConn(conns_[host->idle.front()], Action::Kind::kRelease);  // another's, or raced
-  } else if (cluster->cx_active >= breaker.connections_max && host->cx_active > 0) {
-    ++cluster->stats.cx_overflow;
-    queued = true;
+  } else {
+    queued = !EnterConnection(cluster, host, owner);
   }
   if (queued) {
     x.state = Exchange::State::kQueued;
-    host->waiting.push_back(x.id.bits());
-  } else {
-    const ConnId id = OpenUpstream(cluster, host, Conn::Kind::kHttpUp, owner, now);
-    if (!id.valid()) return false;
-    BindUpstream(x, conns_[id]);
-    x.state = Exchange::State::kConnecting;
+    if (waited) {
+      host->waiting.push_front(x.id.bits());
+    } else {
+      host->waiting.push_back(x.id.bits());
+    }
+    return true;
   }
-  ++cluster->rq_pending;
-  x.pending = true;
-  ++cluster->stats.rq_pending_total;
+  const ConnId id = OpenUpstream(cluster, host, Conn::Kind::kHttpUp, owner, now);
+  if (!id.valid()) return false;
+  BindUpstream(x, conns_[id]);
+  x.state = Exchange::State::kConnecting;
   return true;
+}
+
+// A connection of the breaker's for OpenUpstream. False: wait for one that the host has. Whoever
+// has none there goes beyond the limit rather than wait for nothing (Envoy), here as there one per
+// host and worker: what other workers have is of no use to it.
+bool Engine::Impl::EnterConnection(cluster::Cluster* cluster, cluster::Host* host, uint32_t owner) {
+  if (cluster->cx_active.TryEnter()) return true;
+  if (owner != 0 && !host->idle.empty()) {
+    EndConn(conns_[host->idle.front()], Action::Kind::kRelease);  // another's, or raced
+    if (cluster->cx_active.TryEnter()) return true;
+  }
+  ++cluster->stats.cx_overflow;
+  if (host->cx_active > 0) return false;
+  cluster->cx_active.Enter();
+  return true;
+}
+
+// It waits for no connection any more.
+void Engine::Impl::EndWait(Exchange& x) {
+  if (!x.pending) return;
+  x.pending = false;
+  x.cluster->rq_pending.Leave();
 }
 
 void Engine::Impl::BindUpstream(Exchange& x, Conn& up) {
@@ -98,6 +123,7 @@ ConnId Engine::Impl::OpenUpstream(cluster::Cluster* cluster, cluster::Host* host
   const ConnId id = conns_.Emplace(kind, now);
   if (!id.valid()) {
     ++counters_.upstream_refused;
+    cluster->cx_active.Leave();
     return id;
   }
   ++counters_.upstream_opened;
@@ -108,7 +134,6 @@ ConnId Engine::Impl::OpenUpstream(cluster::Cluster* cluster, cluster::Host* host
   up.cluster = cluster;
   up.host = host;
   cluster->MarkUsed();
-  ++cluster->cx_active;
   ++cluster->stats.cx_total;
   ++host->cx_active;
   ++host->stats.cx_total;
@@ -139,8 +164,7 @@ void Engine::Impl::UpstreamConnected(Conn& up, Instant now) {
   if (up.kind == Conn::Kind::kHttp2Up) return CarrierConnected(up, now);
   Exchange* x = exchanges_.Find(up.exchange);
   if (x == nullptr) return RecycleUpstream(up, now);
-  --x->cluster->rq_pending;
-  x->pending = false;
+  EndWait(*x);
   WriteRequest(*x, now);
 }
 
@@ -260,13 +284,8 @@ void Engine::Impl::ServeWaiter(cluster::Cluster* cluster, cluster::Host* host, I
       host->waiting.pop_front();
       continue;
     }
-    if (host->idle.empty() && host->cx_active > 0 &&
-        cluster->cx_active >= cluster->settings().breaker.connections_max) {
-      return;
-    }
+    if (host->idle.empty() && host->cx_active > 0 && cluster->cx_active.full()) return;
     host->waiting.pop_front();
-    --cluster->rq_pending;
-    x->pending = false;
     x->state = Exchange::State::kConnecting;
     if (!AttachUpstream(*x, now)) {
       EndAttempt(*x);
