@@ -156,21 +156,9 @@ bool PacketPool::AppendBytes(Packet* packet, const ChainNode* node, size_t offse
   Packet* last = packet;
   while (last->next != nullptr) last = last->next;
   if (n <= copy_max && !Indirect(last) && n <= Tailroom(last)) {
-    uint8_t* out = Data(last) + last->data_len;
+    CopyBytes(node, offset, n, Data(last) + last->data_len);
     last->data_len += n;
     packet->pkt_len += n;
-    for (; n > 0; node = node->next) {
-      const size_t have = node->slice.size();
-      if (offset >= have) {
-        offset -= have;
-        continue;
-      }
-      const size_t part = std::min(n, have - offset);
-      std::memcpy(out, node->slice.data() + offset, part);
-      out += part;
-      offset = 0;
-      n -= part;
-    }
     return true;
   }
   for (; n > 0; node = node->next) {

@@ -155,8 +155,8 @@ struct Conn {
     const uint32_t used = flight();
     return snd_wnd > used ? snd_wnd - used : 0;
   }
-  // Of `sent`, what has arrived beyond a hole, by SACK: kept until the hole is filled, though the
-  // network is done with it.
+  // Of what is sent, what has arrived beyond a hole, by SACK: kept until the hole is filled, though
+  // the network is done with it.
   uint32_t set_aside() const { return loss == nullptr ? 0 : loss->ranges.sacked_bytes(); }
   size_t queued_bytes() const { return queue.size(); }
   uint32_t rcv_unacked() const { return rcv_nxt - last_ack_sent; }  // taken in since the last ACK

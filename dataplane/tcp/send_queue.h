@@ -12,7 +12,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <utility>
 
 #include "l7/base/check.h"
@@ -51,12 +50,7 @@ class SendQueue {
     if (text.empty()) return;
     const bool splits = sent_ > kNearBytes && unsent_ == 0;
     unsent_ += static_cast<uint32_t>(text.size());
-    // The nodes are ours from here on: the chain is made an empty one in their place, for it has no
-    // call that gives them away.
-    auto* first = const_cast<ChainNode*>(text.head());
-    std::construct_at(&text);
-    ChainNode* last = first;
-    while (last->next != nullptr) last = last->next;
+    const auto [first, last] = text.TakeNodes();
     if (splits) *split = {first, 0};
     last->next = last_ == nullptr ? first : std::exchange(last_->next, first);
     last_ = last;
@@ -70,12 +64,8 @@ class SendQueue {
   void MarkSent(uint32_t n, SendSplit* split) {
     CHECK(n <= unsent_);
     if (n < unsent_ && sent_ + n > kNearBytes) {
-      SendPlace place = Unsent(*split);
-      place.offset += n;
-      for (; place.offset >= place.node->slice.size(); place.node = place.node->next) {
-        place.offset -= place.node->slice.size();
-      }
-      *split = place;
+      const SendPlace begin = Unsent(*split);
+      *split = Reached({begin.node, begin.offset + n});
     }
     sent_ += n;
     unsent_ -= n;
@@ -103,10 +93,7 @@ class SendQueue {
     last_ = nullptr;
     sent_ = 0;
     while (node != nullptr) {
-      ChainNode* next = node->next;
-      const Slice slice = std::move(node->slice);
-      slice.buffer()->pool->GiveNode(node);
-      node = next;
+      TakeSlice(std::exchange(node, node->next));
     }
   }
 
@@ -145,12 +132,7 @@ class SendQueue {
       while (last_->next != place.node) last_ = last_->next;
     }
     if (last_ != nullptr) last_->next = first;
-    while (next != nullptr) {
-      ChainNode* node = std::exchange(next, next->next);
-      Slice slice = std::move(node->slice);
-      slice.buffer()->pool->GiveNode(node);
-      text.Append(std::move(slice));
-    }
+    while (next != nullptr) text.Append(TakeSlice(std::exchange(next, next->next)));
     return text;
   }
 
@@ -170,8 +152,7 @@ class SendQueue {
     } else {
       last_->next = first->next;
     }
-    const Slice slice = std::move(first->slice);
-    slice.buffer()->pool->GiveNode(first);
+    TakeSlice(first);
   }
 
   ChainNode* last_ = nullptr;

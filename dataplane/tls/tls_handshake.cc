@@ -141,12 +141,16 @@ void Tls::Impl::OnTrip(std::unique_ptr<Handshake> handshake, Instant now, Events
   }
 }
 
-void Tls::Impl::OnFailed(const Handshake& handshake, TlsId id, Events* events) {
-  Session& s = sessions_[id];
-  CountFailure(handshake.failure().error);
+void Tls::Impl::CountCertificates(const Handshake& handshake) {
   counters_.certificates_parsed += handshake.certificates_parsed;
   counters_.certificates_verified += handshake.certificates_verified;
   counters_.certificates_known += handshake.certificates_known;
+}
+
+void Tls::Impl::OnFailed(const Handshake& handshake, TlsId id, Events* events) {
+  Session& s = sessions_[id];
+  CountFailure(handshake.failure().error);
+  CountCertificates(handshake);
   // Whatever went wrong: the next one is a full handshake.
   if (s.negotiation->resuming) client_sessions_.Erase(handshake.resumption_key);
   End(id, s, handshake.failure(), events);
@@ -159,9 +163,7 @@ void Tls::Impl::Establish(std::unique_ptr<Handshake> handshake, Session& s, Even
   s.negotiation.reset();
   ++counters_.handshakes_done;
   counters_.handshakes_resumed += handshake->info->resumed;
-  counters_.certificates_parsed += handshake->certificates_parsed;
-  counters_.certificates_verified += handshake->certificates_verified;
-  counters_.certificates_known += handshake->certificates_known;
+  CountCertificates(*handshake);
   Add(TlsEvent::Kind::kHandshakeDone, id, s, events).info = std::move(handshake->info);
   KeepSession(handshake.get());
   if (!handshake->own_records) {

@@ -92,6 +92,7 @@ class Tls::Impl {
   // tls_handshake.cc
   void SubmitOrWait(std::unique_ptr<Handshake> handshake);
   void OnTrip(std::unique_ptr<Handshake> handshake, Instant now, Events* events);
+  void CountCertificates(const Handshake& handshake);
   void OnFailed(const Handshake& handshake, TlsId id, Events* events);
   void Establish(std::unique_ptr<Handshake> handshake, Session& s, Events* events);
   void CountFailure(TlsError error);

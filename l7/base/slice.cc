@@ -68,9 +68,8 @@ Slice Chain::PopFront() {
   ChainNode* node = head_;
   head_ = node->next;
   if (head_ == nullptr) tail_ = nullptr;
-  Slice slice = std::move(node->slice);
+  Slice slice = TakeSlice(node);
   size_ -= slice.size();
-  slice.buffer()->pool->GiveNode(node);
   return slice;
 }
 
@@ -128,10 +127,7 @@ Chain Chain::Share(size_t offset, size_t n) const {
 
 void Chain::ClearNodes() {
   for (ChainNode* node = head_; node != nullptr;) {
-    ChainNode* next = node->next;
-    const Slice slice = std::move(node->slice);
-    slice.buffer()->pool->GiveNode(node);
-    node = next;
+    TakeSlice(std::exchange(node, node->next));
   }
   head_ = tail_ = nullptr;
   size_ = 0;
@@ -145,7 +141,11 @@ size_t Chain::slice_count() const {
 
 void Chain::CopyTo(size_t offset, size_t n, uint8_t* out) const {
   CHECK(offset <= size_ && n <= size_ - offset);
-  for (const ChainNode* node = head_; node != nullptr && n > 0; node = node->next) {
+  CopyBytes(head_, offset, n, out);
+}
+
+void CopyBytes(const ChainNode* node, size_t offset, size_t n, uint8_t* out) {
+  for (; n > 0; node = node->next) {
     const size_t have = node->slice.size();
     if (offset >= have) {
       offset -= have;

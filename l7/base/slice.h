@@ -85,6 +85,10 @@ struct ChainNode {
   Slice slice;
   ChainNode* next = nullptr;
 };
+// The node's slice; the node itself is given back.
+inline Slice TakeSlice(ChainNode* node);
+// Bytes [offset, offset + n) of the list that begins with `node`, which has so many.
+void CopyBytes(const ChainNode* node, size_t offset, size_t n, uint8_t* out);
 
 // Where Buffers come from and go to. One per worker. Implemented by dataplane/packet's PacketPool
 // and, for tests of l7/ alone, by HeapBufferPool (l7/base/heap_buffer_pool.h).
@@ -126,6 +130,12 @@ inline Slice::~Slice() {
   if (buffer_ != nullptr && --buffer_->refs == 0) buffer_->pool->Release(buffer_);
 }
 
+inline Slice TakeSlice(ChainNode* node) {
+  Slice slice = std::move(node->slice);
+  slice.buffer()->pool->GiveNode(node);
+  return slice;
+}
+
 // An ordered sequence of non-empty slices. Move-only; Share() makes a counted copy.
 class Chain {
  public:
@@ -157,6 +167,11 @@ class Chain {
   }
   // Walk: for (const ChainNode* n = chain.head(); n != nullptr; n = n->next) use(n->slice).
   const ChainNode* head() const { return head_; }
+  // The nodes, first and last, are the caller's, and this chain is empty.
+  std::pair<ChainNode*, ChainNode*> TakeNodes() {
+    size_ = 0;
+    return {std::exchange(head_, nullptr), std::exchange(tail_, nullptr)};
+  }
 
   void Append(Slice slice);  // an empty slice is ignored
   void Append(Chain other);
