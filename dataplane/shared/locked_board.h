@@ -19,6 +19,14 @@ class LockedBoard final : public cluster::Board {
     const std::lock_guard<std::mutex> lock(mutex_);
     return directory_.JoinHost(id, flags);
   }
+  cluster::NodeBucket* JoinBucket(uint32_t id, const TokenRate& rate, Instant now) override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return directory_.JoinBucket(id, rate, now);
+  }
+  void Leave(cluster::NodeBucket* bucket) override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    directory_.Leave(bucket);
+  }
   void Leave(cluster::NodeCluster* cluster) override {
     const std::lock_guard<std::mutex> lock(mutex_);
     directory_.Leave(cluster);

@@ -130,7 +130,13 @@ inline constexpr Duration kListenerDrainTime = Duration::Seconds(45);
 inline constexpr size_t kConfigListenersMax = 65'536;
 inline constexpr size_t kConfigRoutesMax = 1'000'000;
 inline constexpr size_t kConfigEndpointsMax = 1'000'000;
-inline constexpr size_t kRbacNodesMax = 65'536;  // conditions of one RBAC filter's rules
+inline constexpr size_t kRbacNodesMax = 65'536;           // conditions of one RBAC filter's rules
+inline constexpr size_t kConfigBucketsMax = 65'536;       // token buckets that workers share
+inline constexpr size_t kRateLimitDescriptorsMax = 1024;  // of one local rate limit
+inline constexpr uint32_t kRateLimitStageMax = 10;        // Envoy's
+inline constexpr Duration kFillIntervalMin = Duration::Millis(50);  // Envoy's
+inline constexpr size_t kBucketsPerConnectionMax =
+    64;  // local_rate_limit_per_downstream_connection
 
 // Tokens
 inline constexpr int kJsonDepthMax = 32;

@@ -1,5 +1,5 @@
 // SharedCell: a number that all workers of a node read and write: a verdict about a host, a count
-// that has a limit for the whole node. The one atomic of l7; what is done with it stands in
+// that has a limit for the whole node. What is done with it stands in
 // l7/cluster/board.h. Any thread. Nothing else is ordered by it: no worker reads another's memory
 // because of what a cell said.
 #ifndef MELTEMI_L7_BASE_SHARED_CELL_H_

@@ -1,8 +1,9 @@
 // Board: what the workers of one node tell each other about clusters and hosts. Verdicts of health
-// checks, which one worker makes and all follow; and how many connections and requests a cluster
-// has at all of them, where a circuit breaker limits these (breaker_count.h).
+// checks, which one worker makes and all follow; how many connections and requests a cluster has at
+// all of them, where a circuit breaker limits these (breaker_count.h); token buckets, which all
+// take from.
 //
-// Keyed by the stable ids of config::Cluster and config::Endpoint. A worker joins when a
+// Keyed by the stable ids of config::Cluster, Endpoint and TokenBucket. A worker joins when a
 // configuration has the cluster or the host, and leaves when nothing of it is left at this worker;
 // who is the last frees it. What is written in a cell is seen by all workers when they look:
 // version() is one load, once a turn.
@@ -18,6 +19,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "l7/base/shared_cell.h"
+#include "l7/base/token_bucket.h"
 
 namespace meltemi::cluster {
 
@@ -46,12 +48,22 @@ struct NodeCluster {
   BusyCell connections, pending, requests, retries;  // those with a limit
 };
 
+struct NodeBucket {
+  NodeBucket(uint32_t id_in, const TokenRate& rate, Instant now) : id(id_in), tokens(rate, now) {}
+  const uint32_t id;
+  uint32_t uses = 0;  // the board's
+  SharedTokens tokens;
+};
+
 class Board {
  public:
   virtual ~Board() = default;
   virtual NodeCluster* JoinCluster(uint32_t id) = 0;
   // `flags`: of a host that nobody knows yet.
   virtual NodeHost* JoinHost(uint32_t id, uint32_t flags) = 0;
+  // `rate`, `now`: of a bucket that nobody knows yet; it begins full.
+  virtual NodeBucket* JoinBucket(uint32_t id, const TokenRate& rate, Instant now) = 0;
+  virtual void Leave(NodeBucket* bucket) = 0;
   virtual void Leave(NodeCluster* cluster) = 0;
   virtual void Leave(NodeHost* host) = 0;
 
@@ -70,9 +82,13 @@ class Directory final : public Board {
  public:
   NodeCluster* JoinCluster(uint32_t id) override { return Join(&clusters_, id, id); }
   NodeHost* JoinHost(uint32_t id, uint32_t flags) override { return Join(&hosts_, id, id, flags); }
+  NodeBucket* JoinBucket(uint32_t id, const TokenRate& rate, Instant now) override {
+    return Join(&buckets_, id, id, rate, now);
+  }
+  void Leave(NodeBucket* bucket) override { Drop(&buckets_, bucket); }
   void Leave(NodeCluster* cluster) override { Drop(&clusters_, cluster); }
   void Leave(NodeHost* host) override { Drop(&hosts_, host); }
-  bool empty() const { return clusters_.empty() && hosts_.empty(); }
+  bool empty() const { return clusters_.empty() && hosts_.empty() && buckets_.empty(); }
 
  private:
   template <typename T>
@@ -91,6 +107,7 @@ class Directory final : public Board {
 
   Table<NodeCluster> clusters_;
   Table<NodeHost> hosts_;
+  Table<NodeBucket> buckets_;
 };
 
 }  // namespace meltemi::cluster

@@ -48,6 +48,7 @@ struct LeaveBoard {
 };
 using JoinedHost = std::unique_ptr<NodeHost, LeaveBoard>;
 using JoinedCluster = std::unique_ptr<NodeCluster, LeaveBoard>;
+using JoinedBucket = std::unique_ptr<NodeBucket, LeaveBoard>;
 
 inline constexpr uint32_t kNoPool = UINT32_MAX;
 
@@ -243,6 +244,7 @@ class ClusterSet {
   Cluster* Find(uint32_t stable_id);  // null: never heard of, or gone
   void LookAgain(Instant now);        // of every cluster whose next_look has come
   Instant next_look() const;
+  Board* board() const { return board_; }
   // In the order of the newest snapshot, then removed ones that still drain.
   const std::vector<Cluster*>& ordered() const { return ordered_; }
 

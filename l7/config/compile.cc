@@ -1,5 +1,6 @@
 #include "l7/config/compile.h"
 
+#include <algorithm>
 #include <iterator>
 #include <optional>
 #include <string>
@@ -107,6 +108,7 @@ absl::Status AddRouteTable(CompileContext* context,
                            const envoy::config::route::v3::RouteConfiguration& from) {
   if (from.name().empty()) return Invalid("name", "must not be empty");
   if (context->route_table_by_name.contains(from.name())) return Invalid("name", "is given twice");
+  context->place = Cat("routes ", from.name());
   absl::StatusOr<RouteTable> table = CompileRouteTable(context, from);
   if (!table.ok()) return table.status();
   context->route_table_by_name.emplace(
@@ -248,7 +250,16 @@ absl::Status CompileAll(CompileContext* context, const Resources& resources) {
   RETURN_IF_ERROR(CompileAssignments(context, resources, &assignments));
   RETURN_IF_ERROR(CompileClusters(context, resources, assignments));
   RETURN_IF_ERROR(CompileRouteTables(context, resources));
-  return CompileListeners(context, resources);
+  RETURN_IF_ERROR(CompileListeners(context, resources));
+  // What several have, once.
+  std::vector<TokenBucket>& buckets = context->snapshot->buckets;
+  std::sort(buckets.begin(), buckets.end(),
+            [](const TokenBucket& a, const TokenBucket& b) { return a.id < b.id; });
+  buckets.erase(
+      std::unique(buckets.begin(), buckets.end(),
+                  [](const TokenBucket& a, const TokenBucket& b) { return a.id == b.id; }),
+      buckets.end());
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -279,8 +290,17 @@ uint32_t StableIds::Tls(const std::string& content) {
   return entry->second;
 }
 
+uint32_t StableIds::Bucket(const std::string& place_and_content) {
+  const auto known = buckets_.find(place_and_content);
+  const auto [entry, inserted] =
+      next_buckets_.try_emplace(place_and_content, known == buckets_.end() ? 0 : known->second);
+  if (inserted && known == buckets_.end()) entry->second = ++bucket_id_last_;
+  return entry->second;
+}
+
 void StableIds::Commit() {
   clusters_ = std::move(next_clusters_);
+  buckets_ = std::move(next_buckets_);
   tls_ = std::move(next_tls_);
   endpoints_ = std::move(next_endpoints_);
   Rollback();
@@ -288,6 +308,7 @@ void StableIds::Commit() {
 
 void StableIds::Rollback() {
   next_clusters_.clear();
+  next_buckets_.clear();
   next_tls_.clear();
   next_endpoints_.clear();
 }

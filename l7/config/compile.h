@@ -74,6 +74,7 @@ class StableIds {
   uint32_t Cluster(const std::string& name);
   uint32_t Endpoint(uint32_t cluster_id, const SockAddr& address);
   uint32_t Tls(const std::string& content);
+  uint32_t Bucket(const std::string& place_and_content);
   // The names asked for since the last Commit or Rollback are the registry from now on.
   void Commit();
   void Rollback();
@@ -83,8 +84,10 @@ class StableIds {
   absl::flat_hash_map<std::string, uint32_t> clusters_, next_clusters_;
   absl::flat_hash_map<EndpointKey, uint32_t> endpoints_, next_endpoints_;
   absl::flat_hash_map<std::string, uint32_t> tls_, next_tls_;
+  absl::flat_hash_map<std::string, uint32_t> buckets_, next_buckets_;
   uint32_t cluster_id_last_ = 0;
   uint32_t tls_id_last_ = 0;
+  uint32_t bucket_id_last_ = 0;
   uint32_t endpoint_id_last_ = 0;
 };
 

@@ -52,19 +52,23 @@ absl::StatusOr<Cors> CompileCors(const CorsPolicy& from) {
 }  // namespace
 
 absl::Status CompilePerFilter(const CompileContext& context, const PerFilterConfig& from,
-                              std::optional<Fault>* fault, std::optional<Cors>* cors) {
+                              const PerFilter& to) {
   for (const auto& [name, config] : from) {
     const std::string step = Cat("typed_per_filter_config[\"", name, "\"]");
     if (name == kFaultFilter) {
       HTTPFault message;
       RETURN_IF_ERROR_AT(step, Unpack(context.fields, config, &message));
       ASSIGN_OR_RETURN_AT(Fault compiled, step, CompileFault(message));
-      if (!fault->has_value()) *fault = std::move(compiled);
+      if (!to.fault->has_value()) *to.fault = std::move(compiled);
     } else if (name == kCorsFilter) {
       CorsPolicy message;
       RETURN_IF_ERROR_AT(step, Unpack(context.fields, config, &message));
       ASSIGN_OR_RETURN_AT(Cors compiled, step, CompileCors(message));
-      if (!cors->has_value()) *cors = std::move(compiled);
+      if (!to.cors->has_value()) *to.cors = std::move(compiled);
+    } else if (name == kRateLimitFilter) {
+      auto compiled = CompileLocalRateLimit(context, config, context.place, RateLimitOf::kRoute);
+      RETURN_IF_ERROR_AT(step, compiled.status());
+      if (*to.rate_limit == nullptr) *to.rate_limit = *std::move(compiled);
     } else {
       return Invalid(step, "not supported");
     }

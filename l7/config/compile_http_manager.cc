@@ -1,4 +1,5 @@
 #include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
+#include "envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit.pb.h"
 #include "envoy/extensions/filters/http/rbac/v3/rbac.pb.h"
 #include "envoy/extensions/filters/http/router/v3/router.pb.h"
 #include "l7/base/limits.h"
@@ -15,7 +16,9 @@ using envoy::extensions::filters::http::router::v3::Router;
 
 using FromHttpRbac = envoy::extensions::filters::http::rbac::v3::RBAC;
 
-enum class HttpFilterKind : uint8_t { kUnknown, kRouter, kFault, kCors, kRbac };
+using FromHttpRateLimit = envoy::extensions::filters::http::local_ratelimit::v3::LocalRateLimit;
+
+enum class HttpFilterKind : uint8_t { kUnknown, kRouter, kFault, kCors, kRbac, kRateLimit };
 
 HttpFilterKind KindOf(const hcm::HttpFilter& filter) {
   const std::string_view type = TypeName(filter.typed_config());
@@ -23,6 +26,7 @@ HttpFilterKind KindOf(const hcm::HttpFilter& filter) {
   if (type == HTTPFault::descriptor()->full_name()) return HttpFilterKind::kFault;
   if (type == FromCors::descriptor()->full_name()) return HttpFilterKind::kCors;
   if (type == FromHttpRbac::descriptor()->full_name()) return HttpFilterKind::kRbac;
+  if (type == FromHttpRateLimit::descriptor()->full_name()) return HttpFilterKind::kRateLimit;
   if (filter.has_typed_config()) return HttpFilterKind::kUnknown;
   if (filter.name() == "envoy.filters.http.router") return HttpFilterKind::kRouter;
   if (filter.name() == kFaultFilter) return HttpFilterKind::kFault;
@@ -39,6 +43,21 @@ absl::Status CompileFaultFilter(const CompileContext& context, const hcm::HttpFi
   RETURN_IF_ERROR_AT("typed_config", Unpack(context.fields, filter.typed_config(), &fault));
   if (!fault.has_delay() && !fault.has_abort()) return absl::OkStatus();
   ASSIGN_OR_RETURN_AT(to->fault, "typed_config", CompileFault(fault));
+  return absl::OkStatus();
+}
+
+// Faults come after CORS here, whatever their order; the limit goes where the list has it.
+absl::Status CompileRateLimitFilter(const CompileContext& context, const hcm::HttpFilter& filter,
+                                    HttpManager* to) {
+  if (to->rate_limit_place != RateLimitPlace::kNone) {
+    return Invalid("", "the local rate limit filter is given twice");
+  }
+  to->rate_limit_place = to->fault_filter  ? RateLimitPlace::kLast
+                         : to->cors_filter ? RateLimitPlace::kAfterCors
+                                           : RateLimitPlace::kFirst;
+  ASSIGN_OR_RETURN_AT(
+      to->rate_limit, "typed_config",
+      CompileLocalRateLimit(context, filter.typed_config(), context.place, RateLimitOf::kManager));
   return absl::OkStatus();
 }
 
@@ -71,11 +90,18 @@ absl::Status CompileHttpFilters(const CompileContext& context,
         if (to->cors_filter) {
           return Invalid(Indexed("http_filters", i), "the CORS filter is given twice");
         }
+        if (to->rate_limit_place == RateLimitPlace::kLast) {
+          return Invalid(Indexed("http_filters", i),
+                         "must not follow the fault filter and a local rate limit");
+        }
         to->cors_filter = true;
         break;
       }
+      case HttpFilterKind::kRateLimit:
+        RETURN_IF_ERROR_AT(Indexed("http_filters", i), CompileRateLimitFilter(context, filter, to));
+        break;
       case HttpFilterKind::kRbac: {
-        if (to->fault_filter || to->cors_filter) {
+        if (to->fault_filter || to->cors_filter || to->rate_limit_place != RateLimitPlace::kNone) {
           return Invalid(Indexed("http_filters", i),
                          "envoy.filters.http.rbac must come before the other filters");
         }

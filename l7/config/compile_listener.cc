@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
+#include "envoy/extensions/filters/network/local_ratelimit/v3/local_rate_limit.pb.h"
 #include "envoy/extensions/filters/network/rbac/v3/rbac.pb.h"
 #include "l7/base/text.h"
 #include "l7/config/compile_parts.h"
@@ -12,6 +13,8 @@ using FromChain = envoy::config::listener::v3::FilterChain;
 using FromListener = envoy::config::listener::v3::Listener;
 using envoy::extensions::filters::network::http_connection_manager::v3::HttpConnectionManager;
 using FromNetworkRbac = envoy::extensions::filters::network::rbac::v3::RBAC;
+using FromNetworkRateLimit =
+    envoy::extensions::filters::network::local_ratelimit::v3::LocalRateLimit;
 using FromTcpProxy = envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy;
 
 absl::StatusOr<Direction> CompileDirection(const FromListener& from) {
@@ -54,23 +57,38 @@ absl::Status CompileSniffing(const FromListener& from, Listener* to) {
 }
 
 absl::Status CompileFilters(CompileContext* context, const FromChain& from, Listener* to) {
-  // Any number of RBAC filters, then the one that makes it HTTP or TCP.
+  // Any number of RBAC filters and one rate limit, then the one that makes it HTTP or TCP. Envoy
+  // asks the limit when a connection comes and RBAC when bytes do, wherever they stand.
   std::vector<Rbac> rbac;
   int last = 0;
-  while (last < from.filters_size() && TypeName(from.filters(last).typed_config()) ==
-                                           FromNetworkRbac::descriptor()->full_name()) {
-    ASSIGN_OR_RETURN_AT(rbac.emplace_back(), Cat(Indexed("filters", last), ".typed_config"),
-                        CompileNetworkRbac(*context, from.filters(last).typed_config()));
-    ++last;
+  bool limited = false;
+  for (; last < from.filters_size(); ++last) {
+    const google::protobuf::Any& config = from.filters(last).typed_config();
+    const std::string step = Cat(Indexed("filters", last), ".typed_config");
+    if (TypeName(config) == FromNetworkRbac::descriptor()->full_name()) {
+      ASSIGN_OR_RETURN_AT(rbac.emplace_back(), step, CompileNetworkRbac(*context, config));
+    } else if (TypeName(config) == FromNetworkRateLimit::descriptor()->full_name()) {
+      if (limited) return Invalid(Indexed("filters", last), "a second local rate limit");
+      limited = true;
+      RETURN_IF_ERROR_AT(
+          step, CompileConnectionRateLimit(*context, config, Cat("connections ", context->place),
+                                           &to->rate_limit));
+    } else {
+      break;
+    }
   }
   if (from.filters_size() != last + 1) {
-    return Invalid("filters", Cat("must be one filter, and envoy.filters.network.rbac before it"));
+    return Invalid("filters",
+                   "must be one filter, and envoy.filters.network.rbac or "
+                   "envoy.filters.network.local_ratelimit before it");
   }
   const auto& filter = from.filters(last);
   const std::string step = Indexed("filters", last);
   const std::string_view type = TypeName(filter.typed_config());
   if (type == HttpConnectionManager::descriptor()->full_name()) {
-    if (!rbac.empty()) return Invalid("filters[0]", "HTTP has envoy.filters.http.rbac for that");
+    if (!rbac.empty()) {
+      return Invalid("filters", "HTTP has envoy.filters.http.rbac for that");
+    }
     ASSIGN_OR_RETURN_AT(to->filter, step + ".typed_config",
                         CompileHttpManager(context, filter.typed_config()));
   } else if (type == FromTcpProxy::descriptor()->full_name()) {
@@ -85,6 +103,7 @@ absl::Status CompileFilters(CompileContext* context, const FromChain& from, List
 }
 
 absl::Status CompileFilterChain(CompileContext* context, const FromChain& from, Listener* to) {
+  context->place = Cat("listener ", to->name);
   RETURN_IF_ERROR(CompileFilters(context, from, to));
   if (!from.has_transport_socket()) return absl::OkStatus();
   const auto* http = std::get_if<HttpManager>(&to->filter);

@@ -42,6 +42,8 @@ struct CompileContext {
   absl::flat_hash_map<std::string, uint32_t> route_table_by_name;
   // Set: a resource that is wrong is noted here and left out. Not set: it ends the compilation.
   std::vector<Refusal>* refusals = nullptr;
+  // The resource being compiled, and the part of it: what token buckets are known by.
+  std::string place;
   size_t route_count = 0;
   size_t endpoint_count = 0;
   size_t hash_point_count = 0;
@@ -122,12 +124,35 @@ absl::StatusOr<Fault> CompileFault(
     const envoy::extensions::filters::http::fault::v3::HTTPFault& from);
 using PerFilterConfig = google::protobuf::Map<std::string, google::protobuf::Any>;
 
+// compile_rate_limit.cc. `place`: of its buckets.
+enum class RateLimitOf : uint8_t { kManager, kRoute };  // kRoute: it must have a bucket
+absl::StatusOr<std::unique_ptr<const LocalRateLimit>> CompileLocalRateLimit(
+    const CompileContext& context, const google::protobuf::Any& from, std::string_view place,
+    RateLimitOf of);
+// Absent: switched off.
+absl::Status CompileConnectionRateLimit(const CompileContext& context,
+                                        const google::protobuf::Any& from, std::string_view place,
+                                        std::optional<ConnectionRateLimit>* to);
+using RateLimits = google::protobuf::RepeatedPtrField<envoy::config::route::v3::RateLimit>;
+absl::StatusOr<std::vector<RateLimitRule>> CompileRateLimitRules(const RateLimits& from);
+
 // compile_cors.cc
 inline constexpr char kFaultFilter[] = "envoy.filters.http.fault";
 inline constexpr char kCorsFilter[] = "envoy.filters.http.cors";
+inline constexpr char kRateLimitFilter[] = "envoy.filters.http.local_ratelimit";
+// A route or a virtual host.
+struct PerFilter {
+  std::optional<Fault>* fault;
+  std::optional<Cors>* cors;
+  std::unique_ptr<const LocalRateLimit>* rate_limit;
+};
+template <typename Owner>
+PerFilter PerFilterOf(Owner* owner) {
+  return {.fault = &owner->fault, .cors = &owner->cors, .rate_limit = &owner->rate_limit};
+}
 // Sets what is not set yet: the more specific is compiled first.
 absl::Status CompilePerFilter(const CompileContext& context, const PerFilterConfig& from,
-                              std::optional<Fault>* fault, std::optional<Cors>* cors);
+                              const PerFilter& to);
 
 // compile_rbac.cc
 absl::StatusOr<Rbac> CompileHttpRbac(const CompileContext& context,
@@ -175,7 +200,7 @@ absl::StatusOr<RouteMatch> CompileRouteMatch(const envoy::config::route::v3::Rou
 struct DirectResponseLimits {
   uint32_t body_bytes_max = 0;
 };
-absl::StatusOr<Route> CompileRoute(const CompileContext& context,
+absl::StatusOr<Route> CompileRoute(const CompileContext& context,  // whose place is the route's
                                    const envoy::config::route::v3::Route& from,
                                    DirectResponseLimits limits);
 absl::StatusOr<Forward> CompileForward(const CompileContext& context,

@@ -144,7 +144,7 @@ absl::StatusOr<Route> CompileRoute(const CompileContext& context, const FromRout
   auto headers = CompileHeaderMutation(from);
   if (!headers.ok()) return headers.status();
   to.headers = *std::move(headers);
-  RETURN_IF_ERROR(CompilePerFilter(context, from.typed_per_filter_config(), &to.fault, &to.cors));
+  RETURN_IF_ERROR(CompilePerFilter(context, from.typed_per_filter_config(), PerFilterOf(&to)));
   return to;
 }
 

@@ -223,6 +223,10 @@ absl::StatusOr<Forward> CompileForward(const CompileContext& context, const From
   if (from.has_retry_policy()) {
     ASSIGN_OR_RETURN_AT(to.retry, "retry_policy", CompileRetryPolicy(from.retry_policy()));
   }
+  auto rate_limits = CompileRateLimitRules(from.rate_limits());
+  if (!rate_limits.ok()) return rate_limits.status();
+  to.rate_limits = *std::move(rate_limits);
+  to.include_host_rate_limits = from.include_vh_rate_limits().value();
   auto upgrades = CompileUpgrades(from);
   if (!upgrades.ok()) return upgrades.status();
   to.upgrades = *std::move(upgrades);

@@ -54,14 +54,21 @@ absl::Status CompileRoutes(CompileContext* context,
                            const envoy::config::route::v3::VirtualHost& from,
                            DirectResponseLimits limits, VirtualHost* to) {
   to->routes.reserve(from.routes_size());
+  const std::string place = context->place;
   for (int i = 0; i < from.routes_size(); ++i) {
     if (++context->route_count > limits::kConfigRoutesMax) {
       return Invalid(Indexed("routes", i), Cat("more than ", limits::kConfigRoutesMax, " routes"));
+    }
+    // By its name it is known when others come and go.
+    const std::string& name = from.routes(i).name();
+    if (!from.routes(i).typed_per_filter_config().empty()) {
+      context->place = Cat(place, " route ", name.empty() ? Cat(i) : name);
     }
     ASSIGN_OR_RETURN_AT(Route route, Indexed("routes", i),
                         CompileRoute(*context, from.routes(i), limits));
     if (!NeverMatches(from.routes(i))) to->routes.push_back(std::move(route));
   }
+  context->place = place;
   to->index.Build(to->routes);
   return absl::OkStatus();
 }
@@ -82,8 +89,14 @@ absl::StatusOr<VirtualHost> CompileVirtualHost(CompileContext* context,
   if (from.has_retry_policy()) {
     ASSIGN_OR_RETURN_AT(to.retry, "retry_policy", CompileRetryPolicy(from.retry_policy()));
   }
-  RETURN_IF_ERROR(CompilePerFilter(*context, from.typed_per_filter_config(), &to.fault, &to.cors));
+  auto rate_limits = CompileRateLimitRules(from.rate_limits());
+  if (!rate_limits.ok()) return rate_limits.status();
+  to.rate_limits = *std::move(rate_limits);
+  const std::string place = context->place;
+  AppendTo(&context->place, " host ", to.name);
+  RETURN_IF_ERROR(CompilePerFilter(*context, from.typed_per_filter_config(), PerFilterOf(&to)));
   RETURN_IF_ERROR(CompileRoutes(context, from, limits, &to));
+  context->place = place;
   return to;
 }
 
@@ -115,8 +128,7 @@ absl::StatusOr<RouteTable> CompileRouteTable(
       return Invalid(step + ".name", Cat("\"", host.name, "\" is given twice"));
     }
     // Envoy looks for a filter's settings on the route, the host, then the whole configuration.
-    RETURN_IF_ERROR(
-        CompilePerFilter(*context, from.typed_per_filter_config(), &host.fault, &host.cors));
+    RETURN_IF_ERROR(CompilePerFilter(*context, from.typed_per_filter_config(), PerFilterOf(&host)));
     for (size_t j = 0; j < host.domains.size(); ++j) {
       RETURN_IF_ERROR_AT(Cat(step, ".", Indexed("domains", static_cast<int>(j))),
                          AddDomain(host.domains[j], static_cast<uint32_t>(i), &to));

@@ -148,6 +148,11 @@ void DescribeHttp(const HttpManager& m, DescribeWriter* to) {
   to->IfNot(fallback.fault_filter, "fault_filter", m.fault_filter);
   DescribeFault("fault", m.fault, to);
   to->IfNot(fallback.cors_filter, "cors_filter", m.cors_filter);
+  constexpr std::string_view kPlaces[] = {"", "first", "after cors", "last"};
+  if (m.rate_limit_place != RateLimitPlace::kNone) {
+    to->Line("rate_limit_filter ", kPlaces[static_cast<size_t>(m.rate_limit_place)]);
+  }
+  DescribeRateLimit(m.rate_limit.get(), to);
   constexpr std::string_view kClientCert[] = {"sanitize", "forward_only", "append_forward",
                                               "sanitize_set", "always_forward_only"};
   if (m.client_cert_header != fallback.client_cert_header) {
@@ -198,6 +203,7 @@ void DescribeListener(const Listener& l, const Snapshot& snapshot, DescribeWrite
     return to->Out();
   }
   if (l.tls != kNoTls) to->Line("tls ", l.tls);
+  DescribeRateLimit(l.rate_limit, to);
   if (const auto* http = std::get_if<HttpManager>(&l.filter)) DescribeHttp(*http, to);
   if (const auto* tcp = std::get_if<TcpProxy>(&l.filter)) DescribeTcp(*tcp, snapshot, to);
   to->Out();

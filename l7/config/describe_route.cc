@@ -89,6 +89,9 @@ void DescribeForward(const Forward& f, const Snapshot& snapshot, DescribeWriter*
              mirror.target.cluster == kNoIndex ? " (unknown)" : "",
              mirror.host_suffix ? "" : " same host");
   }
+  DescribeRateLimits(f.rate_limits, to);
+  to->IfNot(fallback.include_host_rate_limits, "include_vh_rate_limits",
+            f.include_host_rate_limits);
   DescribeUpgrades(f.upgrades, to);
   DescribeRetry(f.retry, to);
   to->Out();
@@ -139,6 +142,7 @@ void DescribeRoute(const Route& r, const Snapshot& snapshot, DescribeWriter* to)
   DescribeMutation(r.headers, to);
   DescribeFault("fault", r.fault, to);
   DescribeCors(r.cors, to);
+  DescribeRateLimit(r.rate_limit.get(), to);
   to->Out();
 }
 
@@ -217,6 +221,8 @@ void DescribeRouteTable(const RouteTable& table, const Snapshot& snapshot, Descr
     DescribeRetry(host.retry, to);
     DescribeFault("fault", host.fault, to);
     DescribeCors(host.cors, to);
+    DescribeRateLimit(host.rate_limit.get(), to);
+    DescribeRateLimits(host.rate_limits, to);
     for (const Route& route : host.routes) DescribeRoute(route, snapshot, to);
     to->Out();
   }

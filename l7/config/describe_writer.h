@@ -47,6 +47,9 @@ class DescribeWriter {
 void DescribeRouteTable(const RouteTable& table, const Snapshot& snapshot, DescribeWriter* to);
 void DescribeUpgrades(const Upgrades& upgrades, DescribeWriter* to);
 void DescribeRbac(const std::vector<Rbac>& filters, DescribeWriter* to);
+void DescribeRateLimit(const LocalRateLimit* limit, DescribeWriter* to);
+void DescribeRateLimit(const std::optional<ConnectionRateLimit>& limit, DescribeWriter* to);
+void DescribeRateLimits(const std::vector<RateLimitRule>& rules, DescribeWriter* to);
 void DescribeTls(const TlsSettings& settings, DescribeWriter* to);
 void DescribeFault(std::string_view name, const std::optional<Fault>& fault, DescribeWriter* to);
 void DescribeTargets(const std::vector<WeightedCluster>& targets, const Snapshot& snapshot,

@@ -26,20 +26,16 @@
 #include "l7/base/time.h"
 #include "l7/config/health_check.h"
 #include "l7/config/matchers.h"
+#include "l7/config/rate_limit.h"
 #include "l7/config/rbac.h"
 #include "l7/config/route_index.h"
 #include "l7/config/tls_settings.h"
+#include "l7/config/values.h"
 #include "re2/re2.h"
 
 namespace meltemi::config {
 
 inline constexpr uint32_t kNoIndex = UINT32_MAX;
-
-// envoy.type.v3.FractionalPercent. numerator == 0 never happens, numerator >= denominator always.
-struct Fraction {
-  uint32_t numerator = 0;
-  uint32_t denominator = 100;  // 100, 10'000 or 1'000'000
-};
 
 struct RouteMatch {
   enum class Path : uint8_t { kPrefix, kExact, kSeparatedPrefix, kRegex };
@@ -86,21 +82,6 @@ struct Fault {
   std::optional<Fraction> abort_fraction;
   uint16_t abort_status = 0;
   std::vector<HeaderMatch> headers;  // all must match, else the fault does not apply
-};
-
-struct HeaderAdd {  // HeaderValueOption
-  enum class Mode : uint8_t { kAppendOrAdd, kAddIfAbsent, kOverwriteOrAdd, kOverwriteIfExists };
-  std::string name;  // lower case
-  std::string value;
-  Mode mode = Mode::kAppendOrAdd;
-};
-struct HeaderMutation {
-  std::vector<HeaderAdd> request_add, response_add;
-  std::vector<std::string> request_remove, response_remove;  // lower case
-  bool empty() const {
-    return request_add.empty() && response_add.empty() && request_remove.empty() &&
-           response_remove.empty();
-  }
 };
 
 struct WeightedCluster {
@@ -154,8 +135,10 @@ struct Forward {                          // RouteAction
   std::string host_rewrite;  // host_rewrite_literal; empty: none
   std::optional<RetryPolicy> retry;
   std::vector<HashPolicy> hash_policies;
-  std::vector<Mirror> mirrors;  // request_mirror_policies
-  Upgrades upgrades;            // they count more than the connection manager's
+  std::vector<Mirror> mirrors;             // request_mirror_policies
+  std::vector<RateLimitRule> rate_limits;  // rate_limits
+  bool include_host_rate_limits = false;   // include_vh_rate_limits
+  Upgrades upgrades;                       // they count more than the connection manager's
 };
 struct Redirect {  // RedirectAction
   uint16_t status = 301;
@@ -176,6 +159,8 @@ struct Route {
   HeaderMutation headers;
   std::optional<Fault> fault;  // typed_per_filter_config["envoy.filters.http.fault"]
   std::optional<Cors> cors;    // typed_per_filter_config["envoy.filters.http.cors"]
+  // typed_per_filter_config["envoy.filters.http.local_ratelimit"]; null: none
+  std::unique_ptr<const LocalRateLimit> rate_limit;
 };
 
 struct VirtualHost {
@@ -187,6 +172,8 @@ struct VirtualHost {
   std::optional<RetryPolicy> retry;  // for routes that have none
   std::optional<Fault> fault;
   std::optional<Cors> cors;
+  std::unique_ptr<const LocalRateLimit> rate_limit;  // null: none
+  std::vector<RateLimitRule> rate_limits;
 };
 
 // RouteConfiguration. Host lookup order: exact, longest "*.suffix", longest "prefix.*", "*".
@@ -232,6 +219,9 @@ struct ClientCertDetails {
   bool pem() const { return cert || chain; }
 };
 
+// Where envoy.filters.http.local_ratelimit stands in the chain of HTTP filters.
+enum class RateLimitPlace : uint8_t { kNone, kFirst, kAfterCors, kLast };
+
 struct HttpManager {
   std::string stat_prefix;
   uint32_t route_table =
@@ -255,6 +245,8 @@ struct HttpManager {
   bool fault_filter = false;   // envoy.filters.http.fault is in the chain
   std::optional<Fault> fault;  // its own configuration; a route's overrides it
   bool cors_filter = false;    // envoy.filters.http.cors is in the chain
+  RateLimitPlace rate_limit_place = RateLimitPlace::kNone;
+  std::unique_ptr<const LocalRateLimit> rate_limit;  // its own; a host's and a route's override it
   ClientCertHeader client_cert_header = ClientCertHeader::kSanitize;
   ClientCertDetails client_cert_details;
   bool logs_peers = false;  // an access log has an operator about the peers (AccessRecord::peers)
@@ -296,6 +288,8 @@ struct Listener {
   Direction direction = Direction::kUnspecified;
   uint32_t tls = kNoTls;                       // of the (one) filter chain: TlsSettings::stable_id
   std::variant<HttpManager, TcpProxy> filter;  // of the (one) filter chain
+  // envoy.filters.network.local_ratelimit, before the filter.
+  std::optional<ConnectionRateLimit> rate_limit;
   // Not empty: this listener has no `tls` and `filter` itself; a client's first bytes choose among
   // these, each a listener without addresses, named "<this>#<chain>".
   std::vector<ListenerChain> chains;
@@ -445,7 +439,8 @@ struct Snapshot {
   std::vector<UdpListener> udp_listeners;
   std::vector<RouteTable> route_tables;
   std::vector<Cluster> clusters;
-  std::vector<TlsSettings> tls;  // ascending stable ids
+  std::vector<TlsSettings> tls;      // ascending stable ids
+  std::vector<TokenBucket> buckets;  // that the workers share, each once, by ascending ids
   absl::flat_hash_map<std::string, uint32_t> cluster_by_name;
   // Listener lookup: address and port -> index in listeners, per direction; the unspecified address
   // of a family is the wildcard of that family.

@@ -104,6 +104,8 @@ constexpr IgnoredField kNetworkRbacIgnored[] = {
     {"enforcement_type",
      "nothing that rules look at changes while a connection lives; rules do, and are asked again"},
 };
+constexpr IgnoredField kRateLimitRuleIgnored[] = {{"disable_key", kNoRuntime}};
+constexpr IgnoredField kRuntimeFlagIgnored[] = {{"runtime_key", kNoRuntime}};
 constexpr IgnoredField kAccessLogIgnored[] = {{"name", kForDisplay}};
 constexpr IgnoredField kFormatIgnored[] = {
     {"content_type", "only for local replies"},
@@ -267,6 +269,20 @@ constexpr MessageFields kTable[] = {
      "rules rules_stat_prefix shadow_rules shadow_rules_stat_prefix", kHttpRbacIgnored},
     {"envoy.extensions.filters.network.rbac.v3.RBAC",
      "rules shadow_rules shadow_rules_stat_prefix stat_prefix", kNetworkRbacIgnored},
+    {"envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
+     "stat_prefix status token_bucket filter_enabled filter_enforced "
+     "request_headers_to_add_when_not_enforced response_headers_to_add descriptors stage "
+     "local_rate_limit_per_downstream_connection enable_x_ratelimit_headers vh_rate_limits "
+     "always_consume_default_token_bucket rate_limited_as_resource_exhausted",
+     {}},
+    {"envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit",
+     "stat_prefix token_bucket runtime_enabled share_key",
+     {}},
+    {"envoy.extensions.common.ratelimit.v3.LocalRateLimitDescriptor", "entries token_bucket", {}},
+    {"envoy.extensions.common.ratelimit.v3.RateLimitDescriptor.Entry", "key value", {}},
+    {"envoy.type.v3.TokenBucket", "max_tokens tokens_per_fill fill_interval", {}},
+    {"envoy.type.v3.HttpStatus", "code", {}},
+    {"envoy.config.core.v3.RuntimeFeatureFlag", "default_value", kRuntimeFlagIgnored},
     {"envoy.config.rbac.v3.RBAC", "action policies", {}},
     {"envoy.config.rbac.v3.Policy", "permissions principals", {}},
     {"envoy.config.rbac.v3.Permission",
@@ -307,7 +323,8 @@ constexpr MessageFields kTable[] = {
      kRouteConfigIgnored},
     {"envoy.config.route.v3.VirtualHost",
      "name domains routes request_headers_to_add request_headers_to_remove "
-     "response_headers_to_add response_headers_to_remove typed_per_filter_config retry_policy",
+     "response_headers_to_add response_headers_to_remove typed_per_filter_config retry_policy "
+     "rate_limits",
      kVirtualHostIgnored},
     {"envoy.config.route.v3.Route",
      "name match route redirect direct_response typed_per_filter_config request_headers_to_add "
@@ -325,7 +342,25 @@ constexpr MessageFields kTable[] = {
     {"envoy.config.route.v3.RouteAction",
      "cluster weighted_clusters cluster_not_found_response_code prefix_rewrite regex_rewrite "
      "host_rewrite_literal timeout idle_timeout retry_policy max_stream_duration max_grpc_timeout "
-     "hash_policy request_mirror_policies upgrade_configs",
+     "hash_policy request_mirror_policies upgrade_configs rate_limits include_vh_rate_limits",
+     {}},
+    {"envoy.config.route.v3.RateLimit", "stage actions", kRateLimitRuleIgnored},
+    {"envoy.config.route.v3.RateLimit.Action",
+     "source_cluster destination_cluster request_headers remote_address generic_key "
+     "header_value_match masked_remote_address",
+     {}},
+    {"envoy.config.route.v3.RateLimit.Action.SourceCluster", "", {}},
+    {"envoy.config.route.v3.RateLimit.Action.DestinationCluster", "", {}},
+    {"envoy.config.route.v3.RateLimit.Action.RequestHeaders",
+     "header_name descriptor_key skip_if_absent",
+     {}},
+    {"envoy.config.route.v3.RateLimit.Action.RemoteAddress", "", {}},
+    {"envoy.config.route.v3.RateLimit.Action.MaskedRemoteAddress",
+     "v4_prefix_mask_len v6_prefix_mask_len",
+     {}},
+    {"envoy.config.route.v3.RateLimit.Action.GenericKey", "descriptor_value descriptor_key", {}},
+    {"envoy.config.route.v3.RateLimit.Action.HeaderValueMatch",
+     "descriptor_key descriptor_value expect_match headers",
      {}},
     {"envoy.config.route.v3.RouteAction.UpgradeConfig", "upgrade_type enabled", {}},
     {"envoy.config.route.v3.RouteAction.RequestMirrorPolicy",

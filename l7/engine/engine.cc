@@ -105,7 +105,8 @@ Engine::Impl::Impl(Engine* engine, const EngineOptions& options, BufferPool* poo
       counters_(engine->counters_),
       conns_(options.conn_count_max),
       exchanges_(options.exchange_count_max),
-      clusters_(options.board) {}
+      clusters_(options.board),
+      rate_limits_(clusters_.board()) {}
 
 Engine::Impl::~Impl() {
   exchanges_.ForEach([this](ExchangeId, Exchange& x) {
@@ -178,6 +179,7 @@ void Engine::Impl::ForgetConn(Conn& conn) {
   }
   if (conn.listener_gone) Unpin(conn.snapshot);
   if (conn.certified != nullptr) Unshare(conn.certified);
+  rate_limits_.ForgetConnection(conn.id.bits());
   conns_.Erase(conn.id);
 }
 
@@ -244,6 +246,7 @@ void Engine::Impl::UseSnapshot(const config::Snapshot* snapshot, Instant now) {
       idle.push_back(id);
     }
   });
+  rate_limits_.Follow(*snapshot, pins_, now);
   for (const ConnId id : idle) EndConn(conns_[id], Action::Kind::kRelease);
   for (const ConnId id : opaque) FollowTcp(conns_[id], now);
 }
@@ -312,6 +315,10 @@ ConnId Engine::Impl::OnAccept(const Accepted& accepted, Instant now) {
     conn.sni = std::make_unique<const std::string>(accepted.sni);
   }
   if (http) {
+    if (LimitConnection(listener, now)) {
+      EndConn(conn, Action::Kind::kAbort);
+      return id;
+    }
     const config::HttpManager& manager = ManagerOf(conn);
     conn.part.emplace<RequestReader>(
         pool_, http1::HeadLimits{.header_bytes_max = manager.header_bytes_max,

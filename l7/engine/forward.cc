@@ -123,7 +123,10 @@ void Engine::Impl::Route(Exchange& x, Instant now) {
     if (forward->idle_timeout.has_value()) x.idle_timeout = *forward->idle_timeout;
     if (limit.has_value() || forward->idle_timeout.has_value()) Touch(x, now);
   }
+  const config::RateLimitPlace limit = x.manager->rate_limit_place;
+  if (limit == config::RateLimitPlace::kFirst && LimitRate(x, now)) return;
   if (x.manager->cors_filter && ApplyCors(x, now)) return;
+  if (limit == config::RateLimitPlace::kAfterCors && LimitRate(x, now)) return;
   if (ApplyFault(x, now)) return;
   BeginForward(x, now);
 }
@@ -172,6 +175,7 @@ bool Engine::Impl::AbortByFault(Exchange& x, Instant now) {
 }
 
 void Engine::Impl::BeginForward(Exchange& x, Instant now) {
+  if (x.manager->rate_limit_place == config::RateLimitPlace::kLast && LimitRate(x, now)) return;
   if (const auto* direct = std::get_if<config::DirectResponse>(&x.route->action)) {
     return Reply(x, {.status = direct->status, .body = direct->body, .details = "direct_response"},
                  now);
@@ -183,7 +187,9 @@ void Engine::Impl::BeginForward(Exchange& x, Instant now) {
     return Reply(
         x, {.status = redirect->status, .details = "direct_response", .location = location}, now);
   }
-  x.target = &route::PickCluster(x.forward->clusters, x.forward->total_weight, *prng_);
+  if (x.target == nullptr) {
+    x.target = &route::PickCluster(x.forward->clusters, x.forward->total_weight, *prng_);
+  }
   cluster::Cluster* cluster =
       x.target->cluster == config::kNoIndex
           ? nullptr

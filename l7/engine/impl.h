@@ -5,7 +5,7 @@
 // (responses out), forward.cc (route to attempt), upstream.cc (connections and pools), attempt.cc
 // (outcomes and retries), access.cc (who may do what), peer.cc (who is at the other end),
 // mirror.cc, cors.cc, http2.cc (sessions and streams), local_reply.cc, timers.cc, tcp_proxy.cc,
-// tunnel.cc (upgrades), stats.cc, health.cc (active health checks).
+// tunnel.cc (upgrades), stats.cc, health.cc (active health checks), rate_limit.cc.
 #ifndef MELTEMI_L7_ENGINE_IMPL_H_
 #define MELTEMI_L7_ENGINE_IMPL_H_
 
@@ -20,6 +20,7 @@
 #include "l7/cluster/cluster.h"
 #include "l7/engine/engine.h"
 #include "l7/engine/health.h"
+#include "l7/engine/rate_limit.h"
 #include "l7/engine/state.h"
 #include "l7/engine/stats.h"
 #include "l7/http/reject.h"
@@ -125,6 +126,14 @@ class Engine::Impl {
   bool ApplyCors(Exchange& x, Instant now);  // true: it has been answered
   static const config::Cors* CorsOf(const Exchange& x);
   static bool AddCorsHeaders(const Exchange& x, bool preflight, http::HeaderBlock* headers);
+
+  // rate_limit.cc
+  static const config::LocalRateLimit* RateLimitOf(const Exchange& x);
+  const config::TokenBucket* DescribedBucket(Exchange& x, const config::LocalRateLimit& limit);
+  bool TakeToken(Exchange& x, const config::LocalRateLimit& limit, Instant now);
+  bool LimitRate(Exchange& x, Instant now);  // true: it has been answered
+  bool AddRateLimitHeaders(const Exchange& x, http::HeaderBlock* headers) const;
+  bool LimitConnection(const config::Listener& listener, Instant now);
 
   // mirror.cc
   void StartWithMirrors(Exchange& x, Instant now);
@@ -331,7 +340,15 @@ class Engine::Impl {
   SlotMap<Conn, ConnId> conns_;
   SlotMap<Exchange, ExchangeId> exchanges_;
   cluster::ClusterSet clusters_;
-  HostProbes probes_;  // of hosts in clusters_
+  RateLimits rate_limits_;
+  struct Limited {  // what responses are to say of a rate limit
+    const config::LocalRateLimit* limit = nullptr;
+    uint32_t tokens_max = 0, left = 0;
+    int64_t reset_seconds = 0;
+    bool refused = false;
+  };
+  absl::flat_hash_map<uint64_t, Limited> limited_;  // by exchange: those with Exchange::limited
+  HostProbes probes_;                               // of hosts in clusters_
   Timer ejected_timer_{TimerOwner::kL7, static_cast<uint8_t>(TimerKind::kEjected)};
   std::vector<ConnId> closing_;  // scratch of UseSnapshot
   std::vector<ConnId> ready_;    // downstream connections with more requests to read

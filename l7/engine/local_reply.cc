@@ -101,6 +101,7 @@ bool Engine::Impl::WriteReply(Exchange& x, const LocalReply& reply, Conn& down, 
   if (reply.overloaded) ok &= headers.Add(Known::kEnvoyOverloaded, "true");
   ok &= FinishReplyHeaders(x, now, &headers);
   ok &= AddCorsHeaders(x, reply.preflight, &headers);
+  if (x.limited) ok &= AddRateLimitHeaders(x, &headers);
   // RFC 9110 6.4.1: 1xx, 204 and 304 have no body.
   const bool bodiless = reply.status < 200 || reply.status == 204 || reply.status == 304;
   const std::string_view body =
@@ -138,6 +139,7 @@ bool Engine::Impl::WriteGrpcReply(const Exchange& x, const LocalReply& reply, Co
   if (reply.overloaded) ok &= headers.Add(Known::kEnvoyOverloaded, "true");
   ok &= FinishReplyHeaders(x, now, &headers);
   ok &= AddCorsHeaders(x, /*preflight=*/false, &headers);
+  if (x.limited) ok &= AddRateLimitHeaders(x, &headers);
   if (down.is_stream()) return ok && WriteStreamHead(down, 200, headers, true);
   Chain out;
   ok = ok && http1::WriteResponseHead(200, http::ReasonPhrase(200), headers,

@@ -73,6 +73,7 @@ bool Engine::Impl::WriteResponse(Exchange& x, http::ResponseHead head, Instant n
       {&x.target->headers, &x.route->headers, &x.host_config->headers, &x.table->headers},
       &headers);
   ok &= AddCorsHeaders(x, /*preflight=*/false, &headers);
+  if (x.limited) ok &= AddRateLimitHeaders(x, &headers);
   x.framing = head.framing == http::Framing::kNone ? http::Framing::kNone : framing.framing;
   if (x.tunnel) x.framing = http::Framing::kUntilClose;
   x.close_after |= down.drain || framing.framing == http::Framing::kUntilClose;
@@ -186,6 +187,7 @@ void Engine::Impl::RetireExchange(Exchange& x, const Conn& down, Instant now) {
   Unpin(x.snapshot);
   const ExchangeId id = x.id;
   const bool mirrored = x.mirrored;
+  if (x.limited) limited_.erase(id.bits());
   exchanges_.Erase(id);
   if (mirrored) ForgetMirrors(id, now);
 }

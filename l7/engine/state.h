@@ -217,6 +217,7 @@ struct Exchange {
   bool retry_counted = false;                    // in cluster->retries_active
   bool response_bytes = false;                   // this attempt has seen some
   bool response_started = false;                 // its head has been written downstream
+  bool limited = false;                          // in Impl::limited_
   bool close_after = false;
   bool tunnel = false;        // the upstream has switched protocols: tunnel.cc
   bool reusable = false;      // the upstream keeps its connection open

@@ -280,6 +280,7 @@ void Engine::Impl::AppendSamples(std::vector<Sample>* out) const {
   }
   stats_.AppendSamples(out);
   rbac_stats_.AppendSamples(out);
+  rate_limits_.AppendSamples(out);
   for (const auto& [address, stats] : listener_tls_) {
     stats.AppendSamples("envoy_listener", Label("envoy_listener_address", address), out);
   }

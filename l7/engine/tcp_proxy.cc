@@ -24,6 +24,9 @@ void Engine::Impl::BeginTcp(Conn& down, Instant now) {
     down.timer.kind = static_cast<uint8_t>(TimerKind::kConnIdle);
     timers_->Schedule(&down.timer, now + proxy.idle_timeout);
   }
+  if (LimitConnection(ListenerOf(down), now)) {
+    return FailTcp(down, telemetry::kRateLimited, "local_ratelimit_close_over_limit", now);
+  }
   if (!proxy.rbac.empty() &&
       !PermitTcp(down, proxy.rbac, PeerOf(down), down.local, SniOf(down), Asked::kFirst, now)) {
     return;

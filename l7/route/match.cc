@@ -41,17 +41,6 @@ bool MatchesRegex(const RE2* regex, std::string_view value) {
   return RE2::FullMatch(re2::StringPiece(value.data(), value.size()), *regex);
 }
 
-std::optional<std::string_view> ValueOf(std::string_view name, const RequestView& request) {
-  if (name.empty() || name[0] != ':') {
-    return name == "host" ? std::optional(request.authority) : request.header(name);
-  }
-  if (name == ":method") return request.method;
-  if (name == ":authority") return request.authority;
-  if (name == ":path") return request.path;
-  if (name == ":scheme") return request.scheme;
-  return std::nullopt;
-}
-
 bool MatchesValue(const HeaderMatch& match, std::string_view value) {
   switch (match.kind) {
     case HeaderMatch::Kind::kPresent:
@@ -67,6 +56,17 @@ bool MatchesValue(const HeaderMatch& match, std::string_view value) {
 }
 
 }  // namespace
+
+std::optional<std::string_view> HeaderOf(std::string_view name, const RequestView& request) {
+  if (name.empty() || name[0] != ':') {
+    return name == "host" ? std::optional(request.authority) : request.header(name);
+  }
+  if (name == ":method") return request.method;
+  if (name == ":authority") return request.authority;
+  if (name == ":path") return request.path;
+  if (name == ":scheme") return request.scheme;
+  return std::nullopt;
+}
 
 std::string_view PathOnly(std::string_view path) {
   return path.substr(0, path.find_first_of("?#"));
@@ -89,7 +89,7 @@ bool Matches(const StringMatch& match, std::string_view value) {
 }
 
 bool Matches(const HeaderMatch& match, const RequestView& request) {
-  std::optional<std::string_view> value = ValueOf(match.name, request);
+  std::optional<std::string_view> value = HeaderOf(match.name, request);
   if (!value.has_value()) {
     // Envoy: a missing header never matches, inverted or not, except that "present" inverted means
     // "absent"; treat_missing_header_as_empty takes it as "".

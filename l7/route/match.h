@@ -28,6 +28,9 @@ struct RequestView {
   HeaderLookup header;
 };
 
+// A header, or what a pseudo-header's name stands for.
+std::optional<std::string_view> HeaderOf(std::string_view name, const RequestView& request);
+
 // path without its query and fragment.
 std::string_view PathOnly(std::string_view path);
 

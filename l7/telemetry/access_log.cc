@@ -219,9 +219,9 @@ Formatter FindOperator(std::string name) {
 }  // namespace
 
 void AppendResponseFlags(uint32_t flags, std::string* out) {
-  constexpr std::string_view kNames[] = {"UH",  "UF",  "UO", "NR", "URX", "NC", "UT",
-                                         "LR",  "UR",  "UC", "DC", "DI",  "FI", "SI",
-                                         "DPE", "UPE", "OM", "DT", "UAEX"};
+  constexpr std::string_view kNames[] = {"UH",  "UF",  "UO", "NR", "URX",  "NC", "UT",
+                                         "LR",  "UR",  "UC", "DC", "DI",   "FI", "SI",
+                                         "DPE", "UPE", "OM", "DT", "UAEX", "RL"};
   bool any = false;
   for (size_t i = 0; i < std::size(kNames); ++i) {
     if ((flags & (1u << i)) == 0) continue;

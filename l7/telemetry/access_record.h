@@ -57,6 +57,7 @@ enum ResponseFlag : uint32_t {
   kOverloadManager = 1u << 16,                  // OM
   kDurationTimeout = 1u << 17,                  // DT
   kUnauthorized = 1u << 18,                     // UAEX
+  kRateLimited = 1u << 19,                      // RL
 };
 
 enum class Protocol : uint8_t { kNone, kHttp10, kHttp11, kHttp2 };

@@ -44,6 +44,7 @@ BANS = (
         WORKER_CODE,
         {"dataplane/shared/": "all that crosses threads lives there",
          "l7/base/shared_cell": "numbers that all workers of a node read and write",
+         "l7/base/token_bucket": "tokens that all workers of a node take",
          **_CONTROL_THREAD}),
     Ban("locks",
         r"\bstd::(?:\w*mutex|condition_variable\w*|lock_guard|unique_lock|scoped_lock|call_once)\b|"
