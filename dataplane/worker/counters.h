@@ -25,6 +25,10 @@ namespace meltemi::worker {
   C(tls_local_refused, "connections", "of them, to a pod that its service's accounts lack")       \
   C(tls_settings_changed, "connections", "handshakes done under settings no longer in force")     \
   C(no_filter_chain, "connections", "connections whose first bytes no filter chain takes")        \
+  C(proxy_protocol_v1, "connections", "connections with a PROXY header of version 1")             \
+  C(proxy_protocol_v2, "connections", "connections with a PROXY header of version 2")             \
+  C(proxy_protocol_absent, "connections", "connections taken without a PROXY header")             \
+  C(proxy_protocol_refused, "connections", "connections let go: a bad PROXY header, or none")     \
   C(sniff_timeouts, "connections", "connections let go: their first bytes did not come")          \
   C(sniff_continued, "connections", "connections taken as plain: their first bytes did not come") \
   C(connect_no_route, "connections", "upstream connections refused for want of a route")          \

@@ -35,6 +35,7 @@ struct Sniff {
   TcpId tcp;
   Timer timer{TimerOwner::kWorker, 0};  // its subject is the SniffId
   Chain bytes;
+  bool header = false;  // of the PROXY protocol is still to come
 };
 
 // Two bytes where a pipe has room for no more: two protocols of one tag are one to a connection

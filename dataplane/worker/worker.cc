@@ -241,8 +241,8 @@ void Worker::OnAccepted(TcpId tcp, Instant now) {
   // names are gone from the engine, and the new one may be given a slot, and the pipe, of theirs.
   RunActions(now);
   const engine::Accepted accepted = AcceptedOf(tcp);
-  const bool sniff = accepted.listener != config::kNoIndex &&
-                     !snapshot_->listeners[accepted.listener].chains.empty();
+  const bool sniff =
+      accepted.listener != config::kNoIndex && snapshot_->listeners[accepted.listener].sniffs();
   const uint64_t cookie = sniff ? BeginSniff(tcp, snapshot_->listeners[accepted.listener], now)
                                 : Begin(tcp, accepted, now);
   if (cookie != 0) SetTcpCookie(tcp, cookie);
@@ -259,6 +259,7 @@ uint64_t Worker::Begin(TcpId tcp, const engine::Accepted& accepted, Instant now)
 
 uint64_t Worker::BeginPlain(TcpId tcp, const engine::Accepted& accepted, Instant now) {
   const ConnId conn = Admit(accepted, now);
+  ForgetProxied(tcp);
   if (!conn.valid()) return Refuse(tcp, now);
   pipes_.Join(conn, tcp);
   return conn.bits();
@@ -282,6 +283,7 @@ engine::Accepted Worker::AcceptedOf(TcpId tcp) const {
   accepted.listener = ListenerOf(
       entry != nullptr ? config::Direction::kOutbound : config::Direction::kInbound, tuple.local,
       /*opens=*/true);
+  if (!proxied_.empty()) ApplyProxied(tcp, &accepted);
   return accepted;
 }
 

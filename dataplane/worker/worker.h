@@ -13,6 +13,7 @@
 #include <memory>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "dataplane/ip/ip.h"
 #include "dataplane/packet/packet_pool.h"
 #include "dataplane/shared/latest.h"
@@ -32,6 +33,7 @@
 #include "l7/base/time.h"
 #include "l7/base/timer_wheel.h"
 #include "l7/engine/engine.h"
+#include "l7/proxy_protocol/proxy_header.h"
 
 namespace meltemi::worker {
 
@@ -130,9 +132,14 @@ class Worker {
   // worker_sniff.cc
   uint64_t BeginSniff(TcpId tcp, const config::Listener& listener, Instant now);
   void OnSniffTcpEvent(tcp::TcpEvent& event, Instant now);
+  void LookAtFirstBytes(SniffId id, Instant now);
   void OnSniffTimer(Timer& timer, Instant now);
   void EndSniff(SniffId id, const config::Heard& heard, Instant now);
   Chain ForgetSniff(SniffId id);
+  // True: its header is there, or need not be; else it waits, or has been let go.
+  bool TakeProxyHeader(SniffId id, Instant now);
+  void ApplyProxied(TcpId tcp, engine::Accepted* accepted) const;
+  void ForgetProxied(TcpId tcp);
 
   // worker_udp.cc
   void UseUdpListeners();
@@ -183,6 +190,8 @@ class Worker {
   Pipes pipes_;
   TlsPipes tls_pipes_;
   SlotMap<Sniff, SniffId> sniffs_{limits::kSniffCountMax};
+  // What PROXY headers have said of connections that L7 has not yet taken, by TcpId.
+  absl::flat_hash_map<uint64_t, proxy_protocol::Addresses> proxied_;
   tls::ContextTableRef tls_contexts_;
   uint64_t tls_version_ = 0;  // of links_.tls_contexts
   const config::Snapshot* snapshot_ = nullptr;

@@ -297,6 +297,7 @@ ConnId Worker::AdmitTls(const TlsPipe& pipe, tls::HandshakeInfo* info, Instant n
   accepted.peer_chain_pem = info->peer.chain_pem;
   accepted.alpn = info->alpn;
   const ConnId conn = Admit(accepted, now);
+  ForgetProxied(pipe.tcp);
   counters_.refused_full += !conn.valid();
   return conn;
 }
@@ -324,6 +325,7 @@ void Worker::OnTlsError(const tls::TlsEvent& event, Instant now) {
 
 TlsPipe Worker::ForgetTls(TlsPipe& pipe) {
   TlsPipe gone = std::exchange(pipe, TlsPipe{});
+  ForgetProxied(gone.tcp);
   tls_->Release(gone.tls);
   if (gone.conn.valid()) pipes_.Part(gone.conn);
   return gone;

@@ -89,6 +89,7 @@ inline constexpr uint32_t kTlsHandshakeBytesMax = 128 * 1024;  // of the peer, u
 inline constexpr uint32_t kSniffCountMax = 16 * 1024;  // per worker: clients whose first bytes wait
 inline constexpr Duration kSniffTimeout = Duration::Seconds(15);  // where nothing is said: Envoy's
 inline constexpr Duration kSniffTimeoutMax = Duration::Seconds(3600);  // as an idle connection
+inline constexpr size_t kProxyHeaderBytesMax = 4096;  // PROXY protocol, its extensions with it
 inline constexpr size_t kTlsClientHelloBytesMax = 16 * 1024;  // looked at before a decision
 inline constexpr Duration kTlsHandshakeTimeout = Duration::Seconds(15);  // Envoy's
 inline constexpr int kTlsHandshakeThreadCountMax = 16;

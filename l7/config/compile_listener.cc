@@ -31,13 +31,19 @@ absl::StatusOr<Direction> CompileDirection(const FromListener& from) {
 }
 
 // The original destination is what interception gives anyway, and first bytes are looked at where
-// filter chains ask for it; no other listener filter is known.
-absl::Status CheckListenerFilters(const FromListener& from) {
+// filter chains ask for it. The PROXY protocol comes before all others, wherever it stands.
+absl::Status CompileListenerFilters(const CompileContext& context, const FromListener& from,
+                                    Listener* to) {
   for (int i = 0; i < from.listener_filters_size(); ++i) {
     const std::string& name = from.listener_filters(i).name();
-    if (name != "envoy.filters.listener.original_dst" &&
-        name != "envoy.filters.listener.tls_inspector") {
-      return Invalid(Indexed("listener_filters", i), Cat("\"", name, "\" is not supported"));
+    const std::string step = Indexed("listener_filters", i);
+    if (name == "envoy.filters.listener.proxy_protocol") {
+      if (to->proxy_protocol.has_value()) return Invalid(step, "is given twice");
+      ASSIGN_OR_RETURN_AT(to->proxy_protocol, step + ".typed_config",
+                          CompileProxyProtocol(context, from.listener_filters(i).typed_config()));
+    } else if (name != "envoy.filters.listener.original_dst" &&
+               name != "envoy.filters.listener.tls_inspector") {
+      return Invalid(step, Cat("\"", name, "\" is not supported"));
     }
   }
   return absl::OkStatus();
@@ -251,7 +257,7 @@ absl::StatusOr<std::vector<Listener>> CompileListener(CompileContext* context,
   if (!addresses.ok()) return addresses.status();
   to.addresses = *std::move(addresses);
   to.name = from.name().empty() ? to.addresses[0].ToString() : from.name();
-  RETURN_IF_ERROR(CheckListenerFilters(from));
+  RETURN_IF_ERROR(CompileListenerFilters(*context, from, &to));
   RETURN_IF_ERROR(CompileSniffing(from, &to));
   if (from.filter_chains().empty() && !from.has_default_filter_chain()) {
     return Invalid("filter_chains", "must not be empty");

@@ -185,6 +185,9 @@ absl::StatusOr<TcpProxy> CompileTcpProxy(CompileContext* context,
 
 // compile_tls.cc: the stable id of the settings, which are put into the snapshot; kNoTls for plain.
 enum class PeerPem : uint8_t { kForget, kKeep };  // TlsSettings::keep_peer_pem
+// Of a listener filter's configuration; an empty one has Envoy's defaults.
+absl::StatusOr<ProxyProtocol> CompileProxyProtocol(const CompileContext& context,
+                                                   const google::protobuf::Any& any);
 absl::StatusOr<uint32_t> CompileServerTls(CompileContext* context,
                                           const envoy::config::core::v3::TransportSocket& from,
                                           PeerPem pem);

@@ -187,6 +187,10 @@ void DescribeListener(const Listener& l, const Snapshot& snapshot, DescribeWrite
   to->Line("listener \"", l.name, "\" ", NameOf(kDirections, l.direction));
   to->In();
   for (const SockAddr& address : l.addresses) to->Line("address ", address.ToString());
+  if (l.proxy_protocol.has_value()) {
+    to->Line("proxy_protocol", l.proxy_protocol->required ? "" : " (where there is one)",
+             l.proxy_protocol->v1 ? " v1" : "", l.proxy_protocol->v2 ? " v2" : "");
+  }
   for (const ListenerChain& chain : l.chains) {
     std::string match;
     for (const std::string& name : chain.match.server_names) AppendTo(&match, " ", name);
@@ -196,12 +200,12 @@ void DescribeListener(const Listener& l, const Snapshot& snapshot, DescribeWrite
     if (chain.match.fallback) match += " (nothing else)";
     to->Line("chain", match, " -> \"", snapshot.listeners[chain.listener].name, "\"");
   }
-  if (!l.chains.empty()) {
+  if (l.sniffs()) {
     const Listener fallback;
     to->IfNot(fallback.sniff_timeout, "listener_filters_timeout", l.sniff_timeout);
     to->IfNot(fallback.plain_after_timeout, "plain_after_timeout", l.plain_after_timeout);
-    return to->Out();
   }
+  if (!l.chains.empty()) return to->Out();
   if (l.tls != kNoTls) to->Line("tls ", l.tls);
   DescribeRateLimit(l.rate_limit, to);
   if (const auto* http = std::get_if<HttpManager>(&l.filter)) DescribeHttp(*http, to);

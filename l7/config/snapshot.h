@@ -282,6 +282,12 @@ struct ListenerChain {
   uint32_t listener = kNoIndex;  // whose tls and filter it is
 };
 
+// What a load balancer says of a client before the client's own bytes.
+struct ProxyProtocol {
+  bool required = true;       // false: allow_requests_without_proxy_protocol
+  bool v1 = true, v2 = true;  // not among disallowed_versions
+};
+
 struct Listener {
   std::string name;
   std::vector<SockAddr> addresses;  // the address and its additional_addresses
@@ -293,11 +299,16 @@ struct Listener {
   // Not empty: this listener has no `tls` and `filter` itself; a client's first bytes choose among
   // these, each a listener without addresses, named "<this>#<chain>".
   std::vector<ListenerChain> chains;
+  // envoy.filters.listener.proxy_protocol: a header stands before those bytes.
+  std::optional<ProxyProtocol> proxy_protocol;
   // listener_filters_timeout: how long those bytes may take; then the client is let go, or goes on
   // as one that has said nothing of TLS (continue_on_listener_filters_timeout: servers that speak
   // first).
   Duration sniff_timeout = limits::kSniffTimeout;
   bool plain_after_timeout = false;
+
+  // First bytes are looked at before the filter is told of a connection.
+  bool sniffs() const { return !chains.empty() || proxy_protocol.has_value(); }
 };
 
 const std::vector<Rbac>& RbacOf(const Listener& listener);

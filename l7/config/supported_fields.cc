@@ -170,6 +170,9 @@ constexpr IgnoredField kLocalityEndpointsIgnored[] = {
     {"proximity", kForDisplay},
     {"metadata", kForDisplay},
 };
+constexpr IgnoredField kProxyProtocolIgnored[] = {
+    {"stat_prefix", "its counters are the worker's"},
+};
 constexpr IgnoredField kEndpointIgnored[] = {
     {"hostname", "host rewriting by endpoint is refused on the route"},
 };
@@ -184,6 +187,8 @@ constexpr MessageFields kTable[] = {
      kListenerIgnored},
     {"envoy.config.listener.v3.AdditionalAddress", "address", {}},
     {"envoy.config.listener.v3.ListenerFilter", "name typed_config", {}},
+    {"envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol",
+     "allow_requests_without_proxy_protocol disallowed_versions", kProxyProtocolIgnored},
     {"envoy.config.listener.v3.FilterChain", "filter_chain_match filters transport_socket",
      kFilterChainIgnored},
     {"envoy.config.listener.v3.FilterChainMatch",

@@ -17,6 +17,7 @@ ARROWS = {
     "l7/route": _L7,
     "l7/cluster": _L7,
     "l7/health": ("l7/http", "l7/http1", "l7/http2", "l7/config"),
+    "l7/proxy_protocol": (),
     "l7/policy": _L7 + ("l7/route",),
     "l7/policy/jwt": (),
     "l7/telemetry": ("l7/http", "l7/config"),

@@ -41,6 +41,11 @@ MeshConfig ParseMeshConfig(const std::string& file, const std::string& text, Pro
       root.Problem("trustDomainAliases", "more than 16");
       config.trust_domain_aliases.resize(kTrustDomainAliasesMax);
     }
+    root.In("defaultConfig", [&](MapReader& proxy) {
+      proxy.In("gatewayTopology", [&](MapReader& topology) {
+        topology.In("proxyProtocol", [&](MapReader&) { config.gateway_proxy_protocol = true; });
+      });
+    });
     config.root_namespace = root.StringOr("rootNamespace", config.root_namespace);
   } catch (const YAML::Exception& e) {
     report.Add("", "not valid YAML: " + e.msg);

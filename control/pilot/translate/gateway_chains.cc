@@ -5,6 +5,7 @@
 #include "control/pilot/translate/listener_parts.h"
 #include "control/pilot/translate/mesh_tls.h"
 #include "control/pilot/translate/proto_util.h"
+#include "envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 
 namespace meltemi::control::pilot::translate {
@@ -182,6 +183,12 @@ void AddGatewayListener(const model::Model& model, const model::MeshConfig& mesh
                         Resources* out) {
   Listener listener = NewWorkloadListener(absl::StrCat(workload.address, "_", port), workload, port,
                                           envoy::config::core::v3::UNSPECIFIED);
+  if (mesh.gateway_proxy_protocol) {
+    auto* filter = listener.add_listener_filters();
+    filter->set_name("envoy.filters.listener.proxy_protocol");
+    *filter->mutable_typed_config() =
+        Pack(envoy::extensions::filters::listener::proxy_protocol::v3::ProxyProtocol());
+  }
   Chains{model, mesh, workload, &listener}.AddAll(port, servers);
   // A port to which no rule says a destination refuses connections.
   if (listener.filter_chains_size() > 0) out->listeners.push_back(std::move(listener));
