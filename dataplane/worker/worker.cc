@@ -384,7 +384,7 @@ bool Worker::IsExpected(const engine::Action& action, const PortSet::Entry& pod)
   return settings != nullptr && workload != nullptr && settings->peer.Accept(workload->identity);
 }
 
-void Worker::Connect(const engine::Action& action, Instant now) {
+void Worker::Connect(engine::Action& action, Instant now) {
   const auto egress = ip_.Lookup(action.address.ip);
   if (!egress) {
     ++counters_.connect_no_route;
@@ -409,6 +409,7 @@ void Worker::Connect(const engine::Action& action, Instant now) {
     ++counters_.connect_no_port;
     return engine_.OnConnectFailed(action.conn, engine::ConnectError::kNoResources, now);
   }
+  if (!action.bytes.empty()) (void)tcp_.Send(tcp, std::move(action.bytes), now);
   counters_.tls_local += pod != nullptr;
   if (action.tls != config::kNoTls && pod == nullptr) return ConnectTls(action, tcp, now);
   pipes_.Join(action.conn, tcp);

@@ -124,7 +124,7 @@ class Worker {
   Instant FireTimers(Instant now);
   void RunActions(Instant now);
   void Run(engine::Action& action, Instant now);
-  void Connect(const engine::Action& action, Instant now);
+  void Connect(engine::Action& action, Instant now);
   template <typename InUse>
   bool ChoosePort(SockAddr* local, const SockAddr& remote, InUse&& in_use);
   void Transmit(Instant now);

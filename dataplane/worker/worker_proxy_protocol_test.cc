@@ -1,6 +1,7 @@
 // Goal: a listener with the PROXY protocol takes the client from the header, however it is cut, and
-// hands on what follows it; who sends none, a wrong one or one that is not allowed is let go.
-// Method: a listener of HTTP that says the client's address on to its server.
+// hands on what follows it; who sends none, a wrong one or one that is not allowed is let go. A
+// server that wants a header gets it. Method: a listener of HTTP that says the client's address on
+// to its server.
 #include "dataplane/worker/testing/worker_fixture.h"
 #include "l7/proxy_protocol/proxy_header.h"
 
@@ -25,6 +26,9 @@ class ProxyProtocolTest : public WorkerTest {
     std::get<config::HttpManager>(snapshot->listeners[0].filter).use_remote_address = true;
     plane_->Publish(std::move(snapshot));
     Turn();
+    MeetServer();
+  }
+  void MeetServer() {
     Put(kUplink, wire::Arp({.operation = wire::kArpRequest,
                             .sender_mac = FarMac(kUplink),
                             .sender_ip = kServer,
@@ -137,6 +141,21 @@ TEST_F(ProxyProtocolTest, TheTimeForItIsBounded) {
     EXPECT_EQ(counters().sniff_timeouts, 1u);
     EXPECT_EQ(plane_->worker(0).tcp().conn_count(), 0u);
   }
+}
+
+// Before everything else, though it is given before the connection stands.
+TEST_F(ProxyProtocolTest, AServerHearsWhoTheClientIs) {
+  Start({.workers = 1});
+  auto snapshot = config_.Make(
+      {.clusters = {{.name = "c", .endpoints = {{kServer, 8080}}}}, .routes = {{.cluster = "c"}}});
+  snapshot->clusters[0].proxy_protocol = config::ProxyVersion::kV1;
+  plane_->Publish(std::move(snapshot));
+  Turn();
+  MeetServer();
+  const std::string went = Served({kRequest});
+  EXPECT_TRUE(went.starts_with("PROXY TCP4 10.1.0.11 10.96.0.1 " + std::to_string(PortOwnedBy(0)) +
+                               " 80\r\nGET / HTTP/1.1\r\n"))
+      << went;
 }
 
 }  // namespace

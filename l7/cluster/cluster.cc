@@ -21,6 +21,7 @@ Cluster::Settings SettingsOf(const config::Cluster& config) {
           .http2 = config.http2,
           .tls = config.tls,
           .mesh_tls = config.mesh_tls,
+          .proxy_protocol = config.proxy_protocol,
           .breaker = config.breaker,
           .outlier = config.outlier,
           .health_check = config.health_check};

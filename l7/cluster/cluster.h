@@ -126,6 +126,7 @@ class Cluster {
     std::optional<config::Http2Options> http2;
     config::ClusterTls tls;
     std::optional<config::ClusterTls> mesh_tls;  // of hosts in the mesh
+    config::ProxyVersion proxy_protocol = config::ProxyVersion::kNone;
     config::CircuitBreaker breaker;
     std::optional<config::OutlierDetection> outlier;
     std::optional<config::HealthCheck> health_check;

@@ -300,8 +300,16 @@ absl::Status CompileHttpOptions(const CompileContext& context, const FromCluster
   return absl::OkStatus();
 }
 
+// `version`: what the cluster's other sockets have said of the PROXY protocol.
 absl::StatusOr<ClusterTls> CompileClusterTls(CompileContext* context,
-                                             const envoy::config::core::v3::TransportSocket& from) {
+                                             envoy::config::core::v3::TransportSocket from,
+                                             std::optional<ProxyVersion>* version) {
+  auto said = UnwrapProxyProtocol(*context, &from);
+  if (!said.ok()) return said.status();
+  if (version->value_or(*said) != *said) {
+    return Invalid("", "all sockets of a cluster must say the same of the PROXY protocol");
+  }
+  *version = *said;
   ClusterTls to;
   const auto id = CompileClientTls(context, from);
   if (!id.ok()) return id.status();
@@ -313,7 +321,12 @@ absl::StatusOr<ClusterTls> CompileClusterTls(CompileContext* context,
 }
 
 // As Istio writes them: one socket for endpoints with tlsMode "istio", and one for all others.
-absl::Status CompileSocketMatches(CompileContext* context, const FromCluster& from, Cluster* to) {
+absl::Status CompileSockets(CompileContext* context, const FromCluster& from, Cluster* to) {
+  std::optional<ProxyVersion> version;
+  if (from.has_transport_socket()) {
+    ASSIGN_OR_RETURN_AT(to->tls, "transport_socket",
+                        CompileClusterTls(context, from.transport_socket(), &version));
+  }
   bool rest = false;
   for (int i = 0; i < from.transport_socket_matches_size(); ++i) {
     const auto& match = from.transport_socket_matches(i);
@@ -327,7 +340,7 @@ absl::Status CompileSocketMatches(CompileContext* context, const FromCluster& fr
                      "only {tlsMode: istio} is supported, and then {} for the rest, once each");
     }
     ASSIGN_OR_RETURN_AT(const ClusterTls tls, Cat(step, ".transport_socket"),
-                        CompileClusterTls(context, match.transport_socket()));
+                        CompileClusterTls(context, match.transport_socket(), &version));
     rest = !mesh;
     if (mesh) {
       to->mesh_tls = tls;
@@ -335,6 +348,17 @@ absl::Status CompileSocketMatches(CompileContext* context, const FromCluster& fr
       to->tls = tls;
     }
   }
+  to->proxy_protocol = version.value_or(ProxyVersion::kNone);
+  return absl::OkStatus();
+}
+
+// A header says who the client is: a connection is of one client, and here of one request.
+absl::Status CheckProxyProtocol(Cluster* to) {
+  if (to->proxy_protocol == ProxyVersion::kNone) return absl::OkStatus();
+  if (to->http2.has_value()) {
+    return Invalid("transport_socket", "the PROXY protocol is not supported with HTTP/2");
+  }
+  to->requests_per_connection_max = 1;
   return absl::OkStatus();
 }
 
@@ -362,11 +386,7 @@ absl::StatusOr<Cluster> CompileCluster(CompileContext* context, const FromCluste
   Cluster to;
   to.name = from.name();
   to.stable_id = context->ids->Cluster(from.name());
-  if (from.has_transport_socket()) {
-    ASSIGN_OR_RETURN_AT(to.tls, "transport_socket",
-                        CompileClusterTls(context, from.transport_socket()));
-  }
-  RETURN_IF_ERROR(CompileSocketMatches(context, from, &to));
+  RETURN_IF_ERROR(CompileSockets(context, from, &to));
   RETURN_IF_ERROR(CompileDiscovery(from, &to));
   RETURN_IF_ERROR(CompileLbPolicy(from, &to));
   if (from.has_connect_timeout()) {
@@ -387,6 +407,7 @@ absl::StatusOr<Cluster> CompileCluster(CompileContext* context, const FromCluste
   }
   RETURN_IF_ERROR(CompileChecks(from, &to));
   RETURN_IF_ERROR(CompileHttpOptions(*context, from, &to));
+  RETURN_IF_ERROR(CheckProxyProtocol(&to));
   if (!FromCluster::DnsLookupFamily_IsValid(from.dns_lookup_family())) {
     return Invalid("dns_lookup_family", Cat(from.dns_lookup_family(), " is not known"));
   }

@@ -188,6 +188,9 @@ enum class PeerPem : uint8_t { kForget, kKeep };  // TlsSettings::keep_peer_pem
 // Of a listener filter's configuration; an empty one has Envoy's defaults.
 absl::StatusOr<ProxyProtocol> CompileProxyProtocol(const CompileContext& context,
                                                    const google::protobuf::Any& any);
+// What a cluster's socket says of it; `socket` becomes the one inside.
+absl::StatusOr<ProxyVersion> UnwrapProxyProtocol(const CompileContext& context,
+                                                 envoy::config::core::v3::TransportSocket* socket);
 absl::StatusOr<uint32_t> CompileServerTls(CompileContext* context,
                                           const envoy::config::core::v3::TransportSocket& from,
                                           PeerPem pem);

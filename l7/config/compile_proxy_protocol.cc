@@ -1,4 +1,5 @@
 #include "envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.pb.h"
+#include "envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol.pb.h"
 #include "l7/base/text.h"
 #include "l7/config/compile_parts.h"
 
@@ -6,6 +7,8 @@ namespace meltemi::config {
 
 using envoy::config::core::v3::ProxyProtocolConfig;
 using FromProxyProtocol = envoy::extensions::filters::listener::proxy_protocol::v3::ProxyProtocol;
+using FromUpstream =
+    envoy::extensions::transport_sockets::proxy_protocol::v3::ProxyProtocolUpstreamTransport;
 
 absl::StatusOr<ProxyProtocol> CompileProxyProtocol(const CompileContext& context,
                                                    const google::protobuf::Any& any) {
@@ -28,6 +31,27 @@ absl::StatusOr<ProxyProtocol> CompileProxyProtocol(const CompileContext& context
   }
   if (!to.v1 && !to.v2) return Invalid("disallowed_versions", "leaves none");
   return to;
+}
+
+absl::StatusOr<ProxyVersion> UnwrapProxyProtocol(const CompileContext& context,
+                                                 envoy::config::core::v3::TransportSocket* socket) {
+  if (TypeName(socket->typed_config()) != FromUpstream::descriptor()->full_name()) {
+    return ProxyVersion::kNone;
+  }
+  FromUpstream from;
+  RETURN_IF_ERROR_AT("typed_config", Unpack(context.fields, socket->typed_config(), &from));
+  if (!from.has_transport_socket()) {
+    return Invalid("typed_config.transport_socket", "must not be empty");
+  }
+  *socket = from.transport_socket();
+  switch (from.config().version()) {
+    case ProxyProtocolConfig::V1:
+      return ProxyVersion::kV1;
+    case ProxyProtocolConfig::V2:
+      return ProxyVersion::kV2;
+    default:  // open enum of proto3
+      return Invalid("typed_config.config.version", "is no version that is known");
+  }
 }
 
 }  // namespace meltemi::config

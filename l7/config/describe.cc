@@ -92,6 +92,9 @@ void DescribeCluster(const Cluster& c, DescribeWriter* to) {
   to->IfNot(fallback.panic_percent, "panic_percent", c.panic_percent);
   to->IfNot(fallback.connect_timeout, "connect_timeout", c.connect_timeout);
   to->IfNot(fallback.idle_timeout, "idle_timeout", c.idle_timeout);
+  if (c.proxy_protocol != ProxyVersion::kNone) {
+    to->Line("proxy_protocol ", c.proxy_protocol == ProxyVersion::kV1 ? "v1" : "v2");
+  }
   to->IfNot(fallback.requests_per_connection_max, "requests_per_connection_max",
             c.requests_per_connection_max);
   if (c.http2.has_value()) {

@@ -5,6 +5,7 @@
 #include "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.pb.h"
 #include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
 #include "envoy/extensions/filters/udp/udp_proxy/v3/udp_proxy.pb.h"
+#include "envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 #include "l7/base/ip_addr.h"
 
@@ -55,7 +56,10 @@ void AddSecretNames(const envoy::extensions::transport_sockets::tls::v3::CommonT
 
 void AddSecretNames(const envoy::config::cluster::v3::Cluster& cluster,
                     std::set<std::string>* names) {
-  const auto add = [&](const envoy::config::core::v3::TransportSocket& socket) {
+  const auto add = [&](const envoy::config::core::v3::TransportSocket& outer) {
+    envoy::extensions::transport_sockets::proxy_protocol::v3::ProxyProtocolUpstreamTransport proxy;
+    const bool wrapped = outer.typed_config().UnpackTo(&proxy);
+    const auto& socket = wrapped ? proxy.transport_socket() : outer;
     envoy::extensions::transport_sockets::tls::v3::UpstreamTlsContext tls;
     if (socket.typed_config().UnpackTo(&tls)) AddSecretNames(tls.common_tls_context(), names);
   };

@@ -404,6 +404,9 @@ struct OutlierDetection {                             // consecutive errors only
 };
 
 // How connections to endpoints are secured.
+// Of the PROXY header that a new connection to an endpoint begins with.
+enum class ProxyVersion : uint8_t { kNone, kV1, kV2 };
+
 struct ClusterTls {
   uint32_t settings = kNoTls;  // TlsSettings::stable_id
   bool by_source = false;      // TlsSettings::by_source
@@ -425,6 +428,8 @@ struct Cluster {
   std::optional<Http2Options> http2;                // to its endpoints; else HTTP/1.1
   ClusterTls tls;                                   // transport_socket
   std::optional<ClusterTls> mesh_tls;               // transport_socket_matches: of `mesh` endpoints
+  ProxyVersion proxy_protocol =
+      ProxyVersion::kNone;  // envoy.transport_sockets.upstream_proxy_protocol
   CircuitBreaker breaker;
   std::optional<OutlierDetection> outlier;
   uint32_t overprovisioning_percent = 140;  // of the load assignment

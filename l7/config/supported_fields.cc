@@ -205,6 +205,10 @@ constexpr MessageFields kTable[] = {
     {"envoy.config.core.v3.SubstitutionFormatString", "text_format text_format_source",
      kFormatIgnored},
     {"envoy.config.core.v3.DataSource", "filename inline_string inline_bytes", {}},
+    {"envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport",
+     "config transport_socket",
+     {}},
+    {"envoy.config.core.v3.ProxyProtocolConfig", "version", {}},
     // TLS
     {"envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
      "common_tls_context require_client_certificate require_sni session_timeout "

@@ -17,7 +17,8 @@ struct Action {
   enum class Kind : uint8_t {
     kConnect,   // open a TCP connection to `address` for the engine's id `conn`; the outcome comes
                 // as OnConnected or OnConnectFailed, at the latest after `connect_timeout`.
-                // With `tls`, it is connected when the handshake is done.
+                // With `tls`, it is connected when the handshake is done. `bytes` go before all
+                // else, TLS too.
     kWrite,     // send `bytes` on `conn`
     kFinish,    // send FIN after everything written: half-close. Reading goes on.
     kAbort,     // send RST and forget: the id is dead, no OnClosed follows. Also ends a kConnect

@@ -190,6 +190,7 @@ class EngineTest : public ::testing::Test {
           conn.tls = action.tls;
           conn.source = action.source;
           conn.alpn = action.alpn;
+          conn.written = action.bytes.ToString();
           connecting_.push_back(action.conn);
           break;
         case Action::Kind::kWrite:

@@ -85,7 +85,9 @@ void Engine::Impl::AskHost(HostProbe& probe, Instant now) {
   probe.asking = true;
   timers_->Schedule(&probe.timer, now + probe.config.timeout);
   if (Conn* conn = conns_.Find(probe.conn)) return BeginCheck(probe, *conn, now);
-  const ConnId id = conns_.Emplace(Conn::Kind::kProbe, now);
+  Action action;
+  const bool said = MakeProxyHeader(*probe.cluster, nullptr, &action.bytes);
+  const ConnId id = said ? conns_.Emplace(Conn::Kind::kProbe, now) : ConnId{};
   if (!id.valid()) {
     ++counters_.upstream_refused;
     return FinishCheck(probe, health::Result::kNetwork, now);
@@ -94,7 +96,6 @@ void Engine::Impl::AskHost(HostProbe& probe, Instant now) {
   conn.id = probe.conn = id;
   conn.remote = probe.address;
   conn.part.emplace<ProbeHalf>(ProbeHalf{.host = probe.host->stable_id});
-  Action action;
   action.kind = Action::Kind::kConnect;
   action.conn = id;
   action.address = probe.address;

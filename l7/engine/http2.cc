@@ -396,7 +396,7 @@ bool Engine::Impl::WantCarrier(cluster::Cluster* cluster, cluster::Host* host, u
     }
     cluster->cx_active.Enter();  // as in EnterConnection
   }
-  const ConnId id = OpenUpstream(cluster, host, Conn::Kind::kHttp2Up, owner, now);
+  const ConnId id = OpenUpstream(cluster, host, Conn::Kind::kHttp2Up, nullptr, owner, now);
   if (!id.valid()) return false;
   host->http2.push_back(id);
   return true;

@@ -151,9 +151,13 @@ class Engine::Impl {
   void BindUpstream(Exchange& x, Conn& up);
   bool EnterConnection(cluster::Cluster* cluster, cluster::Host* host, uint32_t owner);
   static void EndWait(Exchange& x);
-  // `owner`: OwnerOf the client. In cluster->cx_active it has been entered.
+  // The PROXY header, where the cluster wants one, of a connection for `down`; null: for no client.
+  // False: there is no buffer for it.
+  bool MakeProxyHeader(const cluster::Cluster& cluster, const Conn* down, Chain* out) const;
+  // For `down`, whose OwnerOf `owner` is; null: for all clients of that one. In cluster->cx_active
+  // it has been entered.
   ConnId OpenUpstream(cluster::Cluster* cluster, cluster::Host* host, Conn::Kind kind,
-                      uint32_t owner, Instant now);
+                      const Conn* down, uint32_t owner, Instant now);
   // Whose connection to the host it must be; 0: anybody's.
   static uint32_t OwnerOf(const cluster::Cluster& cluster, const cluster::Host& host,
                           const Conn& down);

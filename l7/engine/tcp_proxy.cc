@@ -63,7 +63,7 @@ void Engine::Impl::ConnectTcp(ConnId id, Instant now) {
   ++down.tcp()->attempt_count;
   down.tcp()->upstream_remote = host->address;
   const ConnId up =
-      OpenUpstream(cluster, host, Conn::Kind::kTcpUp, OwnerOf(*cluster, *host, down), now);
+      OpenUpstream(cluster, host, Conn::Kind::kTcpUp, &down, OwnerOf(*cluster, *host, down), now);
   if (!up.valid()) {
     return FailTcp(down, telemetry::kUpstreamOverflow, "upstream_overflow", now);
   }

@@ -70,7 +70,7 @@ bool Engine::Impl::AttachUpstream(Exchange& x, Instant now) {
     }
     return true;
   }
-  const ConnId id = OpenUpstream(cluster, host, Conn::Kind::kHttpUp, owner, now);
+  const ConnId id = OpenUpstream(cluster, host, Conn::Kind::kHttpUp, &conns_[x.down], owner, now);
   if (!id.valid()) return false;
   BindUpstream(x, conns_[id]);
   x.state = Exchange::State::kConnecting;
@@ -119,8 +119,10 @@ Conn* Engine::Impl::FindIdle(const cluster::Host& host, uint32_t owner) {
 }
 
 ConnId Engine::Impl::OpenUpstream(cluster::Cluster* cluster, cluster::Host* host, Conn::Kind kind,
-                                  uint32_t owner, Instant now) {
-  const ConnId id = conns_.Emplace(kind, now);
+                                  const Conn* down, uint32_t owner, Instant now) {
+  Action action;
+  const bool said = MakeProxyHeader(*cluster, down, &action.bytes);
+  const ConnId id = said ? conns_.Emplace(kind, now) : ConnId{};
   if (!id.valid()) {
     ++counters_.upstream_refused;
     cluster->cx_active.Leave();
@@ -139,7 +141,6 @@ ConnId Engine::Impl::OpenUpstream(cluster::Cluster* cluster, cluster::Host* host
   ++host->stats.cx_total;
   if (kind == Conn::Kind::kTcpUp) ++host->rq_active;  // the load that the balancer sees
   if (kind == Conn::Kind::kHttpUp) up.part.emplace<ResponseReader>(pool_, http1::HeadLimits{});
-  Action action;
   action.kind = Action::Kind::kConnect;
   action.conn = id;
   action.address = host->address;
@@ -262,9 +263,10 @@ void Engine::Impl::RecycleUpstream(Conn& up, Instant now) {
   }
   const bool worn = settings.requests_per_connection_max != 0 &&
                     up.request_count >= settings.requests_per_connection_max;
+  const bool spoken_for = settings.proxy_protocol != config::ProxyVersion::kNone;
   if (worn) ++cluster->stats.cx_max_requests;
-  if (worn || up.tls != cluster->TlsOf(*host).settings || up.eof || up.gone || host->removed ||
-      !up.in.empty() || host->idle.size() >= limits::kIdleUpstreamPerHostMax) {
+  if (worn || spoken_for || up.tls != cluster->TlsOf(*host).settings || up.eof || up.gone ||
+      host->removed || !up.in.empty() || host->idle.size() >= limits::kIdleUpstreamPerHostMax) {
     EndConn(up, Action::Kind::kRelease);
     return ServeWaiter(cluster, host, now);
   }

@@ -1,16 +1,42 @@
-"""The PROXY protocol: HAProxy and curl before the plane say who the client is."""
+"""The PROXY protocol: HAProxy and curl say who the client is, and nginx hears it from the plane."""
 import collections
 
 import mesh as mesh_lib
+import servers
 import shell
 import tls_rig
 from fixture import expect, expect_equal
 
 GATEWAY, PLAIN, SECURE = tls_rig.GATEWAY, tls_rig.PLAIN, tls_rig.ONE
+ONWARDS = tls_rig.MUTUAL
 FILTER = "envoy.filters.listener.proxy_protocol"
 # Of HAProxy: its port, where to, in which version.
 PEERS = {8001: (PLAIN, "send-proxy"), 8002: (PLAIN, "send-proxy-v2"),
          8003: (SECURE, "send-proxy"), 8004: (SECURE, "send-proxy-v2"), 8005: (PLAIN, "")}
+_WRAPPER = ("type.googleapis.com/envoy.extensions.transport_sockets.proxy_protocol.v3."
+            "ProxyProtocolUpstreamTransport")
+_NGINX = servers.NGINX_START + """\
+  server {{
+    listen {plain} proxy_protocol;
+    location / {{ return 200 "$proxy_protocol_addr of $proxy_protocol_server_port"; }}
+  }}
+  server {{
+    listen {secure} ssl proxy_protocol;
+    ssl_certificate {certificate}.pem;
+    ssl_certificate_key {certificate}.key;
+    location / {{ return 200 "$proxy_protocol_addr by $ssl_protocol"; }}
+  }}
+}}
+"""
+
+
+def _to_nginx(name, port, version, socket):
+    """A cluster whose connections begin with a PROXY header."""
+    resource = tls_rig.cluster(name, port)
+    resource["transport_socket"] = {
+        "name": "envoy.transport_sockets.upstream_proxy_protocol", "typed_config": {
+            "@type": _WRAPPER, "config": {"version": version}, "transport_socket": socket}}
+    return resource
 
 
 def _resources(pki, log):
@@ -27,7 +53,37 @@ def _resources(pki, log):
     for listener in listeners:
         listener["listener_filters"] = [{"name": FILTER}]
         listener["listener_filters_timeout"] = "1s"
-    return {"listeners": listeners}
+    routes = {"/v1": "to-v1", "/v2": "to-v2", "/tls": "to-tls"}
+    listeners.append(tls_rig.listener("onwards", ONWARDS, {"filters": [
+        tls_rig.http_filter("onwards", routes, "/dev/null")]}))
+    plain = {"name": "envoy.transport_sockets.raw_buffer"}
+    return {"listeners": listeners, "clusters": [
+        _to_nginx("to-v1", tls_rig.NGINX_PLAIN, "V1", plain),
+        _to_nginx("to-v2", tls_rig.NGINX_PLAIN, "V2", plain),
+        _to_nginx("to-tls", tls_rig.NGINX, "V2", tls_rig.client_socket(
+            "server.test", **tls_rig.trust(pki, "a")))]}
+
+
+def _start_nginx(mesh, pki):
+    path = f"{mesh.run_dir}/nginx.conf"
+    with open(path, "w") as file:
+        file.write(_NGINX.format(run=mesh.run_dir, plain=tls_rig.NGINX_PLAIN, secure=tls_rig.NGINX,
+                                 certificate=f"{pki.folder}/server.test"))
+    mesh.servers["nginx"] = shell.Daemon("nginx", ["nginx", "-e", "stderr", "-c", path],
+                                         f"{mesh.run_dir}/nginx.log",
+                                         mesh.netns("backend")).start()
+
+
+def _servers_hear_it(mesh):
+    own = mesh.topology.pod("client").v4
+
+    def ask(path):
+        url = f"http://{GATEWAY}:{ONWARDS}/{path}"
+        return mesh.run_in_pod("client", ["curl", "-s", "-m", "5", *[url] * 3], check=False).stdout
+    shell.wait_until(lambda: own in ask("v1"), "nginx to answer", 5)
+    for path, want in (("v1", f"{own} of {ONWARDS}"), ("v2", f"{own} of {ONWARDS}"),
+                       ("tls", f"{own} by TLSv1.3")):
+        expect_equal(want * 3, ask(path), f"nginx, {path}")
 
 
 def _start_haproxy(mesh):
@@ -50,9 +106,11 @@ def proxy_protocol_says_who_the_client_is(_):
         mesh.down()
         pki = tls_rig.Pki(f"{mesh.run_dir}/pki")
         pki.issue("a.test", "DNS:a.test")
+        pki.issue("server.test", "DNS:server.test")
         log = f"{mesh.run_dir}/proxy.access.log"
         mesh.up_static(_resources(pki, log))
         _start_haproxy(mesh)
+        _start_nginx(mesh, pki)
 
         def ask(url, *arguments):
             return mesh.run_in_pod("client", ["curl", "-sk", "-m", "5", *arguments, url],
@@ -77,8 +135,9 @@ def proxy_protocol_says_who_the_client_is(_):
         shell.wait_until(logged, f"the access log to have {want}", 5)
         page = mesh.admin(tls_rig.NODE, "/stats/prometheus")
         expect("meltemi_worker_proxy_protocol_refused_total" in page, "no counter of the refused")
+        _servers_hear_it(mesh)
         mesh.check_alive()
-        return "HAProxy with versions 1 and 2, curl; plain and before TLS"
+        return "from HAProxy (versions 1 and 2) and curl, to nginx; plain and before TLS"
     finally:
         mesh.down()
 

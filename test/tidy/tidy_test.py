@@ -12,6 +12,7 @@ import unittest
 import bans
 import functions
 import layers
+import pilot_fields
 import source
 import tcp_readme
 
@@ -181,6 +182,24 @@ class Documents(unittest.TestCase):
         self.assertEqual(["1: done, and no test named", "2: no such test: rfc1/gone",
                           "3: state 'maybe'", "4: no such test: Tcp.Gone",
                           " does not name rfc1/unnamed"], [f.split(":", 1)[1] for f in found])
+
+    def test_pilots_table_of_fields_says_what_the_parsers_do(self):
+        fields, tests = pilot_fields.parsed(pilot_fields.parsers()), pilot_fields.tests()
+        self.assertGreater(len(fields), 150)
+        self.assertGreater(len(tests), 40)
+        found = pilot_fields.problems(source.read(pilot_fields.README), fields, tests)
+        self.assertEqual([], found, "\n" + "\n".join(found))
+
+    def test_finds_what_pilots_table_says_wrongly(self):
+        fields = pilot_fields.parsed(['map.In("here", f); x.NotYet({"gone", "also"});',
+                                      'ReadPort(map, "port"); spec.Int("weight", 1, 2)'])
+        self.assertEqual({"here", "gone", "also", "port", "weight"}, fields)
+        text = ("| here, port | yes | |\n| gone | yes | `golden`, `T.Gone` |\n"
+                "| weight | no | |\n")
+        found = pilot_fields.problems(text, fields, {"golden"})
+        self.assertEqual(["1: served, and no test named", "2: no such test: T.Gone",
+                          " does not say whether also is served"],
+                         [f.split(":", 1)[1] for f in found])
 
     def test_headers_have_guards_named_by_path(self):
         found = []

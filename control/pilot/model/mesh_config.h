@@ -27,8 +27,8 @@ struct MeshConfig {
   // trustDomainAliases: other names of it, at most kTrustDomainAliasesMax. Peers of an alias are
   // taken for the same as ours.
   std::vector<std::string> trust_domain_aliases;
-  // defaultConfig.gatewayTopology.proxyProtocol: who connects to a gateway is a load balancer, which
-  // says by the PROXY protocol who its client is.
+  // defaultConfig.gatewayTopology.proxyProtocol: who connects to a gateway is a load balancer,
+  // which says by the PROXY protocol who its client is.
   bool gateway_proxy_protocol = false;
   std::string root_namespace = "istio-system";  // rootNamespace: whose policies are the mesh's
 };

@@ -162,7 +162,7 @@ TrafficBlocks ReadBlocks(MapReader& map) {
   if (map.In("tls", [&](MapReader& tls) { out.tls = ReadTls(tls); })) {
     out.tls_path = map.Path("tls");
   }
-  map.NotYet({"tunnel", "proxyProtocol"});
+  map.NotYet({"tunnel"});
   return out;
 }
 
@@ -174,6 +174,10 @@ TrafficPolicy ReadPolicy(MapReader& map) {
     budget.percent = from.Double("percent", 0, 100).value_or(budget.percent);
     budget.min_concurrency =
         Count(from, "minRetryConcurrency", 0, INT32_MAX).value_or(budget.min_concurrency);
+  });
+  map.In("proxyProtocol", [&](MapReader& from) {
+    const bool v2 = from.Enum("version", {"V1", "V2"}).value_or(0) == 1;
+    out.all.proxy_protocol = v2 ? ProxyVersion::kV2 : ProxyVersion::kV1;
   });
   map.Each("portLevelSettings", [&](MapReader& level) {
     uint32_t number = 0;

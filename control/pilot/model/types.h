@@ -337,13 +337,16 @@ struct RetryBudget {
   uint32_t min_concurrency = 3;
 };
 
+enum class ProxyVersion { kV1, kV2 };
+
 struct TrafficBlocks {
   std::optional<Balancer> balancer;
   ConsistentHash hash;  // the balancer is kRingHash or kMaglev
   std::optional<ConnectionPool> pool;
   std::optional<OutlierDetection> outlier;
   std::optional<ClientTls> tls;
-  std::optional<RetryBudget> retry_budget;  // of all ports
+  std::optional<RetryBudget> retry_budget;     // of all ports
+  std::optional<ProxyVersion> proxy_protocol;  // of all ports
   // Where the rule says it: "spec.subsets[1].trafficPolicy.connectionPool"; empty: nowhere.
   std::string balancer_path, pool_path, outlier_path, tls_path;
 };

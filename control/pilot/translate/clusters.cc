@@ -9,6 +9,7 @@
 #include "control/pilot/translate/mesh_tls.h"
 #include "control/pilot/translate/proto_util.h"
 #include "control/pilot/translate/translate.h"
+#include "envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 #include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
 
@@ -51,9 +52,11 @@ TrafficBlocks Merge(TrafficBlocks base, const TrafficPolicy& policy, uint32_t po
     base.tls_path = policy.all.tls_path;
   }
   if (policy.all.retry_budget) base.retry_budget = policy.all.retry_budget;
+  if (policy.all.proxy_protocol) base.proxy_protocol = policy.all.proxy_protocol;
   if (const auto it = policy.ports.find(port); it != policy.ports.end()) {
     TrafficBlocks blocks = it->second;
     blocks.retry_budget = base.retry_budget;  // of no port alone
+    blocks.proxy_protocol = base.proxy_protocol;
     return blocks;
   }
   return base;
@@ -154,6 +157,14 @@ TransportSocket TlsSocket(const UpstreamTlsContext& context) {
   return socket;
 }
 
+TransportSocket PlainSocket() {
+  TransportSocket socket;
+  socket.set_name("envoy.transport_sockets.raw_buffer");
+  socket.mutable_typed_config()->set_type_url(
+      "type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer");
+  return socket;
+}
+
 // Unless a rule says otherwise: mutual TLS with the endpoints that take it, none with the others.
 void SetAutoTls(const model::Model& model, const UpstreamTlsContext& context,
                 const model::MeshPort& port, const model::MeshConfig& mesh, Cluster* cluster) {
@@ -168,9 +179,7 @@ void SetAutoTls(const model::Model& model, const UpstreamTlsContext& context,
   auto* rest = cluster->add_transport_socket_matches();
   rest->set_name("tlsMode-disabled");
   rest->mutable_match();
-  rest->mutable_transport_socket()->set_name("envoy.transport_sockets.raw_buffer");
-  rest->mutable_transport_socket()->mutable_typed_config()->set_type_url(
-      "type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer");
+  *rest->mutable_transport_socket() = PlainSocket();
 }
 
 void SetTls(const TrafficBlocks& blocks, const std::string& hostname, Cluster* cluster) {
@@ -188,6 +197,27 @@ void SetTls(const TrafficBlocks& blocks, const std::string& hostname, Cluster* c
   }
   SetTrust(tls, server_name, common->mutable_validation_context());
   *cluster->mutable_transport_socket() = TlsSocket(context);
+}
+
+// A PROXY header before whatever the sockets say.
+void SetProxyProtocol(const TrafficBlocks& blocks, Cluster* cluster) {
+  if (!blocks.proxy_protocol) return;
+  using envoy::config::core::v3::ProxyProtocolConfig;
+  const auto wrap = [&](TransportSocket* socket) {
+    envoy::extensions::transport_sockets::proxy_protocol::v3::ProxyProtocolUpstreamTransport proxy;
+    proxy.mutable_config()->set_version(*blocks.proxy_protocol == model::ProxyVersion::kV2
+                                            ? ProxyProtocolConfig::V2
+                                            : ProxyProtocolConfig::V1);
+    *proxy.mutable_transport_socket() = std::move(*socket);
+    socket->set_name("envoy.transport_sockets.upstream_proxy_protocol");
+    *socket->mutable_typed_config() = Pack(proxy);
+  };
+  for (auto& match : *cluster->mutable_transport_socket_matches()) {
+    wrap(match.mutable_transport_socket());
+  }
+  if (cluster->transport_socket_matches_size() > 0) return;
+  if (!cluster->has_transport_socket()) *cluster->mutable_transport_socket() = PlainSocket();
+  wrap(cluster->mutable_transport_socket());
 }
 
 // Istio's endpoint metadata: "workload;namespace;app;version;cluster".
@@ -294,6 +324,7 @@ void AddCluster(const model::Model& model, const model::MeshService& service,
   } else {
     SetTls(blocks, service.hostname, &cluster);
   }
+  SetProxyProtocol(blocks, &cluster);
   SetDiscovery(model, service, port, labels, mesh, &cluster, out);
   out->clusters.push_back(std::move(cluster));
 }

@@ -1,0 +1,54 @@
+"""What control/pilot/model/FIELDS.md says of fields and tests, against the parsers and the tests."""
+import re
+
+import source
+
+README = "control/pilot/model/FIELDS.md"
+FOLDER = "control/pilot/"
+GOLDENS = FOLDER + "translate/testdata/"
+# Of every object, and what MapReader's methods are told beside names.
+EVERYWHERE = {"spec", "status", "metadata", "key", "value", "values", "notValues", "kind"}
+_READERS = ("In|Each|EachEntry|String|StringOr|RequiredString|StringList|StringMap|Bool|Duration|"
+            "Double|Enum|Int")
+
+
+def parsed(texts):
+    """The names of fields that these parsers read, or refuse as not supported yet."""
+    found = set()
+    for text in texts:
+        found |= set(re.findall(rf'(?:\.|->)(?:{_READERS})\(\s*"(\w+)"', text))
+        found |= set(re.findall(r'\bRead\w+\(\w+, "(\w+)"', text))
+        for names in re.findall(r"NotYet\(\{([^}]*)\}", text):
+            found |= set(re.findall(r'"(\w+)"', names))
+    return found - EVERYWHERE
+
+
+def parsers():
+    return [source.read(path) for path in source.files((FOLDER + "model",), (".cc",))
+            if re.search(r"/(parse_(?!fuzz)\w+|mesh_config)\.cc$", path)]
+
+
+def tests():
+    """Goldens by name, and Suite.Name of Pilot's unit tests."""
+    found = {path[len(GOLDENS):-len(".yaml")] for path in source.files((GOLDENS,), (".yaml",))}
+    for path in source.files((FOLDER,), ("_test.cc",)):
+        found |= {f"{suite}.{name}" for suite, name in
+                  re.findall(r"^TEST(?:_F|_P)?\((\w+), (\w+)\)", source.read(path), re.MULTILINE)}
+    return found
+
+
+def problems(text, fields, known_tests):
+    """What is wrong with the table's text, a line each."""
+    found = []
+    words = set(re.findall(r"\w+", text))
+    for number, line in enumerate(text.splitlines(), 1):
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if not line.startswith("| ") or len(cells) != 3 or cells[0] == "Field":
+            continue
+        names = re.findall(r"`([\w.]+)`", cells[2])
+        if cells[1].startswith("yes") and not names:
+            found.append(f"{README}:{number}: served, and no test named")
+        found += [f"{README}:{number}: no such test: {name}"
+                  for name in names if name not in known_tests]
+    return found + [f"{README}: does not say whether {field} is served"
+                    for field in sorted(fields - words)]
