@@ -1,4 +1,4 @@
-"""What control/pilot/model/FIELDS.md says of fields and tests, against the parsers and the tests."""
+"""What control/pilot/model/FIELDS.md says, against the parsers and the tests that are there."""
 import re
 
 import source
