@@ -193,5 +193,25 @@ TEST(PastInstant, IsRightToAUnitForFiftyTwoDays) {
   EXPECT_TRUE(past.Before(then + Duration::Seconds(25 * 86'400)));  // round the wrap
 }
 
+TEST(CurvePoint, IsRightToAUnitForTwentySixDaysOnEitherSide) {
+  const Instant at = Instant::FromNanos((int64_t{1} << 52) - 3'000'000);  // just before it wraps
+  CurvePoint point = at;
+  EXPECT_TRUE(CurvePoint().never());
+  EXPECT_FALSE(point.never());
+  for (const int64_t seconds : {-24 * 86'400, -5, 0, 5, 24 * 86'400}) {
+    const Duration past = Duration::Seconds(seconds);
+    const Duration error = (at + past - point) - past;
+    EXPECT_LE(error, Duration::Nanos(1 << 20)) << seconds;
+    EXPECT_GE(error, Duration::Nanos(-(1 << 20))) << seconds;
+  }
+  point.Shift(Duration::Seconds(100));
+  EXPECT_NEAR((at + Duration::Seconds(100) - point).seconds(), 0, 0.003);
+  // What would be 0, "never", is the next unit.
+  EXPECT_FALSE(CurvePoint(Instant::FromNanos(int64_t{1} << 52)).never());
+  CurvePoint last = Instant::FromNanos((int64_t{1} << 52) - 1);
+  last.Shift(Duration::Nanos(1 << 20));
+  EXPECT_FALSE(last.never());
+}
+
 }  // namespace
 }  // namespace meltemi::tcp
