@@ -147,6 +147,7 @@ bool Tcp::Impl::BeginFlight(Conn& c, Instant now) {
   if (c.last_sent_at.never()) return false;  // the first ever
   const Duration idle = now - c.last_sent_at;
   if (idle <= options_.rto_min) {  // the RTO is not less
+    // To a unit of last_sent_at; of many pauses the sum is right.
     if (c.curve) c.congestion.cubic.SkipIdle(idle);
     return false;
   }

@@ -193,6 +193,19 @@ TEST(PastInstant, IsRightToAUnitForFiftyTwoDays) {
   EXPECT_TRUE(past.Before(then + Duration::Seconds(25 * 86'400)));  // round the wrap
 }
 
+// CUBIC's idle times are such differences: short ones count as 0 or as a unit, in proportion.
+TEST(PastInstant, ManyShortTimesAddUpToWhatTheyAre) {
+  Instant now = Instant::FromNanos(1'000'000'000);
+  Duration sum;
+  for (int i = 0; i < 10'000; ++i) {
+    const PastInstant sent = now;
+    now = now + Duration::Nanos(240'001);
+    sum = sum + (now - sent);
+    now = now + Duration::Nanos(700'013);
+  }
+  EXPECT_NEAR(sum.seconds(), 2.4, 0.024);
+}
+
 TEST(CurvePoint, IsRightToAUnitForTwentySixDaysOnEitherSide) {
   const Instant at = Instant::FromNanos((int64_t{1} << 52) - 3'000'000);  // just before it wraps
   CurvePoint point = at;
