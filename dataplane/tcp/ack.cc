@@ -255,7 +255,7 @@ void Tcp::Impl::GrowWindow(Conn& c, const AckNews& news) {
   const bool first_slow_start = c.congestion.ssthresh == UINT32_MAX;
   c.congestion.OnAcked(news.acked, c.smss(), c.rto.srtt(), news.now,
                        first_slow_start ? loss.hystart.divisor() : 1);
-  c.curve = !c.congestion.cubic.epoch.never();
+  c.curve = c.congestion.cubic.on_curve();
   if (first_slow_start && !news.last_sent.never() &&
       loss.hystart.OnAck(c.snd_una, c.snd_nxt, news.now - news.last_sent)) {
     ++counters_.hystart_exits;

@@ -73,7 +73,7 @@ struct Congestion {
     const uint32_t before = cwnd;
     for (; idle > rto && cwnd > restart.cwnd; idle = idle - rto) cwnd /= 2;
     cwnd = std::min(before, std::max(cwnd, restart.cwnd));
-    cubic.ForgetEpoch();
+    cubic.LeaveCurve();
     return cwnd < before;
   }
   // The reduction from `before` was for nothing (RFC 4015 3, 9438 4.9).

@@ -84,9 +84,9 @@ struct Conn {
   bool ecn_cwr : 1 = false;     // the window was reduced for ECE: CWR goes with the next new text
   bool reordering : 1 = false;  // RACK.reordering_seen
   bool interactive : 1 = true;  // our text follows the peer's at once: it takes the ACK along
-  bool holes : 1 = false;       // `reassembly` is there: something is missing on the way in
+  bool holes : 1 = false;       // `reassembly` is there: a hole, or a duplicate to tell of
   bool wl1_ahead : 1 = false;   // SND.WL1 is snd_wl1, beyond rcv.nxt: UpdateWindow
-  bool curve : 1 = false;       // congestion.cubic may be on its curve: its epoch is to be kept
+  bool curve : 1 = false;       // congestion.cubic may be on its curve, which idle time moves
 
   uint16_t mss = 536;  // payload of a full segment without options in it: bound by peer and path
   uint16_t rcv_mss = 536;  // the largest segment the peer has sent, for ACK every second one

@@ -56,6 +56,7 @@ namespace meltemi::tcp {
   C(tlp_probes, "packets", "tail loss probes sent (RFC 8985 7)")                                 \
   C(tlp_recoveries, "events", "losses that a tail loss probe repaired")                          \
   C(dsacks_in, "blocks", "reports of text that arrived twice (RFC 2883)")                        \
+  C(dsacks_out, "blocks", "of these, ours")                                                      \
   C(undos, "events", "window reductions taken back: nothing was lost (RFC 4015)")                \
   C(spurious_timeouts, "events", "of these, after a timeout (RFC 3522, 5682)")                   \
   C(sack_reneging, "events", "SACKed text that the peer turned out to have thrown away")         \

@@ -4,6 +4,14 @@
 #include "dataplane/tcp/tcp_impl.h"
 
 namespace meltemi::tcp {
+namespace {
+
+// Of a segment that begins below rcv.nxt, the text and the FIN that have come before.
+SeqRange OldPart(const Conn& c, const Segment& s) {
+  return {s.seq + (s.has(kSyn) ? 1 : 0), SeqMin(s.end(), c.rcv_nxt)};
+}
+
+}  // namespace
 
 void Tcp::Impl::Input(Conn& c, Segment& s, Instant now) {
   const Duration silence = now - c.last_heard_at;
@@ -93,6 +101,8 @@ Verdict Tcp::Impl::CheckTimestamp(Conn& c, Segment& s, Duration silence, Instant
     return Verdict::kContinue;
   }
   ++counters_.drop_paws;
+  // What was sent before a copy of it that has overtaken it: the peer learns of both.
+  if (s.text_bytes > 0 && SeqLess(s.seq, c.rcv_nxt)) NoteDuplicate(c, OldPart(c, s));
   AnswerInvalid(c, now);
   return Verdict::kDone;
 }
@@ -143,6 +153,7 @@ Verdict Tcp::Impl::CheckSequence(Conn& c, Segment& s, Instant now) {
   if (length > 0 && SeqLessEq(s.end(), c.rcv_nxt)) {
     ++counters_.duplicate_segments_in;
     c.ack_now = true;  // the peer missed our ACK
+    NoteDuplicate(c, OldPart(c, s));
     return Verdict::kDone;
   }
   ++counters_.drop_out_of_window;
@@ -160,6 +171,7 @@ Verdict Tcp::Impl::CheckSequence(Conn& c, Segment& s, Instant now) {
 
 void Tcp::Impl::TrimToWindow(Conn& c, Segment* s) {
   if (SeqLess(s->seq, c.rcv_nxt)) {
+    NoteDuplicate(c, OldPart(c, *s));
     uint32_t cut = c.rcv_nxt - s->seq;
     if (s->has(kSyn)) {
       s->flags &= static_cast<uint8_t>(~kSyn);
@@ -229,15 +241,17 @@ Verdict Tcp::Impl::TakeText(Conn& c, Segment& s, Instant now) {
   pool_->TakePayload(s.packet, s.text_offset, s.text_bytes, &bytes);
   s.packet = nullptr;
   if (intake == Intake::kCopy) CopyToSmallRooms(&bytes);
+  const SeqRange part{s.seq, s.seq + s.text_bytes};
+  const bool beyond_hole = c.holes && !c.reassembly->empty();
+  if (beyond_hole) NoteDuplicate(c, c.reassembly->FirstHeld(part));
   if (s.seq == c.rcv_nxt) {
-    const bool filled = c.holes;
-    if (filled) {
+    if (beyond_hole) {
       Chain joined;
       const uint32_t rooms = c.reassembly->room_bytes();
       c.reassembly->Join(&c.rcv_nxt, std::move(bytes), &joined);
       bytes = std::move(joined);
       memory_.Refund(rooms - c.reassembly->room_bytes());
-      if (c.reassembly->empty()) DropReassembly(c);
+      if (c.reassembly->needless()) DropReassembly(c);
     } else {
       c.rcv_nxt += s.text_bytes;
     }
@@ -247,7 +261,7 @@ Verdict Tcp::Impl::TakeText(Conn& c, Segment& s, Instant now) {
       c.round_answered = true;
     }
     DeliverText(c, std::move(bytes));
-    if (filled) c.ack_now = true;  // RFC 5681 4.2: at once when a hole is filled
+    if (beyond_hole) c.ack_now = true;  // RFC 5681 4.2: at once when a hole is filled
     ScheduleAck(c, s, now);
     if (s.cut) ShutWindow(c);
     return Verdict::kContinue;
@@ -255,13 +269,8 @@ Verdict Tcp::Impl::TakeText(Conn& c, Segment& s, Instant now) {
   ++counters_.out_of_order_in;
   c.ack_now = true;  // RFC 5681 4.2: at once when out of order
   if (RefuseOutOfOrder(c)) return Verdict::kContinue;
-  if (c.reassembly == nullptr) {
-    c.reassembly = reassemblies_.Take();
-    c.holes = c.reassembly != nullptr;
-    if (c.holes) c.reassembly->Clear();
-  }
   Reassembly::Result result = Reassembly::Result::kFull;
-  if (c.reassembly != nullptr) {
+  if (ReassemblyOf(c) != nullptr) {
     const uint32_t rooms = c.reassembly->room_bytes();
     result = c.reassembly->Add(s.seq, std::move(bytes));
     memory_.Charge(c.reassembly->room_bytes() - rooms);
@@ -269,6 +278,23 @@ Verdict Tcp::Impl::TakeText(Conn& c, Segment& s, Instant now) {
   if (result == Reassembly::Result::kFull) ++counters_.drop_out_of_order_full;
   if (result == Reassembly::Result::kDuplicate) ++counters_.duplicate_segments_in;
   return Verdict::kContinue;
+}
+
+// Null: there are none left.
+Reassembly* Tcp::Impl::ReassemblyOf(Conn& c) {
+  if (c.reassembly == nullptr) {
+    c.reassembly = reassemblies_.Take();
+    c.holes = c.reassembly != nullptr;
+    if (c.holes) c.reassembly->Clear();
+  }
+  return c.reassembly;
+}
+
+// RFC 2883 4: the next ACK tells of it, and leaves at once.
+void Tcp::Impl::NoteDuplicate(Conn& c, SeqRange part) {
+  if (!c.sack || part.size() == 0 || ReassemblyOf(c) == nullptr) return;
+  c.reassembly->NoteDuplicate(part);
+  c.ack_now = true;
 }
 
 void Tcp::Impl::DeliverText(Conn& c, Chain bytes) {

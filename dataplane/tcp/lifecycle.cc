@@ -200,7 +200,7 @@ void Tcp::Impl::CheckInvariants() {
     }
     CHECK(c.holes == (c.reassembly != nullptr));
     if (c.holes) CHECK(c.reassembly->bytes() <= c.rcv_wnd());
-    CHECK(c.curve || c.congestion.cubic.epoch.never());
+    CHECK(c.curve || !c.congestion.cubic.on_curve());
     // Whatever is in flight or waits has something that will move it.
     if (c.flight() > 0 || c.queue.unsent() > 0) CHECK(c.ready || c.timer.pending());
   });

@@ -47,7 +47,7 @@ struct Undo {
   uint32_t end = 0;
   uint32_t bytes = 0;      // sent again and not reported twice by the peer
   uint32_t timestamp = 0;  // RetransmitTS of RFC 3522: our clock when `eifel` became true
-  Congestion before;
+  alignas(8) Congestion before;
 
   // `resent`: what an earlier recovery sent again is still in flight and may be reported too.
   void Begin(uint32_t una, uint32_t resent, const Congestion& congestion) {

@@ -147,6 +147,7 @@ bool Tcp::Impl::BeginFlight(Conn& c, Instant now) {
   if (c.last_sent_at.never()) return false;  // the first ever
   const Duration idle = now - c.last_sent_at;
   if (idle <= options_.rto_min) {  // the RTO is not less
+    // To a unit of last_sent_at; of many pauses the sum is right.
     if (c.curve) c.congestion.cubic.SkipIdle(idle);
     return false;
   }
@@ -224,10 +225,8 @@ packet::Packet* Tcp::Impl::StartPacket(Conn& c, uint32_t seq, uint8_t flags, uin
   }
   Options o;
   if (c.timestamps) o.timestamps = Timestamps{TimestampNow(c, now), c.ts_recent};
-  if (c.sack && c.holes && text_bytes == 0) {
-    o.sack_count = static_cast<uint8_t>(
-        c.reassembly->SackBlocks(std::span(o.sack).first(c.timestamps ? 3 : 4)));
-  }
+  c.ack_now = false;
+  if (c.sack && c.holes) AddSackBlocks(c, text_bytes, &o);
   if (c.ecn_echo) flags |= kEce;
   uint8_t* header = packet::Append(p, kHeaderBytes + kOptionBytesMax);
   const int option_bytes = EmitOptions(o, header + kHeaderBytes);
@@ -237,9 +236,20 @@ packet::Packet* Tcp::Impl::StartPacket(Conn& c, uint32_t seq, uint8_t flags, uin
       option_bytes, kHeaderBytes + option_bytes + text_bytes, header);
   p->l4_len = kHeaderBytes + option_bytes;
   c.last_ack_sent = c.rcv_nxt;
-  c.ack_now = false;
   UndelayAck(c);
   return p;
+}
+
+// Text leaves no room for blocks: of what has come twice an ACK tells that follows it.
+void Tcp::Impl::AddSackBlocks(Conn& c, uint32_t text_bytes, Options* o) {
+  if (text_bytes > 0) {
+    c.ack_now = c.reassembly->duplicate_noted();
+    return;
+  }
+  if (c.reassembly->duplicate_noted()) ++counters_.dsacks_out;
+  o->sack_count = static_cast<uint8_t>(
+      c.reassembly->TakeSackBlocks(std::span(o->sack).first(c.timestamps ? 3 : 4)));
+  if (c.reassembly->needless()) DropReassembly(c);
 }
 
 bool Tcp::Impl::FinishPacket(Conn& c, packet::Packet* p, uint8_t ecn) {

@@ -174,9 +174,23 @@ TEST(Reassembly, TextAcrossAGapBecomesOneRange) {
   add(100, 70);
   EXPECT_EQ(r.bytes(), 70u);
   std::array<SeqRange, 4> blocks;
-  ASSERT_EQ(r.SackBlocks(blocks), 1);
+  ASSERT_EQ(r.TakeSackBlocks(blocks), 1);
   EXPECT_EQ(blocks[0], (SeqRange{100, 170}));
   r.Clear();
+}
+
+TEST(Reassembly, OfSeveralDuplicatesTheFirstIsToldOfWithWhatTouchesIt) {
+  Reassembly r;
+  std::array<SeqRange, 4> blocks;
+  r.NoteDuplicate({100, 200});
+  r.NoteDuplicate({300, 400});
+  r.NoteDuplicate({200, 250});
+  r.NoteDuplicate({50, 100});
+  EXPECT_FALSE(r.needless());
+  ASSERT_EQ(r.TakeSackBlocks(blocks), 1);
+  EXPECT_EQ(blocks[0], (SeqRange{50, 250}));
+  EXPECT_TRUE(r.needless());
+  EXPECT_EQ(r.TakeSackBlocks(blocks), 0);
 }
 
 TEST(Reassembly, RangesAreBounded) {

@@ -193,5 +193,38 @@ TEST(PastInstant, IsRightToAUnitForFiftyTwoDays) {
   EXPECT_TRUE(past.Before(then + Duration::Seconds(25 * 86'400)));  // round the wrap
 }
 
+// CUBIC's idle times are such differences: short ones count as 0 or as a unit, in proportion.
+TEST(PastInstant, ManyShortTimesAddUpToWhatTheyAre) {
+  Instant now = Instant::FromNanos(1'000'000'000);
+  Duration sum;
+  for (int i = 0; i < 10'000; ++i) {
+    const PastInstant sent = now;
+    now = now + Duration::Nanos(240'001);
+    sum = sum + (now - sent);
+    now = now + Duration::Nanos(700'013);
+  }
+  EXPECT_NEAR(sum.seconds(), 2.4, 0.024);
+}
+
+TEST(CurvePoint, IsRightToAUnitForTwentySixDaysOnEitherSide) {
+  const Instant at = Instant::FromNanos((int64_t{1} << 52) - 3'000'000);  // just before it wraps
+  CurvePoint point = at;
+  EXPECT_TRUE(CurvePoint().never());
+  EXPECT_FALSE(point.never());
+  for (const int64_t seconds : {-24 * 86'400, -5, 0, 5, 24 * 86'400}) {
+    const Duration past = Duration::Seconds(seconds);
+    const Duration error = (at + past - point) - past;
+    EXPECT_LE(error, Duration::Nanos(1 << 20)) << seconds;
+    EXPECT_GE(error, Duration::Nanos(-(1 << 20))) << seconds;
+  }
+  point.Shift(Duration::Seconds(100));
+  EXPECT_NEAR((at + Duration::Seconds(100) - point).seconds(), 0, 0.003);
+  // What would be 0, "never", is the next unit.
+  EXPECT_FALSE(CurvePoint(Instant::FromNanos(int64_t{1} << 52)).never());
+  CurvePoint last = Instant::FromNanos((int64_t{1} << 52) - 1);
+  last.Shift(Duration::Nanos(1 << 20));
+  EXPECT_FALSE(last.never());
+}
+
 }  // namespace
 }  // namespace meltemi::tcp

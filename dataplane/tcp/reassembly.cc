@@ -107,6 +107,34 @@ void Reassembly::Join(uint32_t* rcv_nxt, Chain bytes, Chain* out) {
   }
 }
 
+SeqRange Reassembly::FirstHeld(SeqRange part) const {
+  for (int i = 0; i < count_; ++i) {
+    const SeqRange& r = ranges_[i].seq;
+    if (SeqLessEq(part.end, r.begin)) break;
+    if (SeqLess(part.begin, r.end)) {
+      return {SeqMax(part.begin, r.begin), SeqMin(part.end, r.end)};
+    }
+  }
+  return {};
+}
+
+void Reassembly::NoteDuplicate(SeqRange part) {
+  const SeqRange held = FirstHeld(part);
+  if (held.size() > 0) recent_seq_ = held.begin;
+  if (!duplicate_noted()) {
+    duplicate_ = part;
+  } else if (SeqLessEq(part.begin, duplicate_.end) && SeqLessEq(duplicate_.begin, part.end)) {
+    duplicate_ = {SeqMin(part.begin, duplicate_.begin), SeqMax(part.end, duplicate_.end)};
+  }
+}
+
+int Reassembly::TakeSackBlocks(std::span<SeqRange> out) {
+  if (!duplicate_noted()) return SackBlocks(out);
+  out[0] = duplicate_;
+  duplicate_ = {};
+  return 1 + SackBlocks(out.subspan(1));
+}
+
 int Reassembly::SackBlocks(std::span<SeqRange> out) const {
   int recent = -1;
   for (int i = 0; i < count_; ++i) {
@@ -133,6 +161,7 @@ void Reassembly::Clear() {
   slices_ = 0;
   room_bytes_ = 0;
   recent_seq_ = 0;
+  duplicate_ = {};
 }
 
 }  // namespace meltemi::tcp

@@ -3,8 +3,8 @@
 // the bytes first received win. RFC 9293 3.10.7.4 (segment text), RFC 2018 (which blocks to
 // report).
 //
-// Exists only while there is a hole. Bounds: kRangesMax ranges, limits::kTcpOutOfOrderSegments
-// slices, and the receive window for bytes.
+// Exists only while there is a hole, or a duplicate to tell of (RFC 2883). Bounds: kRangesMax
+// ranges, limits::kTcpOutOfOrderSegments slices, and the receive window for bytes.
 #ifndef MELTEMI_DATAPLANE_TCP_REASSEMBLY_H_
 #define MELTEMI_DATAPLANE_TCP_REASSEMBLY_H_
 
@@ -34,10 +34,18 @@ class Reassembly {
   // Text at `*rcv_nxt`: appended to `out` with what it joins, and rcv.nxt moves past both. Where it
   // overlaps what came before it, that stays.
   void Join(uint32_t* rcv_nxt, Chain bytes, Chain* out);
-  // Blocks for the SACK option, the most recently changed first (RFC 2018 4). Returns how many.
-  int SackBlocks(std::span<SeqRange> out) const;
+  // The first part of `part` that is here already; empty: nothing of it.
+  SeqRange FirstHeld(SeqRange part) const;
+  // RFC 2883 4: `part` came again, and the next ACK tells of it. Of several before that ACK the
+  // first is told of, together with what touches it.
+  void NoteDuplicate(SeqRange part);
+  // Blocks for the SACK option: what came again, once (RFC 2883 4); then the most recently changed,
+  // or that around what came again, then the others (RFC 2018 4). Returns how many.
+  int TakeSackBlocks(std::span<SeqRange> out);
 
   bool empty() const { return count_ == 0; }
+  bool duplicate_noted() const { return duplicate_.size() > 0; }
+  bool needless() const { return empty() && !duplicate_noted(); }
   uint32_t bytes() const;
   // Of the buffers behind the bytes: what they cost.
   uint32_t room_bytes() const { return room_bytes_; }
@@ -51,12 +59,14 @@ class Reassembly {
   // Puts text that overlaps nothing before ranges_[at], joining what it touches. False: full.
   bool Insert(int at, uint32_t seq, Chain bytes);
   void Erase(int at);
+  int SackBlocks(std::span<SeqRange> out) const;
 
   std::array<Range, kRangesMax> ranges_;
   int count_ = 0;
   int slices_ = 0;
   uint32_t room_bytes_ = 0;
   uint32_t recent_seq_ = 0;  // lies in the most recently changed range
+  SeqRange duplicate_;       // empty: none to tell of
 };
 
 }  // namespace meltemi::tcp

@@ -168,7 +168,11 @@ void Tcp::Impl::OnDsack(Conn& c, const AckNews& news) {
     c.rack_window.OnSpuriousRound();
   }
   Undo& undo = loss.undo;
-  if (undo.possible && SeqLessEq(undo.begin, news.again.begin)) {
+  // As in Linux, only of what had been acknowledged before: above that a duplicate may be of any
+  // transmission, and would take back what a true loss has cost.
+  const uint32_t una_before = c.snd_una - news.acked;
+  if (undo.possible && SeqLessEq(undo.begin, news.again.begin) &&
+      SeqLessEq(news.again.end, una_before)) {
     undo.bytes -= std::min(undo.bytes, news.again.size());
   }
 }
@@ -176,14 +180,16 @@ void Tcp::Impl::OnDsack(Conn& c, const AckNews& news) {
 // RFC 8985 7.4.2. True: the ACK's D-SACK is of the probe.
 bool Tcp::Impl::CheckProbe(Conn& c, const Segment& s, uint32_t flight_before, const AckNews& news) {
   LossState& loss = *c.loss;
-  if (!loss.tlp_open || SeqLess(s.ack, loss.tlp_end)) return false;
+  if (!loss.tlp_open) return false;
+  // Beyond a hole too: it is of no other retransmission.
+  if (loss.tlp_resent && news.dsack && news.again.end == loss.tlp_end) {
+    loss.tlp_open = false;
+    return true;
+  }
+  if (SeqLess(s.ack, loss.tlp_end)) return false;
   if (!loss.tlp_resent) {
     loss.tlp_open = false;  // it was new text: all arrived
     return false;
-  }
-  if (news.dsack && news.again.end == loss.tlp_end) {
-    loss.tlp_open = false;
-    return true;
   }
   if (SeqLess(loss.tlp_end, s.ack)) {
     loss.tlp_open = false;

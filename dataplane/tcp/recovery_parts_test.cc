@@ -1,9 +1,8 @@
-// The pure parts of loss recovery: ranges in flight, RACK, PRR, HyStart++, CUBIC, round trips.
+// The pure parts of loss recovery: ranges in flight, RACK, PRR, HyStart++, round trips.
 #include <gtest/gtest.h>
 
 #include <map>
 
-#include "dataplane/tcp/congestion.h"
 #include "dataplane/tcp/hystart.h"
 #include "dataplane/tcp/prr.h"
 #include "dataplane/tcp/rack.h"
@@ -349,106 +348,6 @@ TEST(HyStart, SevenSamplesDecideNothing) {
     Round(&h, &una, samples, 60);
     EXPECT_EQ(h.divisor(), samples < 8 ? 1u : 4u) << samples;
   }
-}
-
-TEST(Cubic, FastConvergenceGivesWay) {
-  // RFC 9438 4.7: a loss below the last maximum lowers it by more.
-  Cubic c;
-  c.OnLoss(100'000, 100'000, 1000);
-  EXPECT_FLOAT_EQ(c.w_max, 100);
-  c.OnLoss(80'000, 80'000, 1000);
-  EXPECT_FLOAT_EQ(c.w_max, 80 * 0.85F);
-  EXPECT_FLOAT_EQ(c.cwnd_prior, 80);
-}
-
-TEST(Cubic, AfterATimeoutTheCurveBeginsAtItsPlateau) {
-  // RFC 9438 4.8: K = 0, W_max = cwnd when congestion avoidance begins.
-  Cubic c;
-  EXPECT_EQ(c.OnTimeout(100'000, 100'000, 1000), 70'000u);
-  uint32_t credit = 0;
-  c.Grow(70'000, 1000, 1000, Duration::Millis(10), At(0), &credit);
-  EXPECT_FLOAT_EQ(c.w_max, 70);
-  EXPECT_FLOAT_EQ(c.k, 0);
-}
-
-TEST(Cubic, IsAsFastAsRenoWhereRenoIsFaster) {
-  // RFC 9438 4.3: small windows, short round trips: alpha = 0.53 segments a round trip until the
-  // window at the loss is reached, 1 after it.
-  Congestion c;
-  c.cwnd = 20'000;
-  c.ssthresh = 1;
-  c.OnLoss(20'000, 1000);
-  EXPECT_EQ(c.cwnd, 14'000u);
-  Instant now = At(0);
-  for (int round = 0; round < 10; ++round) {
-    for (int ack = 0; ack < 14; ++ack) c.OnAcked(c.cwnd / 14, 1000, Duration::Millis(1), now);
-    now = now + Duration::Millis(1);
-  }
-  EXPECT_NEAR(c.cwnd, 14'000 + 10 * 529, 150);
-  while (c.cwnd < 21'000) c.OnAcked(c.cwnd, 1000, Duration::Millis(1), now);
-  const uint32_t before = c.cwnd;
-  c.OnAcked(c.cwnd, 1000, Duration::Millis(1), now);
-  EXPECT_NEAR(c.cwnd - before, 1000, 20);
-}
-
-TEST(Cubic, IdleTimeIsNoTimeOfTheCurve) {
-  // RFC 9438 5.8.
-  Congestion c;
-  c.cwnd = 100'000;
-  c.ssthresh = 1;
-  c.OnLoss(100'000, 1000);
-  c.OnAcked(1000, 1000, Duration::Millis(100), At(0));
-  Congestion d = c;
-  EXPECT_FALSE(d.OnIdle(1000, Duration::Millis(150), Duration::Millis(200)));
-  c.OnAcked(1000, 1000, Duration::Millis(100), At(100));
-  d.OnAcked(1000, 1000, Duration::Millis(100), At(250));
-  EXPECT_EQ(c.cwnd, d.cwnd);
-}
-
-TEST(Congestion, WhatWasLetOutBeyondTheWindowIsNotCounted) {
-  // RFC 5681 3.2 (2): FlightSize at n-1, n and n+1 of the window.
-  for (const uint32_t flight : {99'000u, 100'000u, 101'000u, 200'000u}) {
-    Congestion c;
-    c.algorithm = CongestionAlgorithm::kNewReno;
-    c.cwnd = 100'000;
-    c.OnLoss(flight, 1000);
-    EXPECT_EQ(c.cwnd, std::min(flight, 100'000u) / 2) << flight;
-  }
-}
-
-TEST(Congestion, HalvesForEachRtoOfIdleness) {
-  // RFC 2861 and 7661, not below the initial window (5681 4.1).
-  const struct {
-    int64_t idle_ms;
-    uint32_t cwnd;
-  } rows[] = {{199, 100'000}, {200, 100'000}, {201, 50'000}, {401, 25'000}, {2000, 10'000}};
-  for (const auto& row : rows) {
-    Congestion c;
-    c.cwnd = 100'000;
-    c.OnIdle(1000, Duration::Millis(row.idle_ms), Duration::Millis(200));
-    EXPECT_EQ(c.cwnd, row.cwnd) << row.idle_ms;
-  }
-  Congestion small;
-  small.cwnd = 3000;
-  small.ssthresh = 1000;
-  EXPECT_FALSE(small.OnIdle(1000, Duration::Seconds(9), Duration::Millis(200)));
-  EXPECT_EQ(small.cwnd, 3000u);
-  EXPECT_EQ(small.ssthresh, 2250u);  // most of what was known
-}
-
-TEST(Congestion, UndoGivesBackWhatWasThereAndKeepsWhatHasGrown) {
-  Congestion c;
-  c.cwnd = 50'000;
-  const Congestion before = c;
-  c.OnTimeout(50'000, 1000, true);
-  EXPECT_EQ(c.cwnd, 1000u);
-  c.Undo(before);
-  EXPECT_EQ(c.cwnd, 50'000u);
-  EXPECT_EQ(c.ssthresh, UINT32_MAX);
-  c.OnTimeout(50'000, 1000, true);
-  c.cwnd = 60'000;
-  c.Undo(before);
-  EXPECT_EQ(c.cwnd, 60'000u);
 }
 
 TEST(Rto, SmallRoundTripsKeepTheirFractions) {

@@ -73,6 +73,32 @@ class PastInstant {
   uint32_t units_ = kNever;
 };
 
+// A point of a curve over time, past or to come, in units of 2^20 ns: right to a unit, while it
+// lies within 26 days of now.
+class CurvePoint {
+ public:
+  constexpr CurvePoint() = default;  // there is no curve
+  constexpr CurvePoint(Instant at) : units_(static_cast<uint32_t>(at.nanos() >> kShift)) {
+    if (units_ == kNever) units_ = 1;
+  }
+
+  constexpr bool never() const { return units_ == kNever; }
+  // Negative: it is to come.
+  friend constexpr Duration operator-(Instant now, CurvePoint at) {
+    const auto since = static_cast<uint32_t>(now.nanos() >> kShift) - at.units_;
+    return Duration::Nanos(int64_t{static_cast<int32_t>(since)} << kShift);
+  }
+  constexpr void Shift(Duration by) {
+    units_ += static_cast<uint32_t>(by.nanos() >> kShift);
+    if (units_ == kNever) units_ = 1;
+  }
+
+ private:
+  static constexpr int kShift = 20;
+  static constexpr uint32_t kNever = 0;
+  uint32_t units_ = kNever;
+};
+
 }  // namespace meltemi::tcp
 
 #endif  // MELTEMI_DATAPLANE_TCP_SHORT_TIME_H_

@@ -113,6 +113,8 @@ struct Tcp::Impl {
   Verdict CheckFin(Conn& c, Segment& s, Instant now);
   Verdict OnFinReceived(Conn& c, Instant now);
   void DeliverText(Conn& c, Chain bytes);
+  Reassembly* ReassemblyOf(Conn& c);
+  void NoteDuplicate(Conn& c, SeqRange part);
   void TrimToWindow(Conn& c, Segment* s);
   bool AnswerInvalid(Conn& c, Instant now);
   void Challenge(Conn& c, Instant now);
@@ -176,6 +178,7 @@ struct Tcp::Impl {
   packet::Packet* StartPacket(Conn& c, uint32_t seq, uint8_t flags, uint32_t text_bytes,
                               Instant now);
   bool FinishPacket(Conn& c, packet::Packet* p, uint8_t ecn = 0);
+  void AddSackBlocks(Conn& c, uint32_t text_bytes, Options* o);
   uint16_t WindowField(Conn& c);
   void MaybeUpdateWindow(Conn& c, Instant now);
   void MakeReady(Conn& c) {
