@@ -121,7 +121,7 @@ void Tcp::Impl::OnAck(Conn& c, const Segment& s, bool window_changed, Instant no
 void Tcp::Impl::OnWholeAck(Conn& c, Instant now) {
   const Duration rtt = now - c.loss->ranges[0].sent_at;
   const uint32_t us = Rto::Micros(rtt);
-  c.rto.NoteMin(us, now, &c.min_rtt_at);
+  c.NoteMinRtt(us, now);
   c.rto.SampleMicros(us);
   const uint32_t acked = c.flight();
   const uint32_t sent = c.sent();
@@ -231,7 +231,7 @@ void Tcp::Impl::TakeSacks(Conn& c, const Segment& s, AckNews* news) {
 void Tcp::Impl::SampleRtt(Conn& c, const Segment& s, const AckNews& news) {
   LossState& loss = *c.loss;
   if (!news.last_sent.never()) {
-    c.rto.NoteMin(Rto::Micros(news.now - news.last_sent), news.now, &c.min_rtt_at);
+    c.NoteMinRtt(Rto::Micros(news.now - news.last_sent), news.now);
   }
   if (news.acked == 0 || SeqLess(c.snd_una, loss.rtt_end)) return;
   if (!news.first_sent.never()) {

@@ -100,25 +100,25 @@ struct Conn {
   uint32_t snd_una = 0;
   uint32_t snd_nxt = 0;
   uint32_t snd_wnd = 0;
+  [[no_unique_address]] SendQueue queue;
   uint16_t snd_field_max = 0;  // the largest window field that the peer sent
-  uint16_t min_rtt_at = 0;     // of rto.min_us
   uint32_t rcv_nxt = 0;
   uint32_t rcv_adv = 0;
   uint32_t rcv_unread : 24 = 0;           // bytes in kData events not yet Consumed
   uint32_t super_frame_segments : 8 = 0;  // that one packet takes; 0: one
   uint32_t unread_rooms = 0;              // behind rcv_unread: what it costs
-  uint32_t ts_recent = 0;                 // TS.Recent
-  uint32_t last_ack_sent = 0;             // Last.ACK.sent
 
-  // Line 1: what is due, the owner's names, the send queue, round trips, the congestion window.
+  // Line 1: what is due, the owner's names, what is in flight, round trips, the congestion window.
   Deadline armed_at;  // what `timer` is armed for
   PastInstant last_heard_at;
   uint32_t timestamp_offset = 0;
   uint32_t ack_place = 0;  // among those whose ACK is delayed, while ack_delayed
   uint64_t cookie = 0;
-  uint32_t slot = 0;  // in the table of connections: Impl::IdOf
-  [[no_unique_address]] SendQueue queue;
-  ShortPointer<LossState> loss;  // while something is in flight, and a little longer
+  // While something is in flight, and a little longer. The rest: when rto.min_us was measured.
+  PointerAndRest<LossState> loss;
+  uint32_t slot = 0;           // in the table of connections: Impl::IdOf
+  uint32_t ts_recent = 0;      // TS.Recent
+  uint32_t last_ack_sent = 0;  // Last.ACK.sent
   Rto rto;
   Congestion congestion;  // last_sent_at and cwnd; the rest in line 2
 
@@ -154,9 +154,9 @@ struct Conn {
   bool syn_in_flight() const { return state == State::kSynSent || state == State::kSynReceived; }
   // Text of the queue that is in flight.
   uint32_t sent() const {
-    if (syn_in_flight()) return 0;
     const uint32_t all = flight();
-    return all - (fin_sent && all > 0 ? 1 : 0);
+    if (all == 0) return 0;
+    return all - (fin_sent || syn_in_flight() ? 1 : 0);
   }
   uint32_t pipe() const { return loss == nullptr ? flight() : loss->Pipe(flight()); }
   // What the peer's window still takes beyond snd.nxt.
@@ -188,6 +188,11 @@ struct Conn {
       retransmit_rare = !at.never();
       rare_retransmit_at = at;
     }
+  }
+  void NoteMinRtt(uint32_t us, Instant now) {
+    uint16_t at = loss.rest();
+    rto.NoteMin(us, now, &at);
+    loss.SetRest(at);
   }
   uint32_t rcv_unacked() const { return rcv_nxt - last_ack_sent; }  // taken in since the last ACK
   bool fin_unsent() const { return fin_queued && !fin_sent; }

@@ -49,7 +49,7 @@ class ReadyQueue {
   }
 
  private:
-  void MakeRoom() {
+  [[gnu::noinline]] void MakeRoom() {
     uint32_t end = head_;
     for (uint32_t place = head_; place != tail_; ++place) {
       const H name = names_[place & mask_];

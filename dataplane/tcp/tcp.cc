@@ -75,9 +75,10 @@ bool Tcp::Send(TcpId id, Chain bytes, Instant now) {
   }
   const size_t size = bytes.size();
   impl_->memory_.Charge(size);
-  c->queue.Append(std::move(bytes), c->sent(), &c->split);
+  const uint32_t sent = c->sent();
+  c->queue.Append(std::move(bytes), sent, &c->split);
   impl_->MakeReady(*c);
-  const size_t queued = c->queued_bytes();
+  const size_t queued = size_t{sent} + c->queue.unsent();
   if (queued == size && size > 0) impl_->rooms_.QueueBegins();
   if (impl_->rooms_.pressed()) {
     if (impl_->PressedQueueFull(*c)) {
