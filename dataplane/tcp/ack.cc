@@ -21,7 +21,7 @@ Verdict Tcp::Impl::CheckAck(Conn& c, Segment& s, Instant now) {
     }
     if (!c.syn_retransmitted && !c.rtt_sent_at.never()) c.rto.Sample(now - c.rtt_sent_at);
     c.snd_una = s.ack;
-    c.snd_wnd = c.snd_wnd_max = uint32_t{s.window} << c.snd_wscale;
+    c.BeginWindow(uint32_t{s.window} << c.snd_wscale);
     NoteWl1(c, s);
     Established(c, now);
     if (c.passive) {
@@ -35,7 +35,7 @@ Verdict Tcp::Impl::CheckAck(Conn& c, Segment& s, Instant now) {
     return Verdict::kContinue;
   }
   // RFC 5961 5.2: acceptable are snd.una - max.snd.wnd <= ack <= snd.nxt.
-  if (SeqLess(c.snd_nxt, s.ack) || SeqLess(s.ack, c.snd_una - c.snd_wnd_max)) {
+  if (SeqLess(c.snd_nxt, s.ack) || SeqLess(s.ack, c.snd_una - c.snd_wnd_max())) {
     ++counters_.drop_ack_unacceptable;
     Challenge(c, now);
     return Verdict::kDone;
@@ -69,7 +69,7 @@ void Tcp::Impl::UpdateWindow(Conn& c, const Segment& s) {
   if (SeqLess(s.ack, c.snd_una)) return;
   if (c.wl1_ahead && SeqLess(s.seq, c.snd_wl1)) return;
   c.snd_wnd = uint32_t{s.window} << c.snd_wscale;
-  c.snd_wnd_max = std::max(c.snd_wnd_max, c.snd_wnd);
+  c.snd_field_max = std::max(c.snd_field_max, s.window);
   NoteWl1(c, s);
 }
 
@@ -96,7 +96,7 @@ void Tcp::Impl::OnAck(Conn& c, const Segment& s, bool window_changed, Instant no
   Recover(c, s, flight_before, &news);
   if (grows) GrowWindow(c, news);
   if (c.flight() == 0) {
-    c.retransmit_at = Instant::Never();
+    c.SetRetransmitAt(Instant::Never());
     // A probe or a retransmission may still turn out to have been for nothing, and without SACK its
     // duplicate ACKs must be known for what they are.
     if (loss.tlp_open || loss.undo.possible || (!c.sack && loss.recover_valid)) {
@@ -121,12 +121,13 @@ void Tcp::Impl::OnAck(Conn& c, const Segment& s, bool window_changed, Instant no
 void Tcp::Impl::OnWholeAck(Conn& c, Instant now) {
   const Duration rtt = now - c.loss->ranges[0].sent_at;
   const uint32_t us = Rto::Micros(rtt);
-  c.rto.NoteMin(us, now);
+  c.NoteMinRtt(us, now);
   c.rto.SampleMicros(us);
   const uint32_t acked = c.flight();
-  memory_.Refund(c.queue.sent());
-  if (c.queue.sent() > 0 && c.queue.unsent() == 0) rooms_.QueueEnds();
-  c.queue.RemoveAllSent(&c.split);
+  const uint32_t sent = c.sent();
+  memory_.Refund(sent);
+  if (sent > 0 && c.queue.unsent() == 0) rooms_.QueueEnds();
+  c.queue.RemoveAllSent(sent, &c.split);
   c.snd_una = c.snd_nxt;
   c.retries = 0;
   c.backoff = 0;
@@ -134,7 +135,7 @@ void Tcp::Impl::OnWholeAck(Conn& c, Instant now) {
   if (c.cwnd_limited) {
     GrowWindow(c, {.now = now, .acked = acked, .last_sent = now - rtt});
   }
-  c.retransmit_at = Instant::Never();
+  c.SetRetransmitAt(Instant::Never());
   DropLoss(c);
   TellSendSpace(c);
 }
@@ -175,11 +176,12 @@ void Tcp::Impl::NoteDelivered(Conn& c, const Segment& s, const SentRange& range,
 void Tcp::Impl::TakeCumulativeAck(Conn& c, const Segment& s, AckNews* news) {
   LossState& loss = *c.loss;
   // The FIN is the last thing sent: all but it are bytes of the queue.
-  const uint32_t bytes = std::min(news->acked, c.queue.sent());
-  c.queue.RemoveSent(bytes, &c.split);
-  if (bytes > 0 && c.queued_bytes() == 0) rooms_.QueueEnds();
+  const uint32_t sent = c.sent();
+  const uint32_t bytes = std::min(news->acked, sent);
+  c.queue.RemoveSent(bytes, sent, &c.split);
   memory_.Refund(bytes);
   c.snd_una = s.ack;
+  if (bytes > 0 && c.queued_bytes() == 0) rooms_.QueueEnds();
   c.retries = 0;
   c.backoff = 0;
   c.keepalive_probes = 0;
@@ -229,7 +231,7 @@ void Tcp::Impl::TakeSacks(Conn& c, const Segment& s, AckNews* news) {
 void Tcp::Impl::SampleRtt(Conn& c, const Segment& s, const AckNews& news) {
   LossState& loss = *c.loss;
   if (!news.last_sent.never()) {
-    c.rto.NoteMin(Rto::Micros(news.now - news.last_sent), news.now);
+    c.NoteMinRtt(Rto::Micros(news.now - news.last_sent), news.now);
   }
   if (news.acked == 0 || SeqLess(c.snd_una, loss.rtt_end)) return;
   if (!news.first_sent.never()) {
@@ -269,14 +271,18 @@ LossState& Tcp::Impl::Loss(Conn& c) {
     c.loss = losses_.Take();
     CHECK(c.loss != nullptr);
     c.loss->Reset(c.snd_una);
+    if (c.retransmit_rare) c.loss->retransmit_at = c.rare_retransmit_at;
+    c.retransmit_rare = false;
   }
   return *c.loss;
 }
 
 void Tcp::Impl::DropLoss(Conn& c) {
   if (c.loss == nullptr) return;
+  const Deadline retransmit_at = c.loss->retransmit_at;
   losses_.Give(c.loss);
   c.loss = nullptr;
+  c.SetRetransmitAt(retransmit_at);
 }
 
 }  // namespace meltemi::tcp

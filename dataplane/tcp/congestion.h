@@ -10,11 +10,13 @@
 #include "dataplane/tcp/congestion_algorithm.h"
 #include "dataplane/tcp/cubic.h"
 #include "dataplane/tcp/new_reno.h"
+#include "dataplane/tcp/short_time.h"
 #include "l7/base/time.h"
 
 namespace meltemi::tcp {
 
 struct Congestion {
+  PastInstant last_sent_at;  // text or FIN: what idle time is counted from
   uint32_t cwnd = 0;
   uint32_t ssthresh = UINT32_MAX;
   uint32_t credit = 0;  // bytes acknowledged but not yet turned into cwnd
@@ -79,8 +81,10 @@ struct Congestion {
   // The reduction from `before` was for nothing (RFC 4015 3, 9438 4.9).
   void Undo(const Congestion& before) {
     const uint32_t grown = cwnd;
+    const PastInstant sent_at = last_sent_at;
     *this = before;
     cwnd = std::max(cwnd, grown);
+    last_sent_at = sent_at;
   }
 
  private:

@@ -72,7 +72,7 @@ Verdict Tcp::Impl::InSynSent(Conn& c, Segment& s, Instant now) {
   }
   if (!c.syn_retransmitted) c.rto.Sample(now - c.rtt_sent_at);
   c.snd_una = s.ack;
-  c.snd_wnd = c.snd_wnd_max = s.window;  // of a SYN: not scaled
+  c.BeginWindow(s.window);  // of a SYN: not scaled
   c.ack_now = true;
   Established(c, now);
   ++counters_.connects;
@@ -304,7 +304,7 @@ void Tcp::Impl::DeliverText(Conn& c, Chain bytes) {
     return;
   }
   ChargeUnread(c, bytes);
-  TcpEvent event{.kind = TcpEvent::Kind::kData, .id = c.id, .cookie = c.cookie};
+  TcpEvent event{.kind = TcpEvent::Kind::kData, .id = IdOf(c), .cookie = c.cookie};
   event.bytes = std::move(bytes);
   events_->push_back(std::move(event));
 }

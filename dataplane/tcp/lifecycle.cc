@@ -13,6 +13,7 @@ Tcp::Impl::Impl(const TcpOptions& options, packet::PacketPool* pool, TimerWheel*
       flows_(options.conn_count_max * 2, options.isn_key),
       secrets_(options.isn_key),
       conns_(options.conn_count_max),
+      address_pairs_(options.conn_count_max),
       losses_(options.conn_count_max),
       reassemblies_(options.conn_count_max),
       cookies_(options.isn_key),
@@ -21,7 +22,13 @@ Tcp::Impl::Impl(const TcpOptions& options, packet::PacketPool* pool, TimerWheel*
       rooms_(pool->count_max(packet::kSmall), pool->count_max(packet::kLarge)),
       time_wait_(options.conn_count_max),
       time_wait_timer_(TimerOwner::kTcp, 0),
-      delayed_ack_timer_(TimerOwner::kTcp, 0) {}
+      delayed_ack_timer_(TimerOwner::kTcp, 0) {
+  uint64_t limit = options.receive_window_bytes;
+  for (uint32_t& rcv_limit : rcv_limits_) {
+    rcv_limit = static_cast<uint32_t>(limit);
+    limit = std::min<uint64_t>(limit * 2, limits::kTcpReceiveWindowBytesMax);
+  }
+}
 
 Tcp::Impl::~Impl() {
   timers_->Cancel(&time_wait_timer_);
@@ -32,8 +39,10 @@ Tcp::Impl::~Impl() {
 
 FlowTable::Entry Tcp::Impl::Lookup(const FourTuple& tuple, uint32_t hash) const {
   return flows_.Find(hash, [&tuple](const FlowTable::Entry& e) {
-    return (e.kind == FlowTable::Kind::kConn ? static_cast<Conn*>(e.value)->tuple
-                                             : static_cast<TimeWait*>(e.value)->tuple) == tuple;
+    if (e.kind == FlowTable::Kind::kTimeWait)
+      return static_cast<TimeWait*>(e.value)->tuple == tuple;
+    const auto* c = static_cast<const Conn*>(e.value);
+    return c->name.Is(tuple, c->apart);
   });
 }
 
@@ -49,8 +58,11 @@ Conn* Tcp::Impl::NewConn(const FourTuple& tuple, const Path& path, Instant now) 
     return nullptr;
   }
   Conn& c = conns_[id];
-  c.id = id;
-  c.tuple = tuple;
+  c.slot = id.slot;
+  c.apart = !PackedTuple::Fits(tuple);
+  AddressPair* const addresses = c.apart ? address_pairs_.Take() : nullptr;
+  CHECK(c.apart == (addresses != nullptr));  // the pool has one for each connection
+  c.name.Set(tuple, addresses);
   c.hash = flows_.Hash(tuple);
   c.timer.subject = id.bits();
   const TupleSecrets secrets = SecretsOf(secrets_, tuple, now);
@@ -59,7 +71,6 @@ Conn* Tcp::Impl::NewConn(const FourTuple& tuple, const Path& path, Instant now) 
   c.snd_una = c.iss;
   c.snd_nxt = c.iss;  // the SYN counts once it is sent
   c.quick_acks = kQuickAcks;
-  c.rcv_limit = options_.receive_window_bytes;
   c.last_heard_at = now;
   SetPath(c, path, now);
   flows_.Insert(c.hash, FlowTable::Kind::kConn, &c);
@@ -73,7 +84,7 @@ void Tcp::Impl::Established(Conn& c, Instant now) {
   // packet of its own for it.
   c.rcv_adv = SeqMax(c.rcv_adv, c.rcv_nxt + WindowWanted(c));
   c.retries = c.backoff = 0;
-  c.retransmit_at = Instant::Never();
+  c.SetRetransmitAt(Instant::Never());
   SetLife(c, now + SilenceChecked(), now);
   c.congestion.Start(c.smss());
   if (c.syn_retransmitted) c.congestion.cwnd = c.smss();  // RFC 6928 2
@@ -81,7 +92,8 @@ void Tcp::Impl::Established(Conn& c, Instant now) {
 }
 
 void Tcp::Impl::Emit(Conn& c, TcpEvent::Kind kind, TcpError error) {
-  events_->push_back({.kind = kind, .id = c.id, .cookie = c.cookie, .bytes = {}, .error = error});
+  events_->push_back(
+      {.kind = kind, .id = IdOf(c), .cookie = c.cookie, .bytes = {}, .error = error});
 }
 
 void Tcp::Impl::LeaveHalfOpen(Conn& c) {
@@ -102,7 +114,7 @@ void Tcp::Impl::Destroy(Conn& c) {
 
 void Tcp::Impl::Free(Conn& c) {
   LeaveHalfOpen(c);
-  Unready(c);
+  if (c.ready) ready_.Leave();
   UndelayAck(c);
   timers_->Cancel(&c.timer);
   DropLoss(c);
@@ -111,7 +123,8 @@ void Tcp::Impl::Free(Conn& c) {
   if (c.queued_bytes() > 0) rooms_.QueueEnds();
   if (c.unread_rooms > 0) rooms_.QueueEnds();
   flows_.Erase(c.hash, &c);
-  conns_.Erase(c.id);
+  if (c.apart) address_pairs_.Give(c.name.pair());
+  conns_.Erase(IdOf(c));
 }
 
 void Tcp::Impl::Close(Conn& c, TcpError error) {
@@ -145,7 +158,7 @@ void Tcp::Impl::EnterTimeWait(Conn& c, Instant now) {
   // The ACK of the peer's FIN.
   Options options;
   if (c.timestamps) options.timestamps = Timestamps{TimestampNow(c, now), c.ts_recent};
-  Reply(c.tuple, c.snd_nxt, c.rcv_nxt, kAck, entry->window, options);
+  Reply(c.tuple(), c.snd_nxt, c.rcv_nxt, kAck, entry->window, options);
   Close(c, TcpError::kNone);
   ListTimeWait(entry);
 }
@@ -159,7 +172,7 @@ TimeWait* Tcp::Impl::AddTimeWait(const Conn& c, Instant until) {
     time_wait_.Remove(oldest);
   }
   TimeWait* entry = time_wait_.Add(until);
-  entry->tuple = c.tuple;
+  entry->tuple = c.tuple();
   entry->hash = c.hash;
   entry->snd_nxt = c.snd_nxt;
   entry->rcv_nxt = c.rcv_nxt;
@@ -180,14 +193,15 @@ void Tcp::Impl::ListTimeWait(TimeWait* entry) {
 void Tcp::Impl::CheckInvariants() {
   uint64_t held = 0;
   uint32_t queues = 0;
-  conns_.ForEach([&held, &queues](TcpId id, Conn& c) {
+  conns_.ForEach([this, &held, &queues](TcpId id, Conn& c) {
     queues += (c.queued_bytes() > 0 ? 1 : 0) + (c.unread_rooms > 0 ? 1 : 0);
     held += c.queued_bytes() + c.unread_rooms;
     if (c.reassembly != nullptr) held += c.reassembly->room_bytes();
-    CHECK(c.id == id);
+    CHECK(IdOf(c) == id);
     const bool syn_out = c.syn_in_flight() && c.snd_nxt != c.iss;
     const bool fin_out = c.fin_sent && c.snd_una != c.snd_nxt;
-    CHECK(c.flight() == c.queue.sent() + (syn_out ? 1 : 0) + (fin_out ? 1 : 0));
+    CHECK(c.flight() == c.sent() + (syn_out ? 1 : 0) + (fin_out ? 1 : 0));
+    CHECK(c.queue.CountBytes() == c.queued_bytes());
     CHECK(!c.fin_sent || c.queue.unsent() == 0);
     CHECK(c.state == State::kSynSent || SeqLessEq(c.rcv_nxt, c.rcv_adv));
     CHECK(c.rcv_unread <= limits::kTcpReceiveWindowBytesMax);
@@ -210,7 +224,7 @@ void Tcp::Impl::CheckInvariants() {
 
 void Tcp::Impl::SendRst(Conn& c) {
   ++counters_.resets_out;
-  Reply(c.tuple, c.snd_nxt, c.rcv_nxt, kRst | kAck, 0, Options{});
+  Reply(c.tuple(), c.snd_nxt, c.rcv_nxt, kRst | kAck, 0, Options{});
 }
 
 }  // namespace meltemi::tcp

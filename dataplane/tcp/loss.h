@@ -18,6 +18,7 @@
 #include "dataplane/tcp/rack.h"
 #include "dataplane/tcp/send_ranges.h"
 #include "dataplane/tcp/seq.h"
+#include "dataplane/tcp/short_time.h"
 
 namespace meltemi::tcp {
 
@@ -96,6 +97,7 @@ struct LossState {
   uint32_t recover = 0;
   uint32_t reno_sacked = 0;  // without SACK: bytes that duplicate ACKs say have left the network
   uint32_t rtt_end = 0;      // the next sample of SRTT is taken when this is acknowledged
+  Deadline retransmit_at;    // of the connection, while it has this: Conn::retransmit_at
   Instant aux_at = Instant::Never();
   Undo undo;
   Prr prr;
@@ -108,6 +110,7 @@ struct LossState {
     mode = Mode::kOpen;
     aux = Aux::kNone;
     aux_at = Instant::Never();
+    retransmit_at = {};
     frto = Frto::kOff;
     recover_valid = partial_ack = tlp_due = tlp_open = tlp_resent = false;
     duplicate_acks = 0;

@@ -24,10 +24,11 @@ void Tcp::Impl::EndRound(Conn& c, Instant now) {
   const bool quick = elapsed <= static_cast<uint64_t>(c.rto.srtt().micros());
   const bool unanswered = c.timestamps && !c.round_answered && elapsed >= kStampsTellUs;
   if ((quick || unanswered) && c.rcv_wscale > 0 &&
-      c.rcv_limit < limits::kTcpReceiveWindowBytesMax) {
+      RcvLimit(c) < limits::kTcpReceiveWindowBytesMax &&
+      c.rcv_doublings + 1u < rcv_limits_.size()) {
     if (memory_.level() == MemoryBudget::Level::kPlenty) {
       ++counters_.windows_grown;
-      c.rcv_limit = std::min(c.rcv_limit * 2, limits::kTcpReceiveWindowBytesMax);
+      ++c.rcv_doublings;
     } else {
       ++counters_.windows_not_grown;
     }
@@ -36,7 +37,7 @@ void Tcp::Impl::EndRound(Conn& c, Instant now) {
 }
 
 void Tcp::Impl::StartRound(Conn& c, Instant now) {
-  c.round_bytes = 0;
+  conns_.NoteOf(c.slot) = 0;
   c.round_answered = false;
   c.round_started_us = Micros(now);
   c.round_stamp = TimestampNow(c, now);
@@ -66,10 +67,10 @@ void Tcp::Impl::RefundUnread(Conn& c, uint32_t bytes) {
 uint32_t Tcp::Impl::WindowWantedSlow(const Conn& c) const {
   const bool full = memory_.level() == MemoryBudget::Level::kFull;
   const uint32_t least = full ? c.unread_rooms : c.unread_rooms / kRoomsPerWindow;
-  uint32_t held = std::max(c.rcv_unread, least);
+  uint32_t held = std::max<uint32_t>(c.rcv_unread, least);
   // Text beyond a hole lies inside the window, which has counted it when it was offered.
   if (full && c.reassembly != nullptr) held += c.reassembly->bytes();
-  const uint32_t limit = std::min(c.rcv_limit, memory_.WindowMax());
+  const uint32_t limit = std::min(RcvLimit(c), memory_.WindowMax());
   const uint32_t window = limit > held ? limit - held : 0;
   return rooms_.pressed() ? std::min(window, PressedWindow(c)) : window;
 }
@@ -81,7 +82,7 @@ uint32_t Tcp::Impl::WindowWantedSlow(const Conn& c) const {
 bool Tcp::Impl::RefuseText(Conn& c) {
   if (c.unread_rooms <= limits::kTcpReceiveWindowBytesMin) return false;
   const bool full = memory_.level() == MemoryBudget::Level::kFull;
-  if (!full && c.unread_rooms <= uint64_t{kRoomsPerWindow} * c.rcv_limit) return false;
+  if (!full && c.unread_rooms <= uint64_t{kRoomsPerWindow} * RcvLimit(c)) return false;
   ++counters_.drop_memory_full;
   ShutWindow(c);
   return true;

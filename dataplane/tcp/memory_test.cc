@@ -20,7 +20,7 @@ TEST(ConnMemory, AnIdleConnectionIs448Bytes) {
   // Queues, loss state and reassembly come from pools while they are needed.
   RecordProperty("sizeof_Conn", sizeof(Conn));
   RecordProperty("sizeof_TimeWait", sizeof(TimeWait));
-  EXPECT_LE(sizeof(Conn), 448u);
+  EXPECT_LE(sizeof(Conn), 320u);
   EXPECT_LE(sizeof(TimeWait), 96u);
 }
 

@@ -25,7 +25,7 @@ void Tcp::Impl::Output(Conn& c, Instant now, int* room) {
       --*room;
     }
     c.ack_now = false;
-    Unready(c);
+    c.ready = false;
     return;
   }
   if (!text_held_) {
@@ -46,7 +46,7 @@ void Tcp::Impl::Output(Conn& c, Instant now, int* room) {
     ++counters_.acks_out;
     --*room;
   }
-  if (*room > 0 && !c.ack_now && !c.probe_now && !text_held_) Unready(c);
+  if (*room > 0 && !c.ack_now && !c.probe_now && !text_held_) c.ready = false;
 }
 
 // SYN or SYN-ACK. What we offer: MSS, window scale, SACK, timestamps; in a SYN-ACK only what the
@@ -59,7 +59,7 @@ bool Tcp::Impl::SendSyn(Conn& c, Instant now) {
   }
   const bool answer = c.state == State::kSynReceived;
   Options o;
-  const uint32_t ip_bytes = c.tuple.remote.ip.v4() ? 20 : 40;
+  const uint32_t ip_bytes = c.remote_ip().v4() ? 20 : 40;
   o.mss = static_cast<uint16_t>(c.link_mtu - ip_bytes - kHeaderBytes);
   o.sack_permitted = !answer || c.sack;
   if (!answer || c.rcv_wscale > 0) o.window_scale = kRcvWscale;
@@ -73,7 +73,7 @@ bool Tcp::Impl::SendSyn(Conn& c, Instant now) {
   uint8_t flags = answer ? kSyn | kAck : kSyn;
   if (answer && c.ecn) flags |= kEce;  // RFC 3168 6.1.1
   if (!answer && AsksForEcn(c)) flags |= kEce | kCwr;
-  WriteHeader({.tuple = c.tuple,
+  WriteHeader({.tuple = c.tuple(),
                .seq = c.iss,
                .ack = answer ? c.rcv_nxt : 0,
                .window = window,
@@ -86,7 +86,7 @@ bool Tcp::Impl::SendSyn(Conn& c, Instant now) {
   c.rtt_sent_at = now;
   c.snd_nxt = c.iss + 1;
   RestartRetransmit(c, now);
-  Unready(c);
+  c.ready = false;
   return true;
 }
 
@@ -103,7 +103,7 @@ uint32_t Tcp::Impl::NewBytesAllowed(Conn& c) const {
   if (allowed == queued) return allowed;  // all there is: no reason to wait
   const uint32_t smss = c.smss();
   if (allowed >= smss) return allowed - allowed % smss;
-  if (c.push_window || (allowed > 0 && allowed >= c.snd_wnd_max / 2)) return allowed;
+  if (c.push_window || (allowed > 0 && allowed >= c.snd_wnd_max() / 2)) return allowed;
   return 0;
 }
 
@@ -117,7 +117,7 @@ bool Tcp::Impl::SendNew(Conn& c, Instant now, int* room) {
     if (c.flight() == 0 && bytes > 0 && BeginFlight(c, now)) bytes = NewBytesAllowed(c);
     const uint32_t smss = c.smss();
     if (bytes > smss) {
-      const uint32_t whole = c.ecn_cwr ? 0 : c.super_frame_bytes_max / smss * smss;
+      const uint32_t whole = c.ecn_cwr ? 0 : c.super_frame_segments * smss;
       bytes = std::min(bytes, std::max(smss, whole));
     }
     if (!SendNewText(c, bytes, now)) {
@@ -135,7 +135,7 @@ bool Tcp::Impl::SendNew(Conn& c, Instant now, int* room) {
   }
   if (sent) ScheduleProbe(c, now);
   // Nothing in flight and still something to say: the window is shut. Persist (RFC 9293 3.8.6.1).
-  if (c.flight() == 0 && more && c.retransmit_at.never() && *room > 0) {
+  if (c.flight() == 0 && more && c.retransmit_at().never() && *room > 0) {
     RestartRetransmit(c, now);
     Arm(c, now);
   }
@@ -144,8 +144,8 @@ bool Tcp::Impl::SendNew(Conn& c, Instant now, int* room) {
 
 // The first text after a pause. True: the window is smaller after it.
 bool Tcp::Impl::BeginFlight(Conn& c, Instant now) {
-  if (c.last_sent_at.never()) return false;  // the first ever
-  const Duration idle = now - c.last_sent_at;
+  if (c.congestion.last_sent_at.never()) return false;  // the first ever
+  const Duration idle = now - c.congestion.last_sent_at;
   if (idle <= options_.rto_min) {  // the RTO is not less
     // To a unit of last_sent_at; of many pauses the sum is right.
     if (c.curve) c.congestion.cubic.SkipIdle(idle);
@@ -162,8 +162,9 @@ bool Tcp::Impl::SendNewText(Conn& c, uint32_t bytes, Instant now) {
   const uint32_t seq = c.snd_nxt;
   const bool first = c.flight() == 0;
   const bool fin = c.fin_unsent() && bytes == c.queue.unsent();
-  const SendPlace text = c.queue.Unsent(c.split);
-  c.queue.MarkSent(bytes, &c.split);
+  const uint32_t before = c.sent();
+  const SendPlace text = c.queue.Unsent(before, c.split);
+  c.queue.MarkSent(bytes, before, &c.split);
   const uint32_t length = bytes + (fin ? 1 : 0);
   c.snd_nxt += length;
   loss.ranges.Sent(c.snd_nxt, now);
@@ -179,7 +180,7 @@ bool Tcp::Impl::SendNewText(Conn& c, uint32_t bytes, Instant now) {
   if (bytes > 0 && c.ecn_cwr) flags |= kCwr;
   const uint8_t ecn = c.ecn && bytes > 0 ? kEcnEct0 : 0;
   const bool sent = SendText(c, seq, text, bytes, flags, ecn, now);
-  if (first || c.retransmit_at.never()) RestartRetransmit(c, now);
+  if (first || c.retransmit_at().never()) RestartRetransmit(c, now);
   if (!sent) return false;
   if ((flags & kCwr) != 0) {
     c.ecn_cwr = false;
@@ -206,7 +207,7 @@ bool Tcp::Impl::SendText(Conn& c, uint32_t seq, SendPlace from, uint32_t bytes, 
     p->tso_segsz = static_cast<uint16_t>(c.smss());
     ++counters_.super_frames_out;
   }
-  c.last_sent_at = now;
+  c.congestion.last_sent_at = now;
   return FinishPacket(c, p, ecn);
 }
 
@@ -232,7 +233,7 @@ packet::Packet* Tcp::Impl::StartPacket(Conn& c, uint32_t seq, uint8_t flags, uin
   const int option_bytes = EmitOptions(o, header + kHeaderBytes);
   packet::TrimTo(p, kHeaderBytes + option_bytes);
   WriteHeader(
-      {.tuple = c.tuple, .seq = seq, .ack = c.rcv_nxt, .window = WindowField(c), .flags = flags},
+      {.tuple = c.tuple(), .seq = seq, .ack = c.rcv_nxt, .window = WindowField(c), .flags = flags},
       option_bytes, kHeaderBytes + option_bytes + text_bytes, header);
   p->l4_len = kHeaderBytes + option_bytes;
   c.last_ack_sent = c.rcv_nxt;
@@ -255,8 +256,9 @@ void Tcp::Impl::AddSackBlocks(Conn& c, uint32_t text_bytes, Options* o) {
 bool Tcp::Impl::FinishPacket(Conn& c, packet::Packet* p, uint8_t ecn) {
   p->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
   ++counters_.segments_out;
+  const FourTuple tuple = c.tuple();
   out_->push_back(
-      {.packet = p, .source = c.tuple.local.ip, .destination = c.tuple.remote.ip, .ecn = ecn});
+      {.packet = p, .source = tuple.local.ip, .destination = tuple.remote.ip, .ecn = ecn});
   return true;
 }
 
@@ -264,7 +266,7 @@ bool Tcp::Impl::FinishPacket(Conn& c, packet::Packet* p, uint8_t ecn) {
 // of the whole at least (3.8.6.2.2: the receiver's silly-window avoidance).
 uint16_t Tcp::Impl::WindowField(Conn& c) {
   uint32_t edge = c.rcv_nxt + WindowWanted(c);
-  uint32_t step = std::min<uint32_t>(c.rcv_mss, c.rcv_limit / 2);
+  uint32_t step = std::min<uint32_t>(c.rcv_mss, RcvLimit(c) / 2);
   if (rooms_.pressed()) step = std::min(step, kRoomTextBytes / 2);
   if (SeqLess(edge, c.rcv_adv) || edge - c.rcv_adv < step) edge = c.rcv_adv;
   const uint32_t field = std::min((edge - c.rcv_nxt) >> c.rcv_wscale, 65'535u);
@@ -280,7 +282,7 @@ void Tcp::Impl::MaybeUpdateWindow(Conn& c, Instant now) {
   const uint32_t wanted = std::min(WindowWanted(c), 65'535u << c.rcv_wscale);
   const uint32_t have = c.rcv_wnd();
   if (wanted <= have) return;
-  bool much = wanted - have >= std::min(c.rcv_limit, 65'535u << c.rcv_wscale) / 4;
+  bool much = wanted - have >= std::min(RcvLimit(c), 65'535u << c.rcv_wscale) / 4;
   // Of a window of one room, half is enough for a peer that avoids silly ones as well.
   if (rooms_.pressed()) much |= wanted - have >= std::max(wanted, kRoomTextBytes) / 2;
   const bool opens = have < c.rcv_mss && wanted >= 2u * c.rcv_mss;

@@ -13,10 +13,10 @@ namespace {
 constexpr uint32_t kBlackHoleMss = 1024;
 constexpr uint32_t kBlackHoleMssMin = 536;
 
-uint32_t HeadersOf(const Conn& c) { return (c.tuple.remote.ip.v4() ? 20 : 40) + kHeaderBytes; }
+uint32_t HeadersOf(const Conn& c) { return (c.remote_ip().v4() ? 20 : 40) + kHeaderBytes; }
 
 uint32_t MtuMinOf(const Conn& c) {
-  return c.tuple.remote.ip.v4() ? limits::kTcpPathMtuMinV4 : limits::kTcpPathMtuMinV6;
+  return c.remote_ip().v4() ? limits::kTcpPathMtuMinV4 : limits::kTcpPathMtuMinV6;
 }
 
 }  // namespace
@@ -32,7 +32,7 @@ void Tcp::Impl::SetPath(Conn& c, const Path& path, Instant now) {
 
 // What is known of the destination from other connections, else the link's own MTU.
 void Tcp::Impl::UseKnownMtu(Conn& c, Instant now) {
-  const uint16_t known = path_mtus_.Find(c.tuple.remote.ip, now);
+  const uint16_t known = path_mtus_.Find(c.remote_ip(), now);
   c.path_mtu = known != 0 ? std::min(known, c.link_mtu) : c.link_mtu;
   c.mtu_lowered = c.path_mtu < c.link_mtu;
   if (c.mtu_lowered) c.mtu_raise_at = MtuRaiseTime(now);
@@ -43,6 +43,7 @@ void Tcp::Impl::UseKnownMtu(Conn& c, Instant now) {
 void Tcp::Impl::UpdateMss(Conn& c) {
   const uint32_t path = c.path_mtu - HeadersOf(c);
   c.mss = static_cast<uint16_t>(std::min<uint32_t>(path, c.peer_mss));
+  c.super_frame_segments = std::min<uint32_t>(c.super_frame_bytes_max / c.smss(), UINT8_MAX);
 }
 
 // Whole seconds, rounded up: good for 136 years.
@@ -66,7 +67,7 @@ void Tcp::Impl::OnTooBig(Conn& c, uint32_t mtu, Instant now) {
   }
   ++counters_.icmp_too_big;
   LowerMtu(c, mtu, now);
-  path_mtus_.Note(c.tuple.remote.ip, c.path_mtu, now + limits::kTcpPathMtuLifetime);
+  path_mtus_.Note(c.remote_ip(), c.path_mtu, now + limits::kTcpPathMtuLifetime);
   // Everything in flight was too big; sent again smaller, no sign of congestion (RFC 1191 6.5).
   if (c.loss != nullptr) SendAllAgain(c);
   MakeReady(c);
@@ -76,7 +77,7 @@ void Tcp::Impl::OnTooBig(Conn& c, uint32_t mtu, Instant now) {
 // drops them and says nothing. This connection alone tries shorter ones: a peer that only sleeps
 // must not cost the others.
 void Tcp::Impl::SuspectBlackHole(Conn& c, Instant now) {
-  const uint32_t first = std::min<uint32_t>(c.queue.sent(), c.smss());
+  const uint32_t first = std::min(c.sent(), c.smss());
   uint32_t mss = c.retries < 2 * limits::kTcpBlackHoleRetries ? kBlackHoleMss : kBlackHoleMssMin;
   mss = std::max(mss, MtuMinOf(c) - HeadersOf(c));
   if (c.mss <= mss || first + (c.timestamps ? Conn::kTimestampBytes : 0) <= mss) return;

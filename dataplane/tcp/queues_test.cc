@@ -1,14 +1,20 @@
-// The queues and the short times of a connection, each against a plain model of it.
+// The queues, the short times and the packed name of a connection, each against a plain model of
+// it.
 #include <deque>
 #include <string>
 #include <vector>
 
 #include "dataplane/packet/heap_pool.h"
+#include "dataplane/tcp/packed_tuple.h"
+#include "dataplane/tcp/ready_queue.h"
 #include "dataplane/tcp/send_queue.h"
 #include "dataplane/tcp/short_time.h"
 #include "dataplane/tcp/wait_queue.h"
 #include "gtest/gtest.h"
+#include "l7/base/handle.h"
+#include "l7/base/ip_addr.h"
 #include "l7/base/prng.h"
+#include "l7/base/slot_map.h"
 
 namespace meltemi::tcp {
 namespace {
@@ -29,6 +35,8 @@ std::string Read(SendPlace place, size_t n) {
   return text;
 }
 
+uint32_t Size(const std::string& s) { return static_cast<uint32_t>(s.size()); }
+
 // Goal: both sides of the split are what two strings would be, whatever is appended, sent and
 // acknowledged. Method: random steps from each of many seeds, about where the split is kept.
 TEST(SendQueue, IsTwoStringsWithASplitBetweenThem) {
@@ -48,36 +56,36 @@ TEST(SendQueue, IsTwoStringsWithASplitBetweenThem) {
           unsent += piece;
           ASSERT_TRUE(AppendCopy(&pool, piece, &text));
         }
-        queue.Append(std::move(text), &split);
+        queue.Append(std::move(text), Size(sent), &split);
       } else if (what == 1) {
         const auto n = static_cast<uint32_t>(prng.Below(unsent.size() + 1));
-        queue.MarkSent(n, &split);
+        queue.MarkSent(n, Size(sent), &split);
         sent += unsent.substr(0, n);
         unsent.erase(0, n);
       } else if (what == 2) {
         const auto n = static_cast<uint32_t>(prng.Below(sent.size() + 1));
         if (n == sent.size() && prng.Chance(1, 2)) {
-          queue.RemoveAllSent(&split);
+          queue.RemoveAllSent(n, &split);
         } else {
-          queue.RemoveSent(n, &split);
+          queue.RemoveSent(n, Size(sent), &split);
         }
         sent.erase(0, n);
       } else if (what == 3 && prng.Chance(1, 4)) {  // made one piece, as when rooms are short
-        const bool pieces = queue.UnsentInPieces(split);
-        Chain taken = queue.TakeUnsent(split);
+        const bool pieces = queue.UnsentInPieces(Size(sent), split);
+        Chain taken = queue.TakeUnsent(Size(sent), split);
         ASSERT_EQ(taken.ToString(), unsent);
         ASSERT_EQ(taken.slice_count() > 1, pieces);
-        ASSERT_EQ(queue.size(), sent.size());
+        ASSERT_EQ(queue.CountBytes(), sent.size());
         Chain one;
         ASSERT_TRUE(AppendCopy(&pool, unsent, &one));
-        queue.Append(std::move(one), &split);
+        queue.Append(std::move(one), Size(sent), &split);
       }
-      ASSERT_EQ(queue.sent(), sent.size());
+      ASSERT_EQ(queue.CountBytes(), sent.size() + unsent.size());
       ASSERT_EQ(queue.unsent(), unsent.size());
       const auto from = static_cast<uint32_t>(prng.Below(sent.size() + 1));
       ASSERT_EQ(Read(queue.At(from), sent.size() - from), sent.substr(from));
-      ASSERT_EQ(Read(queue.Unsent(split), unsent.size()), unsent);
-      ASSERT_EQ(queue.LongerThan(0), queue.size() > 0);
+      ASSERT_EQ(Read(queue.Unsent(Size(sent), split), unsent.size()), unsent);
+      ASSERT_EQ(queue.LongerThan(0), !sent.empty() || !unsent.empty());
     }
   }
   EXPECT_EQ(pool.outstanding(), 0);
@@ -144,6 +152,92 @@ TEST(WaitQueue, GapsAreClosedBeforeItGrows) {
       ASSERT_EQ(queue.front(), &all[i]);
       queue.Remove(&all[i]);
     }
+  }
+}
+
+using Names = SlotMap<int, TcpId>;
+using Ready = ReadyQueue<int, TcpId>;
+
+// Goal: first in, first out, whoever ends before; a slot that is used again is not taken for who
+// had it. Method: random steps, against a list.
+TEST(ReadyQueue, FirstInFirstOutWhoeverEnds) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    Prng prng(seed);
+    Names all(1000);
+    Ready queue(&all);
+    std::vector<TcpId> idle;
+    std::deque<TcpId> model;
+    for (int step = 0; step < 5000; ++step) {
+      const uint64_t what = prng.Below(5);
+      if (what == 0 && all.size() < all.capacity()) {
+        idle.push_back(all.Emplace(0));
+      } else if (what <= 2 && !idle.empty()) {
+        queue.Push(idle.back());
+        model.push_back(idle.back());
+        idle.pop_back();
+      } else if (what == 3 && !model.empty()) {
+        const auto who = model.begin() + static_cast<int64_t>(prng.Below(model.size()));
+        queue.Leave();
+        all.Erase(*who);
+        model.erase(who);
+      } else if (what == 4 && !model.empty()) {
+        ASSERT_EQ(queue.Pop(), all.Find(model.front()));
+        idle.push_back(model.front());
+        model.pop_front();
+      }
+      ASSERT_EQ(queue.size(), model.size());
+      ASSERT_EQ(queue.empty(), model.empty());
+    }
+  }
+}
+
+// Goal: it grows when all its places are taken, by more than half of them who are still there.
+TEST(ReadyQueue, NamesOfThoseThatEndedGoBeforeItGrows) {
+  constexpr size_t kHalf = Ready::kPlacesMin / 2;
+  for (const size_t stay : {kHalf - 1, kHalf, kHalf + 1}) {
+    Names all(1000);
+    Ready queue(&all);
+    std::vector<TcpId> staying;
+    for (size_t i = 0; i < stay; ++i) queue.Push(staying.emplace_back(all.Emplace(0)));
+    for (int i = 0; i < 1000; ++i) {
+      const TcpId passing = all.Emplace(0);
+      queue.Push(passing);
+      queue.Leave();
+      all.Erase(passing);
+    }
+    EXPECT_EQ(queue.capacity(), (stay <= kHalf ? 1 : 2) * Ready::kPlacesMin) << stay;
+    for (const TcpId id : staying) ASSERT_EQ(queue.Pop(), all.Find(id));
+    EXPECT_TRUE(queue.empty());
+  }
+}
+
+// Goal: what went in comes out, and nothing else is it. A mapped address beside an IPv6 one is kept
+// like the latter.
+TEST(PackedTuple, IsTheTupleAndNoOther) {
+  const auto address = [](const char* text) { return *IpAddr::Parse(text); };
+  const std::vector<IpAddr> ips = {address("10.0.0.1"),     address("1.0.0.10"),
+                                   address("fd00::1"),      address("fd00::2"),
+                                   address("::ffff:0:0:1"), address("::"),
+                                   address("::10.0.0.1"),   address("255.255.255.255")};
+  std::vector<FourTuple> tuples;
+  for (const IpAddr& local : ips) {
+    for (const IpAddr& remote : ips) {
+      for (const uint16_t port : {80, 81}) {
+        tuples.push_back({{local, port}, {remote, 443}});
+        tuples.push_back({{local, 443}, {remote, port}});
+      }
+    }
+  }
+  for (const FourTuple& t : tuples) {
+    AddressPair pair;
+    PackedTuple packed;
+    const bool apart = !PackedTuple::Fits(t);
+    EXPECT_EQ(apart, !t.local.ip.v4() || !t.remote.ip.v4());
+    packed.Set(t, apart ? &pair : nullptr);
+    ASSERT_EQ(packed.Get(apart), t);
+    ASSERT_EQ(packed.local(apart), t.local.ip);
+    ASSERT_EQ(packed.remote(apart), t.remote.ip);
+    for (const FourTuple& other : tuples) ASSERT_EQ(packed.Is(other, apart), other == t);
   }
 }
 

@@ -2,7 +2,7 @@
 //
 //   1  all: parse, check, hash                   fetches the buckets of the flow table
 //   2  16 at a time: the bucket says which       fetches the connections
-//   3  these 16: what is in flight               fetches what was sent
+//   3  these 16: what is in flight, IPv6         fetches what was sent, the addresses
 //   4  these 16: find, process in order
 //
 // Stages 2 and 3 only guess (the tuple is compared in the fourth, and a connection may be gone by
@@ -89,6 +89,7 @@ void Tcp::Impl::FetchAhead(std::span<const Staged> group) {
     PrefetchLines(conns[count++]);
   }
   for (size_t i = 0; i < count; ++i) {
+    if (conns[i]->apart) __builtin_prefetch(conns[i]->name.pair());
     const LossState* loss = conns[i]->loss;
     if (loss == nullptr) continue;
     __builtin_prefetch(loss, 1);

@@ -209,7 +209,7 @@ void Tcp::Impl::ScheduleProbe(Conn& c, Instant now) {
   Duration wait = c.rto.measured() ? c.rto.srtt() * 2 : kProbeInitial;
   // Less than two segments may wait for a delayed ACK (RFC 5681 4.2).
   wait = wait + (c.flight() < 2 * c.smss() ? kProbeAckDelay : kProbeMargin);
-  loss.SetAux(LossState::Aux::kProbe, std::min(now + wait, c.retransmit_at.At(now)));
+  loss.SetAux(LossState::Aux::kProbe, std::min(now + wait, c.retransmit_at().At(now)));
 }
 
 // The probe, reordering or forgetting is due.

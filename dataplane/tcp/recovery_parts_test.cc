@@ -361,13 +361,14 @@ TEST(Rto, SmallRoundTripsKeepTheirFractions) {
 
 TEST(Rto, TheSmallestRoundTripIsForgottenAfterFiveMinutes) {
   Rto rto;
+  uint16_t min_at = 0;
   const auto at = [](int64_t units) { return Instant::FromNanos(units << 30); };
-  rto.NoteMin(10'000, at(1));
-  rto.NoteMin(30'000, at(kMinRttWindow));
+  rto.NoteMin(10'000, at(1), &min_at);
+  rto.NoteMin(30'000, at(kMinRttWindow), &min_at);
   EXPECT_EQ(rto.min_rtt(), Duration::Millis(10));
-  rto.NoteMin(30'000, at(kMinRttWindow + 1));
+  rto.NoteMin(30'000, at(kMinRttWindow + 1), &min_at);
   EXPECT_EQ(rto.min_rtt(), Duration::Millis(30));
-  rto.NoteMin(20'000, at(kMinRttWindow + 2));
+  rto.NoteMin(20'000, at(kMinRttWindow + 2), &min_at);
   EXPECT_EQ(rto.min_rtt(), Duration::Millis(20));
 }
 

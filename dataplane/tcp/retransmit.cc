@@ -17,7 +17,7 @@ bool Tcp::Impl::SendLost(Conn& c, Instant now, int* room) {
     const uint32_t cwnd = c.congestion.cwnd > pipe ? c.congestion.cwnd - pipe : 0;
     if (pipe > 0 && cwnd < std::min(part.size(), smss)) return true;
     // As many whole segments as one packet and the window take.
-    const uint32_t bytes = std::min<uint32_t>(cwnd, c.super_frame_bytes_max) / smss * smss;
+    const uint32_t bytes = std::min<uint32_t>(cwnd / smss, c.super_frame_segments) * smss;
     part.end = SeqMin(part.end, part.begin + std::max(bytes, smss));
     if (!SendAgain(c, part, now)) return false;
     --*room;
@@ -60,7 +60,7 @@ bool Tcp::Impl::SendProbe(Conn& c, Instant now, int* room) {
 // A part of what is in flight, no more than a packet takes, and the FIN if it is part of it.
 bool Tcp::Impl::SendAgain(Conn& c, SeqRange part, Instant now) {
   LossState& loss = *c.loss;
-  const uint32_t text_end = c.snd_una + c.queue.sent();
+  const uint32_t text_end = c.snd_una + c.sent();
   const bool fin = c.fin_sent && part.end == text_end + 1;
   const uint32_t bytes = part.size() - (fin ? 1 : 0);
   uint8_t flags = kAck;

@@ -38,7 +38,7 @@ Standing ReceiverStanding(const Conn& c) {
 
 // The peer takes nothing: its window is shut, or what was sent gets no answer.
 bool Stalled(const Conn& c) {
-  const uint32_t least = std::min(c.smss(), c.snd_wnd_max / 2);
+  const uint32_t least = std::min(c.smss(), c.snd_wnd_max() / 2);
   return c.snd_wnd < std::max(least, 1u) || c.backoff > 0;
 }
 
@@ -96,8 +96,8 @@ uint32_t Tcp::Impl::PressedWindow(const Conn& c) const {
   const RoomBudget::Share share = rooms_.ShareOf(ReceiverStanding(c));
   if (share.small <= 1) return c.unread_rooms > 0 ? 0 : kRoomTextBytes;
   const uint32_t rooms = c.unread_rooms / packet::kSmallRoom;
-  const uint32_t held = std::max(c.rcv_unread, rooms * kRoomWindowBytes);
-  const uint32_t limit = std::min(c.rcv_limit, share.window_bytes());
+  const uint32_t held = std::max<uint32_t>(c.rcv_unread, rooms * kRoomWindowBytes);
+  const uint32_t limit = std::min(RcvLimit(c), share.window_bytes());
   return limit > held ? limit - held : 0;
 }
 
@@ -154,10 +154,11 @@ void Tcp::Impl::CopyToSmallRooms(Chain* text) {
 // The event with the connection's last text, when its owner has not seen it yet and the text has
 // `bytes` of room behind it that are nobody's.
 TcpEvent* Tcp::Impl::RoomBehind(const Conn& c, uint32_t bytes) {
+  const TcpId id = IdOf(c);
   const size_t n = std::min(events_->size(), kJoinEventsMax);
   for (size_t i = 0; i < n; ++i) {
     TcpEvent& event = (*events_)[events_->size() - 1 - i];
-    if (event.id != c.id) continue;
+    if (event.id != id) continue;
     if (event.kind != TcpEvent::Kind::kData || event.bytes.head()->next != nullptr) return nullptr;
     const Slice& last = event.bytes.front();
     const Buffer& room = *last.buffer();
@@ -208,12 +209,12 @@ bool Tcp::Impl::PressedQueueFull(Conn& c) {
 // What is unsent, of many small pieces, in one room.
 void Tcp::Impl::Compact(Conn& c) {
   const uint32_t size = c.queue.unsent();
-  if (size > kRoomTextBytes || !c.queue.UnsentInPieces(c.split)) return;
+  if (size > kRoomTextBytes || !c.queue.UnsentInPieces(c.sent(), c.split)) return;
   Slice one = pool_->Allocate(size);
   if (one.empty()) return;
-  const Chain pieces = c.queue.TakeUnsent(c.split);
+  const Chain pieces = c.queue.TakeUnsent(c.sent(), c.split);
   pieces.CopyTo(0, size, one.mutable_data());
-  c.queue.Append(Chain(std::move(one)), &c.split);
+  c.queue.Append(Chain(std::move(one)), c.sent(), &c.split);
   ++counters_.compacted_rooms_short;
 }
 
@@ -232,7 +233,7 @@ void Tcp::Impl::Shed(Instant now) {
     // waits now, less the first wait. Before that the connection may just have had nothing to send.
     const Duration wait = Timeout(c);
     if (wait < kShedStalledMin) return;
-    const Victim victim{now - std::min(now - c.last_sent_at, wait + wait), &c};
+    const Victim victim{now - std::min(now - c.congestion.last_sent_at, wait + wait), &c};
     if (count == kShedMax) {
       if (!(victim < victims[0])) return;
       std::pop_heap(victims.begin(), victims.begin() + count--);

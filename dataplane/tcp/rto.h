@@ -21,7 +21,6 @@ struct Rto {
   uint32_t srtt_8 = 0;    // SRTT * 8; 0: no sample yet
   uint32_t rttvar_4 = 0;  // RTTVAR * 4
   uint32_t min_us = 0;    // 0: none yet
-  uint32_t min_at = 0;    // when it was measured, in units of 2^30 ns
 
   bool measured() const { return srtt_8 != 0; }
   Duration srtt() const { return Duration::Micros(srtt_8 / 8); }
@@ -46,11 +45,13 @@ struct Rto {
     srtt_8 = std::max(srtt_8 - srtt_us + us, 1u);
   }
 
-  void NoteMin(uint32_t us, Instant now) {
-    const auto at = static_cast<uint32_t>(now.nanos() >> 30);
-    if (min_us != 0 && us > min_us && at - min_at < kMinRttWindow) return;
+  // `min_at`: when min_us was measured, in units of 2^30 ns: in the connection, where there was
+  // room for it. After 19 hours it looks new again, for five minutes.
+  void NoteMin(uint32_t us, Instant now, uint16_t* min_at) {
+    const auto at = static_cast<uint16_t>(now.nanos() >> 30);
+    if (min_us != 0 && us > min_us && static_cast<uint16_t>(at - *min_at) < kMinRttWindow) return;
     min_us = us;
-    min_at = at;
+    *min_at = at;
   }
 
   // (2.3), (2.4), (2.5), and (5.5): doubled `backoff` times.

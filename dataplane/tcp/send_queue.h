@@ -3,10 +3,11 @@
 //      snd.una            snd.nxt
 //         |------ sent -------|------- unsent -------|
 //
-// Sixteen bytes, so that it fits the lines of a connection that every packet touches: the list is a
-// ring, last_->next being its first node, and the split point lies elsewhere in the connection
-// (SendSplit), where it is kept only while it is far from the front. Nodes and slices go back
-// to their pool. Single thread. Bound: the owner's (Tcp::Send says when to stop).
+// Ten bytes, so that it fits the lines of a connection that every packet touches: the list is a
+// ring, last_->next being its first node; how much is sent follows from the sequence numbers, and
+// is given with every question; the split point lies elsewhere in the connection (SendSplit), where
+// it is kept only while it is far from the front. Nodes and slices go back to their pool. Single
+// thread. Bound: the owner's (Tcp::Send says when to stop).
 #ifndef MELTEMI_DATAPLANE_TCP_SEND_QUEUE_H_
 #define MELTEMI_DATAPLANE_TCP_SEND_QUEUE_H_
 
@@ -14,6 +15,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "dataplane/tcp/short_pointer.h"
 #include "l7/base/check.h"
 #include "l7/base/slice.h"
 
@@ -39,47 +41,51 @@ class SendQueue {
   SendQueue(const SendQueue&) = delete;
   SendQueue& operator=(const SendQueue&) = delete;
 
-  uint32_t sent() const { return sent_; }      // bytes
   uint32_t unsent() const { return unsent_; }  // bytes
-  size_t size() const { return size_t{sent_} + unsent_; }
   // For a prefetch: the only node of a short queue.
   const ChainNode* last() const { return last_; }
 
-  void Append(Chain text, SendSplit* split) {
-    CHECK(text.size() <= UINT32_MAX - size());
+  // Here and below `sent`: bytes of it that are sent, before the call.
+  void Append(Chain text, uint32_t sent, SendSplit* split) {
+    CHECK(text.size() <= UINT32_MAX - size_t{sent} - unsent_);
     if (text.empty()) return;
-    const bool splits = sent_ > kNearBytes && unsent_ == 0;
+    const bool splits = sent > kNearBytes && unsent_ == 0;
     unsent_ += static_cast<uint32_t>(text.size());
     const auto [first, last] = text.TakeNodes();
     if (splits) *split = {first, 0};
-    last->next = last_ == nullptr ? first : std::exchange(last_->next, first);
+    ChainNode* const before = last_;
+    last->next = before == nullptr ? first : std::exchange(before->next, first);
     last_ = last;
   }
 
   // The byte at snd.una + `offset` of what is sent.
-  SendPlace At(uint32_t offset) const { return {last_ == nullptr ? nullptr : last_->next, offset}; }
-  SendPlace Unsent(const SendSplit& split) const { return far() ? split : At(sent_); }
+  SendPlace At(uint32_t offset) const {
+    const ChainNode* const last = last_;
+    return {last == nullptr ? nullptr : last->next, offset};
+  }
+  SendPlace Unsent(uint32_t sent, const SendSplit& split) const {
+    return Far(sent) ? split : At(sent);
+  }
 
   // The first `n` unsent bytes are sent.
-  void MarkSent(uint32_t n, SendSplit* split) {
+  void MarkSent(uint32_t n, uint32_t sent, SendSplit* split) {
     CHECK(n <= unsent_);
-    if (n < unsent_ && sent_ + n > kNearBytes) {
-      const SendPlace begin = Unsent(*split);
+    if (n < unsent_ && sent + n > kNearBytes) {
+      const SendPlace begin = Unsent(sent, *split);
       *split = Reached({begin.node, begin.offset + n});
     }
-    sent_ += n;
     unsent_ -= n;
   }
 
   // The first `n` sent bytes are acknowledged.
-  void RemoveSent(uint32_t n, SendSplit* split) {
-    CHECK(n <= sent_);
-    sent_ -= n;
+  void RemoveSent(uint32_t n, uint32_t sent, SendSplit* split) {
+    CHECK(n <= sent);
+    const bool far = Far(sent - n);
     while (n > 0) {
       ChainNode* first = last_->next;
       if (first->slice.size() > n) {
         first->slice.RemovePrefix(n);
-        if (far() && split->node == first) split->offset -= n;
+        if (far && split->node == first) split->offset -= n;
         return;
       }
       n -= first->slice.size();
@@ -87,11 +93,11 @@ class SendQueue {
     }
   }
   // All that was sent is acknowledged.
-  void RemoveAllSent(SendSplit* split) {
-    if (unsent_ > 0 || last_ == nullptr) return RemoveSent(sent_, split);
-    ChainNode* node = std::exchange(last_->next, nullptr);
+  void RemoveAllSent(uint32_t sent, SendSplit* split) {
+    ChainNode* const last = last_;
+    if (unsent_ > 0 || last == nullptr) return RemoveSent(sent, sent, split);
+    ChainNode* node = std::exchange(last->next, nullptr);
     last_ = nullptr;
-    sent_ = 0;
     while (node != nullptr) {
       TakeSlice(std::exchange(node, node->next));
     }
@@ -99,21 +105,33 @@ class SendQueue {
 
   // Of more than `n` slices.
   bool LongerThan(uint32_t n) const {
-    if (last_ == nullptr) return false;
-    for (const ChainNode* node = last_->next; node != last_; node = node->next) {
+    const ChainNode* const last = last_;
+    if (last == nullptr) return false;
+    for (const ChainNode* node = last->next; node != last; node = node->next) {
       if (n-- == 0) return true;
     }
     return n == 0;
   }
   // Unsent text is of more than one slice.
-  bool UnsentInPieces(const SendSplit& split) const {
-    return unsent_ > 0 && Reached(Unsent(split)).node != last_;
+  bool UnsentInPieces(uint32_t sent, const SendSplit& split) const {
+    return unsent_ > 0 && Reached(Unsent(sent, split)).node != last_;
+  }
+  // Bytes in the list: what is sent and what is not. For tests and CheckInvariants: it walks.
+  size_t CountBytes() const {
+    size_t bytes = 0;
+    const ChainNode* node = last_;
+    while (node != nullptr) {
+      node = node->next;
+      bytes += node->slice.size();
+      if (node == last_) break;
+    }
+    return bytes;
   }
   // What is unsent leaves the queue. Rare: it may walk over what is sent.
-  Chain TakeUnsent(const SendSplit& split) {
+  Chain TakeUnsent(uint32_t sent, const SendSplit& split) {
     Chain text;
     if (unsent_ == 0) return text;
-    const SendPlace place = Reached(Unsent(split));
+    const SendPlace place = Reached(Unsent(sent, split));
     unsent_ = 0;
     ChainNode* const first = last_->next;
     // The nodes in a line; those from `place` on go, but for the sent part of its own.
@@ -144,22 +162,21 @@ class SendQueue {
     }
     return place;
   }
-  bool far() const { return sent_ > kNearBytes && unsent_ > 0; }
+  bool Far(uint32_t sent) const { return sent > kNearBytes && unsent_ > 0; }
   void PopFront() {
-    ChainNode* first = last_->next;
-    if (first == last_) {
+    ChainNode* const last = last_;
+    ChainNode* const first = last->next;
+    if (first == last) {
       last_ = nullptr;
     } else {
-      last_->next = first->next;
+      last->next = first->next;
     }
     TakeSlice(first);
   }
 
-  ChainNode* last_ = nullptr;
-  uint32_t sent_ = 0;
   uint32_t unsent_ = 0;
+  ShortPointer<ChainNode> last_;
 };
-static_assert(sizeof(SendQueue) == 16);
 
 }  // namespace meltemi::tcp
 

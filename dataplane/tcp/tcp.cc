@@ -49,7 +49,7 @@ TcpId Tcp::Connect(const FourTuple& tuple, const Path& path, uint64_t cookie, In
   c->syn_now = true;
   impl_->MakeReady(*c);
   impl_->Arm(*c, now);
-  return c->id;
+  return impl_->IdOf(*c);
 }
 
 bool Tcp::InUse(const FourTuple& tuple) const {
@@ -60,11 +60,11 @@ bool Tcp::InUse(const FourTuple& tuple) const {
 void Tcp::SetCookie(TcpId id, uint64_t cookie) {
   if (Conn* c = impl_->conns_.Find(id)) c->cookie = cookie;
 }
-const FourTuple& Tcp::tuple(TcpId id) const {
-  static const FourTuple kNone;
+FourTuple Tcp::tuple(TcpId id) const {
   const Conn* c = impl_->conns_.Find(id);
-  return c != nullptr ? c->tuple : kNone;
+  return c != nullptr ? c->tuple() : FourTuple();
 }
+const void* Tcp::PlaceOf(TcpId id) const { return impl_->conns_.Find(id); }
 
 bool Tcp::Send(TcpId id, Chain bytes, Instant now) {
   (void)now;
@@ -75,9 +75,10 @@ bool Tcp::Send(TcpId id, Chain bytes, Instant now) {
   }
   const size_t size = bytes.size();
   impl_->memory_.Charge(size);
-  c->queue.Append(std::move(bytes), &c->split);
+  const uint32_t sent = c->sent();
+  c->queue.Append(std::move(bytes), sent, &c->split);
   impl_->MakeReady(*c);
-  const size_t queued = c->queued_bytes();
+  const size_t queued = size_t{sent} + c->queue.unsent();
   if (queued == size && size > 0) impl_->rooms_.QueueBegins();
   if (impl_->rooms_.pressed()) {
     if (impl_->PressedQueueFull(*c)) {
@@ -122,7 +123,7 @@ void Tcp::Abort(TcpId id, Instant now) {
 void Tcp::Consumed(TcpId id, uint32_t byte_count, Instant now) {
   Conn* c = impl_->conns_.Find(id);
   if (c == nullptr) return;
-  byte_count = std::min(c->rcv_unread, byte_count);
+  byte_count = std::min<uint32_t>(c->rcv_unread, byte_count);
   impl_->RefundUnread(*c, byte_count);
   impl_->CountDelivery(*c, byte_count, now);
   if (c->receiving()) impl_->MaybeUpdateWindow(*c, now);
@@ -152,7 +153,8 @@ void Tcp::AbortAddress(const IpAddr& address, Instant now, std::vector<TcpEvent>
   (void)now;
   impl_->events_ = events;
   impl_->conns_.ForEach([this, &address](TcpId, Conn& c) {
-    if (c.tuple.remote.ip != address && c.tuple.local.ip != address) return;
+    const FourTuple tuple = c.tuple();
+    if (tuple.remote.ip != address && tuple.local.ip != address) return;
     impl_->Fail(c, TcpError::kUnreachable);
   });
 }
@@ -173,16 +175,13 @@ void Tcp::Transmit(Instant now, int room, std::vector<SegmentOut>* out) {
   room -= static_cast<int>(reply_count);
   // Each ready connection once per call, a bounded number of packets each: fair and finite.
   for (uint32_t n = impl_->ready_.size(); room > 0 && n > 0; --n) {
-    Conn* c = impl_->ready_.front();
+    Conn* c = impl_->ready_.Pop();
     int share = std::min(room, limits::kTcpSegmentsPerConnPerTurn);
     const int before = share;
     impl_->Output(*c, now, &share);
     room -= before - share;
     impl_->Arm(*c, now);
-    if (c->ready) {  // still something to send: to the back
-      impl_->Unready(*c);
-      impl_->MakeReady(*c);
-    }
+    if (c->ready) impl_->ready_.Push(impl_->IdOf(*c));  // still something to send: to the back
   }
 }
 

@@ -125,7 +125,8 @@ class Tcp {
   bool InUse(const FourTuple& tuple) const;
 
   void SetCookie(TcpId id, uint64_t cookie);
-  const FourTuple& tuple(TcpId id) const;  // of a dead id: an empty one
+  FourTuple tuple(TcpId id) const;      // of a dead id: an empty one
+  const void* PlaceOf(TcpId id) const;  // where its state lies: for tests of that
 
   // Queues bytes; returns false when the queue is now above the connection's send limit (twice its
   // congestion window, within limits.h and the memory left): the caller stops until kSendSpace

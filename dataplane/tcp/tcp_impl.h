@@ -15,6 +15,7 @@
 #define MELTEMI_DATAPLANE_TCP_TCP_IMPL_H_
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include "dataplane/tcp/conn.h"
@@ -23,6 +24,7 @@
 #include "dataplane/tcp/memory_budget.h"
 #include "dataplane/tcp/object_pool.h"
 #include "dataplane/tcp/path_mtu.h"
+#include "dataplane/tcp/ready_queue.h"
 #include "dataplane/tcp/room_budget.h"
 #include "dataplane/tcp/segment.h"
 #include "dataplane/tcp/syn_cookie.h"
@@ -184,12 +186,7 @@ struct Tcp::Impl {
   void MakeReady(Conn& c) {
     if (c.ready) return;
     c.ready = true;
-    ready_.Push(&c);
-  }
-  void Unready(Conn& c) {
-    if (!c.ready) return;
-    c.ready = false;
-    ready_.Remove(&c);
+    ready_.Push(IdOf(c));
   }
 
   // retransmit.cc
@@ -239,9 +236,12 @@ struct Tcp::Impl {
 
   // memory.cc
   void CountDelivery(Conn& c, uint32_t consumed, Instant now) {
-    c.round_bytes += consumed;
-    if (c.round_bytes > c.rcv_limit / 2) EndRound(c, now);
+    uint32_t& used_up = conns_.NoteOf(c.slot);
+    used_up += consumed;
+    if (used_up > RcvLimit(c) / 2) EndRound(c, now);
   }
+  // What may wait for the owner: grows.
+  uint32_t RcvLimit(const Conn& c) const { return rcv_limits_[c.rcv_doublings]; }
   void EndRound(Conn& c, Instant now);
   void StartRound(Conn& c, Instant now);
   void ChargeUnread(Conn& c, const Chain& bytes);
@@ -249,8 +249,9 @@ struct Tcp::Impl {
   // Bytes that we would take beyond rcv.nxt: the limit less what waits to be used.
   uint32_t WindowWanted(const Conn& c) const {
     if (c.holes || memory_.scarce() || rooms_.pressed()) return WindowWantedSlow(c);
-    const uint32_t held = std::max(c.rcv_unread, c.unread_rooms / kRoomsPerWindow);
-    return c.rcv_limit > held ? c.rcv_limit - held : 0;
+    const uint32_t held = std::max<uint32_t>(c.rcv_unread, c.unread_rooms / kRoomsPerWindow);
+    const uint32_t limit = RcvLimit(c);
+    return limit > held ? limit - held : 0;
   }
   uint32_t WindowWantedSlow(const Conn& c) const;
   bool RefuseText(Conn& c);
@@ -279,6 +280,7 @@ struct Tcp::Impl {
   Conn* NewConn(const FourTuple& tuple, const Path& path, Instant now);
   FlowTable::Entry Lookup(const FourTuple& tuple, uint32_t hash) const;
   Conn* Find(const FourTuple& tuple, uint32_t hash);
+  TcpId IdOf(const Conn& c) { return conns_.HandleOf(c.slot); }
   void Destroy(Conn& c);
   void Free(Conn& c);
   // Tells the owner (unless detached) and frees the connection.
@@ -294,6 +296,7 @@ struct Tcp::Impl {
   void CheckInvariants();
 
   const TcpOptions options_;
+  std::array<uint32_t, 16> rcv_limits_;  // by how often it has doubled
   packet::PacketPool* const pool_;
   TimerWheel* const timers_;
   Prng* const prng_;
@@ -301,6 +304,7 @@ struct Tcp::Impl {
   FlowTable flows_;
   SipHash24 secrets_;
   SlotMap<Conn, TcpId> conns_;
+  ObjectPool<AddressPair> address_pairs_;
   ObjectPool<LossState> losses_;
   ObjectPool<Reassembly> reassemblies_;
   SynCookies cookies_;
@@ -321,7 +325,7 @@ struct Tcp::Impl {
   TimeWaitTable time_wait_;
   Timer time_wait_timer_;
 
-  WaitQueue<Conn, &Conn::ready_place> ready_;  // with something to send
+  ReadyQueue<Conn, TcpId> ready_{&conns_};  // with something to send
   // With an ACK that is delayed: all as long, so that the first comes due first. One timer for all.
   WaitQueue<Conn, &Conn::ack_place> delayed_acks_;
   Timer delayed_ack_timer_;

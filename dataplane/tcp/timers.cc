@@ -14,7 +14,7 @@ uint32_t Tcp::Impl::TimestampNow(const Conn& c, Instant now) const {
 // has moved back is found not due when the timer fires, which is armed again. life_at is looked at
 // by SetLife, and here by the timer.
 void Tcp::Impl::Arm(Conn& c, Instant now) {
-  Deadline earliest = c.retransmit_at;
+  Deadline earliest = c.retransmit_at();
   if (c.loss != nullptr) {
     const Deadline aux_at = c.loss->aux_at;
     if (aux_at.before(earliest)) earliest = aux_at;
@@ -47,7 +47,7 @@ Duration Tcp::Impl::Timeout(const Conn& c) const {
   return c.rto.Timeout(initial, options_.rto_min, c.backoff);
 }
 
-void Tcp::Impl::RestartRetransmit(Conn& c, Instant now) { c.retransmit_at = now + Timeout(c); }
+void Tcp::Impl::RestartRetransmit(Conn& c, Instant now) { c.SetRetransmitAt(now + Timeout(c)); }
 
 void Tcp::Impl::OnTimer(Timer& timer, Instant now) {
   if (&timer == &time_wait_timer_) return OnTimeWaitTimer(now);
@@ -58,7 +58,7 @@ void Tcp::Impl::OnTimer(Timer& timer, Instant now) {
   if (c->life_at <= now && !OnLifeTimer(*c, now)) return;
   // First: a probe takes the place of a timeout that is due with it (RFC 8985 7.3).
   if (c->loss != nullptr && c->loss->aux_at <= now) OnAuxTimer(*c, now);
-  if (c->retransmit_at.due(now) && !OnRetransmitTimeout(*c, now)) return;
+  if (c->retransmit_at().due(now) && !OnRetransmitTimeout(*c, now)) return;
   ArmAll(*c, now);
 }
 
@@ -143,7 +143,7 @@ bool Tcp::Impl::OnLifeTimer(Conn& c, Instant now) {
 
 // RFC 6298 5.4-5.7; RFC 9293 3.8.3 for giving up.
 bool Tcp::Impl::OnRetransmitTimeout(Conn& c, Instant now) {
-  c.retransmit_at = Instant::Never();
+  c.SetRetransmitAt(Instant::Never());
   if (c.syn_in_flight()) {
     if (++c.retries > limits::kTcpSynRetries) {
       Fail(c, c.soft_error ? TcpError::kUnreachable : TcpError::kTimeout);  // RFC 5461 4.1
@@ -159,11 +159,12 @@ bool Tcp::Impl::OnRetransmitTimeout(Conn& c, Instant now) {
     return true;
   }
   // Of a shut window's probes too: an answer, even one that keeps it shut, sets the count back.
-  if (++c.retries > limits::kTcpRetries) {
+  if (c.retries == limits::kTcpRetries) {
     ++counters_.timeouts;
     Fail(c, c.soft_error ? TcpError::kUnreachable : TcpError::kTimeout);  // RFC 5461 4
     return false;
   }
+  ++c.retries;
   if (c.flight() == 0) return OnPersist(c, now);
   if (c.retries >= limits::kTcpBlackHoleRetries) SuspectBlackHole(c, now);
   if (c.snd_wnd == 0 && GiveUpOrphan(c)) return false;

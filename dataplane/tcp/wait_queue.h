@@ -1,7 +1,7 @@
-// WaitQueue: connections that wait for something, first in, first out: those with something to
-// send, and those whose ACK is delayed. An array beside the connections instead of a list through
-// them: whoever joins or leaves touches no neighbour, and what it costs a connection is four bytes,
-// its place.
+// WaitQueue: connections that wait for something, first in, first out, and leave when they like:
+// those whose ACK is delayed. An array beside the connections instead of a list through them:
+// whoever joins or leaves touches no neighbour, and what it costs a connection is four bytes, its
+// place.
 //
 //   head_ .. x  .  x  x  .  x .. tail_        x: a connection, .: one that has left
 //

@@ -52,6 +52,12 @@ class SlotMap {
     return *value;
   }
 
+  // Of the live value in `slot`.
+  H HandleOf(uint32_t slot) { return H{slot, At(slot).generation}; }
+  // Four bytes of the owner's for the live value in `slot`, beside what Find looks at. They begin
+  // as whatever is there.
+  uint32_t& NoteOf(uint32_t slot) { return At(slot).next_free; }
+
   void Erase(H handle) {
     T* value = Find(handle);
     CHECK(value != nullptr);
@@ -81,7 +87,7 @@ class SlotMap {
   static constexpr uint32_t kNone = UINT32_MAX;
   struct Slot {
     uint32_t generation = 0;
-    uint32_t next_free = kNone;
+    uint32_t next_free = kNone;  // while in use: the owner's note
   };
   // Slots lie apart from values: beside a value that is aligned to a cache line each would take
   // one.

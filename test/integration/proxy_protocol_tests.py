@@ -22,6 +22,7 @@ _NGINX = servers.NGINX_START + """\
   }}
   server {{
     listen {secure} ssl proxy_protocol;
+    ssl_protocols TLSv1.3;
     ssl_certificate {certificate}.pem;
     ssl_certificate_key {certificate}.key;
     location / {{ return 200 "$proxy_protocol_addr by $ssl_protocol"; }}
