@@ -54,15 +54,20 @@ class Agent::Stream {
  public:
   enum class Outcome { kResponse, kNothing, kEnded };
 
-  explicit Stream(const std::string& target) {
+  Stream(const std::string& target, const std::string& server_name, const AdsPem* pem) {
     grpc::ChannelArguments args;
+    if (!server_name.empty()) args.SetSslTargetNameOverride(server_name);
     args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 250);
     args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
     args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
     args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
     args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
     args.SetMaxReceiveMessageSize(-1);
-    channel_ = grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), args);
+    auto credentials = pem == nullptr ? grpc::InsecureChannelCredentials()
+                                      : grpc::SslCredentials({.pem_root_certs = pem->roots,
+                                                              .pem_private_key = pem->key,
+                                                              .pem_cert_chain = pem->chain});
+    channel_ = grpc::CreateCustomChannel(target, credentials, args);
     stub_ = AggregatedDiscoveryService::NewStub(channel_);
     call_ = stub_->PrepareAsyncStreamAggregatedResources(&context_, &queue_);
     call_->StartCall(Tag(kStarted));
@@ -140,6 +145,8 @@ AgentTime AgentTime::Real() {
 Agent::Agent(const Bootstrap& bootstrap, shared::SnapshotSlot* slot, uint64_t seed,
              OnSnapshot on_snapshot, AgentTime time, Resolver::Lookup lookup)
     : ads_target_(bootstrap.ads_target),
+      ads_tls_(bootstrap.ads_tls),
+      ca_(bootstrap.ca),
       slot_(slot),
       on_snapshot_(std::move(on_snapshot)),
       time_(std::move(time)),
@@ -239,12 +246,13 @@ void Agent::UpdateTls(const config::Snapshot* snapshot, Instant now) {
 void Agent::Run() {
   Backoff backoff;
   while (!stopped_.HasBeenNotified()) {
-    if (ads_target_.empty()) {
+    AdsPem pem;
+    if (ads_target_.empty() || !ReadPem(&pem)) {
       time_.wait(Duration::Millis(kPeriodMs), stopped_);
       Tend();
       continue;
     }
-    if (RunStream()) backoff.Reset();
+    if (RunStream(ads_tls_ ? &pem : nullptr)) backoff.Reset();
     if (NodeChanged()) continue;
     if (!stopped_.HasBeenNotified()) WaitToReconnect(backoff.Next(prng_));
   }
@@ -283,8 +291,22 @@ void Agent::Tend() {
   slot_->Reclaim();
 }
 
-bool Agent::RunStream() {
-  Stream stream(ads_target_);
+bool Agent::ReadPem(AdsPem* pem) {
+  if (!ads_tls_) return true;
+  const TlsSecrets own = own_secrets_.get ? own_secrets_.get() : TlsSecrets();
+  absl::StatusOr<AdsPem> read = ReadAdsPem(*ads_tls_, ca_ ? &*ca_ : nullptr, own);
+  const std::string error(read.status().message());
+  if (!error.empty() && error != pem_error_) {
+    Log(Level::kWarning, "cannot call the control plane yet",
+        {{"target", ads_target_}, {"error", error}});
+  }
+  pem_error_ = error;
+  if (read.ok()) *pem = *std::move(read);
+  return read.ok();
+}
+
+bool Agent::RunStream(const AdsPem* pem) {
+  Stream stream(ads_target_, ads_tls_ ? ads_tls_->server_name : "", pem);
   std::vector<DiscoveryRequest> requests;
   {
     absl::MutexLock lock(&mutex_);

@@ -11,6 +11,7 @@ import yaml
 
 import clock
 import network
+import pilot_tls
 import servers
 import shell
 import tokens
@@ -49,6 +50,7 @@ class Mesh:
         self.pilot = None
         self.ca = None
         self.token_issuer = None
+        self.pilot_tls = None  # Pilot's files, where the topology says so
         self.clock = None  # the nodes' and the CA's, where the topology says so
 
     # Names.
@@ -82,10 +84,12 @@ class Mesh:
         if plane() == "kernel":
             self._use_kernel()
             return
-        self.start_pilot()
         if self.with_ca:
             self.token_issuer = tokens.Issuer(self.run_dir)
             self.start_ca()
+        if self.topology.pilot_tls:
+            self.pilot_tls = pilot_tls.Files(f"{self.run_dir}/pilot-tls")
+        self.start_pilot()
         for node in self.topology.nodes:
             self.start_plane(node)
 
@@ -191,10 +195,12 @@ class Mesh:
         self.servers[pod.name] = shell.Daemon(pod.name, argv, log, self.netns(pod.name)).start()
 
     def start_pilot(self):
+        tls = (self.pilot_tls.flags(topo.PILOT_TLS_ADDRESS, self.roots_path)
+               if self.topology.pilot_tls else [])
         self.pilot = shell.Daemon(
             "meltemi-pilot",
             [PILOT_BINARY, f"--config-dir={self.config_dir}", f"--grpc-addr={topo.PILOT_ADDRESS}",
-             f"--http-addr={topo.MANAGEMENT_GATEWAY}:8080"],
+             f"--http-addr={topo.MANAGEMENT_GATEWAY}:8080", *tls],
             f"{self.run_dir}/pilot.log", self.control_netns).start()
 
     def _by_clock(self, argv):
@@ -213,8 +219,13 @@ class Mesh:
                  f"--token-jwks={self.token_issuer.jwks_path}", f"--token-issuer={tokens.ISSUER}"]),
             f"{self.run_dir}/ca.log", self.control_netns).start()
         bundle = shell.wait_until(self._trust_bundle, "the CA to have a root", 20)
-        with open(f"{self.run_dir}/roots.pem", "w") as file:
+        with open(self.roots_path, "w") as file:
             file.write(bundle)
+
+    @property
+    def roots_path(self):
+        """Of the CA, as it had them when it started."""
+        return f"{self.run_dir}/roots.pem"
 
     def _trust_bundle(self):
         self.ca.check_running()
@@ -243,7 +254,7 @@ class Mesh:
     def _bootstrap_ca(self, node):
         kind = "join_token_path" if self._joins_by_token(node) else "token_path"
         return {"address": topo.CA_ADDRESS, "server_name": "meltemi-ca",
-                "roots_path": f"{self.run_dir}/roots.pem", kind: self._token_path(node)}
+                "roots_path": self.roots_path, kind: self._token_path(node)}
 
     def bootstrap_path(self, node):
         return f"{self.run_dir}/{node.name}.yaml"
@@ -254,7 +265,19 @@ class Mesh:
                                         static_resources)
         if self.with_ca:
             bootstrap["meltemi"]["ca"] = self._bootstrap_ca(node)
+        if self.topology.pilot_tls and static_resources is None:
+            self._call_pilot_by_tls(bootstrap)
         return bootstrap
+
+    def _call_pilot_by_tls(self, bootstrap):
+        """As the node that the CA says it is; Pilot is of another authority."""
+        service, = bootstrap["dynamic_resources"]["ads_config"]["grpc_services"]
+        service["google_grpc"].update(
+            target_uri=topo.PILOT_TLS_ADDRESS,
+            channel_credentials={"ssl_credentials": {
+                "root_certs": {"filename": self.pilot_tls.roots}}},
+            channel_args={"args": {"grpc.ssl_target_name_override": {
+                "string_value": pilot_tls.SERVER_NAME}}})
 
     def write_bootstrap(self, node, bootstrap):
         with open(self.bootstrap_path(node), "w") as file:
