@@ -1,6 +1,6 @@
 // A gRPC listener over TLS: its certificate changes while it serves, and what the peer of a call
-// showed. Clients are asked for a certificate that gRPC does not verify: who serves does, by its own
-// clock and the roots of the moment; that a client holds its key is proven by the handshake.
+// showed. Clients are asked for a certificate that gRPC does not verify: who serves does, by its
+// own clock and the roots of the moment; that a client holds its key is proven by the handshake.
 // Called by gRPC on its threads.
 #ifndef MELTEMI_CONTROL_COMMON_GRPC_TLS_H_
 #define MELTEMI_CONTROL_COMMON_GRPC_TLS_H_

@@ -1,6 +1,6 @@
 // Goal: over TLS Pilot serves a node what it names itself by its certificate, and nobody else
-// anything. Method: AdsServer behind the listener main.cc makes, real gRPC on the loopback, real files,
-// certificates of a CA in the test; every wait is a blocking read.
+// anything. Method: AdsServer behind the listener main.cc makes, real gRPC on the loopback, real
+// files, certificates of a CA in the test; every wait is a blocking read.
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -116,9 +116,9 @@ class NodeTlsTest : public ::testing::Test {
   void Write(const std::string& name, const std::string& text) const {
     std::ofstream(absl::StrCat(folder_, "/.new")) << text;
     EXPECT_EQ(chmod(absl::StrCat(folder_, "/.new").c_str(), 0600), 0);
-    EXPECT_EQ(rename(absl::StrCat(folder_, "/.new").c_str(),
-                     absl::StrCat(folder_, "/", name).c_str()),
-              0);
+    EXPECT_EQ(
+        rename(absl::StrCat(folder_, "/.new").c_str(), absl::StrCat(folder_, "/", name).c_str()),
+        0);
   }
   void WriteServing(const ca::SigningCa& by) const {
     const Pem pem =

@@ -1,6 +1,7 @@
-// Goal: the node calls its control plane by mutual TLS with what the start-up file says, or with its own
-// certificate as soon as it has one; and tells nothing to a server it cannot verify. Method: real gRPC
-// on the loopback, real files, certificates of a CA in the test; every wait is for something that happens.
+// Goal: the node calls its control plane by mutual TLS with what the start-up file says, or with
+// its own certificate as soon as it has one; and tells nothing to a server it cannot verify.
+// Method: real gRPC on the loopback, real files, certificates of a CA in the test; every wait is
+// for something that happens.
 #include <sys/stat.h>
 
 #include <cstdlib>
@@ -103,10 +104,11 @@ class AgentTlsTest : public ::testing::Test {
         AgentTime{.now = [this] { return Now(); },
                   .wait = [this](Duration d, const absl::Notification&) { Wait(d); }});
     agent_->ServeTls(&contexts_, {.version = [] { return uint64_t{1}; },
-                                  .get = [this] {
-                                    const absl::MutexLock lock(&mutex_);
-                                    return own_;
-                                  }});
+                                  .get =
+                                      [this] {
+                                        const absl::MutexLock lock(&mutex_);
+                                        return own_;
+                                      }});
     ASSERT_TRUE(agent_->Start().ok());
   }
   void AwaitWaits(int count) {

@@ -53,9 +53,9 @@ std::string ReadFilename(Reader parent, const std::string& key) {
 AdsTls ReadSsl(Reader credentials) {
   AdsTls out;
   Reader ssl = credentials.Child("ssl_credentials");
-  for (const auto& [key, path] : {std::pair("root_certs", &out.roots_path),
-                                  std::pair("cert_chain", &out.chain_path),
-                                  std::pair("private_key", &out.key_path)}) {
+  for (const auto& [key, path] :
+       {std::pair("root_certs", &out.roots_path), std::pair("cert_chain", &out.chain_path),
+        std::pair("private_key", &out.key_path)}) {
     *path = ReadFilename(ssl, key);
     ssl.Take(key);
   }

@@ -76,7 +76,7 @@ struct AdsTls {
 struct Bootstrap {
   envoy::config::core::v3::Node node;  // with metadata WORKLOADS filled in
   std::optional<SockAddr> admin;
-  std::string ads_target;  // "host:port" of the ADS server; empty: static resources only
+  std::string ads_target;         // "host:port" of the ADS server; empty: static resources only
   std::optional<AdsTls> ads_tls;  // without: plain text
   std::vector<envoy::config::listener::v3::Listener> listeners;  // static_resources
   std::vector<envoy::config::cluster::v3::Cluster> clusters;

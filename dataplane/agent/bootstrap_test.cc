@@ -202,8 +202,7 @@ TEST(Bootstrap, TlsToTheControlPlaneIsByFilesOrByTheCa) {
       "f");
   ASSERT_TRUE(files.ok()) << files.status();
   EXPECT_EQ(files->ads_tls, (AdsTls{"pilot", "r", "c", "k"}));
-  const std::string ca =
-      ", meltemi: {ca: {address: \"c:1\", roots_path: r, join_token_path: t}}}";
+  const std::string ca = ", meltemi: {ca: {address: \"c:1\", roots_path: r, join_token_path: t}}}";
   std::string text = Google("channel_credentials: {ssl_credentials: {}}");
   text.pop_back();
   const auto own = ParseBootstrap(text + ca, "f");
@@ -242,24 +241,30 @@ TEST(Bootstrap, MistakesInEnvoysFieldsAreNamed) {
       {Ads("grpc_services: [{google_grpc: {target_uri: a}}, {google_grpc: {target_uri: b}}]"),
        "dynamic_resources.ads_config.grpc_services[1]: only one service is supported"},
       {Google("channel_credentials: {}"),
-       Cat(kGoogle, "channel_credentials.ssl_credentials: is required: no other kind is supported")},
+       Cat(kGoogle,
+           "channel_credentials.ssl_credentials: is required: no other kind is supported")},
       {Google("channel_credentials: {ssl_credentials: {}, local_credentials: {}}"),
        Cat(kGoogle, "channel_credentials.local_credentials: unknown field")},
       {Google("channel_credentials: {ssl_credentials: {root_certs: {inline_string: x}}}"),
-       Cat(kGoogle, "channel_credentials.ssl_credentials.root_certs.filename: is required: it is "
-                    "the only source supported")},
+       Cat(kGoogle,
+           "channel_credentials.ssl_credentials.root_certs.filename: is required: it is "
+           "the only source supported")},
       {Google("channel_credentials: {ssl_credentials: {private_key: {filename: k}}}"),
-       Cat(kGoogle, "channel_credentials.ssl_credentials.cert_chain: is required: a certificate "
-                    "and its key go together")},
+       Cat(kGoogle,
+           "channel_credentials.ssl_credentials.cert_chain: is required: a certificate "
+           "and its key go together")},
       {Google("channel_credentials: {ssl_credentials: {cert_chain: {filename: k}}}"),
-       Cat(kGoogle, "channel_credentials.ssl_credentials.private_key: is required: a certificate "
-                    "and its key go together")},
+       Cat(kGoogle,
+           "channel_credentials.ssl_credentials.private_key: is required: a certificate "
+           "and its key go together")},
       {Google("channel_credentials: {ssl_credentials: {}}"),
-       Cat(kGoogle, "channel_credentials.ssl_credentials.root_certs: is required without "
-                    "meltemi.ca")},
+       Cat(kGoogle,
+           "channel_credentials.ssl_credentials.root_certs: is required without "
+           "meltemi.ca")},
       {Google("channel_credentials: {ssl_credentials: {root_certs: {filename: r}}}"),
-       Cat(kGoogle, "channel_credentials.ssl_credentials.cert_chain: is required without "
-                    "meltemi.ca")},
+       Cat(kGoogle,
+           "channel_credentials.ssl_credentials.cert_chain: is required without "
+           "meltemi.ca")},
       {Google("channel_args: {args: {grpc.ssl_target_name_override: {string_value: p}}}"),
        Cat(kGoogle, "channel_args: is for channel_credentials only")},
       {Google("channel_credentials: {ssl_credentials: {}}, channel_args: {args: {x: {}}}"),

@@ -132,8 +132,7 @@ class AdsServer::Stream final
 
   // Whether a request that names this node may come on this stream; else the stream is closed.
   bool MayBeFrom(const std::string& id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    const std::string& expected =
-        node_.empty() && proven_->has_value() ? (*proven_)->name : node_;
+    const std::string& expected = node_.empty() && proven_->has_value() ? (*proven_)->name : node_;
     if (expected.empty() || id.empty() || id == expected) return true;
     Refuse(absl::PermissionDeniedError(absl::StrCat("the stream is of node \"", expected,
                                                     "\", not of \"", id.substr(0, 300), "\"")),

@@ -39,9 +39,9 @@ struct ProvenNode {
 class NodeAuth {
  public:
   struct Options {
-    std::string cert_path;   // the leaf and what leads to its root
-    std::string key_path;    // refused when others than the owner may read it
-    std::string roots_path;  // of nodes' certificates
+    std::string cert_path;                 // the leaf and what leads to its root
+    std::string key_path;                  // refused when others than the owner may read it
+    std::string roots_path;                // of nodes' certificates
     std::set<ca::Identity> node_accounts;  // in the domain itself, not in an alias
     ca::TrustDomains domains;
   };

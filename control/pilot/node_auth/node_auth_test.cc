@@ -1,5 +1,6 @@
 // Goal: a peer is the node that its certificate says, or nobody; and what Pilot shows follows its
-// files, but never into something unusable. Method: a CA in the test, files in memory, a clock by hand.
+// files, but never into something unusable. Method: a CA in the test, files in memory, a clock by
+// hand.
 #include "control/pilot/node_auth/node_auth.h"
 
 #include <gtest/gtest.h>
@@ -84,18 +85,32 @@ TEST_F(NodeAuthTest, NobodyElseIsANode) {
   } rows[] = {
       {"none", "", {}, absl::StatusCode::kUnauthenticated, "no client certificate"},
       {"no PEM", "hello", {}, absl::StatusCode::kUnauthenticated, "client certificate"},
-      {"foreign root", Leaf(other_, {.identity = kNodes, .node = "node-a"}), {},
-       absl::StatusCode::kUnauthenticated, "issuer"},
+      {"foreign root",
+       Leaf(other_, {.identity = kNodes, .node = "node-a"}),
+       {},
+       absl::StatusCode::kUnauthenticated,
+       "issuer"},
       {"ended", late, absl::Hours(2), absl::StatusCode::kUnauthenticated, "expired"},
-      {"a workload", Leaf(ca_, {.identity = workload}), {},
-       absl::StatusCode::kPermissionDenied, "no account of nodes"},
-      {"a workload with a node", Leaf(ca_, {.identity = workload, .node = "node-a"}), {},
-       absl::StatusCode::kPermissionDenied, "no account of nodes"},
-      {"no name", Leaf(ca_, {.identity = kNodes}), {}, absl::StatusCode::kPermissionDenied,
+      {"a workload",
+       Leaf(ca_, {.identity = workload}),
+       {},
+       absl::StatusCode::kPermissionDenied,
+       "no account of nodes"},
+      {"a workload with a node",
+       Leaf(ca_, {.identity = workload, .node = "node-a"}),
+       {},
+       absl::StatusCode::kPermissionDenied,
+       "no account of nodes"},
+      {"no name",
+       Leaf(ca_, {.identity = kNodes}),
+       {},
+       absl::StatusCode::kPermissionDenied,
        "names no node"},
-      {"foreign domain", Leaf(ca_, {.identity = {"evil.local", kNodes.ns, kNodes.service_account},
-                                    .node = "node-a"}),
-       {}, absl::StatusCode::kPermissionDenied, "evil.local"},
+      {"foreign domain",
+       Leaf(ca_, {.identity = {"evil.local", kNodes.ns, kNodes.service_account}, .node = "node-a"}),
+       {},
+       absl::StatusCode::kPermissionDenied,
+       "evil.local"},
   };
   for (const auto& row : rows) {
     SCOPED_TRACE(row.name);
@@ -158,9 +173,9 @@ TEST(ParseNodeAccounts, TakesBothSpellings) {
   const auto one = ParseNodeAccounts(domains, "meltemi-system/meltemi-node");
   ASSERT_TRUE(one.ok()) << one.status();
   EXPECT_EQ(*one, std::set<ca::Identity>{kNodes});
-  EXPECT_EQ(*ParseNodeAccounts(
-                domains, "spiffe://old.local/ns/meltemi-system/sa/meltemi-node,other/one"),
-            (std::set<ca::Identity>{kNodes, {"cluster.local", "other", "one"}}));
+  EXPECT_EQ(
+      *ParseNodeAccounts(domains, "spiffe://old.local/ns/meltemi-system/sa/meltemi-node,other/one"),
+      (std::set<ca::Identity>{kNodes, {"cluster.local", "other", "one"}}));
   EXPECT_FALSE(ParseNodeAccounts(domains, "nobody").ok());
   EXPECT_FALSE(ParseNodeAccounts(domains, "spiffe://else.local/ns/a/sa/b").ok());
 }
