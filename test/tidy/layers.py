@@ -35,7 +35,7 @@ ARROWS = {
     "dataplane/admin": ("dataplane", "l7", "control/common"),
     "dataplane": ("dataplane", "l7", "control/common"),
     "control/pilot/model": (),
-    "control/pilot/translate": ("control/pilot/model",),
+    "control/pilot/translate": ("control/pilot/model", "ca/x509"),
     "control/pilot/ads_session": ("control/pilot/model", "control/pilot/translate", "l7/config"),
     "control/pilot/node_auth": ("control/common", "ca"),
     "control/pilot": ("control", "l7/config", "ca/identity", "ca/keystore"),

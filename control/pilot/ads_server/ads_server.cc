@@ -51,6 +51,7 @@ class AdsServer::Stream final
       if (!status.subscribed) continue;
       view.types.push_back({type, status, snapshot != nullptr && session_.InSync(type, *snapshot)});
     }
+    if (snapshot != nullptr) view.held = session_.HeldBack(*snapshot);
     return view;
   }
 
@@ -63,6 +64,7 @@ class AdsServer::Stream final
       if (node_.empty()) {
         return Close({grpc::StatusCode::INVALID_ARGUMENT, "the first request must name node.id"});
       }
+      if (proven_->has_value()) session_.Prove(node_);
       Log(Level::kInfo, "node connected",
           {{"node", node_}, {"address", peer_}, {"proven", proven_->has_value() ? "yes" : "no"}});
     }

@@ -36,6 +36,7 @@ struct NodeView {
   bool proven = false;  // by its certificate
   absl::Time connected;
   std::vector<TypeView> types;  // those subscribed to
+  std::vector<ads_session::Held> held;
 };
 
 class AdsServer final

@@ -1,8 +1,5 @@
 #include "control/pilot/node_auth/node_auth.h"
 
-#include <openssl/err.h>
-#include <openssl/x509.h>
-
 #include <algorithm>
 #include <tuple>
 #include <utility>
@@ -62,8 +59,7 @@ absl::Status NodeAuth::Use(Serving serving) {
   if (!chain.ok()) return In(options_.cert_path, chain.status());
   const auto key = ca::PrivateKeyFromPem(serving.key, "");
   if (!key.ok()) return In(options_.key_path, key.status());
-  if (X509_check_private_key(chain->front().get(), key->get()) != 1) {
-    ERR_clear_error();
+  if (!ca::IsKeyOf(key->get(), chain->front().get())) {
     return absl::InvalidArgumentError(
         Cat(options_.key_path, ": is not the key of ", options_.cert_path));
   }

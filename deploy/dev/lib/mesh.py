@@ -393,5 +393,5 @@ class Mesh:
 
 
 def _row_synced(row):
-    """The line of a node in `meltemi status`: nothing behind, and all four types known."""
-    return row.count("SYNCED (") == 4 and "STALE" not in row and "NOT SENT" not in row
+    """The line of a node in `meltemi status`: nothing behind, and all types known but maybe SDS."""
+    return row.count("SYNCED (") >= 4 and "STALE" not in row and "NOT SENT" not in row

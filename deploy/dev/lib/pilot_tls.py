@@ -1,5 +1,5 @@
-"""Pilot's certificate as an operator gives it one: an authority of its own, and a leaf by it. Made by
-the openssl command; files are put there whole, for Pilot reads them while they change."""
+"""Pilot's certificate as an operator gives it one: an authority of its own, and a leaf by it. Made
+by the openssl command; files are put there whole, for Pilot reads them while they change."""
 import os
 import subprocess
 
