@@ -1,5 +1,3 @@
-#include <openssl/err.h>
-
 #include <algorithm>
 
 #include "ca/issuer/issuer.h"
