@@ -73,15 +73,15 @@ def a_node_with_another_name_is_refused(mesh):
 
 def pilots_certificate_is_renewed_while_it_serves(mesh):
     """New connections see the new one; a broken file changes nothing."""
-    mesh.pilot_tls.renew()
+    mesh.renew_pilot_certificate()
     _restart(mesh, topo.NODE_B)
     mesh.wait_ready()
-    with open(mesh.pilot_tls.cert, "w") as file:
+    with open(f"{mesh.pilot_tls_dir}/cert.pem", "w") as file:
         file.write("broken")
     _restart(mesh, topo.NODE_B)
     mesh.wait_ready()
     expect("TLS files not usable" in _log(mesh), "Pilot does not say what is broken")
-    mesh.pilot_tls.renew()
+    mesh.renew_pilot_certificate()
     mesh.wait_converged()
     load = measure.Wrk(mesh, ECHO, 2, connections=8)
     expect_none_lost(load.result(), "after all that")

@@ -11,7 +11,6 @@ import yaml
 
 import clock
 import network
-import pilot_tls
 import servers
 import shell
 import tokens
@@ -26,6 +25,7 @@ CLOCK_LIBRARY = f"{ROOT}/bazel-bin/test/integration/libwall_clock.so"
 BINARIES = ("//dataplane:meltemi-node", "//control/pilot:meltemi-pilot", "//control/cli:meltemi",
             "//ca:meltemi-ca", "//test/integration:libwall_clock.so")
 BOOKINFO_DIR = f"{ROOT}/deploy/dev/bookinfo"
+PILOT_SERVER_NAME = "meltemi-pilot"
 PRODUCTPAGE = f"{BOOKINFO_DIR}/productpage.py"
 
 
@@ -50,7 +50,6 @@ class Mesh:
         self.pilot = None
         self.ca = None
         self.token_issuer = None
-        self.pilot_tls = None  # Pilot's files, where the topology says so
         self.clock = None  # the nodes' and the CA's, where the topology says so
 
     # Names.
@@ -88,7 +87,7 @@ class Mesh:
             self.token_issuer = tokens.Issuer(self.run_dir)
             self.start_ca()
         if self.topology.pilot_tls:
-            self.pilot_tls = pilot_tls.Files(f"{self.run_dir}/pilot-tls")
+            self.renew_pilot_certificate()
         self.start_pilot()
         for node in self.topology.nodes:
             self.start_plane(node)
@@ -195,12 +194,14 @@ class Mesh:
         self.servers[pod.name] = shell.Daemon(pod.name, argv, log, self.netns(pod.name)).start()
 
     def start_pilot(self):
-        tls = (self.pilot_tls.flags(topo.PILOT_TLS_ADDRESS, self.roots_path)
-               if self.topology.pilot_tls else [])
+        files = self.pilot_tls_dir
+        tls = [f"--grpc-tls-addr={topo.PILOT_TLS_ADDRESS}", f"--tls-cert={files}/cert.pem",
+               f"--tls-key={files}/key.pem", f"--tls-roots={files}/roots.pem"]
         self.pilot = shell.Daemon(
             "meltemi-pilot",
             [PILOT_BINARY, f"--config-dir={self.config_dir}", f"--grpc-addr={topo.PILOT_ADDRESS}",
-             f"--http-addr={topo.MANAGEMENT_GATEWAY}:8080", *tls],
+             f"--http-addr={topo.MANAGEMENT_GATEWAY}:8080",
+             *(tls if self.topology.pilot_tls else [])],
             f"{self.run_dir}/pilot.log", self.control_netns).start()
 
     def _by_clock(self, argv):
@@ -221,6 +222,15 @@ class Mesh:
         bundle = shell.wait_until(self._trust_bundle, "the CA to have a root", 20)
         with open(self.roots_path, "w") as file:
             file.write(bundle)
+
+    @property
+    def pilot_tls_dir(self):
+        return f"{self.run_dir}/pilot-tls"
+
+    def renew_pilot_certificate(self):
+        """As an operator does now and then; Pilot reads the files while it serves."""
+        self.meltemi_ca("certificate", "create", "--account=meltemi-system/meltemi-pilot",
+                        f"--dns-names={PILOT_SERVER_NAME}", f"--out={self.pilot_tls_dir}")
 
     @property
     def roots_path(self):
@@ -270,14 +280,13 @@ class Mesh:
         return bootstrap
 
     def _call_pilot_by_tls(self, bootstrap):
-        """As the node that the CA says it is; Pilot is of another authority."""
+        """As the node that the CA says it is; Pilot's certificate is of the same CA."""
         service, = bootstrap["dynamic_resources"]["ads_config"]["grpc_services"]
         service["google_grpc"].update(
             target_uri=topo.PILOT_TLS_ADDRESS,
-            channel_credentials={"ssl_credentials": {
-                "root_certs": {"filename": self.pilot_tls.roots}}},
+            channel_credentials={"ssl_credentials": {}},
             channel_args={"args": {"grpc.ssl_target_name_override": {
-                "string_value": pilot_tls.SERVER_NAME}}})
+                "string_value": PILOT_SERVER_NAME}}})
 
     def write_bootstrap(self, node, bootstrap):
         with open(self.bootstrap_path(node), "w") as file:
