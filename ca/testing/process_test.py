@@ -242,7 +242,8 @@ class Keystore(CaTest):
         self.start()
         out = self.folder + "/pilot"
         create = ("certificate", "create", "--account", "meltemi-system/meltemi-pilot")
-        code, said, error = self.command(*create, "--dns-names", "pilot,pilot.example", "--out", out)
+        code, said, error = self.command(*create, "--dns-names", "pilot,pilot.example", "--out",
+                                         out)
         self.assertEqual((0, ""), (code, said), error)
         done = run("openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-CAfile",
                    out + "/roots.pem", "-verify_hostname", "pilot.example", out + "/cert.pem")

@@ -71,6 +71,7 @@ class AdsServer::Stream final
     Handle();
     if (closing_) return;
     PushLocked();
+    if (closing_) return;
     StartRead(&request_);
   }
 
