@@ -113,9 +113,20 @@ class Agent::Stream {
     call_->Read(&incoming_, Tag(kRead));
     return Outcome::kResponse;
   }
+  // Why it has ended, after kEnded; known at once, or else not asked for longer than a moment.
+  std::string Why() {
+    call_->Finish(&status_, Tag(kFinished));
+    const auto deadline = std::chrono::system_clock::now() + std::chrono::seconds(1);
+    void* tag = nullptr;
+    bool ok = false;
+    while (queue_.AsyncNext(&tag, &ok, deadline) == grpc::CompletionQueue::GOT_EVENT) {
+      if (tag == Tag(kFinished)) return status_.error_message();
+    }
+    return "";
+  }
 
  private:
-  enum What : intptr_t { kStarted = 1, kRead, kWritten };
+  enum What : intptr_t { kStarted = 1, kRead, kWritten, kFinished };
   static void* Tag(What what) { return reinterpret_cast<void*>(what); }
   void Pump() {
     if (!started_ || writing_ || waiting_.empty()) return;
@@ -132,6 +143,7 @@ class Agent::Stream {
   std::unique_ptr<grpc::ClientAsyncReaderWriter<DiscoveryRequest, DiscoveryResponse>> call_;
   DiscoveryResponse incoming_;
   DiscoveryRequest outgoing_;
+  grpc::Status status_;
   std::deque<DiscoveryRequest> waiting_;
   bool started_ = false, writing_ = false;
 };
@@ -315,10 +327,14 @@ bool Agent::RunStream(const AdsPem* pem) {
   }
   for (DiscoveryRequest& request : requests) stream.Send(std::move(request));
   bool heard = false;
+  std::string why;
   while (!stopped_.HasBeenNotified() && !NodeChanged()) {
     DiscoveryResponse response;
     const Stream::Outcome outcome = stream.Next(kPeriodMs, &response);
-    if (outcome == Stream::Outcome::kEnded) break;
+    if (outcome == Stream::Outcome::kEnded) {
+      if (!heard) why = stream.Why();
+      break;
+    }
     if (outcome == Stream::Outcome::kResponse) {
       absl::MutexLock lock(&mutex_);
       if (!heard) {
@@ -338,6 +354,11 @@ bool Agent::RunStream(const AdsPem* pem) {
     Tend();
   }
   absl::MutexLock lock(&mutex_);
+  if (!why.empty() && why != status_.stream_error) {
+    Log(Level::kWarning, "the control plane does not answer",
+        {{"target", ads_target_}, {"error", why}});
+  }
+  status_.stream_error = why;
   if (heard) ++status_.disconnects;
   if (heard && !node_changed_ && !stopped_.HasBeenNotified()) {
     Log(Level::kWarning, "lost the control plane, keeping the last configuration",

@@ -30,6 +30,7 @@ struct AgentStatus {
   bool ready = false;  // the first whole configuration is in force
   uint64_t connects = 0, disconnects = 0, snapshots = 0, snapshot_failures = 0;
   std::string last_failure;
+  std::string stream_error;  // why the last stream ended before anything came
   std::array<TypeStatus, kTypes> types;
   std::vector<std::string> missing;
   std::vector<std::string> listeners;  // "name::address" of each, sorted

@@ -168,6 +168,8 @@ TEST_F(AgentTlsTest, ServersThatAreNotVerifiedAreNotTold) {
     agent_->Stop();
     EXPECT_EQ(agent_->Status().connects, 0u);
     EXPECT_EQ(server.Count(), 0u);
+    EXPECT_NE(agent_->Status().stream_error.find("andshake"), std::string::npos)
+        << agent_->Status().stream_error;
   }
 }
 
