@@ -358,7 +358,7 @@ bool Agent::RunStream(const AdsPem* pem) {
     Log(Level::kWarning, "the control plane does not answer",
         {{"target", ads_target_}, {"error", why}});
   }
-  status_.stream_error = why;
+  if (heard || !why.empty()) status_.stream_error = why;
   if (heard) ++status_.disconnects;
   if (heard && !node_changed_ && !stopped_.HasBeenNotified()) {
     Log(Level::kWarning, "lost the control plane, keeping the last configuration",
