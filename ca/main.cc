@@ -6,11 +6,13 @@
 #include <iostream>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/time.h"
 #include "ca/limits.h"
 #include "ca/os_entropy.h"
 #include "ca/pages.h"
 #include "ca/server.h"
+#include "ca/service/server_certificate.h"
 #include "control/common/log.h"
 #include "control/common/signals.h"
 #include "l7/base/text.h"
@@ -33,6 +35,7 @@ constexpr char kUsage[] =
     "  meltemi-ca rotate-root retire         distrust the old; --force: before all have let go\n"
     "  meltemi-ca rotate-root status         where a rotation stands\n"
     "  meltemi-ca join-token create          print a token, good for one certificate\n"
+    "  meltemi-ca certificate create         write a server's certificate and key: Pilot's\n"
     "  meltemi-ca trust-bundle               print the roots to trust, PEM\n\n";
 
 // Not absl::Now, which goes by the cycle counter and learns of a clock that was set only after a
@@ -104,7 +107,7 @@ int RotateRoot(const std::string& step, const FlagValues& values, const Options&
 int CreateJoinToken(const FlagValues& values) {
   const auto identity = ParseAccount(values.trust_domain, values.account);
   if (!identity.ok()) return Fail(identity.status());
-  const auto ttl = ParseTime("ttl", values.ttl);
+  const auto ttl = ParseTime("ttl", values.ttl.empty() ? "1h" : values.ttl);
   if (!ttl.ok()) return Fail(ttl.status());
   DiskFiles files;
   JoinTokens tokens(&files, Cat(values.data_dir, "/join-tokens"));
@@ -112,6 +115,56 @@ int CreateJoinToken(const FlagValues& values) {
   if (!token.ok()) return Fail(token.status());
   std::cout << *token << "\n";
   return 0;
+}
+
+absl::StatusOr<ServerCertificateRequest> ReadRequest(const FlagValues& values,
+                                                     const Options& options) {
+  ServerCertificateRequest out;
+  const auto identity = ParseAccount(values.trust_domain, values.account);
+  if (!identity.ok()) return identity.status();
+  if (options.node_accounts.contains(*identity)) {
+    return absl::InvalidArgumentError(
+        Cat("--account ", values.account, " is one of nodes; name the server's own"));
+  }
+  out.identity = *identity;
+  for (const absl::string_view name :
+       absl::StrSplit(Abs(values.dns_names), ',', absl::SkipEmpty())) {
+    out.dns_names.emplace_back(name);
+  }
+  if (out.dns_names.empty()) return absl::InvalidArgumentError("--dns-names is required");
+  if (values.out.empty()) return absl::InvalidArgumentError("--out is required");
+  absl::Duration wanted;
+  if (!values.ttl.empty()) {
+    const auto given = ParseTime("ttl", values.ttl);
+    if (!given.ok()) return given.status();
+    wanted = *given;
+  }
+  const auto ttl = ChooseTtl(wanted, options.ttl);
+  if (!ttl.ok()) return ttl.status();
+  out.ttl = *ttl;
+  return out;
+}
+
+int CreateCertificate(const FlagValues& values, const Options& options) {
+  const auto request = ReadRequest(values, options);
+  if (!request.ok()) return Fail(request.status());
+  DiskFiles files;
+  const auto authority = OpenExisting(options, &files);
+  if (!authority.ok()) return Fail(authority.status());
+  const auto log =
+      IssuanceLog::Open(&files, Cat(values.data_dir, "/issuance.log"), options.log_sync);
+  if (!log.ok()) return Fail(log.status());
+  const auto made =
+      IssueServerCertificate(*(*authority)->current(), *request, Now(), OsEntropy(), log->get());
+  if (!made.ok()) return Fail(made.status());
+  absl::Status written = files.MakeFolder(values.out);
+  // The certificate last: who reads both meanwhile keeps what it had.
+  for (const auto& [name, text] :
+       {std::pair("roots.pem", &made->trusted), std::pair("key.pem", &made->key),
+        std::pair("cert.pem", &made->chain)}) {
+    if (written.ok()) written = files.Replace(Cat(values.out, "/", name), *text);
+  }
+  return written.ok() ? 0 : Fail(written);
 }
 
 int PrintTrustBundle(const Options& options) {
@@ -126,6 +179,9 @@ int Command(const std::vector<std::string>& words, const FlagValues& values,
             const Options& options) {
   if (words.size() == 2 && words[0] == "rotate-root") return RotateRoot(words[1], values, options);
   if (words == std::vector<std::string>{"join-token", "create"}) return CreateJoinToken(values);
+  if (words == std::vector<std::string>{"certificate", "create"}) {
+    return CreateCertificate(values, options);
+  }
   if (words == std::vector<std::string>{"trust-bundle"}) return PrintTrustBundle(options);
   return Fail(absl::InvalidArgumentError(Cat("\"", words[0], "\" is no command; see --help")));
 }

@@ -96,8 +96,14 @@ std::vector<control::common::Flag> CommandFlags(FlagValues* v) {
   return {
       {"force", "", "switch or retire before it is due", &v->force},
       {"node", "NAME", "join-token: the node it is for", &v->node},
-      {"account", "NAME", "join-token: NAMESPACE/ACCOUNT it proves", &v->account},
-      {"ttl", "TIME", "join-token: how long it may be used", &v->ttl},
+      {"account", "NAME", "join-token, certificate: NAMESPACE/ACCOUNT it proves", &v->account},
+      {"ttl", "TIME",
+       "join-token: how long it may be used, 1h; certificate: its life, as --workload-ttl",
+       &v->ttl},
+      {"dns-names", "NAMES", "certificate: names that clients call by, comma separated",
+       &v->dns_names},
+      {"out", "DIR", "certificate: gets cert.pem and key.pem, and roots.pem for its clients",
+       &v->out},
   };
 }
 

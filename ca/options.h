@@ -49,7 +49,9 @@ struct FlagValues {
   std::string force;
   std::string node;
   std::string account = "meltemi-system/meltemi-node";
-  std::string ttl = "1h";
+  std::string ttl;
+  std::string dns_names;
+  std::string out;
 };
 std::vector<control::common::Flag> ServerFlags(FlagValues* values);
 std::vector<control::common::Flag> CommandFlags(FlagValues* values);

@@ -69,6 +69,8 @@ TEST(BootstrapChange, WhatElseDiffersIsNamed) {
         {"team: blue", "team: red", "node"},
         {"15000", "15001", "admin"},
         {"10.0.0.1:15010", "10.0.0.2:15010", "dynamic_resources"},
+        {"\"10.0.0.1:15010\"", "\"10.0.0.1:15010\", channel_credentials: {ssl_credentials: {}}",
+         "dynamic_resources"},
         {"listeners: [{name: one}]", "listeners: []", "static_resources.listeners"},
         {"clusters: [{name: one}]", "clusters: [{name: two}]", "static_resources.clusters"},
         {"cpus: [0]", "cpus: [1]", "meltemi.cpus"},

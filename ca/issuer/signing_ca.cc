@@ -1,5 +1,3 @@
-#include <openssl/err.h>
-
 #include <algorithm>
 
 #include "ca/issuer/issuer.h"
@@ -41,8 +39,7 @@ absl::StatusOr<SigningCa> SigningCa::Load(const CaMaterial& material,
   out.certificate_ = *std::move(certificate);
   out.roots_ = *std::move(roots);
   out.key_ = *std::move(key);
-  if (X509_check_private_key(out.certificate_.get(), out.key_.get()) != 1) {
-    ERR_clear_error();
+  if (!IsKeyOf(out.key_.get(), out.certificate_.get())) {
     return absl::InvalidArgumentError("ca-key.pem is not the key of ca-cert.pem");
   }
   if (!MaySign(out.certificate_.get())) {

@@ -1,13 +1,12 @@
 #include "ca/service/grpc_service.h"
 
-#include <grpc/grpc_security.h>
-#include <grpc/grpc_security_constants.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 
 #include "absl/strings/match.h"
 #include "ca/limits.h"
+#include "control/common/grpc_tls.h"
 #include "l7/base/text.h"
 #include "security/v1alpha1/ca.grpc.pb.h"
 #include "security/v1alpha1/ca_service.grpc.pb.h"
@@ -15,6 +14,9 @@
 namespace meltemi::ca {
 namespace {
 
+using control::common::ListenerPem;
+using control::common::PeerChainPem;
+using control::common::ReloadingServerCredentials;
 using istio::v1::auth::CsrRequest;
 using istio::v1::auth::CsrResponse;
 using istio::v1::auth::IstioCertificateRequest;
@@ -26,21 +28,8 @@ std::string Metadata(const grpc::ServerContext& context, const char* name) {
   return std::string(it->second.data(), it->second.size());
 }
 
-std::string Property(const grpc::AuthContext& auth, const char* name) {
-  const auto values = auth.FindPropertyValues(name);
-  return values.empty() ? "" : std::string(values[0].data(), values[0].size());
-}
-
-// The peer's certificate in front. OpenSSL does not count it to the chain on the side of a server.
-std::string PeerChain(const grpc::ServerContext& context) {
-  const auto auth = context.auth_context();
-  const std::string leaf = Property(*auth, GRPC_X509_PEM_CERT_PROPERTY_NAME);
-  const std::string chain = Property(*auth, GRPC_X509_PEM_CERT_CHAIN_PROPERTY_NAME);
-  return chain.starts_with(leaf) ? chain : leaf + chain;
-}
-
 CallInfo InfoOf(const grpc::ServerContext& context) {
-  CallInfo info{.peer_chain_pem = PeerChain(context), .peer = context.peer()};
+  CallInfo info{.peer_chain_pem = PeerChainPem(*context.auth_context()), .peer = context.peer()};
   constexpr char kBearer[] = "Bearer ";
   const std::string authorization = Metadata(context, "authorization");
   if (absl::StartsWithIgnoreCase(authorization, kBearer)) {
@@ -59,50 +48,12 @@ std::string Impersonated(const IstioCertificateRequest& request) {
   return it == request.metadata().fields().end() ? "" : it->second.string_value();
 }
 
-// Called by gRPC for each new connection, on its threads.
-grpc_ssl_certificate_config_reload_status FetchConfig(void* certificate,
-                                                      grpc_ssl_server_certificate_config** config);
-
-// The listener's certificate, and the version gRPC was last given.
-class ReloadingCredentials final : public grpc::ServerCredentials {
- public:
-  explicit ReloadingCredentials(ServingCertificate* certificate) : certificate_(certificate) {
-    grpc_ssl_server_credentials_options* options =
-        grpc_ssl_server_credentials_create_options_using_config_fetcher(
-            // The handler verifies them, by its own clock and the roots of the moment; that the
-            // peer holds the key is proven by the handshake.
-            GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_BUT_DONT_VERIFY, &FetchConfig, this);
-    credentials_ = grpc_ssl_server_credentials_create_with_options(options);
-  }
-  ~ReloadingCredentials() override { grpc_server_credentials_release(credentials_); }
-
-  void SetAuthMetadataProcessor(const std::shared_ptr<grpc::AuthMetadataProcessor>&) override {}
-
-  grpc_ssl_certificate_config_reload_status Fetch(grpc_ssl_server_certificate_config** config) {
-    const absl::StatusOr<ServingPem> pem = certificate_->Get();
-    const absl::MutexLock lock(&mutex_);
-    if (!pem.ok()) return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_FAIL;
-    if (pem->version == given_) return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
-    grpc_ssl_pem_key_cert_pair pair{pem->key.c_str(), pem->chain.c_str()};
-    *config = grpc_ssl_server_certificate_config_create(pem->trusted.c_str(), &pair, 1);
-    given_ = pem->version;
-    return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW;
-  }
-
- private:
-  int AddPortToServer(const std::string& address, grpc_server* server) override {
-    return grpc_server_add_http2_port(server, address.c_str(), credentials_);
-  }
-
-  ServingCertificate* const certificate_;
-  grpc_server_credentials* credentials_;
-  absl::Mutex mutex_;
-  uint64_t given_ ABSL_GUARDED_BY(mutex_) = 0;
-};
-
-grpc_ssl_certificate_config_reload_status FetchConfig(void* credentials,
-                                                      grpc_ssl_server_certificate_config** config) {
-  return static_cast<ReloadingCredentials*>(credentials)->Fetch(config);
+// The CA's certificate as its listener wants it.
+absl::StatusOr<ListenerPem> PemOf(ServingCertificate* certificate) {
+  const absl::StatusOr<ServingPem> pem = certificate->Get();
+  if (!pem.ok()) return pem.status();
+  return ListenerPem{
+      .key = pem->key, .chain = pem->chain, .trusted = pem->trusted, .version = pem->version};
 }
 
 class CertificateService final : public istio::v1::auth::IstioCertificateService::Service {
@@ -157,7 +108,7 @@ struct GrpcServer::Parts {
   Parts(CertificateHandler* handler, ServingCertificate* certificate)
       : create(handler),
         csr(handler),
-        credentials(std::make_shared<ReloadingCredentials>(certificate)) {}
+        credentials(ReloadingServerCredentials([certificate] { return PemOf(certificate); })) {}
 
   CertificateService create;
   CsrService csr;

@@ -238,6 +238,35 @@ class Keystore(CaTest):
         self.assertEqual(bundle, self.server.page("/trust-bundle"))
         self.assertEqual(bundle, self.command("trust-bundle")[1])
 
+    def test_a_server_certificate_by_command(self):
+        self.start()
+        out = self.folder + "/pilot"
+        create = ("certificate", "create", "--account", "meltemi-system/meltemi-pilot")
+        code, said, error = self.command(*create, "--dns-names", "pilot,pilot.example", "--out",
+                                         out)
+        self.assertEqual((0, ""), (code, said), error)
+        done = run("openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-CAfile",
+                   out + "/roots.pem", "-verify_hostname", "pilot.example", out + "/cert.pem")
+        self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+        text = run("openssl", "x509", "-noout", "-text", "-in", out + "/cert.pem").stdout
+        self.assertIn("URI:spiffe://cluster.local/ns/meltemi-system/sa/meltemi-pilot", text)
+        keys = [run("openssl", "pkey", "-pubout", "-in", out + "/key.pem").stdout,
+                run("openssl", "x509", "-noout", "-pubkey", "-in", out + "/cert.pem").stdout]
+        self.assertEqual(keys[0], keys[1])
+        self.assertEqual(0o600, os.stat(out + "/key.pem").st_mode & 0o777)
+        with open(self.folder + "/ca/issuance.log") as log:
+            line = json.loads(log.readlines()[-1])
+        self.assertEqual("command", line["method"])
+        self.assertIn(line["serial"].lower(), text.replace(":", "").lower())
+        for words, why in (
+                (create + ("--out", out), "--dns-names is required"),
+                (create + ("--dns-names", "a"), "--out is required"),
+                (create + ("--dns-names", "a", "--out", out, "--ttl", "9000h"), "at most 2160h"),
+                (("certificate", "create", "--dns-names", "a", "--out", out), "is one of nodes")):
+            code, _, error = self.command(*words)
+            self.assertEqual(1, code)
+            self.assertIn(why, error)
+
     def test_a_passphrase(self):
         secret = self.file("secret", "open sesame\n")
         os.chmod(secret, 0o600)

@@ -128,6 +128,12 @@ std::vector<std::string> NamesOfType(const GENERAL_NAMES* names, int type) {
   return out;
 }
 
+bool IsKeyOf(const EVP_PKEY* key, const X509* certificate) {
+  const bool is = X509_check_private_key(certificate, key) == 1;
+  ERR_clear_error();
+  return is;
+}
+
 bool SelfSigned(const X509* certificate) {
   return X509_self_signed(const_cast<X509*>(certificate), 1) == 1;
 }

@@ -30,6 +30,7 @@ std::vector<std::string> DnsNames(const X509* certificate);
 // Of names as in certificates and requests.
 std::vector<std::string> NamesOfType(const GENERAL_NAMES* names, int type);
 bool SelfSigned(const X509* certificate);
+bool IsKeyOf(const EVP_PKEY* key, const X509* certificate);
 
 enum class ChainUse { kClient, kIssuer };
 

@@ -165,11 +165,11 @@ std::string DescribeStatus(const v1::StatusResponse& status) {
     }
   }
   if (status.nodes_size() == 0) return out + "\nNo node is connected.\n";
-  Rows rows = {{"NODE", "ADDRESS", "CONNECTED", "CDS", "EDS", "LDS", "RDS"}};
+  Rows rows = {{"NODE", "ADDRESS", "CONNECTED", "CDS", "EDS", "LDS", "RDS", "SDS"}};
   for (const auto& node : status.nodes()) {
     rows.push_back({node.id(), node.address(), time(node.connected()), TypeCell(node, ".Cluster"),
                     TypeCell(node, ".ClusterLoadAssignment"), TypeCell(node, ".Listener"),
-                    TypeCell(node, ".RouteConfiguration")});
+                    TypeCell(node, ".RouteConfiguration"), TypeCell(node, ".Secret")});
   }
   absl::StrAppend(&out, "\n", FormatTable(rows));
   for (const auto& node : status.nodes()) {

@@ -42,16 +42,18 @@ TEST(Status, ShowsNodesRefusalsAndProblems) {
   routes->set_version_sent("v2");
   routes->set_version_nacked("v2");
   routes->set_error("no such thing");
-  EXPECT_EQ(DescribeStatus(status),
-            "Configuration: v2 since 1970-01-01 00:00:00Z, 1 services, 4 objects in the registry\n"
-            "The registry's present content is NOT in force:\n"
-            "  a.yaml: bad\n"
-            "\n"
-            "NODE     ADDRESS                CONNECTED              CDS          EDS   LDS   RDS\n"
-            "node-a   ipv4:10.99.0.11:4000   1970-01-01 00:00:00Z   SYNCED (3)   -     -     "
-            "REFUSED\n"
-            "\n"
-            "node-a refused RouteConfiguration v2: no such thing\n");
+  EXPECT_EQ(
+      DescribeStatus(status),
+      "Configuration: v2 since 1970-01-01 00:00:00Z, 1 services, 4 objects in the registry\n"
+      "The registry's present content is NOT in force:\n"
+      "  a.yaml: bad\n"
+      "\n"
+      "NODE     ADDRESS                CONNECTED              CDS          EDS   LDS   RDS    "
+      "   SDS\n"
+      "node-a   ipv4:10.99.0.11:4000   1970-01-01 00:00:00Z   SYNCED (3)   -     -     "
+      "REFUSED   -\n"
+      "\n"
+      "node-a refused RouteConfiguration v2: no such thing\n");
 }
 
 TEST(Routes, ShowMatchDestinationAndPolicy) {

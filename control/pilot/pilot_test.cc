@@ -76,8 +76,10 @@ class Pilot {
 
 class Node {
  public:
-  Node(const Pilot& pilot, std::string id)
+  // `address`: of a workload that it says is here.
+  Node(const Pilot& pilot, std::string id, std::string address = "")
       : id_(std::move(id)),
+        address_(std::move(address)),
         stub_(envoy::service::discovery::v3::AggregatedDiscoveryService::NewStub(pilot.Channel())) {
     context_.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(20)));
     stream_ = stub_->StreamAggregatedResources(&context_);
@@ -91,6 +93,14 @@ class Node {
            const std::string& nonce = "", const std::string& error = "") {
     Request request;
     request.mutable_node()->set_id(id_);
+    if (!address_.empty()) {
+      auto& fields = *request.mutable_node()->mutable_metadata()->mutable_fields();
+      auto& workload = *fields["WORKLOADS"].mutable_list_value()->add_values();
+      (*workload.mutable_struct_value()->mutable_fields())["addresses"]
+          .mutable_list_value()
+          ->add_values()
+          ->set_string_value(address_);
+    }
     request.set_type_url(ads_session::TypeUrl(type));
     for (const std::string& name : names) request.add_resource_names(name);
     request.set_version_info(version);
@@ -109,6 +119,7 @@ class Node {
 
  private:
   std::string id_;
+  std::string address_;
   grpc::ClientContext context_;
   std::unique_ptr<envoy::service::discovery::v3::AggregatedDiscoveryService::Stub> stub_;
   std::unique_ptr<grpc::ClientReaderWriter<Request, Response>> stream_;
@@ -305,6 +316,48 @@ TEST_F(PilotTest, WhatTheNodeCannotDoIsSaidAndTheRestServed) {
   Node node(pilot, "node-a");
   node.Ask(Type::kCluster);
   EXPECT_EQ(node.Read().resources_size(), 3);  // a service's HTTP port and the two fixed ones
+}
+
+// The other half, over TLS, is in ads_session/secret_session_test.cc and node_tls_test.cc.
+TEST_F(PilotTest, WithoutTlsNoSecretIsSentAndTheStatusSaysSo) {
+  std::ifstream in("control/pilot/translate/testdata/gateway_secrets.yaml");
+  Write("all.yaml", std::string(std::istreambuf_iterator<char>(in), {}));
+  const Pilot pilot(folder_);
+  Node node(pilot, "node-a", "192.0.2.1");
+  node.Ask(Type::kListener);
+  const Response listeners = node.Read();
+  EXPECT_EQ(listeners.resources_size(), 1);  // the mesh's own for the service
+  node.Ack(Type::kListener, listeners);
+  const v1::StatusResponse status = StatusUntil(pilot, [](const v1::StatusResponse& s) {
+    return s.nodes_size() == 1 && s.nodes(0).types_size() == 1 && s.nodes(0).types(0).in_sync();
+  });
+  Names said;
+  for (const v1::Problem& problem : status.unsupported()) {
+    said.push_back(absl::StrCat(problem.object(), ": ", problem.path(), ": ", problem.message()));
+  }
+  EXPECT_EQ(said, (Names{"Node node-a: listener 192.0.2.1_443: not served: secrets are sent over "
+                         "mutual TLS only; see --grpc-tls-addr of meltemi-pilot",
+                         "Gateway default/front: spec.servers[2].tls.credentialName: not served: "
+                         "Secret edge/missing is not there"}));
+  node.Ask(Type::kSecret, {"kubernetes://edge/shop"});
+  node.Ask(Type::kCluster);
+  EXPECT_EQ(node.Read().type_url(), ads_session::TypeUrl(Type::kCluster));  // and nothing before
+}
+
+TEST_F(PilotTest, SecretsAreShownWithoutTheirValues) {
+  const Pilot pilot(folder_);
+  constexpr char kSecret[] =
+      "{apiVersion: v1, kind: Secret, metadata: {name: s}, stringData: {tls.key: very-secret}}";
+  EXPECT_EQ(Apply(pilot, kSecret).problems_size(), 0);
+  grpc::ClientContext context;
+  v1::GetResponse got;
+  ASSERT_TRUE(v1::Control::NewStub(pilot.Channel())->Get(&context, {}, &got).ok());
+  ASSERT_EQ(got.objects_size(), 1);
+  EXPECT_TRUE(absl::StrContains(got.objects(0).yaml(), "tls.key"));
+  EXPECT_FALSE(absl::StrContains(got.DebugString(), "very-secret"));
+  const std::filesystem::path file = folder_ + "/secret.default.s.yaml";
+  EXPECT_EQ(std::filesystem::status(file).permissions() & std::filesystem::perms::all,
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
 }
 
 TEST_F(PilotTest, StreamWithoutANodeIdIsClosed) {

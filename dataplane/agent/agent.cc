@@ -54,15 +54,20 @@ class Agent::Stream {
  public:
   enum class Outcome { kResponse, kNothing, kEnded };
 
-  explicit Stream(const std::string& target) {
+  Stream(const std::string& target, const std::string& server_name, const AdsPem* pem) {
     grpc::ChannelArguments args;
+    if (!server_name.empty()) args.SetSslTargetNameOverride(server_name);
     args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 250);
     args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
     args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
     args.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
     args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
     args.SetMaxReceiveMessageSize(-1);
-    channel_ = grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), args);
+    auto credentials = pem == nullptr ? grpc::InsecureChannelCredentials()
+                                      : grpc::SslCredentials({.pem_root_certs = pem->roots,
+                                                              .pem_private_key = pem->key,
+                                                              .pem_cert_chain = pem->chain});
+    channel_ = grpc::CreateCustomChannel(target, credentials, args);
     stub_ = AggregatedDiscoveryService::NewStub(channel_);
     call_ = stub_->PrepareAsyncStreamAggregatedResources(&context_, &queue_);
     call_->StartCall(Tag(kStarted));
@@ -108,9 +113,20 @@ class Agent::Stream {
     call_->Read(&incoming_, Tag(kRead));
     return Outcome::kResponse;
   }
+  // Why it has ended, after kEnded; known at once, or else not asked for longer than a moment.
+  std::string Why() {
+    call_->Finish(&status_, Tag(kFinished));
+    const auto deadline = std::chrono::system_clock::now() + std::chrono::seconds(1);
+    void* tag = nullptr;
+    bool ok = false;
+    while (queue_.AsyncNext(&tag, &ok, deadline) == grpc::CompletionQueue::GOT_EVENT) {
+      if (tag == Tag(kFinished)) return status_.error_message();
+    }
+    return "";
+  }
 
  private:
-  enum What : intptr_t { kStarted = 1, kRead, kWritten };
+  enum What : intptr_t { kStarted = 1, kRead, kWritten, kFinished };
   static void* Tag(What what) { return reinterpret_cast<void*>(what); }
   void Pump() {
     if (!started_ || writing_ || waiting_.empty()) return;
@@ -127,6 +143,7 @@ class Agent::Stream {
   std::unique_ptr<grpc::ClientAsyncReaderWriter<DiscoveryRequest, DiscoveryResponse>> call_;
   DiscoveryResponse incoming_;
   DiscoveryRequest outgoing_;
+  grpc::Status status_;
   std::deque<DiscoveryRequest> waiting_;
   bool started_ = false, writing_ = false;
 };
@@ -140,6 +157,8 @@ AgentTime AgentTime::Real() {
 Agent::Agent(const Bootstrap& bootstrap, shared::SnapshotSlot* slot, uint64_t seed,
              OnSnapshot on_snapshot, AgentTime time, Resolver::Lookup lookup)
     : ads_target_(bootstrap.ads_target),
+      ads_tls_(bootstrap.ads_tls),
+      ca_(bootstrap.ca),
       slot_(slot),
       on_snapshot_(std::move(on_snapshot)),
       time_(std::move(time)),
@@ -239,12 +258,13 @@ void Agent::UpdateTls(const config::Snapshot* snapshot, Instant now) {
 void Agent::Run() {
   Backoff backoff;
   while (!stopped_.HasBeenNotified()) {
-    if (ads_target_.empty()) {
+    AdsPem pem;
+    if (ads_target_.empty() || !ReadPem(&pem)) {
       time_.wait(Duration::Millis(kPeriodMs), stopped_);
       Tend();
       continue;
     }
-    if (RunStream()) backoff.Reset();
+    if (RunStream(ads_tls_ ? &pem : nullptr)) backoff.Reset();
     if (NodeChanged()) continue;
     if (!stopped_.HasBeenNotified()) WaitToReconnect(backoff.Next(prng_));
   }
@@ -283,8 +303,22 @@ void Agent::Tend() {
   slot_->Reclaim();
 }
 
-bool Agent::RunStream() {
-  Stream stream(ads_target_);
+bool Agent::ReadPem(AdsPem* pem) {
+  if (!ads_tls_) return true;
+  const TlsSecrets own = own_secrets_.get ? own_secrets_.get() : TlsSecrets();
+  absl::StatusOr<AdsPem> read = ReadAdsPem(*ads_tls_, ca_ ? &*ca_ : nullptr, own);
+  const std::string error(read.status().message());
+  if (!error.empty() && error != pem_error_) {
+    Log(Level::kWarning, "cannot call the control plane yet",
+        {{"target", ads_target_}, {"error", error}});
+  }
+  pem_error_ = error;
+  if (read.ok()) *pem = *std::move(read);
+  return read.ok();
+}
+
+bool Agent::RunStream(const AdsPem* pem) {
+  Stream stream(ads_target_, ads_tls_ ? ads_tls_->server_name : "", pem);
   std::vector<DiscoveryRequest> requests;
   {
     absl::MutexLock lock(&mutex_);
@@ -293,10 +327,14 @@ bool Agent::RunStream() {
   }
   for (DiscoveryRequest& request : requests) stream.Send(std::move(request));
   bool heard = false;
+  std::string why;
   while (!stopped_.HasBeenNotified() && !NodeChanged()) {
     DiscoveryResponse response;
     const Stream::Outcome outcome = stream.Next(kPeriodMs, &response);
-    if (outcome == Stream::Outcome::kEnded) break;
+    if (outcome == Stream::Outcome::kEnded) {
+      if (!heard) why = stream.Why();
+      break;
+    }
     if (outcome == Stream::Outcome::kResponse) {
       absl::MutexLock lock(&mutex_);
       if (!heard) {
@@ -316,6 +354,11 @@ bool Agent::RunStream() {
     Tend();
   }
   absl::MutexLock lock(&mutex_);
+  if (!why.empty() && why != status_.stream_error) {
+    Log(Level::kWarning, "the control plane does not answer",
+        {{"target", ads_target_}, {"error", why}});
+  }
+  if (heard || !why.empty()) status_.stream_error = why;
   if (heard) ++status_.disconnects;
   if (heard && !node_changed_ && !stopped_.HasBeenNotified()) {
     Log(Level::kWarning, "lost the control plane, keeping the last configuration",

@@ -14,6 +14,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
+#include "dataplane/agent/ads_credentials.h"
 #include "dataplane/agent/ads_state.h"
 #include "dataplane/agent/bootstrap.h"
 #include "dataplane/agent/resolver.h"
@@ -29,6 +30,7 @@ struct AgentStatus {
   bool ready = false;  // the first whole configuration is in force
   uint64_t connects = 0, disconnects = 0, snapshots = 0, snapshot_failures = 0;
   std::string last_failure;
+  std::string stream_error;  // why the last stream ended before anything came
   std::array<TypeStatus, kTypes> types;
   std::vector<std::string> missing;
   std::vector<std::string> listeners;  // "name::address" of each, sorted
@@ -80,14 +82,19 @@ class Agent {
   // The backoff, in which host names are still looked after.
   void WaitToReconnect(Duration wait);
   bool has_names() const;
-  // Until the stream ends; true when at least one response came.
-  bool RunStream();
+  // Until the stream ends; true when at least one response came. `pem`: null for plain text.
+  bool RunStream(const AdsPem* pem);
+  // Whether there is what to call the control plane with; why not is told once.
+  bool ReadPem(AdsPem* pem);
   bool NodeChanged() const;
   absl::Status Publish(Instant now);
   // `snapshot`: the one about to be published, or null: only secrets are looked after.
   void UpdateTls(const config::Snapshot* snapshot, Instant now);
 
   const std::string ads_target_;
+  const std::optional<AdsTls> ads_tls_;
+  const std::optional<CaConfig> ca_;
+  std::string pem_error_;  // the agent's thread only
   shared::SnapshotSlot* const slot_;
   const OnSnapshot on_snapshot_;
   const AgentTime time_;

@@ -41,6 +41,49 @@ std::optional<SockAddr> ReadSocketAddress(Reader parent, const std::string& key)
   return out;
 }
 
+std::string ReadFilename(Reader parent, const std::string& key) {
+  if (!parent.Has(key)) return "";
+  Reader source = parent.Child(key);
+  const std::string path = source.Text("filename");
+  if (path.empty()) source.Fail("filename", "is required: it is the only source supported");
+  source.Finish();
+  return path;
+}
+
+AdsTls ReadSsl(Reader credentials) {
+  AdsTls out;
+  Reader ssl = credentials.Child("ssl_credentials");
+  for (const auto& [key, path] :
+       {std::pair("root_certs", &out.roots_path), std::pair("cert_chain", &out.chain_path),
+        std::pair("private_key", &out.key_path)}) {
+    *path = ReadFilename(ssl, key);
+    ssl.Take(key);
+  }
+  if (out.chain_path.empty() != out.key_path.empty()) {
+    ssl.Fail(out.chain_path.empty() ? "cert_chain" : "private_key",
+             "is required: a certificate and its key go together");
+  }
+  ssl.Finish();
+  credentials.Finish();
+  return out;
+}
+
+// gRPC's channel arguments: of them, the name to verify.
+std::string ReadServerName(Reader channel_args) {
+  constexpr char kOverride[] = "grpc.ssl_target_name_override";
+  Reader args = channel_args.Child("args");
+  std::string name;
+  if (args.Has(kOverride)) {
+    Reader value = args.Child(kOverride);
+    name = value.Text("string_value");
+    if (name.empty()) value.Fail("string_value", "is required");
+    value.Finish();
+  }
+  args.Finish();
+  channel_args.Finish();
+  return name;
+}
+
 void ReadDynamic(Reader dynamic, Bootstrap* out) {
   Reader ads = dynamic.Child("ads_config");
   const std::string type = ads.Text("api_type", "GRPC");
@@ -55,6 +98,19 @@ void ReadDynamic(Reader dynamic, Bootstrap* out) {
     if (!out->ads_target.empty()) service.Fail("", "only one service is supported");
     out->ads_target = target;
     google.Text("stat_prefix");
+    if (google.Has("channel_credentials")) {
+      Reader credentials = google.Child("channel_credentials");
+      if (!credentials.Has("ssl_credentials")) {
+        credentials.Fail("ssl_credentials", "is required: no other kind is supported");
+      }
+      out->ads_tls = ReadSsl(credentials);
+    }
+    if (google.Has("channel_args")) {
+      Reader args = google.Child("channel_args");
+      const std::string name = ReadServerName(args);
+      if (!out->ads_tls) google.Fail("channel_args", "is for channel_credentials only");
+      if (out->ads_tls) out->ads_tls->server_name = name;
+    }
     google.Finish();
     service.Finish();
   });
@@ -312,6 +368,20 @@ absl::Status CheckReferences(const Bootstrap& b) {
   return absl::OkStatus();
 }
 
+// What TLS towards the control plane leaves to the CA.
+absl::Status CheckAdsTls(const Bootstrap& b) {
+  if (!b.ads_tls || b.ca) return absl::OkStatus();
+  for (const auto& [key, path] : {std::pair("root_certs", &b.ads_tls->roots_path),
+                                  std::pair("cert_chain", &b.ads_tls->chain_path)}) {
+    if (!path->empty()) continue;
+    return absl::InvalidArgumentError(
+        Cat("dynamic_resources.ads_config.grpc_services[0].google_grpc.channel_credentials."
+            "ssl_credentials.",
+            key, ": is required without meltemi.ca"));
+  }
+  return absl::OkStatus();
+}
+
 // Node.metadata.WORKLOADS: what Pilot needs to know about who lives here.
 void FillMetadata(Bootstrap* b) {
   auto& list = *(*b->node.mutable_metadata()->mutable_fields())["WORKLOADS"].mutable_list_value();
@@ -386,6 +456,7 @@ absl::StatusOr<Bootstrap> ParseBootstrap(std::string_view text, std::string_view
   top.Finish();
   if (error.ok()) error = CheckReferences(b);
   if (error.ok()) error = CheckBounds(b);
+  if (error.ok()) error = CheckAdsTls(b);
   if (!error.ok()) return absl::InvalidArgumentError(Cat(file, ": ", error.message()));
   FillMetadata(&b);
   if (b.ca.has_value()) {

@@ -63,10 +63,21 @@ struct CaConfig {
   bool operator==(const CaConfig&) const = default;
 };
 
+// How the control plane is called over TLS.
+struct AdsTls {
+  std::string server_name;  // that its certificate must have; empty: the host
+  std::string roots_path;   // PEM; empty: what the CA is verified with
+  std::string chain_path;   // PEM; both empty: the node's own certificate from its CA
+  std::string key_path;
+
+  bool operator==(const AdsTls&) const = default;
+};
+
 struct Bootstrap {
   envoy::config::core::v3::Node node;  // with metadata WORKLOADS filled in
   std::optional<SockAddr> admin;
-  std::string ads_target;  // "host:port" of the ADS server; empty: static resources only
+  std::string ads_target;         // "host:port" of the ADS server; empty: static resources only
+  std::optional<AdsTls> ads_tls;  // without: plain text
   std::vector<envoy::config::listener::v3::Listener> listeners;  // static_resources
   std::vector<envoy::config::cluster::v3::Cluster> clusters;
   std::vector<envoy::extensions::transport_sockets::tls::v3::Secret> secrets;

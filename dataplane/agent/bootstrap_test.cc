@@ -171,7 +171,7 @@ TEST(Bootstrap, JsonIsTheSame) {
 
 struct Mistake {
   std::string text;
-  const char* want;  // after "node.yaml: "
+  std::string want;  // after "node.yaml: "
 };
 
 void ExpectNamed(const std::vector<Mistake>& mistakes) {
@@ -186,6 +186,30 @@ std::string Meltemi(std::string_view fields) {
 
 std::string Ads(std::string_view fields) {
   return Cat("{node: {id: n}, dynamic_resources: {ads_config: {", fields, "}}}");
+}
+
+constexpr char kGoogle[] = "dynamic_resources.ads_config.grpc_services[0].google_grpc.";
+
+std::string Google(std::string_view fields) {
+  return Ads(Cat("grpc_services: [{google_grpc: {target_uri: a, ", fields, "}}]"));
+}
+
+TEST(Bootstrap, TlsToTheControlPlaneIsByFilesOrByTheCa) {
+  const auto files = ParseBootstrap(
+      Google("channel_credentials: {ssl_credentials: {root_certs: {filename: r}, cert_chain: "
+             "{filename: c}, private_key: {filename: k}}}, channel_args: {args: "
+             "{grpc.ssl_target_name_override: {string_value: pilot}}}"),
+      "f");
+  ASSERT_TRUE(files.ok()) << files.status();
+  EXPECT_EQ(files->ads_tls, (AdsTls{"pilot", "r", "c", "k"}));
+  const std::string ca = ", meltemi: {ca: {address: \"c:1\", roots_path: r, join_token_path: t}}}";
+  std::string text = Google("channel_credentials: {ssl_credentials: {}}");
+  text.pop_back();
+  const auto own = ParseBootstrap(text + ca, "f");
+  ASSERT_TRUE(own.ok()) << own.status();
+  EXPECT_EQ(own->ads_tls, AdsTls{});
+  EXPECT_EQ(ParseBootstrap(Ads("grpc_services: [{google_grpc: {target_uri: a}}]"), "f")->ads_tls,
+            std::nullopt);
 }
 
 TEST(Bootstrap, MistakesInEnvoysFieldsAreNamed) {
@@ -216,9 +240,35 @@ TEST(Bootstrap, MistakesInEnvoysFieldsAreNamed) {
        "dynamic_resources.ads_config.grpc_services[0].google_grpc.target_uri: is required"},
       {Ads("grpc_services: [{google_grpc: {target_uri: a}}, {google_grpc: {target_uri: b}}]"),
        "dynamic_resources.ads_config.grpc_services[1]: only one service is supported"},
-      {Ads("grpc_services: [{google_grpc: {target_uri: a, channel_credentials: {}}}]"),
-       "dynamic_resources.ads_config.grpc_services[0].google_grpc.channel_credentials: unknown "
-       "field"},
+      {Google("channel_credentials: {}"),
+       Cat(kGoogle,
+           "channel_credentials.ssl_credentials: is required: no other kind is supported")},
+      {Google("channel_credentials: {ssl_credentials: {}, local_credentials: {}}"),
+       Cat(kGoogle, "channel_credentials.local_credentials: unknown field")},
+      {Google("channel_credentials: {ssl_credentials: {root_certs: {inline_string: x}}}"),
+       Cat(kGoogle,
+           "channel_credentials.ssl_credentials.root_certs.filename: is required: it is "
+           "the only source supported")},
+      {Google("channel_credentials: {ssl_credentials: {private_key: {filename: k}}}"),
+       Cat(kGoogle,
+           "channel_credentials.ssl_credentials.cert_chain: is required: a certificate "
+           "and its key go together")},
+      {Google("channel_credentials: {ssl_credentials: {cert_chain: {filename: k}}}"),
+       Cat(kGoogle,
+           "channel_credentials.ssl_credentials.private_key: is required: a certificate "
+           "and its key go together")},
+      {Google("channel_credentials: {ssl_credentials: {}}"),
+       Cat(kGoogle,
+           "channel_credentials.ssl_credentials.root_certs: is required without "
+           "meltemi.ca")},
+      {Google("channel_credentials: {ssl_credentials: {root_certs: {filename: r}}}"),
+       Cat(kGoogle,
+           "channel_credentials.ssl_credentials.cert_chain: is required without "
+           "meltemi.ca")},
+      {Google("channel_args: {args: {grpc.ssl_target_name_override: {string_value: p}}}"),
+       Cat(kGoogle, "channel_args: is for channel_credentials only")},
+      {Google("channel_credentials: {ssl_credentials: {}}, channel_args: {args: {x: {}}}"),
+       Cat(kGoogle, "channel_args.args.x: unknown field")},
       {"{node: {id: n}, dynamic_resources: {ads_config: {grpc_services: [{google_grpc: "
        "{target_uri: a}}]}, lds_config: {path: /x}}}",
        "dynamic_resources.lds_config.ads: is required: it is the only source supported"},

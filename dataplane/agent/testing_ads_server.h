@@ -24,7 +24,11 @@ inline constexpr absl::Duration kPatience = absl::Seconds(60);
 
 class AdsServer {
  public:
-  AdsServer() { Start(); }
+  explicit AdsServer(
+      std::shared_ptr<grpc::ServerCredentials> credentials = grpc::InsecureServerCredentials())
+      : credentials_(std::move(credentials)) {
+    Start();
+  }
   ~AdsServer() { Stop(); }
 
   std::string target() const { return Cat("127.0.0.1:", port_); }
@@ -32,7 +36,7 @@ class AdsServer {
   void Start() {
     grpc::ServerBuilder builder;
     int port = 0;
-    builder.AddListeningPort(target(), grpc::InsecureServerCredentials(), &port);
+    builder.AddListeningPort(target(), credentials_, &port);
     builder.RegisterService(&service_);
     server_ = builder.BuildAndStart();
     if (server_ != nullptr) port_ = port;
@@ -52,6 +56,11 @@ class AdsServer {
     DiscoveryRequest request = std::move(service_.requests.front());
     service_.requests.pop_front();
     return request;
+  }
+  // Requests not yet taken.
+  size_t Count() {
+    const absl::MutexLock lock(&service_.mutex);
+    return service_.requests.size();
   }
   // On the youngest stream; false: there is none.
   bool Send(const DiscoveryResponse& response) {
@@ -84,6 +93,7 @@ class AdsServer {
   };
 
   Service service_;
+  const std::shared_ptr<grpc::ServerCredentials> credentials_;
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;
 };

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "control/common/grpc_tls.h"
 #include "control/common/log.h"
 
 namespace meltemi::control::pilot::ads_server {
@@ -20,10 +21,18 @@ using common::Metrics;
 class AdsServer::Stream final
     : public grpc::ServerBidiReactor<AdsSession::Request, AdsSession::Response> {
  public:
-  Stream(AdsServer* server, std::string peer)
-      : server_(server), peer_(std::move(peer)), connected_(absl::Now()) {}
+  Stream(AdsServer* server, std::string peer,
+         absl::StatusOr<std::optional<node_auth::ProvenNode>> proven)
+      : server_(server),
+        peer_(std::move(peer)),
+        proven_(std::move(proven)),
+        connected_(absl::Now()) {}
 
-  void Start() { StartRead(&request_); }
+  void Start() {
+    const absl::MutexLock lock(&mutex_);
+    if (!proven_.ok()) return Refuse(proven_.status(), "certificate");
+    StartRead(&request_);
+  }
 
   // A new snapshot is there, or a request was read.
   void Push() {
@@ -33,28 +42,36 @@ class AdsServer::Stream final
 
   NodeView View(const Snapshot* snapshot) const {
     const absl::MutexLock lock(&mutex_);
-    NodeView view{.id = node_, .address = peer_, .connected = connected_};
+    NodeView view{.id = node_,
+                  .address = peer_,
+                  .proven = proven_.ok() && proven_->has_value(),
+                  .connected = connected_};
     for (const Type type : ads_session::kTypes) {
       const ads_session::TypeStatus& status = session_.status(type);
       if (!status.subscribed) continue;
       view.types.push_back({type, status, snapshot != nullptr && session_.InSync(type, *snapshot)});
     }
+    if (snapshot != nullptr) view.held = session_.HeldBack(*snapshot);
     return view;
   }
 
   void OnReadDone(bool ok) override {
     const absl::MutexLock lock(&mutex_);
     if (!ok) return Close(grpc::Status::OK);
+    if (!MayBeFrom(request_.node().id())) return;
     if (node_.empty()) {
       node_ = request_.node().id();
       if (node_.empty()) {
         return Close({grpc::StatusCode::INVALID_ARGUMENT, "the first request must name node.id"});
       }
-      Log(Level::kInfo, "node connected", {{"node", node_}, {"address", peer_}});
+      if (proven_->has_value()) session_.Prove(node_);
+      Log(Level::kInfo, "node connected",
+          {{"node", node_}, {"address", peer_}, {"proven", proven_->has_value() ? "yes" : "no"}});
     }
     Handle();
     if (closing_) return;
     PushLocked();
+    if (closing_) return;
     StartRead(&request_);
   }
 
@@ -116,8 +133,35 @@ class AdsServer::Stream final
                                absl::ToDoubleSeconds(absl::Now() - published.at));
   }
 
+  // Whether a request that names this node may come on this stream; else the stream is closed.
+  bool MayBeFrom(const std::string& id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const std::string& expected = node_.empty() && proven_->has_value() ? (*proven_)->name : node_;
+    if (expected.empty() || id.empty() || id == expected) return true;
+    Refuse(absl::PermissionDeniedError(absl::StrCat("the stream is of node \"", expected,
+                                                    "\", not of \"", id.substr(0, 300), "\"")),
+           "node");
+    return false;
+  }
+
+  void Refuse(const absl::Status& status, const char* reason)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const std::string message(status.message());
+    Log(Level::kWarning, "node refused", {{"address", peer_}, {"error", message}});
+    server_->metrics_->Add("pilot_xds_auth_failures", 1, absl::StrCat("reason=\"", reason, "\""));
+    // The codes of both have the same numbers.
+    Close({static_cast<grpc::StatusCode>(status.code()), message});
+  }
+
+  // A certificate that has ended proves nothing any more; the node comes back with its next one.
+  bool Ended() const {
+    return proven_->has_value() && server_->auth_->now() > (*proven_)->not_after;
+  }
+
   void PushLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (writing_ || closing_ || node_.empty()) return;
+    if (Ended()) {
+      return Refuse(absl::UnauthenticatedError("the client certificate has ended"), "ended");
+    }
     const std::shared_ptr<const Snapshot> snapshot = server_->snapshot();
     if (snapshot == nullptr) return;
     std::optional<AdsSession::Response> response = session_.Next(*snapshot);
@@ -144,6 +188,7 @@ class AdsServer::Stream final
 
   AdsServer* const server_;
   const std::string peer_;
+  const absl::StatusOr<std::optional<node_auth::ProvenNode>> proven_;
   const absl::Time connected_;
   mutable absl::Mutex mutex_;
   AdsSession session_ ABSL_GUARDED_BY(mutex_);
@@ -157,7 +202,8 @@ class AdsServer::Stream final
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
-AdsServer::AdsServer(Metrics* metrics) : metrics_(metrics) {
+AdsServer::AdsServer(Metrics* metrics, const node_auth::NodeAuth* auth)
+    : metrics_(metrics), auth_(auth) {
   metrics_->Declare("pilot_xds", Metrics::Kind::kGauge, "Nodes connected over ADS.");
   metrics_->Declare("pilot_xds_pushes", Metrics::Kind::kCounter, "Responses sent, by type.");
   metrics_->Declare("pilot_total_xds_rejects", Metrics::Kind::kCounter,
@@ -165,6 +211,9 @@ AdsServer::AdsServer(Metrics* metrics) : metrics_(metrics) {
   metrics_->Declare("pilot_proxy_convergence_time", Metrics::Kind::kHistogram,
                     "Seconds from a change until a node has accepted all of it.",
                     {0.01, 0.05, 0.1, 0.5, 1, 3, 5, 10, 20, 30});
+  metrics_->Declare("pilot_xds_auth_failures", Metrics::Kind::kCounter,
+                    "Streams over TLS refused: certificate (it proves no node), node (it names "
+                    "another one), ended (it was valid when the stream began).");
   metrics_->Set("pilot_xds", 0);
 }
 
@@ -202,7 +251,7 @@ std::vector<NodeView> AdsServer::Nodes() const {
 grpc::ServerBidiReactor<AdsSession::Request, AdsSession::Response>*
 AdsServer::StreamAggregatedResources(grpc::CallbackServerContext* context) {
   // Owned by gRPC's callbacks until OnDone; there is no other place to keep it.
-  auto* stream = new Stream(this, context->peer());
+  auto* stream = new Stream(this, context->peer(), Prove(*context));
   {
     const absl::MutexLock lock(&streams_mutex_);
     streams_.push_back(stream);
@@ -210,6 +259,16 @@ AdsServer::StreamAggregatedResources(grpc::CallbackServerContext* context) {
   }
   stream->Start();
   return stream;
+}
+
+absl::StatusOr<std::optional<node_auth::ProvenNode>> AdsServer::Prove(
+    const grpc::CallbackServerContext& context) const {
+  const auto peer = context.auth_context();
+  if (peer == nullptr || !common::CameByTls(*peer)) return std::nullopt;
+  if (auth_ == nullptr) return absl::UnauthenticatedError("nodes cannot be proven here");
+  absl::StatusOr<node_auth::ProvenNode> node = auth_->Prove(common::PeerChainPem(*peer));
+  if (!node.ok()) return node.status();
+  return *std::move(node);
 }
 
 void AdsServer::Remove(Stream* stream) {

@@ -2,6 +2,9 @@
 // drained into the stream one response at a time (so a slow node costs one response of memory), and
 // pushed to when a new snapshot is published. Knows no YAML and no model. gRPC's threads call the
 // streams; any thread may call Publish, Nodes and Accepted. Lock order: streams, then one stream.
+//
+// Over TLS a stream is for the node that its certificate names, and ends when that does; without
+// TLS a node is who it says it is, which is for listeners that only friends reach.
 #ifndef MELTEMI_CONTROL_PILOT_ADS_SERVER_ADS_SERVER_H_
 #define MELTEMI_CONTROL_PILOT_ADS_SERVER_ADS_SERVER_H_
 
@@ -16,6 +19,7 @@
 #include "absl/time/time.h"
 #include "control/common/metrics.h"
 #include "control/pilot/ads_session/session.h"
+#include "control/pilot/node_auth/node_auth.h"
 #include "envoy/service/discovery/v3/ads.grpc.pb.h"
 
 namespace meltemi::control::pilot::ads_server {
@@ -29,15 +33,17 @@ struct TypeView {
 struct NodeView {
   std::string id;
   std::string address;
+  bool proven = false;  // by its certificate
   absl::Time connected;
   std::vector<TypeView> types;  // those subscribed to
+  std::vector<ads_session::Held> held;
 };
 
 class AdsServer final
     : public envoy::service::discovery::v3::AggregatedDiscoveryService::CallbackService {
  public:
-  // `metrics` outlives the server.
-  explicit AdsServer(common::Metrics* metrics);
+  // Both outlive the server. `auth` may be null: then nobody is served over TLS.
+  explicit AdsServer(common::Metrics* metrics, const node_auth::NodeAuth* auth = nullptr);
 
   void Publish(std::shared_ptr<const ads_session::Snapshot> snapshot);
   // Null until something was published.
@@ -57,7 +63,12 @@ class AdsServer final
   Published published() const;
   void Remove(Stream* stream);
 
+  // Who calls over TLS; nothing of who does not.
+  absl::StatusOr<std::optional<node_auth::ProvenNode>> Prove(
+      const grpc::CallbackServerContext& context) const;
+
   common::Metrics* metrics_;
+  const node_auth::NodeAuth* const auth_;
   mutable absl::Mutex streams_mutex_;
   std::list<Stream*> streams_ ABSL_GUARDED_BY(streams_mutex_);  // each deletes itself when done
   mutable absl::Mutex published_mutex_;

@@ -170,17 +170,45 @@ void AdsSession::KeepUsed(Resources* wanted) const {
   }
 }
 
-Resources AdsSession::Wanted(const TypeState& state, const TypeSnapshot& snapshot) const {
+bool AdsSession::IsFor(const Resource& resource) const {
+  return resource.workload.empty() || workloads_.contains(resource.workload);
+}
+
+bool AdsSession::MayHaveSecrets(const Resource& listener, const Snapshot& snapshot) const {
+  const Resources& secrets = snapshot.type(Type::kSecret).resources;
+  return std::all_of(listener.secrets.begin(), listener.secrets.end(), [&](const auto& name) {
+    const auto secret = secrets.find(name);
+    return secret == secrets.end() || secret->second->nodes.contains(node_);
+  });
+}
+
+Resources AdsSession::Wanted(Type type, const Snapshot& snapshot) const {
+  const TypeState& state = of(type);
+  const Resources& all = snapshot.type(type).resources;
   Resources out;
-  if (state.wildcard) out = snapshot.resources;
+  if (state.wildcard && type != Type::kSecret) out = all;
   for (const std::string& name : state.names) {
-    const auto it = snapshot.resources.find(name);
-    if (it != snapshot.resources.end()) out.insert(*it);
+    const auto it = all.find(name);
+    if (it != all.end()) out.insert(*it);
   }
   std::erase_if(out, [&](const auto& entry) {
-    const std::string& workload = entry.second->workload;
-    return !workload.empty() && !workloads_.contains(workload);
+    const Resource& resource = *entry.second;
+    if (type == Type::kSecret) return !resource.nodes.contains(node_);
+    return !IsFor(resource) || !MayHaveSecrets(resource, snapshot);
   });
+  return out;
+}
+
+std::vector<Held> AdsSession::HeldBack(const Snapshot& snapshot) const {
+  std::vector<Held> out;
+  if (!status(Type::kListener).subscribed) return out;
+  for (const auto& [name, listener] : snapshot.type(Type::kListener).resources) {
+    if (!IsFor(*listener) || MayHaveSecrets(*listener, snapshot)) continue;
+    out.push_back({name, node_.empty() ? "not served: secrets are sent over mutual TLS only; see "
+                                         "--grpc-tls-addr of meltemi-pilot"
+                                       : "not served: no Pod of the gateway has this node as its "
+                                         "spec.nodeName, so its secrets do not go there"});
+  }
   return out;
 }
 
@@ -195,7 +223,7 @@ std::optional<AdsSession::Response> AdsSession::NextOf(Type type, const Snapshot
   TypeState& state = of(type);
   if (!state.status.subscribed || state.waiting) return std::nullopt;
   if (!state.answer_due && state.considered == snapshot.version) return std::nullopt;
-  const Resources current = Wanted(state, snapshot.type(type));
+  const Resources current = Wanted(type, snapshot);
   Resources wanted = current;
   if (type == Type::kCluster) KeepUsed(&wanted);
   if (!HoldUnready(type, snapshot, &wanted)) return std::nullopt;
@@ -236,7 +264,7 @@ bool AdsSession::Compare(Type type, const Resources& wanted, TypeState* state,
 bool AdsSession::InSync(Type type, const Snapshot& snapshot) const {
   const TypeState& state = of(type);
   if (!state.status.subscribed || state.waiting || !state.status.error.empty()) return false;
-  const Resources wanted = Wanted(state, snapshot.type(type));
+  const Resources wanted = Wanted(type, snapshot);
   const Resources& has = state.status.acked;
   if (WholeStatePerResponse(type) && wanted.size() != has.size()) return false;
   return std::all_of(wanted.begin(), wanted.end(),

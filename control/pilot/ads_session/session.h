@@ -25,6 +25,9 @@
 //   it, accepted or under way.
 // The former holds for clients that take all clusters and then ask for their endpoints (Envoy,
 // meltemi-node). One that names its clusters (gRPC) learns their names from the routes.
+//
+// A secret goes to a proven node that may have it, and to nobody else; a node that may not have a
+// secret is not sent the listeners that serve with it.
 #ifndef MELTEMI_CONTROL_PILOT_ADS_SESSION_SESSION_H_
 #define MELTEMI_CONTROL_PILOT_ADS_SESSION_SESSION_H_
 
@@ -33,6 +36,8 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "control/pilot/ads_session/snapshot.h"
 #include "envoy/service/discovery/v3/discovery.pb.h"
@@ -52,11 +57,19 @@ struct TypeStatus {
   Resources acked;    // what the node has
 };
 
+// A listener that is kept from the node, and why.
+struct Held {
+  std::string listener;
+  std::string why;
+};
+
 class AdsSession {
  public:
   using Request = envoy::service::discovery::v3::DiscoveryRequest;
   using Response = envoy::service::discovery::v3::DiscoveryResponse;
 
+  // Before the first request: the node at the other end is proven to be this one.
+  void Prove(std::string node) { node_ = std::move(node); }
   Event OnRequest(const Request& request);
   // What to send now, given what is in force; to be called again until it has nothing.
   std::optional<Response> Next(const Snapshot& snapshot);
@@ -64,6 +77,7 @@ class AdsSession {
   const TypeStatus& status(Type type) const { return types_[static_cast<size_t>(type)].status; }
   // Sent and accepted is what `snapshot` says.
   bool InSync(Type type, const Snapshot& snapshot) const;
+  std::vector<Held> HeldBack(const Snapshot& snapshot) const;
 
  private:
   struct TypeState {
@@ -92,8 +106,11 @@ class AdsSession {
   std::optional<Response> NextOf(Type type, const Snapshot& snapshot);
   // Fills the response with what differs from what was sent; false: nothing needs to be said.
   bool Compare(Type type, const Resources& wanted, TypeState* state, Response* response) const;
-  // What the node is to have of a type: what it has subscribed to, without other nodes' listeners.
-  Resources Wanted(const TypeState& state, const TypeSnapshot& snapshot) const;
+  // What the node is to have of a type: what it has subscribed to, without other nodes' listeners
+  // and secrets.
+  Resources Wanted(Type type, const Snapshot& snapshot) const;
+  bool IsFor(const Resource& resource) const;  // by its workload
+  bool MayHaveSecrets(const Resource& listener, const Snapshot& snapshot) const;
   // Adds the clusters that are gone but in use.
   void KeepUsed(Resources* wanted) const;
   // Puts what the node has in the place of what it cannot have; false: to be tried again later.
@@ -102,6 +119,7 @@ class AdsSession {
 
   std::array<TypeState, kTypeCount> types_;
   std::set<std::string> workloads_;  // addresses of its workloads: Node.metadata.WORKLOADS
+  std::string node_;                 // empty: not proven
   uint64_t nonce_count_ = 0;
 };
 

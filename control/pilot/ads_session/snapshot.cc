@@ -23,11 +23,22 @@ std::shared_ptr<Resource> MakeReferring(const Message& message) {
   return resource;
 }
 
-std::shared_ptr<Resource> MakeListener(const envoy::config::listener::v3::Listener& listener) {
+// Of the secrets it names only those among Pilot's: the node has the others by itself.
+std::shared_ptr<Resource> MakeListener(const envoy::config::listener::v3::Listener& listener,
+                                       const Resources& secrets) {
   std::shared_ptr<Resource> resource = MakeReferring(listener);
+  config::AddSecretNames(listener, &resource->secrets);
+  std::erase_if(resource->secrets, [&](const auto& name) { return !secrets.contains(name); });
   if (listener.traffic_direction() != envoy::config::core::v3::OUTBOUND) {
     resource->workload = listener.address().socket_address().address();
   }
+  return resource;
+}
+
+std::shared_ptr<Resource> MakeSecret(const translate::SecretFor& secret) {
+  std::shared_ptr<Resource> resource = Make(secret.message);
+  resource->version = secret.version;  // not a fingerprint, which would tell of the key
+  resource->nodes = secret.nodes;
   return resource;
 }
 
@@ -47,6 +58,8 @@ const char* TypeUrl(Type type) {
       return "type.googleapis.com/envoy.config.cluster.v3.Cluster";
     case Type::kEndpoint:
       return "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment";
+    case Type::kSecret:
+      return "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
     case Type::kListener:
       return "type.googleapis.com/envoy.config.listener.v3.Listener";
     case Type::kRoute:
@@ -61,6 +74,8 @@ const char* ShortName(Type type) {
       return "cds";
     case Type::kEndpoint:
       return "eds";
+    case Type::kSecret:
+      return "sds";
     case Type::kListener:
       return "lds";
     case Type::kRoute:
@@ -74,6 +89,16 @@ std::optional<Type> TypeFromUrl(const std::string& url) {
     if (url == TypeUrl(type)) return type;
   }
   return std::nullopt;
+}
+
+google::protobuf::Any Shown(Type type, const Resource& resource) {
+  if (type != Type::kSecret) return resource.any;
+  envoy::extensions::transport_sockets::tls::v3::Secret secret;
+  secret.ParseFromString(resource.any.value());
+  if (secret.has_tls_certificate()) {
+    secret.mutable_tls_certificate()->mutable_private_key()->set_inline_string("[redacted]");
+  }
+  return translate::Pack(secret);
 }
 
 std::string Fingerprint(const std::string& bytes) {
@@ -100,7 +125,10 @@ std::shared_ptr<const Snapshot> MakeSnapshot(const translate::Resources& resourc
   };
   for (const auto& m : resources.clusters) of(Type::kCluster)[m.name()] = MakeCluster(m);
   for (const auto& m : resources.endpoints) of(Type::kEndpoint)[m.cluster_name()] = Make(m);
-  for (const auto& m : resources.listeners) of(Type::kListener)[m.name()] = MakeListener(m);
+  for (const auto& m : resources.secrets) of(Type::kSecret)[m.message.name()] = MakeSecret(m);
+  for (const auto& m : resources.listeners) {
+    of(Type::kListener)[m.name()] = MakeListener(m, of(Type::kSecret));
+  }
   for (const auto& m : resources.routes) of(Type::kRoute)[m.name()] = MakeReferring(m);
   std::string all;
   for (TypeSnapshot& t : snapshot->types) {

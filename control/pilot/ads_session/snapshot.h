@@ -1,4 +1,4 @@
-// One version of everything Pilot serves: the four resource types by name, packed, each resource
+// One version of everything Pilot serves: the resource types by name, packed, each resource
 // and each type with the fingerprint of its content as its version. Equal content has equal
 // versions, also in another Pilot. Immutable; shared between the streams that have it in flight.
 // Pure.
@@ -18,10 +18,10 @@
 namespace meltemi::control::pilot::ads_session {
 
 // In the order they are pushed: what is pointed at before what points at it.
-enum class Type { kCluster, kEndpoint, kListener, kRoute };
-inline constexpr int kTypeCount = 4;
-inline constexpr std::array<Type, kTypeCount> kTypes = {Type::kCluster, Type::kEndpoint,
-                                                        Type::kListener, Type::kRoute};
+enum class Type { kCluster, kEndpoint, kSecret, kListener, kRoute };
+inline constexpr int kTypeCount = 5;
+inline constexpr std::array<Type, kTypeCount> kTypes = {
+    Type::kCluster, Type::kEndpoint, Type::kSecret, Type::kListener, Type::kRoute};
 
 const char* TypeUrl(Type type);
 const char* ShortName(Type type);  // "cds"
@@ -34,6 +34,8 @@ struct Resource {
   std::string assignment;          // of an EDS cluster: the endpoints it takes
   std::string
       workload;  // of a listener of a workload: the address whose node it is for; else empty
+  std::set<std::string> secrets;  // of a listener: those of Pilot's that it serves with
+  std::set<std::string> nodes;    // of a secret: those that may have it
 };
 using Resources = std::map<std::string, std::shared_ptr<const Resource>>;  // by name
 
@@ -53,6 +55,9 @@ std::shared_ptr<const Snapshot> MakeSnapshot(const translate::Resources& resourc
 
 // The version of a type that consists of these.
 std::string VersionOf(const Resources& resources);
+
+// What may be shown of a resource: of a secret, all but its private key.
+google::protobuf::Any Shown(Type type, const Resource& resource);
 
 // FNV-1a, 64 bits, as 16 hexadecimal digits: the same in every process.
 std::string Fingerprint(const std::string& bytes);

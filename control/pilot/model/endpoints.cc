@@ -37,6 +37,7 @@ void DescribeWith(const Pod& pod, Endpoint* endpoint) {
   endpoint->labels = pod.meta.labels;
   endpoint->workload = pod.workload;
   endpoint->service_account = pod.service_account;
+  endpoint->node = pod.node;
 }
 
 // The endpoint port of a group that a service port means: the one of the same name.

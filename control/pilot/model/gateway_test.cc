@@ -70,7 +70,7 @@ INSTANTIATE_TEST_SUITE_P(
             {"[0].tls: required by HTTPS and TLS ports"}},
         Row{"NoCertificate",
             "{port: {number: 443, name: x, protocol: HTTPS}, hosts: [a], tls: {mode: SIMPLE}}",
-            {"[0].tls.serverCertificate: required, with privateKey"}},
+            {"[0].tls.serverCertificate: required, with privateKey; or credentialName"}},
         Row{"NoKey",
             "{port: {number: 443, name: x, protocol: HTTPS}, hosts: [a], tls: {mode: SIMPLE, "
             "serverCertificate: /c}}",
@@ -91,10 +91,30 @@ INSTANTIATE_TEST_SUITE_P(
             "{port: {number: 443, name: x, protocol: TLS}, hosts: [a], tls: {mode: PASSTHROUGH, "
             "minProtocolVersion: TLSV1_3, maxProtocolVersion: TLSV1_2}}",
             {"[0].tls.minProtocolVersion: is above maxProtocolVersion"}},
-        Row{"SecretsOfKubernetes",
+        Row{"SecretAndFiles",
             "{port: {number: 443, name: x, protocol: HTTPS}, hosts: [a], tls: {mode: SIMPLE, "
+            "credentialName: c, serverCertificate: f, privateKey: k}}",
+            {"[0].tls.credentialName: instead of files, or files without it"}},
+        Row{"SecretAndAuthorityFile",
+            "{port: {number: 443, name: x, protocol: HTTPS}, hosts: [a], tls: {mode: MUTUAL, "
+            "credentialName: c, caCertificates: f}}",
+            {"[0].tls.credentialName: instead of files, or files without it"}},
+        Row{"SecretOfAnotherKind",
+            "{port: {number: 443, name: x, protocol: HTTPS}, hosts: [a], tls: {mode: SIMPLE, "
+            "credentialName: 'sds://c'}}",
+            {"[0].tls.credentialName: must be the name of a Secret of the gateway's namespace"}},
+        Row{"SecretOfAuthorities",
+            "{port: {number: 443, name: x, protocol: HTTPS}, hosts: [a], tls: {mode: SIMPLE, "
+            "credentialName: c-cacert}}",
+            {"[0].tls.credentialName: must not end in -cacert: that is the authority of clients"}},
+        Row{"SecretOfAModeWithout",
+            "{port: {number: 443, name: x, protocol: TLS}, hosts: [a], tls: {mode: PASSTHROUGH, "
             "credentialName: c}}",
-            {"[0].tls.credentialName: not supported yet"}},
+            {"[0].tls.mode: has no certificates of its own: use SIMPLE or MUTUAL"}},
+        Row{"SeveralSecrets",
+            "{port: {number: 443, name: x, protocol: HTTPS}, hosts: [a], tls: {mode: SIMPLE, "
+            "credentialName: c, credentialNames: [d]}}",
+            {"[0].tls.credentialNames: not supported yet"}},
         Row{"RedirectOfTls",
             "{port: {number: 9, name: x, protocol: TCP}, hosts: [a], tls: {httpsRedirect: true}}",
             {"[0].tls.httpsRedirect: only of HTTP ports"}},
@@ -110,6 +130,41 @@ TEST(Gateway, NeedsASelector) {
                                 "[a]}]}")),
               ElementsAre("f.yaml: Gateway default/g: spec.selector: required: the workloads it "
                           "runs on"));
+}
+
+// Goal: what a Secret says is read, and never said again.
+TEST(Secret, IsReadAndNotRepeated) {
+  Problems problems;
+  Objects objects;
+  ParseText("f.yaml",
+            "{apiVersion: v1, kind: Secret, metadata: {name: s, annotations: {a: c2VjcmV0}}, type: "
+            "Opaque, immutable: true, data: {tls.key: c2VjcmV0, number: 1234}, stringData: {other: "
+            "plainly, number: '12'}}",
+            &objects, &problems);
+  EXPECT_THAT(problems, IsEmpty());
+  ASSERT_EQ(objects.secrets.size(), 1u);
+  EXPECT_EQ(objects.secrets[0].data,
+            (std::map<std::string, std::string>{
+                {"tls.key", "secret"}, {"number", "12"}, {"other", "plainly"}}));
+  const std::string& shown = objects.documents[0].Shown();
+  for (const char* value : {"c2VjcmV0", "plainly", "1234"}) {
+    EXPECT_THAT(shown, testing::Not(testing::HasSubstr(value)));
+    EXPECT_THAT(objects.documents[0].yaml, testing::HasSubstr(value));
+  }
+  EXPECT_THAT(shown, testing::HasSubstr("tls.key"));
+}
+
+TEST(Secret, MistakesAreNamedWithoutTheirValues) {
+  const auto secret = [](const std::string& fields) {
+    return "{apiVersion: v1, kind: Secret, metadata: {name: s}, " + fields + "}";
+  };
+  EXPECT_THAT(ProblemsOf(secret("data: {k: 'se-cret'}")),
+              ElementsAre("f.yaml: Secret default/s: data: \"k\" is not base64"));
+  EXPECT_THAT(ProblemsOf(secret("data: {k: [secret]}")),
+              ElementsAre("f.yaml: Secret default/s: data.k: must be a string"));
+  EXPECT_THAT(ProblemsOf(secret("data: secret")), testing::SizeIs(1));
+  EXPECT_THAT(ProblemsOf(secret("datum: secret")),
+              ElementsAre("f.yaml: Secret default/s: datum: unknown field"));
 }
 
 constexpr char kWorkload[] =

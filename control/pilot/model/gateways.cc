@@ -30,6 +30,11 @@ bool HostCovers(const std::string& pattern, const std::string& host) {
   return pattern.size() > 1 && pattern[0] == '*' && absl::EndsWith(host, pattern.substr(1));
 }
 
+const Secret* Model::FindSecret(const std::string& ns, const std::string& name) const {
+  const auto found = secrets_.find(absl::StrCat(ns, "/", name));
+  return found == secrets_.end() ? nullptr : &found->second;
+}
+
 const Gateway* Model::FindGateway(const std::string& name) const {
   for (const Gateway& gateway : gateways_) {
     if (gateway.Name() == name) return &gateway;
@@ -71,6 +76,9 @@ void ModelBuilder::CheckGatewayPorts(const GatewayGroup& group) {
 }
 
 void ModelBuilder::AddGateways() {
+  for (const Secret& secret : objects_.secrets) {
+    model_.secrets_.emplace(absl::StrCat(secret.meta.ns, "/", secret.meta.name), secret);
+  }
   model_.gateways_ = objects_.gateways;
   std::sort(model_.gateways_.begin(), model_.gateways_.end(),
             [](const Gateway& a, const Gateway& b) { return a.Name() < b.Name(); });

@@ -23,7 +23,8 @@ struct Endpoint {
   std::string workload;
   std::string ns;
   std::string service_account;
-  std::string locality;  // "region/zone/subzone", parts may be missing
+  std::string node = {};  // that the workload is bound to, as its Pod says; empty: not known
+  std::string locality;   // "region/zone/subzone", parts may be missing
   uint32_t weight = 1;
 };
 
@@ -92,6 +93,7 @@ class Model {
   static std::optional<uint32_t> DestinationPort(const MeshService& service,
                                                  const Destination& destination,
                                                  uint32_t listener_port);
+  const Secret* FindSecret(const std::string& ns, const std::string& name) const;
   const Gateway* FindGateway(const std::string& name) const;  // "namespace/name"
   const std::string& domain() const { return domain_; }
   const std::vector<Gateway>& gateways() const { return gateways_; }
@@ -112,6 +114,7 @@ class Model {
   std::vector<AuthorizationPolicy> authorization_policies_;  // sorted by namespace and name
   std::vector<Gateway> gateways_;                            // sorted by namespace and name
   std::vector<GatewayGroup> gateway_groups_;
+  std::map<std::string, Secret> secrets_;  // by "namespace/name"
   std::vector<Endpoint> workloads_;
   std::map<std::string, size_t> virtual_service_by_host_;
   std::map<std::string, size_t> destination_rule_by_host_;

@@ -20,6 +20,7 @@ constexpr Kind kKinds[] = {
     {"", "Service", ParseService},
     {"", "Pod", ParsePod},
     {"", "Endpoints", ParseEndpoints},
+    {"", "Secret", ParseSecret},
     {"discovery.k8s.io", "EndpointSlice", ParseEndpointSlice},
     {"networking.istio.io", "WorkloadEntry", ParseWorkloadEntry},
     {"networking.istio.io", "ServiceEntry", ParseServiceEntry},
@@ -113,6 +114,7 @@ void ParseKnown(const YAML::Node& node, const Meta& meta, const Kind& kind,
   CheckMeta(root, meta);
   kind.parse(root, meta, objects);
   objects->documents.push_back({meta, api_version, WriteYaml(node)});
+  if (kind.parse == ParseSecret) objects->documents.back().shown = WriteYaml(ShownSecret(node));
 }
 
 // The object's name for its problems, as far as it can be read at all.

@@ -31,6 +31,9 @@ void ParseDestinationRule(MapReader& root, const Meta& meta, Objects* objects);
 void ParseAuthorizationPolicy(MapReader& root, const Meta& meta, Objects* objects);
 void ParsePeerAuthentication(MapReader& root, const Meta& meta, Objects* objects);
 void ParseGateway(MapReader& root, const Meta& meta, Objects* objects);
+void ParseSecret(MapReader& root, const Meta& meta, Objects* objects);
+// A Secret's document without its values.
+YAML::Node ShownSecret(const YAML::Node& node);
 
 // Istio's protocol selection: appProtocol, else the port's name "<protocol>[-suffix]"; else TCP.
 Protocol SelectProtocol(const std::string& app_protocol, const std::string& name, bool udp);

@@ -1,6 +1,7 @@
 // Kind Gateway.
 #include <set>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "control/pilot/model/parse.h"
@@ -63,19 +64,32 @@ void ReadCertificates(MapReader& tls, ServerTls* out) {
     tls.Problem(chain.empty() ? "serverCertificate" : "privateKey", "required");
   }
   out->ca_certificates = tls.StringOr("caCertificates", "");
+  out->credential_name = tls.StringOr("credentialName", "");
+  if (out->credential_name.empty()) return;
+  if (!out->certificates.empty() || !out->ca_certificates.empty()) {
+    tls.Problem("credentialName", "instead of files, or files without it");
+  }
+  if (out->credential_name.find("://") != std::string::npos ||
+      out->credential_name.find('/') != std::string::npos) {
+    tls.Problem("credentialName", "must be the name of a Secret of the gateway's namespace");
+  }
+  if (absl::EndsWith(out->credential_name, "-cacert")) {
+    tls.Problem("credentialName", "must not end in -cacert: that is the authority of clients");
+  }
 }
 
 void CheckMode(MapReader& tls, const ServerTls& read) {
   const bool own = read.mode == ServerTlsMode::kSimple || read.mode == ServerTlsMode::kMutual ||
                    read.mode == ServerTlsMode::kOptionalMutual;
   const bool verifies = own && read.mode != ServerTlsMode::kSimple;
-  if (own && read.certificates.empty() && !tls.Has("credentialName")) {
-    tls.Problem("serverCertificate", "required, with privateKey");
+  const bool by_name = !read.credential_name.empty();
+  if (own && read.certificates.empty() && !by_name) {
+    tls.Problem("serverCertificate", "required, with privateKey; or credentialName");
   }
-  if (!own && !read.certificates.empty()) {
+  if (!own && (!read.certificates.empty() || by_name)) {
     tls.Problem("mode", "has no certificates of its own: use SIMPLE or MUTUAL");
   }
-  if (verifies && read.ca_certificates.empty() && !tls.Has("credentialName")) {
+  if (verifies && read.ca_certificates.empty() && !by_name) {
     tls.Problem("caCertificates", "required to verify clients");
   }
 }
@@ -99,8 +113,8 @@ ServerTls ReadServerTls(MapReader& tls) {
   }
   out.cipher_suites = tls.StringList("cipherSuites");
   CheckMode(tls, out);
-  tls.NotYet({"credentialName", "credentialNames", "caCertCredentialName", "caCrl",
-              "verifyCertificateSpki", "verifyCertificateHash"});
+  tls.NotYet({"credentialNames", "caCertCredentialName", "caCrl", "verifyCertificateSpki",
+              "verifyCertificateHash"});
   return out;
 }
 

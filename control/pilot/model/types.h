@@ -248,6 +248,8 @@ struct ServerTls {
   ServerTlsMode mode = ServerTlsMode::kPassthrough;
   std::vector<std::pair<std::string, std::string>> certificates;  // files of the node: chain, key
   std::string ca_certificates;                                    // a file
+  // Instead of files: a Secret of the namespace of the workload that the Gateway runs on.
+  std::string credential_name;
   std::vector<std::string> subject_alt_names;
   int version_min = 0, version_max = 0;  // 12, 13; 0: the default
   std::vector<std::string> cipher_suites;
@@ -271,6 +273,12 @@ struct Gateway {
   std::vector<GatewayServer> servers;
 
   std::string Name() const { return absl::StrCat(meta.ns, "/", meta.name); }
+};
+
+// kind Secret: its values, decoded. Never to be shown.
+struct Secret {
+  Meta meta;
+  std::map<std::string, std::string> data;
 };
 
 enum class Balancer {
@@ -383,6 +391,9 @@ struct Document {
   Meta meta;
   std::string api_version;
   std::string yaml;
+  std::string shown = {};  // to whoever asks, where that is less: a Secret without its values
+
+  const std::string& Shown() const { return shown.empty() ? yaml : shown; }
 };
 
 // Everything a set of files says.
@@ -397,6 +408,7 @@ struct Objects {
   std::vector<DestinationRule> destination_rules;
   std::vector<PeerAuthentication> peer_authentications;
   std::vector<Gateway> gateways;
+  std::vector<Secret> secrets;
   std::vector<AuthorizationPolicy> authorization_policies;
 };
 

@@ -223,6 +223,7 @@ model::Problems HoldBack(const model::Model& model, translate::Resources* resour
 Servable MakeServable(const model::Model& model, const model::MeshConfig& mesh) {
   Servable out{.resources = translate::Translate(model, mesh)};
   out.unsupported = HoldBack(model, &out.resources);
+  for (const model::Problem& problem : out.resources.problems) out.unsupported.push_back(problem);
   return out;
 }
 

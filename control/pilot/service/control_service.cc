@@ -70,6 +70,18 @@ bool KindMatches(const std::string& wanted, const std::string& kind) {
           absl::EqualsIgnoreCase(wanted, kind.substr(0, kind.size() - 1) + "ies"));
 }
 
+// What is kept from nodes, in words of the listeners.
+model::Problems HeldFrom(const std::vector<ads_server::NodeView>& nodes) {
+  model::Problems out;
+  for (const ads_server::NodeView& node : nodes) {
+    for (const ads_session::Held& held : node.held) {
+      out.push_back(
+          {"", absl::StrCat("Node ", node.id), absl::StrCat("listener ", held.listener), held.why});
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string ControlService::Version() const {
@@ -129,7 +141,7 @@ grpc::ServerUnaryReactor* ControlService::Get(grpc::CallbackServerContext* conte
     SetName(meta.kind, meta.ns, meta.name, object->mutable_object());
     object->set_api_version(document.api_version);
     object->set_file(meta.file);
-    object->set_yaml(document.yaml);
+    object->set_yaml(document.Shown());
   }
   return Answer(context, grpc::Status::OK);
 }
@@ -173,6 +185,7 @@ grpc::ServerUnaryReactor* ControlService::Status(grpc::CallbackServerContext* co
       to->set_in_sync(type.in_sync);
     }
   }
+  AddProblems(HeldFrom(ads_->Nodes()), response->mutable_unsupported());
   const registry::FileRegistry::State state = registry_->state();
   response->set_version(Version());
   if (state.model != nullptr) {
@@ -208,7 +221,7 @@ grpc::ServerUnaryReactor* ControlService::ProxyConfig(grpc::CallbackServerContex
       auto* to = response->add_resources();
       to->set_name(name);
       to->set_version(resource->version);
-      *to->mutable_resource() = resource->any;
+      *to->mutable_resource() = ads_session::Shown(*type, *resource);
     }
   }
   return Answer(context, grpc::Status::OK);

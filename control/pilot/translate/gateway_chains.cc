@@ -5,6 +5,7 @@
 #include "control/pilot/translate/listener_parts.h"
 #include "control/pilot/translate/mesh_tls.h"
 #include "control/pilot/translate/proto_util.h"
+#include "control/pilot/translate/secrets.h"
 #include "envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 
@@ -26,6 +27,7 @@ struct Chains {
   const model::MeshConfig& mesh;
   const model::Endpoint& workload;
   Listener* listener;
+  Resources* out;  // for secrets
 
   FilterChain* Add(const Server& server) {
     FilterChain* chain = listener->add_filter_chains();
@@ -107,16 +109,30 @@ struct Chains {
           takes |= Takes(match, gateway, server->port);
         }
         if (!takes) continue;
+        if (server->tls && !AddServerSecrets(model, workload, server, out)) return AddShut(server);
         FilterChain* chain = server->tls ? AddOwnTls(server, false) : Add(server);
         return AddProxy(rule, route, server->port, chain);
       }
     }
   }
 
-  FilterChain* AddOwnTls(const Server& server, bool http) {
+  static std::vector<std::string> NamesOf(const Server& server) {
     std::vector<std::string> names;
     for (const auto& [ns, host] : server->hosts) names.push_back(host);
-    FilterChain* chain = AddTls(server, names);
+    return names;
+  }
+
+  // Takes connections for the server's names and ends them: without it another server, of "*",
+  // would answer in its place.
+  void AddShut(const Server& server) {
+    TcpProxy proxy;
+    proxy.set_stat_prefix(kBlackHoleCluster);
+    proxy.set_cluster(kBlackHoleCluster);
+    *AddTls(server, NamesOf(server))->add_filters() = ProxyFilter(proxy);
+  }
+
+  FilterChain* AddOwnTls(const Server& server, bool http) {
+    FilterChain* chain = AddTls(server, NamesOf(server));
     chain->mutable_transport_socket()->set_name("envoy.transport_sockets.tls");
     *chain->mutable_transport_socket()->mutable_typed_config() =
         Pack(ContextOf(*server->tls, http));
@@ -141,11 +157,16 @@ struct Chains {
       certificate->mutable_certificate_chain()->set_filename(chain);
       certificate->mutable_private_key()->set_filename(key);
     }
+    if (!tls.credential_name.empty()) UseServerSecrets(workload, tls, common);
     if (tls.mode != model::ServerTlsMode::kSimple) {
       context.mutable_require_client_certificate()->set_value(tls.mode ==
                                                               model::ServerTlsMode::kMutual);
-      auto* validation = common->mutable_validation_context();
-      validation->mutable_trusted_ca()->set_filename(tls.ca_certificates);
+      const bool by_name = !tls.credential_name.empty();
+      auto* validation =
+          by_name
+              ? common->mutable_combined_validation_context()->mutable_default_validation_context()
+              : common->mutable_validation_context();
+      if (!by_name) validation->mutable_trusted_ca()->set_filename(tls.ca_certificates);
       for (const std::string& name : tls.subject_alt_names) {
         auto* match = validation->add_match_typed_subject_alt_names();
         match->set_san_type(absl::StrContains(name, "://") ? SubjectAltNameMatcher::URI
@@ -168,6 +189,10 @@ struct Chains {
       if (server->tls && server->tls->mode == model::ServerTlsMode::kPassthrough) {
         AddPassthrough(server);
       } else if (server->protocol == model::ServerProtocol::kHttps) {
+        if (!AddServerSecrets(model, workload, server, out)) {
+          AddShut(server);
+          continue;
+        }
         AddManager(TlsTable(server), AddOwnTls(server, true));
       } else {
         AddTcp(server);
@@ -189,7 +214,7 @@ void AddGatewayListener(const model::Model& model, const model::MeshConfig& mesh
     *filter->mutable_typed_config() =
         Pack(envoy::extensions::filters::listener::proxy_protocol::v3::ProxyProtocol());
   }
-  Chains{model, mesh, workload, &listener}.AddAll(port, servers);
+  Chains{model, mesh, workload, &listener, out}.AddAll(port, servers);
   // A port to which no rule says a destination refuses connections.
   if (listener.filter_chains_size() > 0) out->listeners.push_back(std::move(listener));
 }

@@ -5,6 +5,7 @@
 #define MELTEMI_CONTROL_PILOT_TRANSLATE_TRANSLATE_H_
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,14 +15,24 @@
 #include "envoy/config/endpoint/v3/endpoint.pb.h"
 #include "envoy/config/listener/v3/listener.pb.h"
 #include "envoy/config/route/v3/route.pb.h"
+#include "envoy/extensions/transport_sockets/tls/v3/secret.pb.h"
 
 namespace meltemi::control::pilot::translate {
+
+// A secret, and the nodes that may have it: those with a workload that serves with it.
+struct SecretFor {
+  envoy::extensions::transport_sockets::tls::v3::Secret message;
+  std::string version;  // of its content
+  std::set<std::string> nodes;
+};
 
 struct Resources {
   std::vector<envoy::config::cluster::v3::Cluster> clusters;
   std::vector<envoy::config::endpoint::v3::ClusterLoadAssignment> endpoints;
   std::vector<envoy::config::listener::v3::Listener> listeners;
   std::vector<envoy::config::route::v3::RouteConfiguration> routes;
+  std::vector<SecretFor> secrets;
+  model::Problems problems;  // what is not served, for what other objects lack
 };
 
 Resources Translate(const model::Model& model, const model::MeshConfig& mesh);

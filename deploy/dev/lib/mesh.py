@@ -25,6 +25,7 @@ CLOCK_LIBRARY = f"{ROOT}/bazel-bin/test/integration/libwall_clock.so"
 BINARIES = ("//dataplane:meltemi-node", "//control/pilot:meltemi-pilot", "//control/cli:meltemi",
             "//ca:meltemi-ca", "//test/integration:libwall_clock.so")
 BOOKINFO_DIR = f"{ROOT}/deploy/dev/bookinfo"
+PILOT_SERVER_NAME = "meltemi-pilot"
 PRODUCTPAGE = f"{BOOKINFO_DIR}/productpage.py"
 
 
@@ -82,10 +83,12 @@ class Mesh:
         if plane() == "kernel":
             self._use_kernel()
             return
-        self.start_pilot()
         if self.with_ca:
             self.token_issuer = tokens.Issuer(self.run_dir)
             self.start_ca()
+        if self.topology.pilot_tls:
+            self.renew_pilot_certificate()
+        self.start_pilot()
         for node in self.topology.nodes:
             self.start_plane(node)
 
@@ -191,10 +194,14 @@ class Mesh:
         self.servers[pod.name] = shell.Daemon(pod.name, argv, log, self.netns(pod.name)).start()
 
     def start_pilot(self):
+        files = self.pilot_tls_dir
+        tls = [f"--grpc-tls-addr={topo.PILOT_TLS_ADDRESS}", f"--tls-cert={files}/cert.pem",
+               f"--tls-key={files}/key.pem", f"--tls-roots={files}/roots.pem"]
         self.pilot = shell.Daemon(
             "meltemi-pilot",
             [PILOT_BINARY, f"--config-dir={self.config_dir}", f"--grpc-addr={topo.PILOT_ADDRESS}",
-             f"--http-addr={topo.MANAGEMENT_GATEWAY}:8080"],
+             f"--http-addr={topo.MANAGEMENT_GATEWAY}:8080",
+             *(tls if self.topology.pilot_tls else [])],
             f"{self.run_dir}/pilot.log", self.control_netns).start()
 
     def _by_clock(self, argv):
@@ -213,8 +220,22 @@ class Mesh:
                  f"--token-jwks={self.token_issuer.jwks_path}", f"--token-issuer={tokens.ISSUER}"]),
             f"{self.run_dir}/ca.log", self.control_netns).start()
         bundle = shell.wait_until(self._trust_bundle, "the CA to have a root", 20)
-        with open(f"{self.run_dir}/roots.pem", "w") as file:
+        with open(self.roots_path, "w") as file:
             file.write(bundle)
+
+    @property
+    def pilot_tls_dir(self):
+        return f"{self.run_dir}/pilot-tls"
+
+    def renew_pilot_certificate(self):
+        """As an operator does now and then; Pilot reads the files while it serves."""
+        self.meltemi_ca("certificate", "create", "--account=meltemi-system/meltemi-pilot",
+                        f"--dns-names={PILOT_SERVER_NAME}", f"--out={self.pilot_tls_dir}")
+
+    @property
+    def roots_path(self):
+        """Of the CA, as it had them when it started."""
+        return f"{self.run_dir}/roots.pem"
 
     def _trust_bundle(self):
         self.ca.check_running()
@@ -243,7 +264,7 @@ class Mesh:
     def _bootstrap_ca(self, node):
         kind = "join_token_path" if self._joins_by_token(node) else "token_path"
         return {"address": topo.CA_ADDRESS, "server_name": "meltemi-ca",
-                "roots_path": f"{self.run_dir}/roots.pem", kind: self._token_path(node)}
+                "roots_path": self.roots_path, kind: self._token_path(node)}
 
     def bootstrap_path(self, node):
         return f"{self.run_dir}/{node.name}.yaml"
@@ -254,7 +275,18 @@ class Mesh:
                                         static_resources)
         if self.with_ca:
             bootstrap["meltemi"]["ca"] = self._bootstrap_ca(node)
+        if self.topology.pilot_tls and static_resources is None:
+            self._call_pilot_by_tls(bootstrap)
         return bootstrap
+
+    def _call_pilot_by_tls(self, bootstrap):
+        """As the node that the CA says it is; Pilot's certificate is of the same CA."""
+        service, = bootstrap["dynamic_resources"]["ads_config"]["grpc_services"]
+        service["google_grpc"].update(
+            target_uri=topo.PILOT_TLS_ADDRESS,
+            channel_credentials={"ssl_credentials": {}},
+            channel_args={"args": {"grpc.ssl_target_name_override": {
+                "string_value": PILOT_SERVER_NAME}}})
 
     def write_bootstrap(self, node, bootstrap):
         with open(self.bootstrap_path(node), "w") as file:
@@ -370,5 +402,5 @@ class Mesh:
 
 
 def _row_synced(row):
-    """The line of a node in `meltemi status`: nothing behind, and all four types known."""
-    return row.count("SYNCED (") == 4 and "STALE" not in row and "NOT SENT" not in row
+    """The line of a node in `meltemi status`: nothing behind, and all types known but maybe SDS."""
+    return row.count("SYNCED (") >= 4 and "STALE" not in row and "NOT SENT" not in row

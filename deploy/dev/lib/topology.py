@@ -7,6 +7,7 @@ import dataclasses
 MANAGEMENT_GATEWAY = "10.99.0.1"
 PILOT_ADDRESS = f"{MANAGEMENT_GATEWAY}:15010"
 CA_ADDRESS = f"{MANAGEMENT_GATEWAY}:15012"
+PILOT_TLS_ADDRESS = f"{MANAGEMENT_GATEWAY}:15013"
 ADMIN_PORT = 15000
 
 
@@ -91,6 +92,7 @@ class Topology:
     uplink_socket: str = ""  # of vhost-user between the two nodes; "": a veth
     more_ports: tuple = ()  # entries of every node's bootstrap, as they are
     mesh_tls: bool = False  # pods take the mesh's mutual TLS: the nodes have a CA
+    pilot_tls: bool = False  # nodes call Pilot by mutual TLS, with their certificates; needs a CA
     movable_clock: bool = False  # nodes and CA go by a time of day that tests move
     gateway: Node = None  # its plane is Istio's ingress gateway, at the addresses of its uplink
 

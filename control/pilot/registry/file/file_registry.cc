@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -28,11 +29,16 @@ absl::Status Errno(const std::string& what) {
 }
 
 // Readers see the old text or the new one, never half of it, also after a power cut.
-absl::Status WriteFile(const std::string& folder, const std::string& name,
-                       const std::string& text) {
+absl::Status WriteFile(const std::string& folder, const std::string& name, const std::string& text,
+                       mode_t mode) {
   const std::string temporary = absl::StrCat(folder, "/.", name, ".tmp");
-  const int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  const int fd = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
   if (fd < 0) return Errno(temporary);
+  if (fchmod(fd, mode) != 0) {  // a leftover of a crash keeps its own
+    const absl::Status status = Errno(temporary);
+    close(fd);
+    return status;
+  }
   size_t written = 0;
   while (written < text.size()) {
     const ssize_t n = write(fd, text.data() + written, text.size() - written);
@@ -178,7 +184,8 @@ absl::Status FileRegistry::Reload() {
 
 absl::Status FileRegistry::Carry(const Plan& plan) const {
   for (const auto& [name, text] : plan.write) {
-    const absl::Status status = WriteFile(folder_, name, text);
+    const absl::Status status =
+        WriteFile(folder_, name, text, plan.secret.contains(name) ? 0600 : 0644);
     if (!status.ok()) return status;
   }
   for (const std::string& name : plan.remove) {

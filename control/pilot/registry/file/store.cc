@@ -73,6 +73,7 @@ Plan PlanApply(const Files& now, const std::vector<std::pair<std::string, std::s
       plan.problems.push_back({document.meta.file, document.meta.Object(), "", "given twice"});
     }
     plan.write[file] = document.yaml;
+    if (document.meta.kind == "Secret") plan.secret.insert(file);
     plan.results.emplace_back(name, outcome);
     kept.erase(file);
   }

@@ -39,6 +39,7 @@ enum class Outcome { kCreated, kChanged, kUnchanged };
 
 struct Plan {
   Files write;
+  std::set<std::string> secret;  // of these: those that only their owner may read
   std::set<std::string> remove;
   std::vector<std::pair<ObjectName, Outcome>> results;
   model::Problems problems;           // when there are any, nothing is to be done
