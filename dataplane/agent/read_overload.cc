@@ -26,6 +26,15 @@ double ReadShare(Reader* reader, const std::string& key) {
   return value;
 }
 
+constexpr char kHeap[] =
+    "type.googleapis.com/envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig";
+constexpr char kConnections[] =
+    "type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3."
+    "DownstreamConnectionsConfig";
+constexpr char kCpu[] =
+    "type.googleapis.com/envoy.extensions.resource_monitors.cpu_utilization.v3."
+    "CpuUtilizationConfig";
+
 // What the monitor of `resource` is configured by, and the field that says how much there is.
 struct MonitorType {
   std::string_view type;
@@ -34,14 +43,6 @@ struct MonitorType {
 };
 
 MonitorType TypeOf(Resource resource) {
-  constexpr char kHeap[] =
-      "type.googleapis.com/envoy.extensions.resource_monitors.fixed_heap.v3.FixedHeapConfig";
-  constexpr char kConnections[] =
-      "type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3."
-      "DownstreamConnectionsConfig";
-  constexpr char kCpu[] =
-      "type.googleapis.com/envoy.extensions.resource_monitors.cpu_utilization.v3."
-      "CpuUtilizationConfig";
   switch (resource) {
     case Resource::kHeap:
       return {.type = kHeap, .most = "max_heap_size_bytes"};

@@ -90,7 +90,8 @@ TEST(ReadOverload, AMistakeIsNamed) {
       {action(kCpu), Cat(kTrigger, ": needs one of threshold and scaled")},
   };
   for (const auto& [text, want] : mistakes) {
-    EXPECT_EQ(ParseBootstrap(text, "node.yaml").status().message(), Cat("node.yaml: ", want))
+    EXPECT_EQ(std::string(ParseBootstrap(text, "node.yaml").status().message()),
+              Cat("node.yaml: ", want))
         << text;
   }
 }
