@@ -88,7 +88,7 @@ def losses_never_silence_longer_than_the_kernel(mesh):
     return ", ".join(said)
 
 
-REORDERED = 20  # of a thousand packets of either direction ...
+REORDERED = 40  # of a thousand packets of either direction ...
 DETOUR_MS = 3   # ... come so much later, overtaken by many
 
 
@@ -124,7 +124,7 @@ def _reordered(mesh, family, direction):
     shell.run(shell.in_netns(netns, ["ethtool", "-K", "eth0", "tso", "off", "gso", "off"]))
     try:
         with reordering(mesh, counts):
-            heard = transfer(mesh, family, direction, 10_000_000)
+            heard = transfer(mesh, family, direction, 20_000_000)
     finally:
         shell.run(shell.in_netns(netns, ["ethtool", "-K", "eth0", "tso", "on", "gso", "on"]))
     text = counts["out" if direction == "up" else "in"]
