@@ -16,7 +16,7 @@ namespace {
 using Kind = TcpEvent::Kind;
 using Level = MemoryBudget::Level;
 
-TEST(ConnMemory, AnIdleConnectionIs448Bytes) {
+TEST(ConnMemory, AnIdleConnectionIs320Bytes) {
   // Queues, loss state and reassembly come from pools while they are needed.
   RecordProperty("sizeof_Conn", sizeof(Conn));
   RecordProperty("sizeof_TimeWait", sizeof(TimeWait));

@@ -193,6 +193,38 @@ TEST(Reassembly, OfSeveralDuplicatesTheFirstIsToldOfWithWhatTouchesIt) {
   EXPECT_EQ(r.TakeSackBlocks(blocks), 0);
 }
 
+// RFC 2018 4: each block is told of in as many ACKs as an option has blocks.
+TEST(Reassembly, TellsOfTheBlocksChangedLast) {
+  packet::HeapPacketPool pool;
+  Reassembly r;
+  std::array<SeqRange, 4> blocks;
+  const auto add = [&](uint32_t seq) {
+    Chain bytes;
+    ASSERT_TRUE(AppendCopy(&pool, "0123456789", &bytes));
+    r.Add(seq, std::move(bytes));
+  };
+  const auto told = [&] {
+    std::string begins;
+    const int n = r.TakeSackBlocks(blocks);
+    for (int i = 0; i < n; ++i) begins += std::to_string(blocks[i].begin) + " ";
+    return begins;
+  };
+  for (const uint32_t seq : {300, 100, 500, 700, 900, 200}) add(seq);
+  EXPECT_EQ(told(), "200 900 700 500 ");
+  add(510);  // it is one with what was there
+  EXPECT_EQ(told(), "500 200 900 700 ");
+  r.NoteDuplicate({100, 110});
+  EXPECT_EQ(told(), "100 100 500 200 ");
+  uint32_t rcv_nxt = 200;
+  Chain out;
+  r.TakeInOrder(&rcv_nxt, &out);  // 100 and 200 are in order now
+  EXPECT_EQ(told(), "500 900 300 700 ");
+  out.Clear();
+  r.Clear();
+  EXPECT_EQ(told(), "");
+  EXPECT_EQ(pool.outstanding(), 0);
+}
+
 TEST(Reassembly, RangesAreBounded) {
   packet::HeapPacketPool pool;
   Reassembly r;

@@ -1,6 +1,7 @@
 #include "dataplane/tcp/reassembly.h"
 
 #include <algorithm>
+#include <bitset>
 #include <utility>
 
 #include "l7/base/limits.h"
@@ -30,7 +31,7 @@ Reassembly::Result Reassembly::Add(uint32_t seq, Chain bytes) {
     if (at < count_) gap = std::min<size_t>(gap, ranges_[at].seq.begin - seq);
     if (!Insert(at, seq, bytes.TakePrefix(gap))) return kept ? Result::kKept : Result::kFull;
     kept = true;
-    recent_seq_ = seq;
+    NoteRecent(seq);
     seq += static_cast<uint32_t>(gap);
     if (at > 0) --at;  // it may have joined what lies before it and what lies behind
   }
@@ -120,7 +121,7 @@ SeqRange Reassembly::FirstHeld(SeqRange part) const {
 
 void Reassembly::NoteDuplicate(SeqRange part) {
   const SeqRange held = FirstHeld(part);
-  if (held.size() > 0) recent_seq_ = held.begin;
+  if (held.size() > 0) NoteRecent(held.begin);
   if (!duplicate_noted()) {
     duplicate_ = part;
   } else if (SeqLessEq(part.begin, duplicate_.end) && SeqLessEq(duplicate_.begin, part.end)) {
@@ -135,17 +136,35 @@ int Reassembly::TakeSackBlocks(std::span<SeqRange> out) {
   return 1 + SackBlocks(out.subspan(1));
 }
 
+int Reassembly::RangeOf(uint32_t seq) const {
+  const auto end = ranges_.begin() + count_;
+  const auto at = std::partition_point(ranges_.begin(), end,
+                                       [seq](const Range& r) { return SeqLessEq(r.seq.end, seq); });
+  return at != end && at->seq.Contains(seq) ? static_cast<int>(at - ranges_.begin()) : -1;
+}
+
+void Reassembly::NoteRecent(uint32_t seq) {
+  const SeqRange range = ranges_[RangeOf(seq)].seq;
+  int kept = 0;
+  for (int i = 0; i < recent_count_; ++i) {
+    if (!range.Contains(recent_[i]) && RangeOf(recent_[i]) >= 0) recent_[kept++] = recent_[i];
+  }
+  kept = std::min(kept, kRecentMax - 1);
+  std::move_backward(recent_.begin(), recent_.begin() + kept, recent_.begin() + kept + 1);
+  recent_[0] = seq;
+  recent_count_ = kept + 1;
+}
+
 int Reassembly::SackBlocks(std::span<SeqRange> out) const {
-  int recent = -1;
-  for (int i = 0; i < count_; ++i) {
-    const SeqRange& r = ranges_[i].seq;
-    if (SeqLessEq(r.begin, recent_seq_) && SeqLess(recent_seq_, r.end)) recent = i;
-  }
   size_t n = 0;
-  if (recent >= 0 && n < out.size()) out[n++] = ranges_[recent].seq;
-  for (int i = 0; i < count_ && n < out.size(); ++i) {
-    if (i != recent) out[n++] = ranges_[i].seq;
-  }
+  std::bitset<kRangesMax> told;
+  const auto tell = [&](int i) {
+    if (i < 0 || told[i] || n == out.size()) return;
+    told.set(i);
+    out[n++] = ranges_[i].seq;
+  };
+  for (int i = 0; i < recent_count_; ++i) tell(RangeOf(recent_[i]));
+  for (int i = 0; i < count_ && n < out.size(); ++i) tell(i);
   return static_cast<int>(n);
 }
 
@@ -160,7 +179,7 @@ void Reassembly::Clear() {
   count_ = 0;
   slices_ = 0;
   room_bytes_ = 0;
-  recent_seq_ = 0;
+  recent_count_ = 0;
   duplicate_ = {};
 }
 

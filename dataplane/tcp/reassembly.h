@@ -40,7 +40,8 @@ class Reassembly {
   // first is told of, together with what touches it.
   void NoteDuplicate(SeqRange part);
   // Blocks for the SACK option: what came again, once (RFC 2883 4); then the most recently changed,
-  // or that around what came again, then the others (RFC 2018 4). Returns how many.
+  // or that around what came again, those changed before it, and the others (RFC 2018 4: so that
+  // each is told of several times). Returns how many.
   int TakeSackBlocks(std::span<SeqRange> out);
 
   bool empty() const { return count_ == 0; }
@@ -59,14 +60,20 @@ class Reassembly {
   // Puts text that overlaps nothing before ranges_[at], joining what it touches. False: full.
   bool Insert(int at, uint32_t seq, Chain bytes);
   void Erase(int at);
+  // The range in which `seq` lies; -1: none.
+  int RangeOf(uint32_t seq) const;
+  // What lies at `seq` has changed.
+  void NoteRecent(uint32_t seq);
   int SackBlocks(std::span<SeqRange> out) const;
 
   std::array<Range, kRangesMax> ranges_;
   int count_ = 0;
   int slices_ = 0;
   uint32_t room_bytes_ = 0;
-  uint32_t recent_seq_ = 0;  // lies in the most recently changed range
-  SeqRange duplicate_;       // empty: none to tell of
+  static constexpr int kRecentMax = 4;            // as many as an option has blocks
+  std::array<uint32_t, kRecentMax> recent_ = {};  // lie in the ranges changed last, the last first
+  int recent_count_ = 0;
+  SeqRange duplicate_;  // empty: none to tell of
 };
 
 }  // namespace meltemi::tcp

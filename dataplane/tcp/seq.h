@@ -17,6 +17,7 @@ struct SeqRange {
   uint32_t begin = 0;
   uint32_t end = 0;
   constexpr uint32_t size() const { return end - begin; }
+  constexpr bool Contains(uint32_t seq) const { return seq - begin < size(); }
   constexpr bool operator==(const SeqRange&) const = default;
 };
 

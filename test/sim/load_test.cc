@@ -32,7 +32,8 @@ WorldOptions Lossy(int workers, uint64_t seed, uint64_t requests) {
   return o;
 }
 
-void ExpectAllAnswered(World& world) {
+// `streams`: of opaque TCP beside them, which have a record each.
+void ExpectAllAnswered(World& world, uint64_t streams = 0) {
   EXPECT_EQ(world.Errors(), "");
   uint64_t asked = 0;
   for (int i = 0; i < world.client_count(); ++i) {
@@ -49,7 +50,7 @@ void ExpectAllAnswered(World& world) {
   EXPECT_EQ(served, asked);
   EXPECT_EQ(world.plane().EngineTotals().requests, asked);
   EXPECT_EQ(world.plane().EngineTotals().local_replies, 0u);
-  EXPECT_EQ(world.plane().records().size(), asked);
+  EXPECT_EQ(world.plane().records().size(), asked + streams);
 }
 
 TEST(Sim, EveryRequestIsAnsweredOnceWithTheRightBytes) {
@@ -135,27 +136,49 @@ TEST(Sim, ASeedIsOneRun) {
   EXPECT_NE(TraceOf(8), first);
 }
 
-// What the clients got, by request: the status and the bytes. Not by whom: with more workers the
-// balancers take other turns.
+// What the clients got, by request: the status and the bytes; and by stream: how many bytes came,
+// all of them verified, and how it ended. Not by whom: with more workers the balancers take other
+// turns.
 uint64_t RepliesOf(int workers, uint64_t seed) {
-  World world(Lossy(workers, seed, 1500));
+  WorldOptions o = Lossy(workers, seed, 600);
+  o.stream_clients = 2;
+  o.stream_servers = 1;
+  o.streams.stream_count = 30;
+  o.streams.connection_count = 8;
+  World world(o);
   ConfigMaker config;
-  world.plane().Publish(config.Make(OneCluster(world)));
+  ConfigSpec spec = OneCluster(world);
+  spec.clusters.push_back(
+      {.name = "streams",
+       .endpoints = {world.stream_server_address(0), world.stream_server_address(0, true)}});
+  spec.tcp = {{.port = kStreamPort, .cluster = "streams"}};
+  world.plane().Publish(config.Make(spec));
   EXPECT_TRUE(world.RunUntilClosed(kLimit)) << workers << " workers";
-  ExpectAllAnswered(world);
   ExpectNothingLeft(world);
+  ExpectAllAnswered(world, 60);
   uint64_t digest = 0;
+  const auto add = [&digest](uint64_t value) { digest = digest * 0x100000001b3 + value; };
   for (int i = 0; i < world.client_count(); ++i) {
-    for (const Outcome& o : world.client(i).outcomes()) {
-      digest = digest * 0x100000001b3 + static_cast<uint64_t>(o.status) * 31 + o.body_sum;
+    for (const Outcome& r : world.client(i).outcomes()) {
+      add(static_cast<uint64_t>(r.status) * 31 + r.body_sum);
     }
   }
+  for (int i = 0; i < world.stream_client_count(); ++i) {
+    for (const StreamOutcome& s : world.stream_client(i).outcomes()) {
+      EXPECT_TRUE(s.whole) << s.received;
+      add(s.received * 4 + s.whole * 2 + (s.error == tcp::TcpError::kNone));
+    }
+    EXPECT_EQ(world.stream_client(i).outcomes().size(), 30u);
+  }
+  EXPECT_EQ(world.stream_server(0).whole_count(), 60u);
   return digest;
 }
 
 TEST(Sim, AddingWorkersChangesNoReply) {
-  const uint64_t one = RepliesOf(1, 3);
-  for (const int workers : {2, 3, 4}) EXPECT_EQ(RepliesOf(workers, 3), one) << workers;
+  for (const uint64_t seed : {3, 4, 5}) {
+    const uint64_t one = RepliesOf(1, seed);
+    for (const int workers : {2, 3, 4}) EXPECT_EQ(RepliesOf(workers, seed), one) << workers;
+  }
 }
 
 // Goal: a connection and its upstream live on one worker, whichever worker a port's only queue, or

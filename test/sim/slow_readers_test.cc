@@ -17,12 +17,8 @@ namespace meltemi::sim {
 namespace {
 
 constexpr int kSlowPod = 61, kFastPod = 62;
-// With the memory of a default node; under a sanitizer, as many fewer pairs with as much less.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int kPairs = 1250, kMemoryMb = 16;
-#else
+// With the memory of a default node.
 constexpr int kPairs = 10'000, kMemoryMb = 128;
-#endif
 constexpr Duration kAttackAfter = Duration::Millis(500);
 constexpr Duration kLimit = Duration::Seconds(1200);
 
