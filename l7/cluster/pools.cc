@@ -12,7 +12,7 @@ namespace {
 
 // As the balancer sees it.
 config::Health HealthOf(const Host& host) {
-  if (host.outlier.ejected || (host.flags & kFailedActiveCheck) != 0) {
+  if ((host.flags & (kFailedActiveCheck | kFailedOutlierCheck)) != 0) {
     return config::Health::kUnhealthy;
   }
   const bool degraded = (host.flags & kDegradedActiveCheck) != 0;
@@ -90,7 +90,7 @@ void Cluster::AddPools(const std::vector<Host*>& hosts, const std::vector<Host*>
 void Cluster::MakePools() {
   const std::span members(hosts_.data(), member_count_);
   std::map<uint32_t, Members> priorities;
-  healthy_count_ = ejected_count_ = 0;
+  healthy_count_ = 0;
   for (const std::unique_ptr<Host>& host : members) {
     Members& of = priorities[host->priority];
     of.all.push_back(host.get());
@@ -98,7 +98,6 @@ void Cluster::MakePools() {
     if (health == config::Health::kHealthy) of.healthy.push_back(host.get());
     if (health == config::Health::kDegraded) of.degraded.push_back(host.get());
     healthy_count_ += health == config::Health::kHealthy;
-    ejected_count_ += host->outlier.ejected;
     host->pool = kNoPool;
   }
   std::vector<Level> levels;

@@ -45,7 +45,9 @@ uint32_t GroupOf(const Host& host) { return host.address.ip.v4_host_order() >> 8
 
 class PoolsTest : public ::testing::Test {
  protected:
-  void Update(const config::Cluster& config) { cluster_.Update(config, prng_, &closing_); }
+  void Update(const config::Cluster& config) {
+    cluster_.Update(config, prng_, Instant(), &closing_);
+  }
   // "group:hosts:per mille of the requests" of each pool, "!" in panic.
   std::string Pools() const {
     uint64_t total = 0;

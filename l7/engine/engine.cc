@@ -229,7 +229,7 @@ void Engine::Impl::UseSnapshot(const config::Snapshot* snapshot, Instant now) {
   snapshot_ = snapshot;
   rbac_stats_.Forget();
   closing_.clear();
-  clusters_.Update(*snapshot, *prng_, &closing_);
+  clusters_.Update(*snapshot, *prng_, now, &closing_);
   LookAtEjected();
   CloseAll(closing_);
   LookAtChecks(now);

@@ -83,7 +83,9 @@ struct EngineOptions {
   WallClock wall_clock;             // START_TIME of access records
   // What the workers of a node share; null: there are no others. Outlives the engine.
   cluster::Board* board = nullptr;
-  bool checks_health = true;  // active health checks: one worker of the node does them for all
+  // Active health checks, and the looks of outlier detection: one worker of the node does them for
+  // all.
+  bool checks_health = true;
 };
 
 class Engine {

@@ -156,7 +156,7 @@ ConnId Engine::Impl::OpenUpstream(cluster::Cluster* cluster, cluster::Host* host
 void Engine::Impl::UpstreamConnected(Conn& up, Instant now) {
   if (up.kind == Conn::Kind::kTcpUp) {
     const ConnId down = up.peer, id = up.id;
-    Report(up.cluster, up.host, cluster::Outcome::kSuccess, now);
+    Report(up.cluster, up.host, cluster::Outcome::kConnected, now);
     if (Conn* client = conns_.Find(down)) client->tcp()->upstream_local = up.local;
     PumpTcp(down, now);
     PumpTcp(id, now);

@@ -105,7 +105,11 @@ OutlierDetection ReadOutlier(MapReader& map) {
   out.base_ejection_time = map.Duration("baseEjectionTime", kMillisecond);
   out.max_ejection_percent = Count(map, "maxEjectionPercent", 0, 100);
   out.min_health_percent = Count(map, "minHealthPercent", 0, 100).value_or(0);
-  map.NotYet({"consecutiveErrors"});
+  // Deprecated. As Istio reads it: gateway errors, and these alone, unless others are named too.
+  if (const auto errors = Count(map, "consecutiveErrors", 0, INT32_MAX); errors.value_or(0) > 0) {
+    if (!out.consecutive_gateway) out.consecutive_gateway = errors;
+    if (!out.consecutive_5xx) out.consecutive_5xx = 0;
+  }
   return out;
 }
 

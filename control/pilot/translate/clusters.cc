@@ -106,18 +106,21 @@ void SetOutlier(const TrafficBlocks& blocks, Cluster* cluster) {
     to->mutable_enforcing_consecutive_gateway_failure()->set_value(
         *from.consecutive_gateway > 0 ? 100 : 0);
   }
-  if (from.split_local_origin) to->set_split_external_local_origin_errors(true);
-  if (from.consecutive_local_origin) {
-    to->mutable_consecutive_local_origin_failure()->set_value(*from.consecutive_local_origin);
-    to->mutable_enforcing_consecutive_local_origin_failure()->set_value(
-        *from.consecutive_local_origin > 0 ? 100 : 0);
+  // Istio: no success rates; 0 is as not given, here and of maxEjectionPercent.
+  if (from.split_local_origin) {
+    to->set_split_external_local_origin_errors(true);
+    if (from.consecutive_local_origin.value_or(0) > 0) {
+      to->mutable_consecutive_local_origin_failure()->set_value(*from.consecutive_local_origin);
+      to->mutable_enforcing_consecutive_local_origin_failure()->set_value(100);
+    }
+    to->mutable_enforcing_local_origin_success_rate()->set_value(0);
   }
   to->mutable_enforcing_success_rate()->set_value(0);
   if (from.interval) SetDuration(*from.interval, to->mutable_interval());
   if (from.base_ejection_time) {
     SetDuration(*from.base_ejection_time, to->mutable_base_ejection_time());
   }
-  if (from.max_ejection_percent) {
+  if (from.max_ejection_percent.value_or(0) > 0) {
     to->mutable_max_ejection_percent()->set_value(*from.max_ejection_percent);
   }
   cluster->mutable_common_lb_config()->mutable_healthy_panic_threshold()->set_value(
