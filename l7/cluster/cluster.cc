@@ -24,6 +24,7 @@ Cluster::Settings SettingsOf(const config::Cluster& config) {
           .proxy_protocol = config.proxy_protocol,
           .breaker = config.breaker,
           .outlier = config.outlier,
+          .slow_start = config.slow_start,
           .health_check = config.health_check};
 }
 
@@ -95,6 +96,7 @@ void Cluster::Update(const config::Cluster& config, Prng& prng, Instant now,
       }
       slot = std::make_unique<Host>();
       slot->stable_id = endpoint.stable_id;
+      slot->well_since = now;
       changed = true;
       // Envoy: a host is not healthy before it has passed once.
       if (config.health_check.has_value()) slot->flags = kFailedActiveCheck;
@@ -214,14 +216,17 @@ void Cluster::SetChecked(Host* host, bool failed, bool degraded) {
   if (changed) board_->Announce(node_.get());
 }
 
-void Cluster::Follow(std::vector<ConnId>* closing) {
+void Cluster::Follow(Instant now, std::vector<ConnId>* closing) {
   if (node_ == nullptr || removed_) return;
   const uint32_t changes = node_->changes.Load();
   if (changes == changes_seen_) return;
   changes_seen_ = changes;
   const auto members = hosts_.begin() + static_cast<ptrdiff_t>(member_count_);
-  std::for_each(hosts_.begin(), members, [](const std::unique_ptr<Host>& host) {
-    if (host->node != nullptr) host->flags = host->node->flags.Load();
+  std::for_each(hosts_.begin(), members, [now](const std::unique_ptr<Host>& host) {
+    if (host->node == nullptr) return;
+    const uint32_t before = host->flags;
+    host->flags = host->node->flags.Load();
+    if ((before & ~host->flags & kFailedActiveCheck) != 0) host->well_since = now;
   });
   const auto gone =
       std::stable_partition(hosts_.begin(), members, [](const std::unique_ptr<Host>& host) {
@@ -271,9 +276,9 @@ bool Cluster::Sweep() {
 ClusterSet::ClusterSet(Board* board)
     : own_board_(BoardOfMyOwn(board)), board_(board != nullptr ? board : own_board_.get()) {}
 
-void ClusterSet::Follow(std::vector<ConnId>* closing) {
+void ClusterSet::Follow(Instant now, std::vector<ConnId>* closing) {
   version_seen_ = board_->version();
-  for (Cluster* cluster : ordered_) cluster->Follow(closing);
+  for (Cluster* cluster : ordered_) cluster->Follow(now, closing);
 }
 
 void ClusterSet::Update(const config::Snapshot& snapshot, Prng& prng, Instant now,

@@ -108,6 +108,7 @@ struct Pool {
   size_t next = 0;                           // round robin; below their count
   bool equal_weights = true;
   bool panic = false;
+  Instant slow_until;  // until then some host has a part of its weight only
 };
 
 class Cluster {
@@ -129,6 +130,7 @@ class Cluster {
     config::ProxyVersion proxy_protocol = config::ProxyVersion::kNone;
     config::CircuitBreaker breaker;
     std::optional<config::OutlierDetection> outlier;
+    std::optional<config::SlowStart> slow_start;
     std::optional<config::HealthCheck> health_check;
   };
 
@@ -143,7 +145,7 @@ class Cluster {
   void Remove(std::vector<ConnId>* closing);
 
   // Takes what other workers, or the health checks, have said about hosts since the last call.
-  void Follow(std::vector<ConnId>* closing);
+  void Follow(Instant now, std::vector<ConnId>* closing);
   // The verdict of the active health checks; Follow comes after it.
   void SetChecked(Host* host, bool failed, bool degraded);
   // One of them has passed: an ejected host is back. True: it was ejected.
@@ -159,6 +161,7 @@ class Cluster {
     std::span<Host* const> avoid;    // hosts already tried
     uint32_t attempt_count_max = 1;  // picks before one of `avoid` is taken nonetheless
     std::optional<uint64_t> hash;    // consistent balancers; absent: any host
+    Instant now;                     // slow start
   };
   // Null: no healthy host (UH).
   Host* Pick(const PickOptions& options, Prng& prng);
@@ -197,7 +200,8 @@ class Cluster {
  private:
   Host* PickOnce(const PickOptions& options, uint32_t attempt, Prng& prng);
   Pool& ChoosePool(const PickOptions& options, Prng& prng);
-  Host* PickWeighted(Pool& pool, bool by_load);
+  double PartOf(const Host& host, Instant now) const;
+  Host* PickWeighted(Pool& pool, bool by_load, Instant now);
   Host* PickLeastLoaded(const Pool& pool, Prng& prng);
   Host* PickConsistent(const Pool& pool, uint64_t hash);
   Host* PickFromRing(const Pool& pool, uint64_t hash);
@@ -255,7 +259,7 @@ class ClusterSet {
               std::vector<ConnId>* closing);
   // Whether something has been announced on the board since the last Follow: one load.
   bool BoardChanged() const { return board_->version() != version_seen_; }
-  void Follow(std::vector<ConnId>* closing);
+  void Follow(Instant now, std::vector<ConnId>* closing);
   Cluster* Find(uint32_t stable_id);        // null: never heard of, or gone
   void LookAgain(Prng& prng, Instant now);  // of every cluster whose next_look has come
   Instant next_look() const;

@@ -47,7 +47,7 @@ class EjectionTest : public ::testing::Test {
   void Eject(size_t worker, size_t host) { Report(worker, host, Outcome::kServerError, 4); }
   // Every worker's next turn.
   void Follow() {
-    for (Cluster& worker : workers_) worker.Follow(&closing_);
+    for (Cluster& worker : workers_) worker.Follow(now_, &closing_);
   }
   void Advance(Duration d) {
     const Instant end = now_ + d;

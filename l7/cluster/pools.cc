@@ -54,6 +54,11 @@ void Cluster::AddPool(std::vector<Host*> hosts, uint64_t load, bool panic) {
   pool.equal_weights = std::all_of(pool.hosts.begin(), pool.hosts.end(), [&pool](const Host* h) {
     return h->weight == pool.hosts[0]->weight;
   });
+  if (settings_.slow_start.has_value()) {
+    for (const Host* host : pool.hosts) {
+      pool.slow_until = std::max(pool.slow_until, host->well_since + settings_.slow_start->window);
+    }
+  }
   for (const config::HashTable& table : hash_tables_) {
     if (table.priority == pool.hosts[0]->priority) pool.table = &table;
   }

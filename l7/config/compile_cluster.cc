@@ -78,6 +78,34 @@ absl::Status CompileMaglev(const FromCluster::MaglevLbConfig& from, Cluster* to)
   return absl::OkStatus();
 }
 
+absl::Status CompileSlowStart(const FromCluster::SlowStartConfig& from, Cluster* to) {
+  SlowStart slow;
+  ASSIGN_OR_RETURN_AT(slow.window, "slow_start_window", CompileDuration(from.slow_start_window()));
+  if (from.has_aggression()) slow.aggression = from.aggression().default_value();
+  if (!(slow.aggression > 0 && std::isfinite(slow.aggression))) {
+    return Invalid("aggression.default_value", "must be above 0");
+  }
+  if (from.has_min_weight_percent()) slow.min_weight_percent = from.min_weight_percent().value();
+  if (!(slow.min_weight_percent >= 0 && slow.min_weight_percent <= 100)) {
+    return Invalid("min_weight_percent.value", "must be in 0..100");
+  }
+  if (!slow.window.zero()) to->slow_start = slow;  // Envoy: of no length is none
+  return absl::OkStatus();
+}
+
+// Of the balancer that is used, as in Envoy.
+absl::Status CompileSlowStarts(const FromCluster& from, Cluster* to) {
+  if (to->lb == LbPolicy::kRoundRobin && from.round_robin_lb_config().has_slow_start_config()) {
+    RETURN_IF_ERROR_AT("round_robin_lb_config.slow_start_config",
+                       CompileSlowStart(from.round_robin_lb_config().slow_start_config(), to));
+  }
+  if (to->lb == LbPolicy::kLeastRequest && from.least_request_lb_config().has_slow_start_config()) {
+    RETURN_IF_ERROR_AT("least_request_lb_config.slow_start_config",
+                       CompileSlowStart(from.least_request_lb_config().slow_start_config(), to));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CompileLbPolicy(const FromCluster& from, Cluster* to) {
   switch (from.lb_policy()) {
     case FromCluster::ROUND_ROBIN:
@@ -108,6 +136,7 @@ absl::Status CompileLbPolicy(const FromCluster& from, Cluster* to) {
   }
   RETURN_IF_ERROR_AT("ring_hash_lb_config", CompileRing(from.ring_hash_lb_config(), to));
   RETURN_IF_ERROR_AT("maglev_lb_config", CompileMaglev(from.maglev_lb_config(), to));
+  RETURN_IF_ERROR(CompileSlowStarts(from, to));
   if (from.least_request_lb_config().has_choice_count()) {
     to->least_request_choice_count = from.least_request_lb_config().choice_count().value();
     if (to->least_request_choice_count < 2) {

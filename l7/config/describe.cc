@@ -121,6 +121,10 @@ void DescribeCluster(const Cluster& c, DescribeWriter* to) {
   if (const auto& budget = c.breaker.retry_budget) {
     to->Line("retry_budget ", budget->percent, " percent, at least ", budget->retries_min);
   }
+  if (const auto& slow = c.slow_start) {
+    to->Line("slow_start ", DescribeWriter::ToText(slow->window), ", aggression ", slow->aggression,
+             ", at least ", slow->min_weight_percent, "%");
+  }
   if (c.outlier.has_value()) DescribeOutlier(*c.outlier, to);
   if (c.health_check.has_value()) DescribeHealthCheck(*c.health_check, to);
   to->IfNot(fallback.removal_ignores_health, "removal_ignores_health", c.removal_ignores_health);

@@ -38,11 +38,11 @@ void Engine::UseSnapshot(const config::Snapshot* s, Instant now) {
 }
 void Engine::FollowBoard(Instant now) {
   if (!impl_->BoardChanged()) return;
-  impl_->FollowBoard();
+  impl_->FollowBoard(now);
   impl_->Settle(now);
 }
-Engine::Pick Engine::PickEndpoint(uint32_t cluster, SockAddr* endpoint) {
-  return impl_->PickEndpoint(cluster, endpoint);
+Engine::Pick Engine::PickEndpoint(uint32_t cluster, Instant now, SockAddr* endpoint) {
+  return impl_->PickEndpoint(cluster, now, endpoint);
 }
 uint64_t Engine::oldest_snapshot() const { return impl_->oldest_snapshot(); }
 ConnId Engine::OnAccept(const Accepted& a, Instant now) {
@@ -208,10 +208,10 @@ uint64_t Engine::Impl::oldest_snapshot() const {
 
 // Snapshots.
 
-Engine::Pick Engine::Impl::PickEndpoint(uint32_t cluster_id, SockAddr* endpoint) {
+Engine::Pick Engine::Impl::PickEndpoint(uint32_t cluster_id, Instant now, SockAddr* endpoint) {
   cluster::Cluster* cluster = clusters_.Find(cluster_id);
   if (cluster == nullptr || cluster->removed()) return Pick::kNoCluster;
-  cluster::Host* host = cluster->Pick({}, *prng_);
+  cluster::Host* host = cluster->Pick({.now = now}, *prng_);
   if (host == nullptr) {
     ++cluster->stats.cx_none_healthy;
     return Pick::kNoHealthy;

@@ -128,7 +128,7 @@ class Engine {
 
   // Datagrams: the endpoint for a new session, by the balancer of the cluster with this stable id.
   enum class Pick : uint8_t { kOk, kNoCluster, kNoHealthy };
-  Pick PickEndpoint(uint32_t cluster, SockAddr* endpoint);
+  Pick PickEndpoint(uint32_t cluster, Instant now, SockAddr* endpoint);
 
   void OnTimer(Timer& timer, Instant now);
 

@@ -18,9 +18,9 @@ std::string_view AlpnOf(const config::HealthCheck& config) {
 }  // namespace
 
 // What other workers have found, and what follows from it here.
-void Engine::Impl::FollowBoard() {
+void Engine::Impl::FollowBoard(Instant now) {
   closing_.clear();
-  clusters_.Follow(&closing_);
+  clusters_.Follow(now, &closing_);
   CloseAll(closing_);
 }
 
@@ -173,7 +173,7 @@ void Engine::Impl::FinishCheck(HostProbe& probe, health::Result result, Instant 
   }
   const bool back = health::Passed(result) && probe.cluster->PassedCheck(probe.host, now);
   if (!outcome.changed && !back) return;
-  FollowBoard();
+  FollowBoard(now);
   if (probe.host->removed) LookAtChecks(now);  // it was kept only for its checks
 }
 
