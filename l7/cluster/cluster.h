@@ -72,9 +72,10 @@ struct Host {
   uint32_t rq_active = 0;          // requests under way: the load that least-request compares
   uint32_t cx_active = 0;          // connections, those being opened included
   int64_t wrr_current = 0;         // smooth weighted round robin
-  std::vector<ConnId> http2;       // connections that take streams, or will when connected
-  std::vector<ConnId> idle;        // most recently used last
-  std::deque<WaiterId> waiting;    // requests that wait because the breaker allows no connection
+  Instant well_since;            // joined, or began to pass its checks: slow start counts from here
+  std::vector<ConnId> http2;     // connections that take streams, or will when connected
+  std::vector<ConnId> idle;      // most recently used last
+  std::deque<WaiterId> waiting;  // requests that wait because the breaker allows no connection
   HostStats stats;
 
   // Nothing refers to it.

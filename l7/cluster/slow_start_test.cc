@@ -39,7 +39,7 @@ class SlowStartTest : public ::testing::TestWithParam<config::LbPolicy> {
   }
   // Of kRequests, those of the last host; none is under way for long.
   int OfTheLast() {
-    const Host* const last = cluster_.hosts().back().get();
+    const Host* const last = cluster_.hosts()[cluster_.member_count() - 1].get();
     int count = 0;
     for (int i = 0; i < kRequests; ++i) {
       count += cluster_.Pick({.now = now_}, prng_) == last ? 1 : 0;

@@ -53,7 +53,25 @@ Balancer ReadConsistentHash(MapReader& map, ConsistentHash* to) {
   return out;
 }
 
-Balancer ReadBalancer(MapReader& map, ConsistentHash* hash) {
+// Its deprecated name is read first: what both say, warmup says.
+std::optional<Warmup> ReadWarmup(MapReader& map) {
+  std::optional<Warmup> out;
+  if (const auto duration = map.Duration("warmupDurationSecs", kMillisecond)) {
+    out = Warmup{.duration = *duration};
+  }
+  map.In("warmup", [&](MapReader& from) {
+    const auto duration = from.Duration("duration", kMillisecond);
+    if (!duration && !from.Has("duration")) from.Problem("duration", "required");
+    out = Warmup{.duration = duration.value_or(absl::ZeroDuration())};
+    out->minimum_percent = from.Double("minimumPercent", 0, 100).value_or(10);
+    // Istio's least: below it a new endpoint would have next to nothing until the very end.
+    out->aggression = from.Double("aggression", 1, 1000).value_or(1);
+  });
+  return out;
+}
+
+Balancer ReadBalancer(MapReader& map, TrafficBlocks* to) {
+  ConsistentHash* const hash = &to->hash;
   Balancer out = Balancer::kUnspecified;
   const auto simple = map.Enum("simple", {"UNSPECIFIED", "LEAST_REQUEST", "ROUND_ROBIN", "RANDOM",
                                           "PASSTHROUGH", "LEAST_CONN"});
@@ -65,7 +83,13 @@ Balancer ReadBalancer(MapReader& map, ConsistentHash* hash) {
   if (simple && map.Has("consistentHash")) {
     map.Problem("consistentHash", "give only one of simple, consistentHash");
   }
-  map.NotYet({"localityLbSetting", "warmupDurationSecs", "warmup"});
+  to->warmup = ReadWarmup(map);
+  if (to->warmup && out != Balancer::kUnspecified && out != Balancer::kRoundRobin &&
+      out != Balancer::kLeastRequest) {
+    map.Problem(map.Has("warmup") ? "warmup" : "warmupDurationSecs",
+                "has no effect but with ROUND_ROBIN and LEAST_REQUEST");
+  }
+  map.NotYet({"localityLbSetting"});
   return out;
 }
 
@@ -154,7 +178,7 @@ ClientTls ReadTls(MapReader& map) {
 
 TrafficBlocks ReadBlocks(MapReader& map) {
   TrafficBlocks out;
-  if (map.In("loadBalancer", [&](MapReader& lb) { out.balancer = ReadBalancer(lb, &out.hash); })) {
+  if (map.In("loadBalancer", [&](MapReader& lb) { out.balancer = ReadBalancer(lb, &out); })) {
     out.balancer_path = map.Path("loadBalancer");
   }
   if (map.In("connectionPool", [&](MapReader& pool) { out.pool = ReadPool(pool); })) {

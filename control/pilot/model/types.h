@@ -300,6 +300,13 @@ struct ConsistentHash {
   std::optional<uint64_t> ring_size_min, table_size;
 };
 
+// Slow start of endpoints that are new, by these two balancers: kRoundRobin, kLeastRequest.
+struct Warmup {
+  absl::Duration duration;
+  // Of warmup, which has these, and not of the deprecated warmupDurationSecs.
+  std::optional<double> minimum_percent, aggression;
+};
+
 struct TcpKeepalive {
   std::optional<uint32_t> probes;
   std::optional<absl::Duration> time;
@@ -350,6 +357,7 @@ enum class ProxyVersion { kV1, kV2 };
 struct TrafficBlocks {
   std::optional<Balancer> balancer;
   ConsistentHash hash;  // the balancer is kRingHash or kMaglev
+  std::optional<Warmup> warmup;
   std::optional<ConnectionPool> pool;
   std::optional<OutlierDetection> outlier;
   std::optional<ClientTls> tls;

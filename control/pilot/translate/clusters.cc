@@ -37,6 +37,7 @@ TrafficBlocks Merge(TrafficBlocks base, const TrafficPolicy& policy, uint32_t po
   if (policy.all.balancer) {
     base.balancer = policy.all.balancer;
     base.hash = policy.all.hash;
+    base.warmup = policy.all.warmup;
     base.balancer_path = policy.all.balancer_path;
   }
   if (policy.all.pool) {
@@ -90,6 +91,23 @@ void SetBalancer(const TrafficBlocks& blocks, Cluster* cluster) {
             *blocks.hash.table_size);
       }
       return;
+  }
+}
+
+void SetWarmup(const TrafficBlocks& blocks, Cluster* cluster) {
+  if (!blocks.warmup) return;
+  const auto set = [&from = *blocks.warmup](Cluster::SlowStartConfig* to) {
+    SetDuration(from.duration, to->mutable_slow_start_window());
+    if (from.aggression) {
+      to->mutable_aggression()->set_default_value(*from.aggression);
+      to->mutable_aggression()->set_runtime_key("(");  // Envoy wants one; it is Istio's
+    }
+    if (from.minimum_percent) to->mutable_min_weight_percent()->set_value(*from.minimum_percent);
+  };
+  if (cluster->lb_policy() == Cluster::ROUND_ROBIN) {
+    set(cluster->mutable_round_robin_lb_config()->mutable_slow_start_config());
+  } else if (cluster->lb_policy() == Cluster::LEAST_REQUEST) {
+    set(cluster->mutable_least_request_lb_config()->mutable_slow_start_config());
   }
 }
 
@@ -312,6 +330,7 @@ void AddCluster(const model::Model& model, const model::MeshService& service,
   cluster.set_name(ClusterName(port.number, subset, service.hostname));
   SetDuration(mesh.connect_timeout, cluster.mutable_connect_timeout());
   SetBalancer(blocks, &cluster);
+  SetWarmup(blocks, &cluster);
   SetPool(blocks, &cluster);
   SetHttp(blocks, port.protocol, &cluster);
   SetOutlier(blocks, &cluster);
@@ -340,6 +359,7 @@ void AddUdpCluster(const model::Model& model, const model::MeshService& service,
   cluster.set_name(UdpClusterName(port.number, service.hostname));
   SetDuration(mesh.connect_timeout, cluster.mutable_connect_timeout());
   SetBalancer(blocks, &cluster);
+  SetWarmup(blocks, &cluster);
   SetDiscovery(model, service, port, {}, mesh, &cluster, out);
   out->clusters.push_back(std::move(cluster));
 }
