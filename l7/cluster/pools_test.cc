@@ -123,7 +123,7 @@ TEST_F(PoolsTest, EjectedHostsSpill) {
   EXPECT_EQ(Pools(), "0:2:1000");
   cluster_.Report(cluster_.hosts()[0].get(), Outcome::kServerError, prng_, Instant::FromNanos(1));
   EXPECT_EQ(Pools(), "0:1:700 1:1:300");
-  cluster_.LookAgain(Instant::FromNanos(1) + Duration::Seconds(3600));
+  cluster_.LookAgain(prng_, Instant::FromNanos(1) + Duration::Seconds(3600));
   EXPECT_EQ(Pools(), "0:2:1000");
 }
 

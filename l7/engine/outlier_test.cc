@@ -154,7 +154,7 @@ TEST_F(OutlierEngineTest, RatesEjectOncePerIntervalAtAllWorkers) {
     Send(up, At(up).address == ill && fails ? Status(500, close) : Ok("1", close));
   }
   EXPECT_EQ(Sample("ejections_active"), 0);
-  Advance(Duration::Seconds(10));
+  Advance(Duration::Millis(10'001));  // the timer wheel's tick
   EXPECT_EQ(Sample("ejections_active"), 1);
   EXPECT_EQ(Sample("ejections_detected_success_rate"), 1);
   EXPECT_EQ(Sample("ejections_enforced_success_rate"), 1);
@@ -170,7 +170,7 @@ TEST_F(OutlierEngineTest, RatesEjectOncePerIntervalAtAllWorkers) {
   other.AppendClusters(&clusters);
   EXPECT_NE(clusters.find("10.0.0.12:8080::health_flags::/failed_outlier_check"), std::string::npos)
       << clusters;
-  Advance(Duration::Seconds(30));
+  for (int i = 0; i < 3; ++i) Advance(Duration::Millis(10'001));
   EXPECT_EQ(Sample("ejections_active"), 0);
 }
 
