@@ -34,6 +34,13 @@ bool IsLimited(const config::CircuitBreaker& breaker) {
          breaker.retry_budget.has_value();
 }
 
+// What the node says of the host holds here from now on.
+void FollowFlags(Host* host, Instant now) {
+  const uint32_t before = host->flags;
+  host->flags = host->node->flags.Load();
+  if ((before & ~host->flags & kFailedActiveCheck) != 0) host->well_since = now;
+}
+
 std::unique_ptr<Directory> BoardOfMyOwn(const Board* board) {
   return board == nullptr ? std::make_unique<Directory>() : nullptr;
 }
@@ -103,7 +110,7 @@ void Cluster::Update(const config::Cluster& config, Prng& prng, Instant now,
     }
     if (slot->mesh != endpoint.mesh) CloseIdle(*slot, closing);
     Configure(endpoint, slot.get());
-    JoinBoard(slot.get());
+    JoinBoard(slot.get(), now);
     by_stable_id_[endpoint.stable_id] = slot.get();
     host_of_endpoint_.push_back(slot.get());
     hosts_.push_back(std::move(slot));
@@ -162,7 +169,7 @@ void Cluster::JoinBoard(const config::Cluster& config) {
   removal_ignores_health_ = config.removal_ignores_health;
 }
 
-void Cluster::JoinBoard(Host* host) {
+void Cluster::JoinBoard(Host* host, Instant now) {
   const bool checked = settings_.health_check.has_value() && !host->unchecked;
   if (!checked && !DetectsOutliers()) {
     host->node.reset();
@@ -177,7 +184,7 @@ void Cluster::JoinBoard(Host* host) {
   if (!checked && host->node->flags.Clear(kFailedActiveCheck | kDegradedActiveCheck)) {
     board_->Announce(node_.get());
   }
-  host->flags = host->node->flags.Load();
+  FollowFlags(host, now);
 }
 
 // Hosts that the configuration has dropped but whose health checks pass stay (Envoy: discovery may
@@ -223,10 +230,7 @@ void Cluster::Follow(Instant now, std::vector<ConnId>* closing) {
   changes_seen_ = changes;
   const auto members = hosts_.begin() + static_cast<ptrdiff_t>(member_count_);
   std::for_each(hosts_.begin(), members, [now](const std::unique_ptr<Host>& host) {
-    if (host->node == nullptr) return;
-    const uint32_t before = host->flags;
-    host->flags = host->node->flags.Load();
-    if ((before & ~host->flags & kFailedActiveCheck) != 0) host->well_since = now;
+    if (host->node != nullptr) FollowFlags(host.get(), now);
   });
   const auto gone =
       std::stable_partition(hosts_.begin(), members, [](const std::unique_ptr<Host>& host) {

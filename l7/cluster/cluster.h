@@ -211,7 +211,7 @@ class Cluster {
   static void Configure(const config::Endpoint& endpoint, Host* host);
   void JoinBoard(const config::Cluster& config);
   void UseBreaker(const config::CircuitBreaker& breaker);
-  void JoinBoard(Host* host);
+  void JoinBoard(Host* host, Instant now);
   // Hosts that were members, by stable id; null: it still is one.
   using Kept = absl::flat_hash_map<uint32_t, std::unique_ptr<Host>>;
   bool KeepPassing(Kept* kept);
