@@ -19,6 +19,7 @@ class EjectionTest : public ::testing::Test {
     config_.name = "c";
     config_.stable_id = 1;
     config_.panic_percent = 0;  // as Istio
+    config_.breaker = {kNoLimit, kNoLimit, kNoLimit, kNoLimit, std::nullopt};
     config_.outlier.emplace();
     config_.outlier->consecutive_5xx = 4;
     config_.outlier->ejection_percent_max = 50;
@@ -125,6 +126,8 @@ TEST_F(EjectionTest, AHostThatFailsHalfIsOutOfAllWorkersInTheSameInterval) {
 }
 
 TEST_F(EjectionTest, VolumeIsOfOneIntervalAndOfAllWorkers) {
+  outlier().consecutive_5xx = 0;
+  Update();
   const auto interval = [this](int requests_per_worker) {
     for (int i = 0; i < requests_per_worker; ++i) {
       for (size_t worker = 0; worker < kWorkers; ++worker) {

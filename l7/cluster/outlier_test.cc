@@ -74,7 +74,7 @@ TEST(Outlier, CountsStreaks) {
       {"split: an answer ends them, whatever it is", split, "lel", ""},
       {"split: a success ends them", split, "lsl", ""},
       {"an open connection is a success", together, "eecee", ""},
-      {"split: it is one of ours", split, "lclece", "5"},
+      {"split: it is one of ours", split, "lclecee", "5"},
       {"zero is never", off, "eeeggglll", ""},
   };
   for (const auto& row : rows) EXPECT_EQ(Streaks(row.config, row.outcomes), row.want) << row.name;
