@@ -89,7 +89,7 @@ Balancer ReadBalancer(MapReader& map, TrafficBlocks* to) {
     map.Problem(map.Has("warmup") ? "warmup" : "warmupDurationSecs",
                 "has no effect but with ROUND_ROBIN and LEAST_REQUEST");
   }
-  map.NotYet({"localityLbSetting"});
+  map.In("localityLbSetting", [&](MapReader& from) { to->locality = ReadLocalityLb(from); });
   return out;
 }
 
@@ -186,6 +186,12 @@ TrafficBlocks ReadBlocks(MapReader& map) {
   }
   if (map.In("outlierDetection", [&](MapReader& o) { out.outlier = ReadOutlier(o); })) {
     out.outlier_path = map.Path("outlierDetection");
+  }
+  // Istio: without it nobody would ever go on to the next priority.
+  const auto& locality = out.locality;
+  if (!out.outlier && locality &&
+      (!locality->failover.empty() || !locality->failover_priority.empty())) {
+    map.Problem("outlierDetection", "required for failover by locality");
   }
   if (map.In("tls", [&](MapReader& tls) { out.tls = ReadTls(tls); })) {
     out.tls_path = map.Path("tls");

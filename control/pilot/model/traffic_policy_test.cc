@@ -60,6 +60,51 @@ TEST(TrafficPolicy, WarmupIsRead) {
         absl::StrCat("warmup", kUseless)}});
 }
 
+TEST(TrafficPolicy, LocalityLbSettingIsRead) {
+  constexpr char kTwo[] = ".distribute: give only one of distribute, failover, failoverPriority";
+  const std::vector<Row> rows = {
+      {"enabled: false", ""},
+      {"distribute: [{from: 'a/*', to: {'a/*': 80, b: 20}}]", ""},
+      {"distribute: [{from: a, to: {a: 80, b: 21}}]",
+       ".distribute[0].to: must add up to 100, is 101"},
+      {"distribute: [{from: a, to: {a: 100, b: 0}}]",
+       ".distribute[0].to.b: must be a whole number in 1..100"},
+      {"distribute: [{to: {a: 100}}]", ".distribute[0].from: required"},
+      {"failover: [{from: a, to: b}], failoverPriority: [topology.istio.io/subzone]", ""},
+      {"failover: [{from: a, to: a}]", ".failover[0].to: must be another region"},
+      {"failover: [{from: a/b, to: c}]",
+       ".failover[0].from: must be a region, without \"/\" and \"*\""},
+      {"failoverPriority: [version]", ".failoverPriority: \"version\" is not supported yet"},
+      {"distribute: [{from: a, to: {a: 100}}], failover: [{from: a, to: b}]", kTwo},
+      {"distribute: [{from: a, to: {a: 100}}], failoverPriority: [topology.kubernetes.io/zone]",
+       kTwo},
+  };
+  for (const Row& row : rows) {
+    std::vector<std::string> want;
+    if (!row.problem.empty()) {
+      want.push_back(absl::StrCat("f.yaml: DestinationRule default/d: spec.trafficPolicy.",
+                                  "loadBalancer.localityLbSetting", row.problem));
+    }
+    EXPECT_EQ(ReadPolicy(absl::StrCat("loadBalancer: {localityLbSetting: {", row.policy,
+                                      "}}, outlierDetection: {}"))
+                  .problems,
+              want)
+        << row.policy;
+  }
+}
+
+TEST(TrafficPolicy, FailoverNeedsOutlierDetection) {
+  constexpr char kWant[] =
+      "f.yaml: DestinationRule default/d: spec.trafficPolicy.outlierDetection: required for "
+      "failover by locality";
+  for (const char* setting :
+       {"failover: [{from: a, to: b}]", "failoverPriority: [topology.kubernetes.io/region]"}) {
+    EXPECT_EQ(
+        ReadPolicy(absl::StrCat("loadBalancer: {localityLbSetting: {", setting, "}}")).problems,
+        std::vector<std::string>{kWant});
+  }
+}
+
 TEST(TrafficPolicy, OutlierDetectionIsRead) {
   Expect("outlierDetection", {{"", ""},
                               {"consecutiveErrors: 3, minHealthPercent: 100", ""},

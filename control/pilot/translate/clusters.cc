@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "control/pilot/translate/listener_parts.h"
+#include "control/pilot/translate/locality.h"
 #include "control/pilot/translate/mesh_tls.h"
 #include "control/pilot/translate/proto_util.h"
 #include "control/pilot/translate/translate.h"
@@ -38,6 +39,7 @@ TrafficBlocks Merge(TrafficBlocks base, const TrafficPolicy& policy, uint32_t po
     base.balancer = policy.all.balancer;
     base.hash = policy.all.hash;
     base.warmup = policy.all.warmup;
+    base.locality = policy.all.locality;
     base.balancer_path = policy.all.balancer_path;
   }
   if (policy.all.pool) {
@@ -315,12 +317,24 @@ void SetDiscovery(const model::Model& model, const model::MeshService& service,
       *cluster->mutable_load_assignment() = Assignment(model, cluster->name(), port, labels, mesh);
       return;
     case model::Resolution::kNone:
-      cluster->clear_ring_hash_lb_config();
-      cluster->clear_maglev_lb_config();
+      cluster->clear_lb_config();
       cluster->set_type(Cluster::ORIGINAL_DST);
       cluster->set_lb_policy(Cluster::CLUSTER_PROVIDED);
       return;
   }
+}
+
+// Of clusters whose endpoints Pilot serves: those of a DNS cluster are the same for all nodes.
+void SetLocality(const TrafficBlocks& blocks, const model::MeshConfig& mesh, Cluster* cluster,
+                 Resources* out) {
+  if (cluster->type() != Cluster::EDS) return;
+  const auto rule = LocalityRule(mesh.locality_lb, blocks.locality,
+                                 blocks.outlier ? Outliers::kEjected : Outliers::kKept);
+  if (!rule) return;
+  if (IsLocalityWeighted(*rule)) {
+    cluster->mutable_common_lb_config()->mutable_locality_weighted_lb_config();
+  }
+  out->localities[cluster->name()] = *rule;
 }
 
 void AddCluster(const model::Model& model, const model::MeshService& service,
@@ -348,6 +362,7 @@ void AddCluster(const model::Model& model, const model::MeshService& service,
   }
   SetProxyProtocol(blocks, &cluster);
   SetDiscovery(model, service, port, labels, mesh, &cluster, out);
+  SetLocality(blocks, mesh, &cluster, out);
   out->clusters.push_back(std::move(cluster));
 }
 
