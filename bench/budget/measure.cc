@@ -103,7 +103,8 @@ int Main() {
     std::printf("sanitizer\n");
     return 0;
   }
-  for (const char* name : {"one", "many", "full", "two_workers", "tls", "close"}) PerRequest(name);
+  for (const char* name : {"one", "many", "full", "two_workers", "watched", "tls", "close"})
+    PerRequest(name);
   for (const char* name : {"reply", "post"}) PerBody(name);
   PerConnection("idle", Connections::kIdle);
   PerConnection("idle_tls", Connections::kIdleTls);

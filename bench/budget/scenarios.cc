@@ -49,8 +49,11 @@ sim::ConfigSpec TwoServers(World& world) {
 
 constexpr uint32_t kTlsSettings = 1;  // stable id
 
-void PublishTwoServers(const WorldOptions& options, World* world) {
+enum class Outliers { kIgnored, kWatched };
+
+void PublishTwoServers(const WorldOptions& options, Outliers outliers, World* world) {
   sim::ConfigSpec spec = TwoServers(*world);
+  if (outliers == Outliers::kWatched) spec.clusters[0].outlier.emplace();
   if (options.plane.tls) {
     tls::MeshOptions mesh;
     mesh.server.session_count_max = 0;  // a cache of a fixed size is no connection's cost
@@ -79,6 +82,8 @@ std::vector<Scenario> Scenarios() {
   all.back().world.plane.turn_time = Duration::Micros(100);
   all.push_back({"two_workers", Base(2, 64, small), 500, 2000});
   all.back().world.plane.workers = 2;
+  all.push_back({"watched", Base(2, 64, small), 500, 2000, /*watched=*/true});
+  all.back().world.plane.workers = 2;
   all.push_back({"tls", Base(2, 64, small), 500, 2000});
   UseTls(&all.back().world);
   all.push_back({"close", Base(2, 8, small), 200, 500});
@@ -102,7 +107,7 @@ Result Run(const Scenario& scenario, Watch* watch) {
   options.plane.probe = watch;
   options.load.request_count = scenario.warmup_count;
   World world(options);
-  PublishTwoServers(options, &world);
+  PublishTwoServers(options, scenario.watched ? Outliers::kWatched : Outliers::kIgnored, &world);
   CHECK(world.RunUntilDone(kLimit));
   world.RunFor(kSilence);
   const Result before = Totals(world);
@@ -139,7 +144,7 @@ int64_t HoldConnections(Connections kind, int count, Watch* watch) {
   if (kind == Connections::kBusy) options.server.service_time_max = Duration::Seconds(1'000'000);
   watch->Begin();
   World world(options);
-  PublishTwoServers(options, &world);
+  PublishTwoServers(options, Outliers::kIgnored, &world);
   const auto conns = static_cast<uint32_t>(count);
   CHECK(world.Run(kLimit, [&] { return world.client_host(0).tcp().conn_count() == conns; }));
   world.RunFor(kSilence);

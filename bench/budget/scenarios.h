@@ -17,6 +17,7 @@ struct Scenario {
   sim::WorldOptions world;
   uint64_t warmup_count = 0;   // requests of each client before anything is measured
   uint64_t request_count = 0;  // of each client, measured
+  bool watched = false;        // by outlier detection
 };
 
 std::vector<Scenario> Scenarios();

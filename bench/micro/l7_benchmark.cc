@@ -131,7 +131,7 @@ void Pick(benchmark::State& state, config::LbPolicy policy, bool weighted) {
   cluster::Cluster cluster;
   Prng prng(1);
   std::vector<ConnId> closing;
-  cluster.Update(config, prng, &closing);
+  cluster.Update(config, prng, Instant(), &closing);
   for (auto _ : state) benchmark::DoNotOptimize(cluster.Pick({}, prng));
 }
 BENCHMARK_CAPTURE(Pick, round_robin, config::LbPolicy::kRoundRobin, false)->Arg(10)->Arg(1000);

@@ -34,7 +34,7 @@ TEST(Breaker, WorkersTogetherReachTheLimitAndNoMore) {
         cluster::Cluster cluster(&board);
         Prng prng(i);
         std::vector<ConnId> closing;
-        cluster.Update(Limited(limit), prng, &closing);
+        cluster.Update(Limited(limit), prng, Instant(), &closing);
         uint32_t mine = 0;
         for (uint32_t k = 0; k < kLimit + 1; ++k) mine += cluster.rq_active.TryEnter() ? 1 : 0;
         got += mine;
@@ -61,7 +61,7 @@ TEST(Breaker, WorkersComeAndGo) {
         Prng prng(i);
         std::vector<ConnId> closing;
         for (uint32_t k = 0; k < 100; ++k) {
-          if (k % 10 == 0) cluster.Update(Limited(kLimit), prng, &closing);
+          if (k % 10 == 0) cluster.Update(Limited(kLimit), prng, Instant(), &closing);
           if (!cluster.rq_active.TryEnter()) continue;
           const int now = ++inside;
           int seen = most;

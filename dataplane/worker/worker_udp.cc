@@ -98,7 +98,7 @@ udp::Session* Worker::OpenSession(const ip::Segment& datagram, const config::Udp
   const uint32_t cluster = listener.cluster == config::kNoIndex
                                ? config::kNoIndex
                                : snapshot_->clusters[listener.cluster].stable_id;
-  const engine::Engine::Pick pick = engine_.PickEndpoint(cluster, &spec.endpoint);
+  const engine::Engine::Pick pick = engine_.PickEndpoint(cluster, now, &spec.endpoint);
   if (pick != engine::Engine::Pick::kOk) {
     ++(pick == engine::Engine::Pick::kNoCluster ? counters.no_cluster
                                                 : counters.no_healthy_upstream);

@@ -1,7 +1,8 @@
 // Board: what the workers of one node tell each other about clusters and hosts. Verdicts of health
-// checks, which one worker makes and all follow; how many connections and requests a cluster has at
-// all of them, where a circuit breaker limits these (breaker_count.h); token buckets, which all
-// take from.
+// checks, which one worker makes and all follow; what outlier detection has counted of a host and
+// that it is ejected, which any of them may find (outlier.h, ejection.cc); how many connections and
+// requests a cluster has at all of them, where a circuit breaker limits these (breaker_count.h);
+// token buckets, which all take from.
 //
 // Keyed by the stable ids of config::Cluster, Endpoint and TokenBucket. A worker joins when a
 // configuration has the cluster or the host, and leaves when nothing of it is left at this worker;
@@ -20,18 +21,22 @@
 #include "absl/container/flat_hash_map.h"
 #include "l7/base/shared_cell.h"
 #include "l7/base/token_bucket.h"
+#include "l7/cluster/outlier.h"
 
 namespace meltemi::cluster {
 
 // Bits of NodeHost::flags: Envoy's host health flags that are not the configuration's.
 inline constexpr uint32_t kFailedActiveCheck = 1;
 inline constexpr uint32_t kDegradedActiveCheck = 2;
+inline constexpr uint32_t kFailedOutlierCheck = 4;
+inline constexpr uint32_t kBeingEjected = 8;  // a worker is about to: no flag of Envoy's
 
 struct NodeHost {
   NodeHost(uint32_t id_in, uint32_t flags_in) : id(id_in), flags(flags_in) {}
   const uint32_t id;
   uint32_t uses = 0;  // the board's
   SharedCell flags;
+  HostOutlier outlier;
 };
 
 // A cell that requests write to: not in one cache line with another.
@@ -44,6 +49,7 @@ struct NodeCluster {
   const uint32_t id;
   uint32_t uses = 0;   // the board's
   SharedCell changes;  // grows with each change of a host's flags
+  SharedCell ejected;  // hosts with kFailedOutlierCheck
   SharedCell used;     // 1: a connection has been asked for, by whom ever
   BusyCell connections, pending, requests, retries;  // those with a limit
 };

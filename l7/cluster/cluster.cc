@@ -24,6 +24,7 @@ Cluster::Settings SettingsOf(const config::Cluster& config) {
           .proxy_protocol = config.proxy_protocol,
           .breaker = config.breaker,
           .outlier = config.outlier,
+          .slow_start = config.slow_start,
           .health_check = config.health_check};
 }
 
@@ -31,6 +32,13 @@ bool IsLimited(const config::CircuitBreaker& breaker) {
   return breaker.connections_max != kNoLimit || breaker.pending_max != kNoLimit ||
          breaker.requests_max != kNoLimit || breaker.retries_max != kNoLimit ||
          breaker.retry_budget.has_value();
+}
+
+// What the node says of the host holds here from now on.
+void FollowFlags(Host* host, Instant now) {
+  const uint32_t before = host->flags;
+  host->flags = host->node->flags.Load();
+  if ((before & ~host->flags & kFailedActiveCheck) != 0) host->well_since = now;
 }
 
 std::unique_ptr<Directory> BoardOfMyOwn(const Board* board) {
@@ -56,13 +64,16 @@ void Cluster::Configure(const config::Endpoint& endpoint, Host* host) {
 Cluster::Cluster(Board* board)
     : own_board_(BoardOfMyOwn(board)), board_(board != nullptr ? board : own_board_.get()) {}
 
-void Cluster::Update(const config::Cluster& config, Prng& prng, std::vector<ConnId>* closing) {
+void Cluster::Update(const config::Cluster& config, Prng& prng, Instant now,
+                     std::vector<ConnId>* closing) {
   // What waits for requests would carry them past the new settings.
   if (settings_.tls != config.tls || settings_.mesh_tls != config.mesh_tls) {
     for (const std::unique_ptr<Host>& host : hosts_) CloseIdle(*host, closing);
   }
   settings_ = SettingsOf(config);
   removed_ = false;
+  if (!DetectsOutliers()) EndDetection();
+  if (DetectsOutliers()) next_look_ = std::min(next_look_, now + config.outlier->interval);
   JoinBoard(config);
   if (config.discovery == config::Discovery::kOriginalDst) return;
   std::vector<std::unique_ptr<Host>> old = std::move(hosts_);
@@ -92,21 +103,20 @@ void Cluster::Update(const config::Cluster& config, Prng& prng, std::vector<Conn
       }
       slot = std::make_unique<Host>();
       slot->stable_id = endpoint.stable_id;
+      slot->well_since = now;
       changed = true;
       // Envoy: a host is not healthy before it has passed once.
       if (config.health_check.has_value()) slot->flags = kFailedActiveCheck;
     }
     if (slot->mesh != endpoint.mesh) CloseIdle(*slot, closing);
     Configure(endpoint, slot.get());
-    if (!config.outlier.has_value()) slot->outlier = HostOutlier{};
-    JoinBoard(slot.get());
+    JoinBoard(slot.get(), now);
     by_stable_id_[endpoint.stable_id] = slot.get();
     host_of_endpoint_.push_back(slot.get());
     hosts_.push_back(std::move(slot));
   }
   changed |= KeepPassing(&kept);
   member_count_ = hosts_.size();
-  if (!config.outlier.has_value()) next_look_ = Instant::Never();
   MakePools();
   for (Pool& pool : pools_) pool.next = prng.Below(pool.hosts.size());
   // Hosts that are gone drain in the order they had.
@@ -148,7 +158,7 @@ void Cluster::UseBreaker(const config::CircuitBreaker& breaker) {
 void Cluster::JoinBoard(const config::Cluster& config) {
   const bool limited = IsLimited(config.breaker);
   if (!limited) UseBreaker(config.breaker);  // before what it counted in may be gone
-  if (!config.health_check.has_value() && !limited) {
+  if (!config.health_check.has_value() && !DetectsOutliers() && !limited) {
     node_.reset();
   } else if (node_ == nullptr) {
     node_ = JoinedCluster(board_->JoinCluster(config.stable_id), {board_});
@@ -159,16 +169,22 @@ void Cluster::JoinBoard(const config::Cluster& config) {
   removal_ignores_health_ = config.removal_ignores_health;
 }
 
-void Cluster::JoinBoard(Host* host) {
-  if (!settings_.health_check.has_value() || host->unchecked) {
+void Cluster::JoinBoard(Host* host, Instant now) {
+  const bool checked = settings_.health_check.has_value() && !host->unchecked;
+  if (!checked && !DetectsOutliers()) {
     host->node.reset();
     host->flags = 0;
     return;
   }
   if (host->node == nullptr) {
-    host->node = JoinedHost(board_->JoinHost(host->stable_id, host->flags), {board_});
+    const uint32_t flags = checked ? host->flags : 0;
+    host->node = JoinedHost(board_->JoinHost(host->stable_id, flags), {board_});
   }
-  host->flags = host->node->flags.Load();
+  // What was found while it was checked holds no longer.
+  if (!checked && host->node->flags.Clear(kFailedActiveCheck | kDegradedActiveCheck)) {
+    board_->Announce(node_.get());
+  }
+  FollowFlags(host, now);
 }
 
 // Hosts that the configuration has dropped but whose health checks pass stay (Envoy: discovery may
@@ -178,7 +194,7 @@ bool Cluster::KeepPassing(Kept* kept) {
   if (!settings_.health_check.has_value() || removal_ignores_health_) return false;
   std::vector<std::pair<uint32_t, std::unique_ptr<Host>>> passing;
   for (auto& [id, host] : *kept) {
-    if (host == nullptr || host->node == nullptr) continue;
+    if (host == nullptr || host->node == nullptr || host->unchecked) continue;
     host->flags = host->node->flags.Load();
     const SockAddr address = host->address;
     const bool replaced = std::any_of(hosts_.begin(), hosts_.end(),
@@ -207,14 +223,14 @@ void Cluster::SetChecked(Host* host, bool failed, bool degraded) {
   if (changed) board_->Announce(node_.get());
 }
 
-void Cluster::Follow(std::vector<ConnId>* closing) {
+void Cluster::Follow(Instant now, std::vector<ConnId>* closing) {
   if (node_ == nullptr || removed_) return;
   const uint32_t changes = node_->changes.Load();
   if (changes == changes_seen_) return;
   changes_seen_ = changes;
   const auto members = hosts_.begin() + static_cast<ptrdiff_t>(member_count_);
-  std::for_each(hosts_.begin(), members, [](const std::unique_ptr<Host>& host) {
-    if (host->node != nullptr) host->flags = host->node->flags.Load();
+  std::for_each(hosts_.begin(), members, [now](const std::unique_ptr<Host>& host) {
+    if (host->node != nullptr) FollowFlags(host.get(), now);
   });
   const auto gone =
       std::stable_partition(hosts_.begin(), members, [](const std::unique_ptr<Host>& host) {
@@ -231,19 +247,20 @@ void Cluster::Follow(std::vector<ConnId>* closing) {
 
 void Cluster::Remove(std::vector<ConnId>* closing) {
   removed_ = true;
-  if (!IsLimited(settings_.breaker)) node_.reset();  // else what still runs is counted there
   for (std::unique_ptr<Host>& host : hosts_) RetireHost(host.get(), closing);
+  if (!IsLimited(settings_.breaker)) node_.reset();  // else what still runs is counted there
   pools_.clear();
   hash_tables_ = {};
   host_of_endpoint_.clear();
   by_stable_id_.clear();
   by_address_.clear();
-  member_count_ = healthy_count_ = ejected_count_ = 0;
+  member_count_ = healthy_count_ = 0;
   next_look_ = Instant::Never();
 }
 
 void Cluster::RetireHost(Host* host, std::vector<ConnId>* closing) {
   host->removed = true;
+  Uneject(host);
   host->node.reset();
   CloseIdle(*host, closing);
 }
@@ -260,58 +277,15 @@ bool Cluster::Sweep() {
          retries_active.here() == 0;
 }
 
-// One more ejected host must not be more than the share allows.
-bool Cluster::MayEject() const {
-  if (settings_.outlier->always_eject_one && ejected_count_ == 0) return true;
-  return (ejected_count_ + 1) * 100 <= member_count_ * settings_.outlier->ejection_percent_max;
-}
-
-void Cluster::Report(Host* host, Outcome outcome, Prng& prng, Instant now) {
-  // Where clients choose the host themselves there is nothing to keep it out of.
-  if (!settings_.outlier.has_value() || settings_.discovery == config::Discovery::kOriginalDst) {
-    return;
-  }
-  const config::OutlierDetection& config = *settings_.outlier;
-  const Detected detected = CountOutcome(config, outcome, &host->outlier);
-  // In Envoy's order: the narrower streak first.
-  for (const Streak streak : {Streak::kGateway, Streak::k5xx, Streak::kLocal}) {
-    const auto i = static_cast<size_t>(streak);
-    if (!detected.streak[i] || host->outlier.ejected || host->removed) continue;
-    ++outlier_stats.detected[i];
-    if (!MayEject()) {
-      ++outlier_stats.overflow;
-      continue;
-    }
-    const uint32_t percent = EnforcingPercent(config, streak);
-    if (percent < 100 && !prng.Chance(percent, 100)) continue;
-    ++outlier_stats.enforced[i];
-    ++outlier_stats.enforced_total;
-    Eject(config, now, &host->outlier);
-    MakePools();
-    if (next_look_.never()) next_look_ = now + config.interval;
-  }
-}
-
-void Cluster::LookAgain(Instant now) {
-  if (now < next_look_) return;
-  bool back = false, busy = false;
-  for (const std::unique_ptr<Host>& host : std::span(hosts_.data(), member_count_)) {
-    back |= cluster::LookAgain(*settings_.outlier, now, &host->outlier);
-    busy |= host->outlier.ejected || host->outlier.ejection_count > 0;
-  }
-  if (back) MakePools();
-  next_look_ = busy ? now + settings_.outlier->interval : Instant::Never();
-}
-
 ClusterSet::ClusterSet(Board* board)
     : own_board_(BoardOfMyOwn(board)), board_(board != nullptr ? board : own_board_.get()) {}
 
-void ClusterSet::Follow(std::vector<ConnId>* closing) {
+void ClusterSet::Follow(Instant now, std::vector<ConnId>* closing) {
   version_seen_ = board_->version();
-  for (Cluster* cluster : ordered_) cluster->Follow(closing);
+  for (Cluster* cluster : ordered_) cluster->Follow(now, closing);
 }
 
-void ClusterSet::Update(const config::Snapshot& snapshot, Prng& prng,
+void ClusterSet::Update(const config::Snapshot& snapshot, Prng& prng, Instant now,
                         std::vector<ConnId>* closing) {
   std::vector<Cluster*> before = std::move(ordered_);
   ordered_.clear();
@@ -319,7 +293,7 @@ void ClusterSet::Update(const config::Snapshot& snapshot, Prng& prng,
   for (const config::Cluster& config : snapshot.clusters) {
     std::unique_ptr<Cluster>& slot = clusters_[config.stable_id];
     if (slot == nullptr) slot = std::make_unique<Cluster>(board_);
-    slot->Update(config, prng, closing);
+    slot->Update(config, prng, now, closing);
     slot->Sweep();
     if (!present[config.stable_id]) ordered_.push_back(slot.get());
     present[config.stable_id] = true;
@@ -341,9 +315,9 @@ Cluster* ClusterSet::Find(uint32_t stable_id) {
   return found == clusters_.end() ? nullptr : found->second.get();
 }
 
-void ClusterSet::LookAgain(Instant now) {
+void ClusterSet::LookAgain(Prng& prng, Instant now) {
   for (Cluster* cluster : ordered_) {
-    if (cluster->next_look() <= now) cluster->LookAgain(now);
+    if (cluster->next_look() <= now) cluster->LookAgain(prng, now);
   }
 }
 

@@ -57,21 +57,22 @@ struct Host {
   uint32_t weight = 1;
   uint32_t priority = 0;
   config::Health health = config::Health::kHealthy;  // as configured
-  HostOutlier outlier;                               // an ejected host counts as unhealthy
   std::string locality, workload;
   uint32_t locality_weight = 0;
   uint32_t stable_id = 0;
-  uint16_t check_port = 0;       // active health checks go there; 0: to `address`
-  bool unchecked = false;        // not subject to active health checks
-  bool kept = false;             // not configured any more, but its health checks pass
-  uint32_t flags = 0;            // NodeHost::flags as this worker has seen them
-  JoinedHost node;               // null: nobody but this worker says anything about it
-  bool mesh = false;             // of connections: Settings::mesh_tls where there is one
-  uint32_t pool = kNoPool;       // the balancer may choose it from this one
-  bool removed = false;          // no longer in the configuration: drained, then freed
-  uint32_t rq_active = 0;        // requests under way: the load that least-request compares
-  uint32_t cx_active = 0;        // connections, those being opened included
-  int64_t wrr_current = 0;       // smooth weighted round robin
+  uint16_t check_port = 0;         // active health checks go there; 0: to `address`
+  bool unchecked = false;          // not subject to active health checks
+  bool kept = false;               // not configured any more, but its health checks pass
+  uint32_t flags = 0;              // NodeHost::flags as this worker has seen them
+  std::optional<Instant> back_at;  // from its last ejection, at the worker that looks again
+  JoinedHost node;                 // null: nobody but this worker says anything about it
+  bool mesh = false;               // of connections: Settings::mesh_tls where there is one
+  uint32_t pool = kNoPool;         // the balancer may choose it from this one
+  bool removed = false;            // no longer in the configuration: drained, then freed
+  uint32_t rq_active = 0;          // requests under way: the load that least-request compares
+  uint32_t cx_active = 0;          // connections, those being opened included
+  int64_t wrr_current = 0;         // smooth weighted round robin
+  Instant well_since;            // joined, or began to pass its checks: slow start counts from here
   std::vector<ConnId> http2;     // connections that take streams, or will when connected
   std::vector<ConnId> idle;      // most recently used last
   std::deque<WaiterId> waiting;  // requests that wait because the breaker allows no connection
@@ -108,6 +109,7 @@ struct Pool {
   size_t next = 0;                           // round robin; below their count
   bool equal_weights = true;
   bool panic = false;
+  Instant slow_until;  // until then some host has a part of its weight only
 };
 
 class Cluster {
@@ -129,6 +131,7 @@ class Cluster {
     config::ProxyVersion proxy_protocol = config::ProxyVersion::kNone;
     config::CircuitBreaker breaker;
     std::optional<config::OutlierDetection> outlier;
+    std::optional<config::SlowStart> slow_start;
     std::optional<config::HealthCheck> health_check;
   };
 
@@ -138,14 +141,16 @@ class Cluster {
 
   // Takes the new configuration, whose hash tables are used until the next call. Idle connections
   // of hosts that are gone, for the engine to close, are appended to `closing`.
-  void Update(const config::Cluster& config, Prng& prng, std::vector<ConnId>* closing);
+  void Update(const config::Cluster& config, Prng& prng, Instant now, std::vector<ConnId>* closing);
   // The cluster is not in the snapshot any more.
   void Remove(std::vector<ConnId>* closing);
 
   // Takes what other workers, or the health checks, have said about hosts since the last call.
-  void Follow(std::vector<ConnId>* closing);
+  void Follow(Instant now, std::vector<ConnId>* closing);
   // The verdict of the active health checks; Follow comes after it.
   void SetChecked(Host* host, bool failed, bool degraded);
+  // One of them has passed: an ejected host is back. True: it was ejected.
+  bool PassedCheck(Host* host, Instant now);
   // Somebody uses the cluster: its health checks come at their full rate.
   void MarkUsed() {
     if (node_ != nullptr && node_->used.Load() == 0) node_->used.Store(1);
@@ -157,15 +162,17 @@ class Cluster {
     std::span<Host* const> avoid;    // hosts already tried
     uint32_t attempt_count_max = 1;  // picks before one of `avoid` is taken nonetheless
     std::optional<uint64_t> hash;    // consistent balancers; absent: any host
+    Instant now;                     // slow start
   };
   // Null: no healthy host (UH).
   Host* Pick(const PickOptions& options, Prng& prng);
 
   // Outlier detection: what came of an attempt. May eject the host.
   void Report(Host* host, Outcome outcome, Prng& prng, Instant now);
-  // Ejected hosts whose time is over come back. To be called at `next_look`, Never() when nothing
-  // is to be looked at.
-  void LookAgain(Instant now);
+  // Once an interval, by one worker of the node: ejected hosts whose time is over come back, those
+  // whose answers of the interval are bad are ejected. To be called at `next_look`, Never() without
+  // outlier detection.
+  void LookAgain(Prng& prng, Instant now);
   Instant next_look() const { return next_look_; }
 
   // Frees removed hosts nothing refers to. `true` when the whole cluster can go.
@@ -181,7 +188,8 @@ class Cluster {
   const std::vector<Pool>& pools() const { return pools_; }
   size_t healthy_count() const { return healthy_count_; }
   size_t member_count() const { return member_count_; }
-  size_t ejected_count() const { return ejected_count_; }
+  // Of the node.
+  size_t ejected_count() const { return node_ == nullptr ? 0 : node_->ejected.Load(); }
 
   // The circuit breaker's, of this worker and of all. They follow the configuration of the cluster
   // of this name, and go on counting while a removed one drains.
@@ -193,7 +201,8 @@ class Cluster {
  private:
   Host* PickOnce(const PickOptions& options, uint32_t attempt, Prng& prng);
   Pool& ChoosePool(const PickOptions& options, Prng& prng);
-  Host* PickWeighted(Pool& pool, bool by_load);
+  double PartOf(const Host& host, Instant now) const;
+  Host* PickWeighted(Pool& pool, bool by_load, Instant now);
   Host* PickLeastLoaded(const Pool& pool, Prng& prng);
   Host* PickConsistent(const Pool& pool, uint64_t hash);
   Host* PickFromRing(const Pool& pool, uint64_t hash);
@@ -202,7 +211,7 @@ class Cluster {
   static void Configure(const config::Endpoint& endpoint, Host* host);
   void JoinBoard(const config::Cluster& config);
   void UseBreaker(const config::CircuitBreaker& breaker);
-  void JoinBoard(Host* host);
+  void JoinBoard(Host* host, Instant now);
   // Hosts that were members, by stable id; null: it still is one.
   using Kept = absl::flat_hash_map<uint32_t, std::unique_ptr<Host>>;
   bool KeepPassing(Kept* kept);
@@ -213,7 +222,14 @@ class Cluster {
   void AddPools(const std::vector<Host*>& hosts, const std::vector<Host*>& all, uint32_t percent,
                 bool panic);
   void AddPool(std::vector<Host*> hosts, uint64_t load, bool panic);
-  bool MayEject() const;
+  // ejection.cc
+  bool DetectsOutliers() const;
+  static bool IsEjected(const Host& host);  // whether or not it has been followed here
+  void OnOutlier(Host* host, Cause cause, Prng& prng, Instant now);
+  void Eject(Host* host, Prng& prng, Instant now);
+  bool Uneject(Host* host);
+  void EndDetection();
+  void EjectByRates(Origin origin, Prng& prng, Instant now);
 
   std::unique_ptr<Directory> own_board_;
   Board* const board_;
@@ -222,8 +238,10 @@ class Cluster {
   bool removal_ignores_health_ = false;
   Settings settings_;
   bool removed_ = false;
-  size_t healthy_count_ = 0, member_count_ = 0, ejected_count_ = 0;
+  size_t healthy_count_ = 0, member_count_ = 0;
   Instant next_look_ = Instant::Never();
+  std::vector<HostRates> rates_;  // of one look; kept for their memory
+  RateOutliers rate_outliers_;
   std::vector<std::unique_ptr<Host>> hosts_;  // configured ones in order, then the removed
   // Consistent balancers. The tables belong to the newest snapshot.
   std::span<const config::HashTable> hash_tables_;
@@ -238,12 +256,13 @@ class Cluster {
 class ClusterSet {
  public:
   explicit ClusterSet(Board* board = nullptr);
-  void Update(const config::Snapshot& snapshot, Prng& prng, std::vector<ConnId>* closing);
+  void Update(const config::Snapshot& snapshot, Prng& prng, Instant now,
+              std::vector<ConnId>* closing);
   // Whether something has been announced on the board since the last Follow: one load.
   bool BoardChanged() const { return board_->version() != version_seen_; }
-  void Follow(std::vector<ConnId>* closing);
-  Cluster* Find(uint32_t stable_id);  // null: never heard of, or gone
-  void LookAgain(Instant now);        // of every cluster whose next_look has come
+  void Follow(Instant now, std::vector<ConnId>* closing);
+  Cluster* Find(uint32_t stable_id);        // null: never heard of, or gone
+  void LookAgain(Prng& prng, Instant now);  // of every cluster whose next_look has come
   Instant next_look() const;
   Board* board() const { return board_; }
   // In the order of the newest snapshot, then removed ones that still drain.

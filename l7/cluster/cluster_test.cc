@@ -25,7 +25,9 @@ config::Cluster Config(std::vector<uint32_t> weights, config::LbPolicy lb) {
 
 class ClusterTest : public ::testing::Test {
  protected:
-  void Update(const config::Cluster& config) { cluster_.Update(config, prng_, &closing_); }
+  void Update(const config::Cluster& config) {
+    cluster_.Update(config, prng_, Instant(), &closing_);
+  }
   // How often each host (by its port's... its last byte) is picked; each pick keeps `busy` running.
   std::map<uint32_t, int> Picks(int count, bool busy = false) {
     std::map<uint32_t, int> picks;
@@ -190,17 +192,17 @@ TEST(ClusterSetTest, ClustersComeAndGo) {
   std::vector<ConnId> closing;
   config::Snapshot snapshot;
   snapshot.clusters.push_back(Config({1}, config::LbPolicy::kRoundRobin));
-  set.Update(snapshot, prng, &closing);
+  set.Update(snapshot, prng, Instant(), &closing);
   Cluster* cluster = set.Find(1);
   ASSERT_NE(cluster, nullptr);
   cluster->rq_active.Enter();
   const config::Snapshot empty;
-  set.Update(empty, prng, &closing);
+  set.Update(empty, prng, Instant(), &closing);
   ASSERT_EQ(set.Find(1), cluster);  // in use
   EXPECT_TRUE(cluster->removed());
   EXPECT_EQ(cluster->Pick({}, prng), nullptr);
   cluster->rq_active.Leave();
-  set.Update(empty, prng, &closing);
+  set.Update(empty, prng, Instant(), &closing);
   EXPECT_EQ(set.Find(1), nullptr);
   EXPECT_TRUE(set.ordered().empty());
 }

@@ -28,7 +28,7 @@ class ConsistentTest : public ::testing::TestWithParam<config::LbPolicy> {
   }
   void Update() {
     config_.hash_tables = config::BuildHashTables(config_);
-    cluster_.Update(config_, prng_, &closing_);
+    cluster_.Update(config_, prng_, Instant(), &closing_);
   }
   std::vector<uint32_t> PickAll() {
     std::vector<uint32_t> picks;

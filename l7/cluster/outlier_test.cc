@@ -1,5 +1,6 @@
-// Goal: hosts whose answers say that they are ill are kept out, for as long and as many as
-// configured, and come back. Method: the pure parts by tables, then a cluster in virtual time.
+// Goal: hosts with errors in a row are kept out, for as long and as many as configured, and come
+// back. Method: the pure parts by tables, then a cluster in virtual time. Rates: rates_test.cc; the
+// workers of a node together: ejection_test.cc.
 #include "l7/cluster/outlier.h"
 
 #include <gtest/gtest.h>
@@ -27,8 +28,8 @@ TEST(Outlier, StatusesAreOutcomes) {
   }
 }
 
-// "s", "e", "g", "l": success, server error, gateway error, local failure. The streaks that were
-// long enough, as "5", "g", "l" in the order they were.
+// "s", "c", "e", "g", "l": success, connected, server error, gateway error, local failure. The
+// streaks that were long enough, as "5", "g", "l" in the order they were.
 std::string Streaks(const OutlierDetection& config, const std::string& outcomes) {
   HostOutlier host;
   std::string found;
@@ -36,6 +37,7 @@ std::string Streaks(const OutlierDetection& config, const std::string& outcomes)
     const Outcome outcome = c == 's'   ? Outcome::kSuccess
                             : c == 'e' ? Outcome::kServerError
                             : c == 'g' ? Outcome::kGatewayError
+                            : c == 'c' ? Outcome::kConnected
                                        : Outcome::kLocalFailure;
     const Detected detected = CountOutcome(config, outcome, &host);
     for (int i = 0; i < kStreaks; ++i) {
@@ -71,6 +73,8 @@ TEST(Outlier, CountsStreaks) {
       {"split: two in a row", split, "ll", "l"},
       {"split: an answer ends them, whatever it is", split, "lel", ""},
       {"split: a success ends them", split, "lsl", ""},
+      {"an open connection is a success", together, "eecee", ""},
+      {"split: it is one of ours", split, "lclecee", "5"},
       {"zero is never", off, "eeeggglll", ""},
   };
   for (const auto& row : rows) EXPECT_EQ(Streaks(row.config, row.outcomes), row.want) << row.name;
@@ -86,6 +90,51 @@ TEST(Outlier, EjectionsGetLongerUpToTheMaximum) {
   EXPECT_EQ(EjectionTime(config, UINT32_MAX), Duration::Seconds(100));
   config.max_ejection_time = Duration::Seconds(1);  // not below the base
   EXPECT_EQ(EjectionTime(config, 1), Duration::Seconds(30));
+}
+
+TEST(Outlier, CountsAnswersByOrigin) {
+  const struct {
+    Outcome outcome;
+    // succeeded, failed of the host's; and of ours when they are split
+    uint32_t together[2], external[2], local[2];
+  } rows[] = {
+      {Outcome::kSuccess, {1, 0}, {1, 0}, {1, 0}},
+      {Outcome::kConnected, {1, 0}, {0, 0}, {1, 0}},
+      {Outcome::kServerError, {0, 1}, {0, 1}, {1, 0}},
+      {Outcome::kGatewayError, {0, 1}, {0, 1}, {1, 0}},
+      {Outcome::kLocalFailure, {0, 1}, {0, 0}, {0, 1}},
+  };
+  for (const auto& row : rows) {
+    const auto expect = [&](const HostOutlier& host, Origin origin, const uint32_t(&want)[2]) {
+      const HostOutlier::Answers& answers = host.answers.of[static_cast<size_t>(origin)];
+      EXPECT_EQ(answers.succeeded.Load(), want[0]) << static_cast<int>(row.outcome);
+      EXPECT_EQ(answers.failed.Load(), want[1]) << static_cast<int>(row.outcome);
+    };
+    OutlierDetection config;
+    HostOutlier together, split;
+    CountOutcome(config, row.outcome, &together);
+    expect(together, Origin::kExternal, row.together);
+    expect(together, Origin::kLocal, {0, 0});
+    config.split_local = true;
+    CountOutcome(config, row.outcome, &split);
+    expect(split, Origin::kExternal, row.external);
+    expect(split, Origin::kLocal, row.local);
+  }
+}
+
+TEST(Outlier, HowManyMayBeOut) {
+  OutlierDetection config;
+  config.ejection_percent_max = 30;
+  const struct {
+    uint64_t hosts;
+    uint32_t most, with_one;
+  } rows[] = {{0, 0, 1}, {3, 0, 1}, {4, 1, 1}, {9, 2, 2}, {10, 3, 3}, {11, 3, 3}};
+  for (const auto& row : rows) {
+    config.always_eject_one = false;
+    EXPECT_EQ(EjectedMax(config, row.hosts), row.most) << row.hosts;
+    config.always_eject_one = true;
+    EXPECT_EQ(EjectedMax(config, row.hosts), row.with_one) << row.hosts;
+  }
 }
 
 class OutlierTest : public ::testing::Test {
@@ -110,7 +159,7 @@ class OutlierTest : public ::testing::Test {
     }
     Update();
   }
-  void Update() { cluster_.Update(config_, prng_, &closing_); }
+  void Update() { cluster_.Update(config_, prng_, now_, &closing_); }
   Host* host(size_t i) { return cluster_.hosts()[i].get(); }
   void Report(size_t i, Outcome outcome, int count = 1) {
     for (int n = 0; n < count; ++n) cluster_.Report(host(i), outcome, prng_, now_);
@@ -120,7 +169,7 @@ class OutlierTest : public ::testing::Test {
     const Instant end = now_ + d;
     while (cluster_.next_look() <= end) {
       now_ = cluster_.next_look();
-      cluster_.LookAgain(now_);
+      cluster_.LookAgain(prng_, now_);
     }
     now_ = end;
   }
@@ -141,13 +190,12 @@ class OutlierTest : public ::testing::Test {
   Cluster cluster_;
   Prng prng_{5};
   std::vector<ConnId> closing_;
-  Instant now_ = Instant::FromNanos(1);
+  Instant now_;
 };
 
 TEST_F(OutlierTest, AnEjectedHostIsNotPickedUntilItsTimeIsOver) {
   Report(1, Outcome::kServerError);
   EXPECT_EQ(Picked(), "0123");
-  EXPECT_TRUE(cluster_.next_look().never());
   Report(1, Outcome::kServerError);
   EXPECT_EQ(Picked(), "023");
   EXPECT_EQ(cluster_.ejected_count(), 1u);
@@ -182,10 +230,11 @@ TEST_F(OutlierTest, TheSecondTimeIsTwiceAsLong) {
 TEST_F(OutlierTest, EachIntervalInHealthForgetsOneEjection) {
   Report(0, Outcome::kServerError, 2);
   Advance(Duration::Seconds(30));
-  EXPECT_EQ(host(0)->outlier.ejection_count, 1u);
+  EXPECT_EQ(host(0)->node->outlier.ejections.Load(), 1u);
   Advance(Duration::Seconds(10));
-  EXPECT_EQ(host(0)->outlier.ejection_count, 0u);
-  EXPECT_TRUE(cluster_.next_look().never());  // nothing left to look at
+  EXPECT_EQ(host(0)->node->outlier.ejections.Load(), 0u);
+  Advance(Duration::Seconds(10));
+  EXPECT_EQ(host(0)->node->outlier.ejections.Load(), 0u);
   Report(0, Outcome::kServerError, 2);
   Advance(Duration::Seconds(30));
   EXPECT_EQ(Picked(), "0123");
@@ -270,8 +319,64 @@ TEST_F(OutlierTest, ARemovedHostIsNotEjected) {
   cluster_.Report(gone, Outcome::kServerError, prng_, now_);
   cluster_.Report(gone, Outcome::kServerError, prng_, now_);
   EXPECT_EQ(cluster_.outlier_stats.enforced_total, 0u);
-  EXPECT_TRUE(cluster_.next_look().never());
   gone->rq_active = 0;
+}
+
+TEST_F(OutlierTest, ARemovedHostGivesItsPlaceBack) {
+  Report(3, Outcome::kServerError, 2);
+  EXPECT_EQ(cluster_.ejected_count(), 1u);
+  SetHosts(3);
+  EXPECT_EQ(cluster_.ejected_count(), 0u);
+  SetHosts(4);  // the same address, known anew
+  EXPECT_EQ(Picked(), "0123");
+}
+
+TEST_F(OutlierTest, JitterMakesItLongerByUpToSoMuch) {
+  outlier().max_ejection_time_jitter = Duration::Seconds(20);
+  outlier().interval = Duration::Millis(1);
+  outlier().max_ejection_time = outlier().base_ejection_time;
+  Update();
+  Duration shortest = Duration::Max(), longest;
+  for (int i = 0; i < 40; ++i) {
+    Report(0, Outcome::kServerError, 2);
+    const Instant begun = now_;
+    while (cluster_.ejected_count() > 0) Advance(Duration::Millis(1));
+    shortest = std::min(shortest, now_ - begun);
+    longest = std::max(longest, now_ - begun);
+  }
+  EXPECT_GE(shortest, Duration::Seconds(30));
+  EXPECT_LT(shortest, Duration::Seconds(34));
+  EXPECT_GT(longest, Duration::Seconds(46));
+  EXPECT_LE(longest, Duration::Seconds(50) + Duration::Millis(1));
+}
+
+TEST_F(OutlierTest, APassedCheckBringsItBackUnlessToldNotTo) {
+  config_.health_check.emplace();
+  Update();
+  const auto unejects = [this] {
+    Report(0, Outcome::kServerError, 2);
+    EXPECT_EQ(cluster_.ejected_count(), 1u);
+    return cluster_.PassedCheck(host(0), now_);
+  };
+  EXPECT_TRUE(unejects());
+  EXPECT_EQ(Picked(), "0123");
+  EXPECT_FALSE(cluster_.PassedCheck(host(0), now_));  // it was not out
+  Report(0, Outcome::kServerError);                   // its streaks were forgotten
+  EXPECT_EQ(cluster_.ejected_count(), 0u);
+  outlier().check_unejects = false;
+  Update();
+  EXPECT_FALSE(unejects());
+  EXPECT_EQ(Picked(), "123");
+}
+
+TEST_F(OutlierTest, APassedCheckIsNotEnoughWhileOthersAreWanted) {
+  config_.health_check.emplace();
+  Update();
+  Report(0, Outcome::kServerError, 2);
+  cluster_.SetChecked(host(0), /*failed=*/true, /*degraded=*/false);
+  EXPECT_FALSE(cluster_.PassedCheck(host(0), now_));
+  cluster_.SetChecked(host(0), /*failed=*/false, /*degraded=*/false);
+  EXPECT_TRUE(cluster_.PassedCheck(host(0), now_));
 }
 
 TEST_F(OutlierTest, ClusterSetLooksAtTheEarliest) {
@@ -280,11 +385,11 @@ TEST_F(OutlierTest, ClusterSetLooksAtTheEarliest) {
   for (uint32_t id : {1u, 2u}) {
     config::Cluster config = config_;
     config.stable_id = id;
+    for (config::Endpoint& endpoint : config.endpoints) endpoint.stable_id += 10 * id;
     config.outlier->interval = Duration::Seconds(id * 20);
     snapshot.clusters.push_back(std::move(config));
   }
-  set.Update(snapshot, prng_, &closing_);
-  EXPECT_TRUE(set.next_look().never());
+  set.Update(snapshot, prng_, now_, &closing_);
   for (uint32_t id : {2u, 1u}) {
     Cluster* cluster = set.Find(id);
     for (int i = 0; i < 2; ++i) {
@@ -292,11 +397,14 @@ TEST_F(OutlierTest, ClusterSetLooksAtTheEarliest) {
     }
   }
   EXPECT_EQ(set.next_look(), now_ + Duration::Seconds(20));
-  set.LookAgain(now_ + Duration::Seconds(20));
+  set.LookAgain(prng_, now_ + Duration::Seconds(20));
   EXPECT_EQ(set.next_look(), now_ + Duration::Seconds(40));
-  set.LookAgain(now_ + Duration::Seconds(40));  // both: the first has its host back, and forgets
+  set.LookAgain(prng_, now_ + Duration::Seconds(40));  // both: each has its host back
   EXPECT_EQ(set.Find(1)->ejected_count(), 0u);
   EXPECT_EQ(set.Find(2)->ejected_count(), 0u);
+  for (config::Cluster& cluster : snapshot.clusters) cluster.outlier.reset();
+  set.Update(snapshot, prng_, now_, &closing_);
+  EXPECT_TRUE(set.next_look().never());
 }
 
 }  // namespace

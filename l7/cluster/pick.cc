@@ -1,5 +1,6 @@
 // The balancers: which of the eligible hosts a request goes to.
 #include <algorithm>
+#include <cmath>
 
 #include "l7/base/stage.h"
 #include "l7/cluster/cluster.h"
@@ -57,16 +58,17 @@ Host* Cluster::PickOnce(const PickOptions& options, uint32_t attempt, Prng& prng
   if (pool.panic) ++stats.lb_healthy_panic;
   const std::vector<Host*>& hosts = pool.hosts;
   if (hosts.size() == 1) return hosts[0];
+  const bool weighted = !pool.equal_weights || options.now < pool.slow_until;
   switch (settings_.lb) {
     case config::LbPolicy::kRoundRobin: {
-      if (!pool.equal_weights) return PickWeighted(pool, /*by_load=*/false);
+      if (weighted) return PickWeighted(pool, /*by_load=*/false, options.now);
       Host* host = hosts[pool.next];
       pool.next = pool.next + 1 == hosts.size() ? 0 : pool.next + 1;
       return host;
     }
     case config::LbPolicy::kLeastRequest:
-      return pool.equal_weights ? PickLeastLoaded(pool, prng)
-                                : PickWeighted(pool, /*by_load=*/true);
+      return weighted ? PickWeighted(pool, /*by_load=*/true, options.now)
+                      : PickLeastLoaded(pool, prng);
     case config::LbPolicy::kRandom:
     case config::LbPolicy::kClusterProvided:
       return hosts[prng.Below(hosts.size())];
@@ -121,14 +123,26 @@ Host* Cluster::PickFromMaglev(const Pool& pool, uint64_t hash) {
   return nullptr;
 }
 
+// Of its weight, while it starts slowly: Envoy's formula.
+double Cluster::PartOf(const Host& host, Instant now) const {
+  const config::SlowStart& slow = *settings_.slow_start;
+  const Duration since = std::max(now - host.well_since, Duration::Millis(1));
+  if (since >= slow.window) return 1;
+  const double time = since.seconds() / slow.window.seconds();
+  const double part = slow.aggression == 1.0 ? time : std::pow(time, 1.0 / slow.aggression);
+  return std::max(part, slow.min_weight_percent / 100);
+}
+
 // Smooth weighted round robin (as in nginx and LVS): each host's credit grows by its weight, the
 // richest is taken and pays the total. With load: the weight counts as weight / (active + 1).
-Host* Cluster::PickWeighted(Pool& pool, bool by_load) {
+Host* Cluster::PickWeighted(Pool& pool, bool by_load, Instant now) {
   constexpr int64_t kScale = 1 << 16;
+  const bool slow = now < pool.slow_until;
   Host* best = nullptr;
   int64_t total = 0;
   for (Host* host : pool.hosts) {
-    const int64_t weight = kScale * host->weight / (by_load ? host->rq_active + 1 : 1);
+    int64_t weight = kScale * host->weight / (by_load ? host->rq_active + 1 : 1);
+    if (slow) weight = static_cast<int64_t>(static_cast<double>(weight) * PartOf(*host, now));
     host->wrr_current += weight;
     total += weight;
     if (best == nullptr || host->wrr_current > best->wrr_current) best = host;

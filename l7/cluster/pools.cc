@@ -12,7 +12,7 @@ namespace {
 
 // As the balancer sees it.
 config::Health HealthOf(const Host& host) {
-  if (host.outlier.ejected || (host.flags & kFailedActiveCheck) != 0) {
+  if ((host.flags & (kFailedActiveCheck | kFailedOutlierCheck)) != 0) {
     return config::Health::kUnhealthy;
   }
   const bool degraded = (host.flags & kDegradedActiveCheck) != 0;
@@ -54,6 +54,11 @@ void Cluster::AddPool(std::vector<Host*> hosts, uint64_t load, bool panic) {
   pool.equal_weights = std::all_of(pool.hosts.begin(), pool.hosts.end(), [&pool](const Host* h) {
     return h->weight == pool.hosts[0]->weight;
   });
+  if (settings_.slow_start.has_value()) {
+    for (const Host* host : pool.hosts) {
+      pool.slow_until = std::max(pool.slow_until, host->well_since + settings_.slow_start->window);
+    }
+  }
   for (const config::HashTable& table : hash_tables_) {
     if (table.priority == pool.hosts[0]->priority) pool.table = &table;
   }
@@ -90,7 +95,7 @@ void Cluster::AddPools(const std::vector<Host*>& hosts, const std::vector<Host*>
 void Cluster::MakePools() {
   const std::span members(hosts_.data(), member_count_);
   std::map<uint32_t, Members> priorities;
-  healthy_count_ = ejected_count_ = 0;
+  healthy_count_ = 0;
   for (const std::unique_ptr<Host>& host : members) {
     Members& of = priorities[host->priority];
     of.all.push_back(host.get());
@@ -98,7 +103,6 @@ void Cluster::MakePools() {
     if (health == config::Health::kHealthy) of.healthy.push_back(host.get());
     if (health == config::Health::kDegraded) of.degraded.push_back(host.get());
     healthy_count_ += health == config::Health::kHealthy;
-    ejected_count_ += host->outlier.ejected;
     host->pool = kNoPool;
   }
   std::vector<Level> levels;

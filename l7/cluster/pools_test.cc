@@ -45,7 +45,9 @@ uint32_t GroupOf(const Host& host) { return host.address.ip.v4_host_order() >> 8
 
 class PoolsTest : public ::testing::Test {
  protected:
-  void Update(const config::Cluster& config) { cluster_.Update(config, prng_, &closing_); }
+  void Update(const config::Cluster& config) {
+    cluster_.Update(config, prng_, Instant(), &closing_);
+  }
   // "group:hosts:per mille of the requests" of each pool, "!" in panic.
   std::string Pools() const {
     uint64_t total = 0;
@@ -121,7 +123,7 @@ TEST_F(PoolsTest, EjectedHostsSpill) {
   EXPECT_EQ(Pools(), "0:2:1000");
   cluster_.Report(cluster_.hosts()[0].get(), Outcome::kServerError, prng_, Instant::FromNanos(1));
   EXPECT_EQ(Pools(), "0:1:700 1:1:300");
-  cluster_.LookAgain(Instant::FromNanos(1) + Duration::Seconds(3600));
+  cluster_.LookAgain(prng_, Instant::FromNanos(1) + Duration::Seconds(3600));
   EXPECT_EQ(Pools(), "0:2:1000");
 }
 

@@ -78,6 +78,34 @@ absl::Status CompileMaglev(const FromCluster::MaglevLbConfig& from, Cluster* to)
   return absl::OkStatus();
 }
 
+absl::Status CompileSlowStart(const FromCluster::SlowStartConfig& from, Cluster* to) {
+  SlowStart slow;
+  ASSIGN_OR_RETURN_AT(slow.window, "slow_start_window", CompileDuration(from.slow_start_window()));
+  if (from.has_aggression()) slow.aggression = from.aggression().default_value();
+  if (!(slow.aggression > 0 && std::isfinite(slow.aggression))) {
+    return Invalid("aggression.default_value", "must be above 0");
+  }
+  if (from.has_min_weight_percent()) slow.min_weight_percent = from.min_weight_percent().value();
+  if (!(slow.min_weight_percent >= 0 && slow.min_weight_percent <= 100)) {
+    return Invalid("min_weight_percent.value", "must be in 0..100");
+  }
+  if (!slow.window.zero()) to->slow_start = slow;  // Envoy: of no length is none
+  return absl::OkStatus();
+}
+
+// Of the balancer that is used, as in Envoy.
+absl::Status CompileSlowStarts(const FromCluster& from, Cluster* to) {
+  if (to->lb == LbPolicy::kRoundRobin && from.round_robin_lb_config().has_slow_start_config()) {
+    RETURN_IF_ERROR_AT("round_robin_lb_config.slow_start_config",
+                       CompileSlowStart(from.round_robin_lb_config().slow_start_config(), to));
+  }
+  if (to->lb == LbPolicy::kLeastRequest && from.least_request_lb_config().has_slow_start_config()) {
+    RETURN_IF_ERROR_AT("least_request_lb_config.slow_start_config",
+                       CompileSlowStart(from.least_request_lb_config().slow_start_config(), to));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CompileLbPolicy(const FromCluster& from, Cluster* to) {
   switch (from.lb_policy()) {
     case FromCluster::ROUND_ROBIN:
@@ -108,6 +136,7 @@ absl::Status CompileLbPolicy(const FromCluster& from, Cluster* to) {
   }
   RETURN_IF_ERROR_AT("ring_hash_lb_config", CompileRing(from.ring_hash_lb_config(), to));
   RETURN_IF_ERROR_AT("maglev_lb_config", CompileMaglev(from.maglev_lb_config(), to));
+  RETURN_IF_ERROR(CompileSlowStarts(from, to));
   if (from.least_request_lb_config().has_choice_count()) {
     to->least_request_choice_count = from.least_request_lb_config().choice_count().value();
     if (to->least_request_choice_count < 2) {
@@ -163,86 +192,6 @@ absl::Status CompileBreaker(const FromCluster& from, Cluster* to) {
     }
   }
   return absl::OkStatus();
-}
-
-absl::Status CompilePercent(std::string_view field, const google::protobuf::UInt32Value& from,
-                            uint32_t* to) {
-  if (from.value() > 100) return Invalid(field, "must be at most 100");
-  *to = from.value();
-  return absl::OkStatus();
-}
-
-// Longer ejections are a mistake, and their multiples must have room in 64 bits.
-absl::Status CompileEjectionTime(std::string_view field, const google::protobuf::Duration& from,
-                                 Duration* to) {
-  ASSIGN_OR_RETURN_AT(*to, field, CompileDuration(from));
-  if (to->zero()) return Invalid(field, "must be above 0");
-  if (*to > Duration::Seconds(int64_t{365} * 24 * 3600)) {
-    return Invalid(field, "must be at most one year");
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CompileEjection(const envoy::config::cluster::v3::OutlierDetection& from,
-                             OutlierDetection* to) {
-  if (from.has_interval()) {
-    RETURN_IF_ERROR(CompileEjectionTime("interval", from.interval(), &to->interval));
-  }
-  if (from.has_base_ejection_time()) {
-    RETURN_IF_ERROR(CompileEjectionTime("base_ejection_time", from.base_ejection_time(),
-                                        &to->base_ejection_time));
-  }
-  if (from.has_max_ejection_time()) {
-    RETURN_IF_ERROR(
-        CompileEjectionTime("max_ejection_time", from.max_ejection_time(), &to->max_ejection_time));
-    if (to->max_ejection_time < to->base_ejection_time) {
-      return Invalid("max_ejection_time", "must not be below base_ejection_time");
-    }
-  }
-  if (from.has_max_ejection_percent()) {
-    RETURN_IF_ERROR(CompilePercent("max_ejection_percent", from.max_ejection_percent(),
-                                   &to->ejection_percent_max));
-  }
-  to->always_eject_one = from.always_eject_one_host().value();
-  return absl::OkStatus();
-}
-
-// By consecutive errors. By success rate and by share of failures is refused, and as Envoy does the
-// former unless it is told not to, that has to be said.
-absl::Status CompileOutlier(const envoy::config::cluster::v3::OutlierDetection& from,
-                            OutlierDetection* to) {
-  if (!from.has_enforcing_success_rate() || from.enforcing_success_rate().value() != 0) {
-    return Invalid("enforcing_success_rate",
-                   "must be 0: hosts are ejected for consecutive errors only");
-  }
-  if (from.enforcing_failure_percentage().value() != 0 ||
-      from.enforcing_failure_percentage_local_origin().value() != 0) {
-    return Invalid("enforcing_failure_percentage",
-                   "must be 0: hosts are ejected for consecutive errors only");
-  }
-  if (from.has_consecutive_5xx()) to->consecutive_5xx = from.consecutive_5xx().value();
-  if (from.has_consecutive_gateway_failure()) {
-    to->consecutive_gateway = from.consecutive_gateway_failure().value();
-  }
-  if (from.has_consecutive_local_origin_failure()) {
-    to->consecutive_local = from.consecutive_local_origin_failure().value();
-  }
-  to->split_local = from.split_external_local_origin_errors();
-  if (from.has_enforcing_consecutive_5xx()) {
-    RETURN_IF_ERROR(CompilePercent("enforcing_consecutive_5xx", from.enforcing_consecutive_5xx(),
-                                   &to->enforcing_5xx));
-  }
-  if (from.has_enforcing_consecutive_gateway_failure()) {
-    RETURN_IF_ERROR(CompilePercent("enforcing_consecutive_gateway_failure",
-                                   from.enforcing_consecutive_gateway_failure(),
-                                   &to->enforcing_gateway));
-  }
-  if (from.has_enforcing_consecutive_local_origin_failure()) {
-    RETURN_IF_ERROR(CompilePercent("enforcing_consecutive_local_origin_failure",
-                                   from.enforcing_consecutive_local_origin_failure(),
-                                   &to->enforcing_local));
-  }
-  return CompileEjection(from, to);
 }
 
 absl::Status CompileCommonHttp(const envoy::config::core::v3::HttpProtocolOptions& from,
@@ -403,7 +352,7 @@ absl::StatusOr<Cluster> CompileCluster(CompileContext* context, const FromCluste
   RETURN_IF_ERROR(CompileBreaker(from, &to));
   if (from.has_outlier_detection()) {
     RETURN_IF_ERROR_AT("outlier_detection",
-                       CompileOutlier(from.outlier_detection(), &to.outlier.emplace()));
+                       CompileOutlierDetection(from.outlier_detection(), &to.outlier.emplace()));
   }
   RETURN_IF_ERROR(CompileChecks(from, &to));
   RETURN_IF_ERROR(CompileHttpOptions(*context, from, &to));

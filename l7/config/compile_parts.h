@@ -217,6 +217,10 @@ absl::StatusOr<RetryPolicy> CompileRetryPolicy(const envoy::config::route::v3::R
 // compile_health_check.cc
 absl::StatusOr<HealthCheck> CompileHealthCheck(const envoy::config::core::v3::HealthCheck& from);
 
+// compile_outlier.cc
+absl::Status CompileOutlierDetection(const envoy::config::cluster::v3::OutlierDetection& from,
+                                     OutlierDetection* to);
+
 // compile_cluster.cc, compile_endpoints.cc
 absl::StatusOr<Cluster> CompileCluster(CompileContext* context,
                                        const envoy::config::cluster::v3::Cluster& from);

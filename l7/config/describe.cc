@@ -48,10 +48,21 @@ void DescribeOutlier(const OutlierDetection& o, DescribeWriter* to) {
   to->Line("gateway ", o.consecutive_gateway, " in a row, enforced ", o.enforcing_gateway, "%");
   to->Line("local ", o.consecutive_local, " in a row, enforced ", o.enforcing_local, "%",
            o.split_local ? "" : ", counted as 5xx and gateway");
-  to->Line("ejection of ", DescribeWriter::ToText(o.base_ejection_time), " to ",
-           DescribeWriter::ToText(o.max_ejection_time), ", looked at every ",
-           DescribeWriter::ToText(o.interval), ", at most ", o.ejection_percent_max, "%",
-           o.always_eject_one ? " or one" : "");
+  to->Line("success rate ", o.success_rate_stdev_factor, "/1000 stdev below the mean of ",
+           o.success_rate_minimum_hosts, " hosts with ", o.success_rate_request_volume,
+           " requests, enforced ", o.enforcing_success_rate, "%, local ",
+           o.enforcing_local_success_rate, "%");
+  to->Line("failures ", o.failure_percentage_threshold, "%, of ",
+           o.failure_percentage_minimum_hosts, " hosts with ", o.failure_percentage_request_volume,
+           " requests, enforced ", o.enforcing_failure_percentage, "%, local ",
+           o.enforcing_local_failure_percentage, "%");
+  const auto text = [](Duration d) { return DescribeWriter::ToText(d); };
+  to->Line("ejection of ", text(o.base_ejection_time), " to ", text(o.max_ejection_time),
+           o.max_ejection_time_jitter.zero() ? "" : " and up to ",
+           o.max_ejection_time_jitter.zero() ? "" : text(o.max_ejection_time_jitter),
+           ", looked at every ", text(o.interval), ", at most ", o.ejection_percent_max, "%",
+           o.always_eject_one ? " or one" : "",
+           o.check_unejects ? "" : ", whatever active checks say");
   to->Out();
 }
 
@@ -109,6 +120,10 @@ void DescribeCluster(const Cluster& c, DescribeWriter* to) {
   to->IfNot(fallback.breaker.retries_max, "retries_max", c.breaker.retries_max);
   if (const auto& budget = c.breaker.retry_budget) {
     to->Line("retry_budget ", budget->percent, " percent, at least ", budget->retries_min);
+  }
+  if (const auto& slow = c.slow_start) {
+    to->Line("slow_start ", DescribeWriter::ToText(slow->window), ", aggression ", slow->aggression,
+             ", at least ", slow->min_weight_percent, "%");
   }
   if (c.outlier.has_value()) DescribeOutlier(*c.outlier, to);
   if (c.health_check.has_value()) DescribeHealthCheck(*c.health_check, to);

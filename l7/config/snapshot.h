@@ -26,9 +26,11 @@
 #include "l7/base/time.h"
 #include "l7/config/health_check.h"
 #include "l7/config/matchers.h"
+#include "l7/config/outlier_detection.h"
 #include "l7/config/rate_limit.h"
 #include "l7/config/rbac.h"
 #include "l7/config/route_index.h"
+#include "l7/config/slow_start.h"
 #include "l7/config/tls_settings.h"
 #include "l7/config/values.h"
 #include "re2/re2.h"
@@ -391,18 +393,6 @@ struct CircuitBreaker {  // Thresholds of priority DEFAULT
   std::optional<RetryBudget> retry_budget;  // instead of retries_max
 };
 
-struct OutlierDetection {                             // consecutive errors only; 0 of them: never
-  uint32_t consecutive_5xx = 5, enforcing_5xx = 100;  // enforcing_...: percent
-  uint32_t consecutive_gateway = 5, enforcing_gateway = 0;  // consecutive_gateway_failure
-  uint32_t consecutive_local = 5, enforcing_local = 100;    // consecutive_local_origin_failure
-  bool split_local = false;                                 // split_external_local_origin_errors
-  Duration interval = Duration::Seconds(10);
-  Duration base_ejection_time = Duration::Seconds(30);
-  Duration max_ejection_time = Duration::Seconds(300);
-  uint32_t ejection_percent_max = 10;
-  bool always_eject_one = false;
-};
-
 // How connections to endpoints are secured.
 // Of the PROXY header that a new connection to an endpoint begins with.
 enum class ProxyVersion : uint8_t { kNone, kV1, kV2 };
@@ -432,6 +422,7 @@ struct Cluster {
       ProxyVersion::kNone;  // envoy.transport_sockets.upstream_proxy_protocol
   CircuitBreaker breaker;
   std::optional<OutlierDetection> outlier;
+  std::optional<SlowStart> slow_start;      // of kRoundRobin and kLeastRequest
   uint32_t overprovisioning_percent = 140;  // of the load assignment
   bool locality_weighted = false;           // locality_weighted_lb_config
   std::optional<HealthCheck> health_check;

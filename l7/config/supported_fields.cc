@@ -145,17 +145,6 @@ constexpr IgnoredField kClusterIgnored[] = {
     {"track_cluster_stats", kForDisplay},
 };
 constexpr IgnoredField kThresholdsIgnored[] = {{"track_remaining", kForDisplay}};
-constexpr std::string_view kNoRates = "only consecutive errors eject, see enforcing_success_rate";
-constexpr IgnoredField kOutlierIgnored[] = {
-    {"success_rate_minimum_hosts", kNoRates},
-    {"success_rate_request_volume", kNoRates},
-    {"success_rate_stdev_factor", kNoRates},
-    {"enforcing_local_origin_success_rate", kNoRates},
-    {"failure_percentage_threshold", kNoRates},
-    {"failure_percentage_minimum_hosts", kNoRates},
-    {"failure_percentage_request_volume", kNoRates},
-    {"successful_active_health_check_uneject_host", "there are no active health checks"},
-};
 constexpr std::string_view kNoEventLog = "checks are counted, not logged";
 constexpr IgnoredField kHealthCheckIgnored[] = {
     {"event_log_path", kNoEventLog},
@@ -403,6 +392,7 @@ constexpr MessageFields kTable[] = {
     {"envoy.config.core.v3.HeaderValueOption", "header append append_action keep_empty_value", {}},
     {"envoy.config.core.v3.HeaderValue", "key value", {}},
     {"envoy.config.core.v3.RuntimeFractionalPercent", "default_value", kFractionIgnored},
+    {"envoy.config.core.v3.RuntimeDouble", "default_value", kFractionIgnored},
     {"envoy.type.v3.FractionalPercent", "numerator denominator", {}},
     {"envoy.type.v3.Percent", "value", {}},
     {"envoy.type.v3.Int64Range", "start end", {}},
@@ -423,8 +413,11 @@ constexpr MessageFields kTable[] = {
      kClusterIgnored},
     {"envoy.config.cluster.v3.Cluster.TransportSocketMatch", "name match transport_socket", {}},
     {"envoy.config.cluster.v3.Cluster.EdsClusterConfig", "eds_config service_name", {}},
-    {"envoy.config.cluster.v3.Cluster.LeastRequestLbConfig", "choice_count", {}},
-    {"envoy.config.cluster.v3.Cluster.RoundRobinLbConfig", "", {}},
+    {"envoy.config.cluster.v3.Cluster.LeastRequestLbConfig", "choice_count slow_start_config", {}},
+    {"envoy.config.cluster.v3.Cluster.RoundRobinLbConfig", "slow_start_config", {}},
+    {"envoy.config.cluster.v3.Cluster.SlowStartConfig",
+     "slow_start_window aggression min_weight_percent",
+     {}},
     {"envoy.config.cluster.v3.Cluster.OriginalDstLbConfig", "", {}},
     {"envoy.config.cluster.v3.Cluster.RingHashLbConfig",
      "minimum_ring_size hash_function maximum_ring_size",
@@ -445,9 +438,12 @@ constexpr MessageFields kTable[] = {
      "enforcing_consecutive_gateway_failure consecutive_local_origin_failure "
      "enforcing_consecutive_local_origin_failure split_external_local_origin_errors interval "
      "base_ejection_time max_ejection_time max_ejection_percent always_eject_one_host "
-     "enforcing_success_rate enforcing_failure_percentage "
-     "enforcing_failure_percentage_local_origin",
-     kOutlierIgnored},
+     "enforcing_success_rate success_rate_minimum_hosts success_rate_request_volume "
+     "success_rate_stdev_factor enforcing_local_origin_success_rate failure_percentage_threshold "
+     "failure_percentage_minimum_hosts failure_percentage_request_volume "
+     "enforcing_failure_percentage enforcing_failure_percentage_local_origin "
+     "max_ejection_time_jitter successful_active_health_check_uneject_host",
+     {}},
     {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
      "common_http_protocol_options explicit_http_config use_downstream_protocol_config",
      {}},

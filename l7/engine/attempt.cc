@@ -112,11 +112,12 @@ void Engine::Impl::DropUpstream(Exchange& x, Instant now) {
 void Engine::Impl::Report(cluster::Cluster* cluster, cluster::Host* host, cluster::Outcome outcome,
                           Instant now) {
   cluster->Report(host, outcome, *prng_, now);
-  const Instant armed = ejected_timer_.pending() ? ejected_timer_.deadline : Instant::Never();
-  if (cluster->next_look() < armed) LookAtEjected();
 }
 
-void Engine::Impl::LookAtEjected() { timers_->Schedule(&ejected_timer_, clusters_.next_look()); }
+// One worker does it for all.
+void Engine::Impl::LookAtEjected() {
+  if (options_.checks_health) timers_->Schedule(&ejected_timer_, clusters_.next_look());
+}
 
 void Engine::Impl::AttemptFailed(Exchange& x, AttemptFailure failure, Instant now) {
   const FailureText text = TextOf(failure);

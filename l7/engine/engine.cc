@@ -38,11 +38,11 @@ void Engine::UseSnapshot(const config::Snapshot* s, Instant now) {
 }
 void Engine::FollowBoard(Instant now) {
   if (!impl_->BoardChanged()) return;
-  impl_->FollowBoard();
+  impl_->FollowBoard(now);
   impl_->Settle(now);
 }
-Engine::Pick Engine::PickEndpoint(uint32_t cluster, SockAddr* endpoint) {
-  return impl_->PickEndpoint(cluster, endpoint);
+Engine::Pick Engine::PickEndpoint(uint32_t cluster, Instant now, SockAddr* endpoint) {
+  return impl_->PickEndpoint(cluster, now, endpoint);
 }
 uint64_t Engine::oldest_snapshot() const { return impl_->oldest_snapshot(); }
 ConnId Engine::OnAccept(const Accepted& a, Instant now) {
@@ -216,7 +216,7 @@ void Engine::Impl::UseSnapshot(const config::Snapshot* snapshot, Instant now) {
   snapshot_ = snapshot;
   rbac_stats_.Forget();
   closing_.clear();
-  clusters_.Update(*snapshot, *prng_, &closing_);
+  clusters_.Update(*snapshot, *prng_, now, &closing_);
   LookAtEjected();
   CloseAll(closing_);
   LookAtChecks(now);

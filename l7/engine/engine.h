@@ -85,7 +85,9 @@ struct EngineOptions {
   WallClock wall_clock;             // START_TIME of access records
   // What the workers of a node share; null: there are no others. Outlives the engine.
   cluster::Board* board = nullptr;
-  bool checks_health = true;  // active health checks: one worker of the node does them for all
+  // Active health checks, and the looks of outlier detection: one worker of the node does them for
+  // all.
+  bool checks_health = true;
   // Clients' connections of all workers, and the most that there may be; null: without limit.
   // Outlives the engine.
   SharedCell* downstream_connections = nullptr;
@@ -135,7 +137,7 @@ class Engine {
 
   // Datagrams: the endpoint for a new session, by the balancer of the cluster with this stable id.
   enum class Pick : uint8_t { kOk, kNoCluster, kNoHealthy };
-  Pick PickEndpoint(uint32_t cluster, SockAddr* endpoint);
+  Pick PickEndpoint(uint32_t cluster, Instant now, SockAddr* endpoint);
 
   void OnTimer(Timer& timer, Instant now);
 

@@ -317,6 +317,7 @@ void Engine::Impl::StartAttempt(Exchange& x, Instant now) {
                  now);
   }
   cluster::Cluster::PickOptions options;
+  options.now = now;
   options.original_destination = conns_[x.down].local;
   if (x.hashed) options.hash = x.hash;
   if (x.retry.previous_hosts) {

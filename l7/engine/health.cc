@@ -18,9 +18,9 @@ std::string_view AlpnOf(const config::HealthCheck& config) {
 }  // namespace
 
 // What other workers have found, and what follows from it here.
-void Engine::Impl::FollowBoard() {
+void Engine::Impl::FollowBoard(Instant now) {
   closing_.clear();
-  clusters_.Follow(&closing_);
+  clusters_.Follow(now, &closing_);
   CloseAll(closing_);
 }
 
@@ -34,7 +34,7 @@ void Engine::Impl::LookAtChecks(Instant now) {
     if (!config.has_value() || cluster->removed()) continue;
     for (size_t i = 0; i < cluster->member_count(); ++i) {
       cluster::Host* const host = cluster->hosts()[i].get();
-      if (host->node == nullptr) continue;
+      if (host->unchecked) continue;
       std::unique_ptr<HostProbe>& slot = probes_[host->stable_id];
       SockAddr address = host->address;
       if (host->check_port != 0) address.port = host->check_port;
@@ -168,9 +168,12 @@ void Engine::Impl::FinishCheck(HostProbe& probe, health::Result result, Instant 
   const health::Check::Outcome outcome =
       probe.check.Count(probe.config, result, probe.cluster->used(), *prng_);
   timers_->Schedule(&probe.timer, now + outcome.wait);
-  if (!outcome.changed) return;
-  probe.cluster->SetChecked(probe.host, probe.check.failed(), probe.check.degraded());
-  FollowBoard();
+  if (outcome.changed) {
+    probe.cluster->SetChecked(probe.host, probe.check.failed(), probe.check.degraded());
+  }
+  const bool back = health::Passed(result) && probe.cluster->PassedCheck(probe.host, now);
+  if (!outcome.changed && !back) return;
+  FollowBoard(now);
   if (probe.host->removed) LookAtChecks(now);  // it was kept only for its checks
 }
 

@@ -114,12 +114,12 @@ TEST_F(HealthTest, AnAnswerThatSaysNoEndsAHostAtOnce) {
 
 TEST_F(HealthTest, IntervalsAreExactAndTheConnectionIsUsedAgain) {
   engine();
-  ASSERT_TRUE(engine().PickEndpoint(7, &address_) == Engine::Pick::kNoHealthy);
+  ASSERT_TRUE(engine().PickEndpoint(7, now_, &address_) == Engine::Pick::kNoHealthy);
   const auto conns = Begin();
   Answer(conns[0], 200);
   Answer(conns[1], 200);
-  engine().PickEndpoint(7, &address_);     // somebody uses the cluster from now on
-  Advance(Duration::Seconds(60) - kTick);  // no_traffic_interval, n - 1
+  engine().PickEndpoint(7, now_, &address_);  // somebody uses the cluster from now on
+  Advance(Duration::Seconds(60) - kTick);     // no_traffic_interval, n - 1
   EXPECT_EQ(Take(conns[0]), "");
   Advance(kTick + kTick);  // n
   Answer(conns[0], 200);
@@ -136,7 +136,7 @@ TEST_F(HealthTest, TimeoutIsExactAndCountsTowardsTheThreshold) {
   const auto conns = Begin();
   Answer(conns[0], 200);
   Answer(conns[1], 200);
-  engine().PickEndpoint(7, &address_);
+  engine().PickEndpoint(7, now_, &address_);
   Advance(Duration::Seconds(60) + kTick);
   Answer(conns[1], 200);
   Advance(Duration::Seconds(1) - kTick);  // n - 1
@@ -191,13 +191,14 @@ TEST_F(HealthTest, OtherWorkersFollowTheOneThatChecks) {
     Prng prng(1);
     Engine other(options, &pool_, &timers, &prng);
     other.UseSnapshot(snapshot_.get(), now_);
-    EXPECT_EQ(other.PickEndpoint(7, &address_), Engine::Pick::kNoHealthy);
+    EXPECT_EQ(other.PickEndpoint(7, now_, &address_), Engine::Pick::kNoHealthy);
     const auto conns = Begin();
     EXPECT_TRUE(other.actions().empty());  // it asks nobody
     Answer(conns[1], 200);
-    EXPECT_EQ(other.PickEndpoint(7, &address_), Engine::Pick::kNoHealthy);  // it has not looked yet
+    EXPECT_EQ(other.PickEndpoint(7, now_, &address_),
+              Engine::Pick::kNoHealthy);  // it has not looked yet
     other.FollowBoard(now_);
-    EXPECT_EQ(other.PickEndpoint(7, &address_), Engine::Pick::kOk);
+    EXPECT_EQ(other.PickEndpoint(7, now_, &address_), Engine::Pick::kOk);
     EXPECT_EQ(address_, Address(11, 8080));
     // What it asks for is traffic: the next check comes after the interval, not
     // no_traffic_interval.
@@ -206,7 +207,7 @@ TEST_F(HealthTest, OtherWorkersFollowTheOneThatChecks) {
     Answer(conns[0], 500);
     other.FollowBoard(now_);
     for (int i = 0; i < 4; ++i) {
-      other.PickEndpoint(7, &address_);
+      other.PickEndpoint(7, now_, &address_);
       EXPECT_EQ(address_, Address(11, 8080));
     }
     last_ = MakeSnapshot(1000, 1);

@@ -38,7 +38,7 @@ class Engine::Impl {
   // engine.cc
   void UseSnapshot(const config::Snapshot* snapshot, Instant now);
   bool BoardChanged() const { return clusters_.BoardChanged(); }
-  void FollowBoard();  // health.cc
+  void FollowBoard(Instant now);  // health.cc
   uint64_t oldest_snapshot() const;
   ConnId OnAccept(const Accepted& accepted, Instant now);
   void OnBytes(ConnId id, Chain bytes, Instant now);
@@ -52,7 +52,7 @@ class Engine::Impl {
   void SetWallClock(WallClock clock) { wall_clock_ = clock; }
   void SetOverload(policy::OverloadActions actions) { overload_ = actions; }
   void Settle(Instant now);  // what pipelined requests wait for, after each event
-  Pick PickEndpoint(uint32_t cluster, SockAddr* endpoint);  // upstream.cc
+  Pick PickEndpoint(uint32_t cluster, Instant now, SockAddr* endpoint);  // upstream.cc
   uint32_t conn_count() const { return conns_.size(); }
   uint32_t exchange_count() const { return exchanges_.size(); }
   // stats.cc

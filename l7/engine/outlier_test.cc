@@ -16,10 +16,11 @@ class OutlierEngineTest : public EngineTest {
     cluster().outlier->consecutive_5xx = 1;
     cluster().outlier->ejection_percent_max = 50;
   }
-  // Time enough for every ejection to be over and forgotten, one look after the other.
+  // As long as there is outlier detection its timer runs.
   void TearDown() override {
     CloseAll();
-    for (int i = 0; i < 10; ++i) Advance(Duration::Seconds(10));
+    last_ = MakeSnapshot(1000, 2);
+    Use(last_.get());
     EngineTest::TearDown();
   }
   double Sample(const std::string& name) {
@@ -35,6 +36,9 @@ class OutlierEngineTest : public EngineTest {
     Take(down);
     return At(up).address;
   }
+
+ private:
+  std::unique_ptr<config::Snapshot> last_;
 };
 
 TEST_F(OutlierEngineTest, A500EjectsTheHostForAWhile) {
@@ -121,6 +125,53 @@ TEST_F(OutlierEngineTest, ARetriedResponseCounts) {
   EXPECT_NE(At(well).address, At(ill).address);
   Send(well, Ok("1"));
   EXPECT_EQ(StatusOf(Take(down)), 200);
+}
+
+// Five hosts that all have their turn; one answers every other request with 500. What the worker
+// that looks has found holds at the other one.
+TEST_F(OutlierEngineTest, RatesEjectOncePerIntervalAtAllWorkers) {
+  snapshot_ = MakeSnapshot(1, 5);
+  cluster().panic_percent = 0;
+  cluster().lb = config::LbPolicy::kRoundRobin;
+  cluster().outlier.emplace();
+  cluster().outlier->success_rate_request_volume = 20;
+  cluster().outlier->ejection_percent_max = 20;
+  EngineOptions options = options_;
+  options.checks_health = false;
+  TimerWheel timers(now_);
+  Prng prng(1);
+  Engine other(options, &pool_, &timers, &prng);
+  other.UseSnapshot(snapshot_.get(), now_);
+  EXPECT_EQ(timers.size(), 0u);  // it does not look
+  const std::string close = "connection: close\r\n";
+  const SockAddr ill = Address(12, 8080);
+  bool fails = false;
+  for (int i = 0; i < 100; ++i) {
+    const ConnId down = Accept();
+    Send(down, Get("/", close));
+    const ConnId up = Connect();
+    if (At(up).address == ill) fails = !fails;
+    Send(up, At(up).address == ill && fails ? Status(500, close) : Ok("1", close));
+  }
+  EXPECT_EQ(Sample("ejections_active"), 0);
+  Advance(Duration::Millis(10'001));  // the timer wheel's tick
+  EXPECT_EQ(Sample("ejections_active"), 1);
+  EXPECT_EQ(Sample("ejections_detected_success_rate"), 1);
+  EXPECT_EQ(Sample("ejections_enforced_success_rate"), 1);
+  EXPECT_EQ(Sample("ejections_success_rate"), 1);
+  EXPECT_EQ(Sample("ejections_total"), 1);
+  EXPECT_EQ(Sample("ejections_detected_failure_percentage"), 0);
+  for (const std::string name : {"local_origin_success_rate", "local_origin_failure_percentage",
+                                 "consecutive_local_origin_failure"}) {
+    EXPECT_EQ(Sample("ejections_enforced_" + name), 0) << name;
+  }
+  other.FollowBoard(now_);
+  std::string clusters;
+  other.AppendClusters(&clusters);
+  EXPECT_NE(clusters.find("10.0.0.12:8080::health_flags::/failed_outlier_check"), std::string::npos)
+      << clusters;
+  for (int i = 0; i < 3; ++i) Advance(Duration::Millis(10'001));
+  EXPECT_EQ(Sample("ejections_active"), 0);
 }
 
 TEST_F(OutlierEngineTest, TcpConnectionsCountByWhetherTheyOpen) {

@@ -246,13 +246,27 @@ static void AppendOutlier(const cluster::Cluster& cluster, std::vector<Sample>* 
                     {}});
   };
   const cluster::OutlierStats& s = cluster.outlier_stats;
-  constexpr std::string_view kStreakNames[] = {"consecutive_5xx", "consecutive_gateway_failure",
-                                               "consecutive_local_origin_failure"};
-  static_assert(std::size(kStreakNames) == cluster::kStreaks);
-  for (size_t i = 0; i < std::size(kStreakNames); ++i) {
-    add(Cat("ejections_detected_", kStreakNames[i]), s.detected[i], Sample::Kind::kCounter);
-    add(Cat("ejections_enforced_", kStreakNames[i]), s.enforced[i], Sample::Kind::kCounter);
+  constexpr std::string_view kNames[] = {"consecutive_5xx",
+                                         "consecutive_gateway_failure",
+                                         "consecutive_local_origin_failure",
+                                         "success_rate",
+                                         "local_origin_success_rate",
+                                         "failure_percentage",
+                                         "local_origin_failure_percentage"};
+  static_assert(std::size(kNames) == cluster::kCauses);
+  for (size_t i = 0; i < std::size(kNames); ++i) {
+    add(Cat("ejections_detected_", kNames[i]), s.detected[i], Sample::Kind::kCounter);
+    add(Cat("ejections_enforced_", kNames[i]), s.enforced[i], Sample::Kind::kCounter);
   }
+  // Deprecated, but on dashboards.
+  const auto detected = [&s](cluster::Cause cause) {
+    return s.detected[static_cast<size_t>(cause)];
+  };
+  add("ejections_consecutive_5xx", detected(cluster::Cause::k5xx), Sample::Kind::kCounter);
+  add("ejections_success_rate",
+      detected(cluster::Cause::kSuccessRate) + detected(cluster::Cause::kLocalSuccessRate),
+      Sample::Kind::kCounter);
+  add("ejections_total", s.total, Sample::Kind::kCounter);
   add("ejections_enforced_total", s.enforced_total, Sample::Kind::kCounter);
   add("ejections_overflow", s.overflow, Sample::Kind::kCounter);
   add("ejections_active", cluster.ejected_count(), Sample::Kind::kGaugeMax);
@@ -328,7 +342,7 @@ static std::string HealthText(const cluster::Host& host) {
   const std::string_view configured = ConfiguredHealthText(host.health);
   const std::string text =
       Cat((host.flags & cluster::kFailedActiveCheck) != 0 ? "/failed_active_hc" : "",
-          host.outlier.ejected ? "/failed_outlier_check" : "",
+          (host.flags & cluster::kFailedOutlierCheck) != 0 ? "/failed_outlier_check" : "",
           (host.flags & cluster::kDegradedActiveCheck) != 0 ? "/degraded_active_hc" : "",
           configured, host.kept ? "/pending_dynamic_removal" : "");
   return text.empty() ? "healthy" : text;

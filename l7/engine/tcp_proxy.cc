@@ -45,7 +45,7 @@ void Engine::Impl::ConnectTcp(ConnId id, Instant now) {
     ++cluster->stats.cx_overflow;
     return FailTcp(down, telemetry::kUpstreamOverflow, "upstream_overflow", now);
   }
-  cluster::Cluster::PickOptions options{.original_destination = down.local};
+  cluster::Cluster::PickOptions options{.original_destination = down.local, .now = now};
   if (std::get<config::TcpProxy>(ListenerOf(down).filter).hash_source_ip &&
       config::IsConsistent(cluster->settings().lb)) {
     options.hash = route::HashOfIp(down.remote.ip);

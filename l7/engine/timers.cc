@@ -20,7 +20,7 @@ void Engine::Impl::OnTimer(Timer& timer, Instant now) {
       }
       return;
     case TimerKind::kEjected:
-      clusters_.LookAgain(now);
+      clusters_.LookAgain(*prng_, now);
       return LookAtEjected();
     case TimerKind::kHealth:
       return OnHealthTimer(static_cast<uint32_t>(timer.subject), now);

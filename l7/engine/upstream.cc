@@ -156,7 +156,7 @@ ConnId Engine::Impl::OpenUpstream(cluster::Cluster* cluster, cluster::Host* host
 void Engine::Impl::UpstreamConnected(Conn& up, Instant now) {
   if (up.kind == Conn::Kind::kTcpUp) {
     const ConnId down = up.peer, id = up.id;
-    Report(up.cluster, up.host, cluster::Outcome::kSuccess, now);
+    Report(up.cluster, up.host, cluster::Outcome::kConnected, now);
     if (Conn* client = conns_.Find(down)) client->tcp()->upstream_local = up.local;
     PumpTcp(down, now);
     PumpTcp(id, now);
@@ -356,10 +356,10 @@ void Engine::Impl::CloseAll(const std::vector<ConnId>& upstreams) {
   }
 }
 
-Engine::Pick Engine::Impl::PickEndpoint(uint32_t cluster_id, SockAddr* endpoint) {
+Engine::Pick Engine::Impl::PickEndpoint(uint32_t cluster_id, Instant now, SockAddr* endpoint) {
   cluster::Cluster* cluster = clusters_.Find(cluster_id);
   if (cluster == nullptr || cluster->removed()) return Pick::kNoCluster;
-  cluster::Host* host = cluster->Pick({}, *prng_);
+  cluster::Host* host = cluster->Pick({.now = now}, *prng_);
   if (host == nullptr) {
     ++cluster->stats.cx_none_healthy;
     return Pick::kNoHealthy;

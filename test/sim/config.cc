@@ -109,6 +109,7 @@ config::Cluster ConfigMaker::MakeCluster(const ClusterSpec& spec) {
   cluster.connect_timeout = spec.connect_timeout;
   cluster.idle_timeout = spec.idle_timeout;
   cluster.tls = {.settings = spec.tls};
+  cluster.outlier = spec.outlier;
   cluster.breaker = {kUnlimited, kUnlimited, kUnlimited, kUnlimited};
   for (const SockAddr& address : spec.endpoints) {
     config::Endpoint endpoint;

@@ -7,6 +7,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,6 +26,7 @@ struct ClusterSpec {
   Duration idle_timeout = Duration::Seconds(5);  // of pooled connections
   uint32_t tls = config::kNoTls;
   bool original_destination = false;  // instead of endpoints: whatever the client has dialled
+  std::optional<config::OutlierDetection> outlier = {};
 };
 
 struct RouteSpec {

@@ -76,6 +76,10 @@ void HttpServer::OnRequest(Conn* conn, const Message& request, Instant now) {
     errors_.push_back(Cat(options_.name, ": request ", id, ": damaged body"));
   }
   Reply reply{.due = now, .text = ReplyText(id, plan, options_.name, request.body)};
+  if (fail_every_ > 0 && ++request_count_ % fail_every_ == 0) {
+    const std::string_view ok = "200 OK";
+    reply.text.replace(reply.text.find(ok), ok.size(), "500 X");
+  }
   if (options_.service_time_max > Duration()) {
     reply.due = now + Duration::Nanos(static_cast<int64_t>(
                           prng_.Below(static_cast<uint64_t>(options_.service_time_max.nanos()))));

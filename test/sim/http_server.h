@@ -38,6 +38,8 @@ class HttpServer final : public App {
 
   // Closed: new connections are refused with RST. The established ones go on.
   void SetOpen(bool open) { open_ = open; }
+  // Every n-th request from now on is answered with 500; 0: none.
+  void SetFailEvery(uint64_t n) { fail_every_ = n; }
   // The process dies: every connection is reset.
   void Kill(Host& host, Instant now);
 
@@ -68,6 +70,7 @@ class HttpServer final : public App {
   const ServerOptions options_;
   Prng prng_;
   bool open_ = true;
+  uint64_t fail_every_ = 0, request_count_ = 0;
   std::map<uint64_t, Conn> conns_;  // by TcpId
   std::map<uint64_t, int> served_;
   std::vector<FourTuple> accepted_;

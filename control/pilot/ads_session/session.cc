@@ -55,6 +55,12 @@ Event AdsSession::OnRequest(const Request& request) {
 
 // A stream's first request has the node; at most kNamesMax addresses of it are kept.
 void AdsSession::ReadNode(const Request& request) {
+  if (const auto& at = request.node().locality();
+      request.node().has_locality() &&
+      (!locality_ || locality_->SerializeAsString() != at.SerializeAsString())) {
+    locality_ = at;
+    in_place_.clear();
+  }
   const auto& fields = request.node().metadata().fields();
   const auto workloads = fields.find("WORKLOADS");
   if (workloads == fields.end()) return;
@@ -182,6 +188,13 @@ bool AdsSession::MayHaveSecrets(const Resource& listener, const Snapshot& snapsh
   });
 }
 
+std::shared_ptr<const Resource> AdsSession::Here(
+    const std::string& name, const std::shared_ptr<const Resource>& endpoints) const {
+  InPlace& known = in_place_[name];
+  if (known.of != endpoints) known = {endpoints, Localized(*endpoints, *locality_)};
+  return known.here;
+}
+
 Resources AdsSession::Wanted(Type type, const Snapshot& snapshot) const {
   const TypeState& state = of(type);
   const Resources& all = snapshot.type(type).resources;
@@ -196,6 +209,13 @@ Resources AdsSession::Wanted(Type type, const Snapshot& snapshot) const {
     if (type == Type::kSecret) return !resource.nodes.contains(node_);
     return !IsFor(resource) || !MayHaveSecrets(resource, snapshot);
   });
+  if (type == Type::kEndpoint && locality_.has_value()) {
+    for (auto& [name, resource] : out) {
+      if (resource->locality.has_value()) resource = Here(name, resource);
+    }
+    // What is no longer wanted is not remembered.
+    std::erase_if(in_place_, [&](const auto& entry) { return !out.contains(entry.first); });
+  }
   return out;
 }
 

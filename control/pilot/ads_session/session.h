@@ -32,6 +32,7 @@
 #define MELTEMI_CONTROL_PILOT_ADS_SESSION_SESSION_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -107,8 +108,10 @@ class AdsSession {
   // Fills the response with what differs from what was sent; false: nothing needs to be said.
   bool Compare(Type type, const Resources& wanted, TypeState* state, Response* response) const;
   // What the node is to have of a type: what it has subscribed to, without other nodes' listeners
-  // and secrets.
+  // and secrets; endpoints in this node's way.
   Resources Wanted(Type type, const Snapshot& snapshot) const;
+  std::shared_ptr<const Resource> Here(const std::string& name,
+                                       const std::shared_ptr<const Resource>& endpoints) const;
   bool IsFor(const Resource& resource) const;  // by its workload
   bool MayHaveSecrets(const Resource& listener, const Snapshot& snapshot) const;
   // Adds the clusters that are gone but in use.
@@ -120,6 +123,13 @@ class AdsSession {
   std::array<TypeState, kTypeCount> types_;
   std::set<std::string> workloads_;  // addresses of its workloads: Node.metadata.WORKLOADS
   std::string node_;                 // empty: not proven
+  // Where it is: Node.locality. Without one nothing is near, or far.
+  std::optional<envoy::config::core::v3::Locality> locality_;
+  // By name: a resource with a locality rule, and what this node gets of it.
+  struct InPlace {
+    std::shared_ptr<const Resource> of, here;
+  };
+  mutable std::map<std::string, InPlace> in_place_;  // of what is in force, remembered
   uint64_t nonce_count_ = 0;
 };
 

@@ -53,6 +53,55 @@ Request Refuse(const Response& response, const std::string& why, const Names& na
   return request;
 }
 
+// Of one cluster with endpoints in two zones, near ones first. What the node has of them.
+std::string Priorities(const Response& response) {
+  std::string out;
+  for (const auto& any : response.resources()) {
+    envoy::config::endpoint::v3::ClusterLoadAssignment assignment;
+    any.UnpackTo(&assignment);
+    for (const auto& group : assignment.endpoints()) {
+      out += group.locality().zone() + ":" + std::to_string(group.priority()) + " ";
+    }
+  }
+  return out;
+}
+
+TEST(AdsSession, EndpointsAreForThePlaceOfTheNode) {
+  translate::Resources resources;
+  auto& assignment = resources.endpoints.emplace_back();
+  assignment.set_cluster_name("a");
+  for (const char* zone : {"1", "2"}) {
+    assignment.add_endpoints()->mutable_locality()->set_zone(zone);
+  }
+  const auto plain = MakeSnapshot(resources);
+  resources.localities["a"];
+  const auto by_place = MakeSnapshot(resources);
+  EXPECT_NE(plain->version, by_place->version);
+  AdsSession one, two, nowhere;
+  Request ask = Ask(Type::kEndpoint, {"a"});
+  nowhere.OnRequest(ask);
+  ask.mutable_node()->mutable_locality()->set_zone("1");
+  one.OnRequest(ask);
+  ask.mutable_node()->mutable_locality()->set_zone("2");
+  two.OnRequest(ask);
+  const auto first = two.Next(*by_place);
+  EXPECT_EQ(Priorities(*one.Next(*by_place)), "1:0 2:1 ");
+  EXPECT_EQ(Priorities(*first), "1:1 2:0 ");
+  EXPECT_EQ(Priorities(*nowhere.Next(*by_place)), "1:0 2:0 ");
+  EXPECT_FALSE(two.InSync(Type::kEndpoint, *by_place));
+  two.OnRequest(Answer(*first, {"a"}));
+  EXPECT_TRUE(two.InSync(Type::kEndpoint, *by_place));
+  EXPECT_FALSE(two.Next(*by_place));
+  // Another rule for the same endpoints: they are sent again.
+  resources.localities["a"].distribute = {{"*", {{"/1", 100}}}};
+  const auto distributed = MakeSnapshot(resources);
+  const auto second = two.Next(*distributed);
+  ASSERT_TRUE(second);
+  EXPECT_EQ(Priorities(*second), "1:0 ");
+  two.OnRequest(Answer(*second, {"a"}));
+  EXPECT_EQ(Priorities(*two.Next(*plain)), "1:0 2:0 ");
+}
+
 TEST(AdsSession, SendsNothingUnasked) {
   AdsSession session;
   EXPECT_FALSE(session.Next(*Make({{"a", ""}})));

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "control/pilot/translate/locality.h"
 #include "control/pilot/translate/proto_util.h"
 #include "l7/config/references.h"
 
@@ -50,7 +51,42 @@ std::shared_ptr<Resource> MakeCluster(const envoy::config::cluster::v3::Cluster&
   return resource;
 }
 
+// All of a rule that tells it from another.
+std::string TextOf(const model::LocalityLb& rule) {
+  std::string out;
+  for (const auto& d : rule.distribute) {
+    absl::StrAppend(&out, "from ", d.from);
+    for (const auto& [place, percent] : d.to) absl::StrAppend(&out, " to ", place, "=", percent);
+  }
+  for (const auto& f : rule.failover) absl::StrAppend(&out, " failover ", f.from, "=", f.to);
+  for (const auto part : rule.failover_priority) {
+    absl::StrAppend(&out, " part ", static_cast<int>(part));
+  }
+  return out;
+}
+
+// Its version is of the rule too: a node that gets the endpoints in its own way is to have them
+// again when the rule changes.
+std::shared_ptr<Resource> MakeEndpoints(
+    const envoy::config::endpoint::v3::ClusterLoadAssignment& endpoints,
+    const std::map<std::string, model::LocalityLb>& localities) {
+  std::shared_ptr<Resource> resource = Make(endpoints);
+  const auto rule = localities.find(endpoints.cluster_name());
+  if (rule == localities.end()) return resource;
+  resource->locality = rule->second;
+  resource->version = Fingerprint(absl::StrCat(resource->any.value(), "|", TextOf(rule->second)));
+  return resource;
+}
+
 }  // namespace
+
+std::shared_ptr<const Resource> Localized(const Resource& endpoints,
+                                          const envoy::config::core::v3::Locality& node) {
+  envoy::config::endpoint::v3::ClusterLoadAssignment assignment;
+  assignment.ParseFromString(endpoints.any.value());
+  translate::Localize(*endpoints.locality, node, &assignment);
+  return Make(assignment);
+}
 
 const char* TypeUrl(Type type) {
   switch (type) {
@@ -124,7 +160,9 @@ std::shared_ptr<const Snapshot> MakeSnapshot(const translate::Resources& resourc
     return snapshot->types[static_cast<size_t>(t)].resources;
   };
   for (const auto& m : resources.clusters) of(Type::kCluster)[m.name()] = MakeCluster(m);
-  for (const auto& m : resources.endpoints) of(Type::kEndpoint)[m.cluster_name()] = Make(m);
+  for (const auto& m : resources.endpoints) {
+    of(Type::kEndpoint)[m.cluster_name()] = MakeEndpoints(m, resources.localities);
+  }
   for (const auto& m : resources.secrets) of(Type::kSecret)[m.message.name()] = MakeSecret(m);
   for (const auto& m : resources.listeners) {
     of(Type::kListener)[m.name()] = MakeListener(m, of(Type::kSecret));

@@ -34,8 +34,9 @@ struct Resource {
   std::string assignment;          // of an EDS cluster: the endpoints it takes
   std::string
       workload;  // of a listener of a workload: the address whose node it is for; else empty
-  std::set<std::string> secrets;  // of a listener: those of Pilot's that it serves with
-  std::set<std::string> nodes;    // of a secret: those that may have it
+  std::set<std::string> secrets;              // of a listener: those of Pilot's that it serves with
+  std::optional<model::LocalityLb> locality;  // of endpoints: what a node gets of them
+  std::set<std::string> nodes;                // of a secret: those that may have it
 };
 using Resources = std::map<std::string, std::shared_ptr<const Resource>>;  // by name
 
@@ -50,6 +51,10 @@ struct Snapshot {
 
   const TypeSnapshot& type(Type t) const { return types[static_cast<size_t>(t)]; }
 };
+
+// Of endpoints that have a rule: as a node of that locality gets them.
+std::shared_ptr<const Resource> Localized(const Resource& endpoints,
+                                          const envoy::config::core::v3::Locality& node);
 
 std::shared_ptr<const Snapshot> MakeSnapshot(const translate::Resources& resources);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "control/pilot/model/parse.h"
 #include "control/pilot/model/yaml_reader.h"
 
 namespace meltemi::control::pilot::model {
@@ -46,6 +47,8 @@ MeshConfig ParseMeshConfig(const std::string& file, const std::string& text, Pro
         topology.In("proxyProtocol", [&](MapReader&) { config.gateway_proxy_protocol = true; });
       });
     });
+    root.In("localityLbSetting",
+            [&](MapReader& from) { config.locality_lb = ReadLocalityLb(from); });
     config.root_namespace = root.StringOr("rootNamespace", config.root_namespace);
   } catch (const YAML::Exception& e) {
     report.Add("", "not valid YAML: " + e.msg);

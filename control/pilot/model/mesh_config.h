@@ -2,11 +2,13 @@
 #ifndef MELTEMI_CONTROL_PILOT_MODEL_MESH_CONFIG_H_
 #define MELTEMI_CONTROL_PILOT_MODEL_MESH_CONFIG_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/time/time.h"
 #include "control/pilot/model/problem.h"
+#include "control/pilot/model/types.h"
 
 namespace meltemi::control::pilot::model {
 
@@ -30,6 +32,7 @@ struct MeshConfig {
   // defaultConfig.gatewayTopology.proxyProtocol: who connects to a gateway is a load balancer,
   // which says by the PROXY protocol who its client is.
   bool gateway_proxy_protocol = false;
+  std::optional<LocalityLb> locality_lb;  // localityLbSetting, where no DestinationRule has one
   std::string root_namespace = "istio-system";  // rootNamespace: whose policies are the mesh's
 };
 

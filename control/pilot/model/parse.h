@@ -38,6 +38,7 @@ YAML::Node ShownSecret(const YAML::Node& node);
 // Istio's protocol selection: appProtocol, else the port's name "<protocol>[-suffix]"; else TCP.
 Protocol SelectProtocol(const std::string& app_protocol, const std::string& name, bool udp);
 // A port number field, 1..65535; 0 when absent or bad.
+LocalityLb ReadLocalityLb(MapReader& map);
 uint32_t ReadPort(MapReader& map, const std::string& name);
 // A host name, "*" or "*.suffix".
 bool IsHostPattern(const std::string& host);

@@ -53,7 +53,25 @@ Balancer ReadConsistentHash(MapReader& map, ConsistentHash* to) {
   return out;
 }
 
-Balancer ReadBalancer(MapReader& map, ConsistentHash* hash) {
+// Its deprecated name is read first: what both say, warmup says.
+std::optional<Warmup> ReadWarmup(MapReader& map) {
+  std::optional<Warmup> out;
+  if (const auto duration = map.Duration("warmupDurationSecs", kMillisecond)) {
+    out = Warmup{.duration = *duration};
+  }
+  map.In("warmup", [&](MapReader& from) {
+    const auto duration = from.Duration("duration", kMillisecond);
+    if (!duration && !from.Has("duration")) from.Problem("duration", "required");
+    out = Warmup{.duration = duration.value_or(absl::ZeroDuration())};
+    out->minimum_percent = from.Double("minimumPercent", 0, 100).value_or(10);
+    // Istio's least: below it a new endpoint would have next to nothing until the very end.
+    out->aggression = from.Double("aggression", 1, 1000).value_or(1);
+  });
+  return out;
+}
+
+Balancer ReadBalancer(MapReader& map, TrafficBlocks* to) {
+  ConsistentHash* const hash = &to->hash;
   Balancer out = Balancer::kUnspecified;
   const auto simple = map.Enum("simple", {"UNSPECIFIED", "LEAST_REQUEST", "ROUND_ROBIN", "RANDOM",
                                           "PASSTHROUGH", "LEAST_CONN"});
@@ -65,7 +83,13 @@ Balancer ReadBalancer(MapReader& map, ConsistentHash* hash) {
   if (simple && map.Has("consistentHash")) {
     map.Problem("consistentHash", "give only one of simple, consistentHash");
   }
-  map.NotYet({"localityLbSetting", "warmupDurationSecs", "warmup"});
+  to->warmup = ReadWarmup(map);
+  if (to->warmup && out != Balancer::kUnspecified && out != Balancer::kRoundRobin &&
+      out != Balancer::kLeastRequest) {
+    map.Problem(map.Has("warmup") ? "warmup" : "warmupDurationSecs",
+                "has no effect but with ROUND_ROBIN and LEAST_REQUEST");
+  }
+  map.In("localityLbSetting", [&](MapReader& from) { to->locality = ReadLocalityLb(from); });
   return out;
 }
 
@@ -105,7 +129,11 @@ OutlierDetection ReadOutlier(MapReader& map) {
   out.base_ejection_time = map.Duration("baseEjectionTime", kMillisecond);
   out.max_ejection_percent = Count(map, "maxEjectionPercent", 0, 100);
   out.min_health_percent = Count(map, "minHealthPercent", 0, 100).value_or(0);
-  map.NotYet({"consecutiveErrors"});
+  // Deprecated. As Istio reads it: gateway errors, and these alone, unless others are named too.
+  if (const auto errors = Count(map, "consecutiveErrors", 0, INT32_MAX); errors.value_or(0) > 0) {
+    if (!out.consecutive_gateway) out.consecutive_gateway = errors;
+    if (!out.consecutive_5xx) out.consecutive_5xx = 0;
+  }
   return out;
 }
 
@@ -150,7 +178,7 @@ ClientTls ReadTls(MapReader& map) {
 
 TrafficBlocks ReadBlocks(MapReader& map) {
   TrafficBlocks out;
-  if (map.In("loadBalancer", [&](MapReader& lb) { out.balancer = ReadBalancer(lb, &out.hash); })) {
+  if (map.In("loadBalancer", [&](MapReader& lb) { out.balancer = ReadBalancer(lb, &out); })) {
     out.balancer_path = map.Path("loadBalancer");
   }
   if (map.In("connectionPool", [&](MapReader& pool) { out.pool = ReadPool(pool); })) {
@@ -158,6 +186,12 @@ TrafficBlocks ReadBlocks(MapReader& map) {
   }
   if (map.In("outlierDetection", [&](MapReader& o) { out.outlier = ReadOutlier(o); })) {
     out.outlier_path = map.Path("outlierDetection");
+  }
+  // Istio: without it nobody would ever go on to the next priority.
+  const auto& locality = out.locality;
+  if (!out.outlier && locality &&
+      (!locality->failover.empty() || !locality->failover_priority.empty())) {
+    map.Problem("outlierDetection", "required for failover by locality");
   }
   if (map.In("tls", [&](MapReader& tls) { out.tls = ReadTls(tls); })) {
     out.tls_path = map.Path("tls");

@@ -300,6 +300,30 @@ struct ConsistentHash {
   std::optional<uint64_t> ring_size_min, table_size;
 };
 
+// Slow start of endpoints that are new, by these two balancers: kRoundRobin, kLeastRequest.
+struct Warmup {
+  absl::Duration duration;
+  // Of warmup, which has these, and not of the deprecated warmupDurationSecs.
+  std::optional<double> minimum_percent, aggression;
+};
+
+// localityLbSetting: where requests go first, by how near endpoints are. One of the three at most,
+// but that failover may add to failoverPriority.
+struct LocalityLb {
+  struct Distribution {
+    std::string from;                    // "region/zone/subzone", with "*"
+    std::map<std::string, uint32_t> to;  // percent by place
+  };
+  struct Failover {
+    std::string from, to;  // regions
+  };
+  enum class Part { kRegion, kZone, kSubzone };
+  std::optional<bool> enabled;
+  std::vector<Distribution> distribute;
+  std::vector<Failover> failover;
+  std::vector<Part> failover_priority;
+};
+
 struct TcpKeepalive {
   std::optional<uint32_t> probes;
   std::optional<absl::Duration> time;
@@ -350,6 +374,8 @@ enum class ProxyVersion { kV1, kV2 };
 struct TrafficBlocks {
   std::optional<Balancer> balancer;
   ConsistentHash hash;  // the balancer is kRingHash or kMaglev
+  std::optional<Warmup> warmup;
+  std::optional<LocalityLb> locality;
   std::optional<ConnectionPool> pool;
   std::optional<OutlierDetection> outlier;
   std::optional<ClientTls> tls;

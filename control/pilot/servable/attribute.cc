@@ -77,6 +77,7 @@ constexpr struct {
     {"circuit_breakers", Block::kPool, ""},
     {"common_http_protocol_options", Block::kPool, ".http"},
     {"outlier_detection", Block::kOutlier, ""},
+    {"locality_weighted_lb_config", Block::kBalancer, ".localityLbSetting"},
     {"common_lb_config", Block::kOutlier, ".minHealthPercent"},
     {"lb_policy", Block::kBalancer, ".simple"},
     {"transport_socket", Block::kTls, ""},

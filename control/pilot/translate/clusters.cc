@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "control/pilot/translate/listener_parts.h"
+#include "control/pilot/translate/locality.h"
 #include "control/pilot/translate/mesh_tls.h"
 #include "control/pilot/translate/proto_util.h"
 #include "control/pilot/translate/translate.h"
@@ -37,6 +38,8 @@ TrafficBlocks Merge(TrafficBlocks base, const TrafficPolicy& policy, uint32_t po
   if (policy.all.balancer) {
     base.balancer = policy.all.balancer;
     base.hash = policy.all.hash;
+    base.warmup = policy.all.warmup;
+    base.locality = policy.all.locality;
     base.balancer_path = policy.all.balancer_path;
   }
   if (policy.all.pool) {
@@ -93,6 +96,23 @@ void SetBalancer(const TrafficBlocks& blocks, Cluster* cluster) {
   }
 }
 
+void SetWarmup(const TrafficBlocks& blocks, Cluster* cluster) {
+  if (!blocks.warmup) return;
+  const auto set = [&from = *blocks.warmup](Cluster::SlowStartConfig* to) {
+    SetDuration(from.duration, to->mutable_slow_start_window());
+    if (from.aggression) {
+      to->mutable_aggression()->set_default_value(*from.aggression);
+      to->mutable_aggression()->set_runtime_key("(");  // Envoy wants one; it is Istio's
+    }
+    if (from.minimum_percent) to->mutable_min_weight_percent()->set_value(*from.minimum_percent);
+  };
+  if (cluster->lb_policy() == Cluster::ROUND_ROBIN) {
+    set(cluster->mutable_round_robin_lb_config()->mutable_slow_start_config());
+  } else if (cluster->lb_policy() == Cluster::LEAST_REQUEST) {
+    set(cluster->mutable_least_request_lb_config()->mutable_slow_start_config());
+  }
+}
+
 void SetOutlier(const TrafficBlocks& blocks, Cluster* cluster) {
   if (!blocks.outlier) return;
   const model::OutlierDetection& from = *blocks.outlier;
@@ -106,18 +126,21 @@ void SetOutlier(const TrafficBlocks& blocks, Cluster* cluster) {
     to->mutable_enforcing_consecutive_gateway_failure()->set_value(
         *from.consecutive_gateway > 0 ? 100 : 0);
   }
-  if (from.split_local_origin) to->set_split_external_local_origin_errors(true);
-  if (from.consecutive_local_origin) {
-    to->mutable_consecutive_local_origin_failure()->set_value(*from.consecutive_local_origin);
-    to->mutable_enforcing_consecutive_local_origin_failure()->set_value(
-        *from.consecutive_local_origin > 0 ? 100 : 0);
+  // Istio: no success rates; 0 is as not given, here and of maxEjectionPercent.
+  if (from.split_local_origin) {
+    to->set_split_external_local_origin_errors(true);
+    if (from.consecutive_local_origin.value_or(0) > 0) {
+      to->mutable_consecutive_local_origin_failure()->set_value(*from.consecutive_local_origin);
+      to->mutable_enforcing_consecutive_local_origin_failure()->set_value(100);
+    }
+    to->mutable_enforcing_local_origin_success_rate()->set_value(0);
   }
   to->mutable_enforcing_success_rate()->set_value(0);
   if (from.interval) SetDuration(*from.interval, to->mutable_interval());
   if (from.base_ejection_time) {
     SetDuration(*from.base_ejection_time, to->mutable_base_ejection_time());
   }
-  if (from.max_ejection_percent) {
+  if (from.max_ejection_percent.value_or(0) > 0) {
     to->mutable_max_ejection_percent()->set_value(*from.max_ejection_percent);
   }
   cluster->mutable_common_lb_config()->mutable_healthy_panic_threshold()->set_value(
@@ -294,12 +317,24 @@ void SetDiscovery(const model::Model& model, const model::MeshService& service,
       *cluster->mutable_load_assignment() = Assignment(model, cluster->name(), port, labels, mesh);
       return;
     case model::Resolution::kNone:
-      cluster->clear_ring_hash_lb_config();
-      cluster->clear_maglev_lb_config();
+      cluster->clear_lb_config();
       cluster->set_type(Cluster::ORIGINAL_DST);
       cluster->set_lb_policy(Cluster::CLUSTER_PROVIDED);
       return;
   }
+}
+
+// Of clusters whose endpoints Pilot serves: those of a DNS cluster are the same for all nodes.
+void SetLocality(const TrafficBlocks& blocks, const model::MeshConfig& mesh, Cluster* cluster,
+                 Resources* out) {
+  if (cluster->type() != Cluster::EDS) return;
+  const auto rule = LocalityRule(mesh.locality_lb, blocks.locality,
+                                 blocks.outlier ? Outliers::kEjected : Outliers::kKept);
+  if (!rule) return;
+  if (IsLocalityWeighted(*rule)) {
+    cluster->mutable_common_lb_config()->mutable_locality_weighted_lb_config();
+  }
+  out->localities[cluster->name()] = *rule;
 }
 
 void AddCluster(const model::Model& model, const model::MeshService& service,
@@ -309,6 +344,7 @@ void AddCluster(const model::Model& model, const model::MeshService& service,
   cluster.set_name(ClusterName(port.number, subset, service.hostname));
   SetDuration(mesh.connect_timeout, cluster.mutable_connect_timeout());
   SetBalancer(blocks, &cluster);
+  SetWarmup(blocks, &cluster);
   SetPool(blocks, &cluster);
   SetHttp(blocks, port.protocol, &cluster);
   SetOutlier(blocks, &cluster);
@@ -326,6 +362,7 @@ void AddCluster(const model::Model& model, const model::MeshService& service,
   }
   SetProxyProtocol(blocks, &cluster);
   SetDiscovery(model, service, port, labels, mesh, &cluster, out);
+  SetLocality(blocks, mesh, &cluster, out);
   out->clusters.push_back(std::move(cluster));
 }
 
@@ -337,6 +374,7 @@ void AddUdpCluster(const model::Model& model, const model::MeshService& service,
   cluster.set_name(UdpClusterName(port.number, service.hostname));
   SetDuration(mesh.connect_timeout, cluster.mutable_connect_timeout());
   SetBalancer(blocks, &cluster);
+  SetWarmup(blocks, &cluster);
   SetDiscovery(model, service, port, {}, mesh, &cluster, out);
   out->clusters.push_back(std::move(cluster));
 }

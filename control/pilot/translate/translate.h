@@ -5,6 +5,7 @@
 #define MELTEMI_CONTROL_PILOT_TRANSLATE_TRANSLATE_H_
 
 #include <cstdint>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -29,6 +30,8 @@ struct SecretFor {
 struct Resources {
   std::vector<envoy::config::cluster::v3::Cluster> clusters;
   std::vector<envoy::config::endpoint::v3::ClusterLoadAssignment> endpoints;
+  // Of assignments that nodes get each in their own way (locality.h), by name.
+  std::map<std::string, model::LocalityLb> localities;
   std::vector<envoy::config::listener::v3::Listener> listeners;
   std::vector<envoy::config::route::v3::RouteConfiguration> routes;
   std::vector<SecretFor> secrets;
