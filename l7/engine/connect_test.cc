@@ -110,6 +110,25 @@ TEST_F(ConnectTest, APooledConnectionIsNotUsed) {
   EXPECT_EQ(LastRecord(), "200 UC upstream_reset_after_response_started{connection_termination}");
 }
 
+TEST_F(ConnectTest, AConnectionAtRestMakesRoomForIt) {
+  EndHere();
+  cluster().breaker.connections_max = 1;
+  const ConnId plain = Accept();
+  Send(plain, Get());
+  const ConnId first = Connect();
+  Send(first, Ok(""));
+  const ConnId down = Accept();
+  Send(down, kConnect);
+  EXPECT_TRUE(At(first).released);
+  const ConnId up = Connect();
+  EXPECT_EQ(StatusOf(Take(down)), 200);
+  Take(plain);
+  Send(plain, Get());  // waits for the tunnel's end
+  EXPECT_TRUE(connecting_.empty());
+  Closed(up);
+  EXPECT_EQ(connecting_.size(), 1u);
+}
+
 TEST_F(ConnectTest, AnUpstreamThatIsNotThereIsA503) {
   EndHere();
   const ConnId down = Accept();

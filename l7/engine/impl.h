@@ -150,7 +150,7 @@ class Engine::Impl {
   // upstream.cc
   bool AttachUpstream(Exchange& x, Instant now);
   void BindUpstream(Exchange& x, Conn& up);
-  bool EnterConnection(cluster::Cluster* cluster, cluster::Host* host, uint32_t owner);
+  bool EnterConnection(cluster::Cluster* cluster, cluster::Host* host);
   static void EndWait(Exchange& x);
   // The PROXY header, where the cluster wants one, of a connection for `down`; null: for no client.
   // False: there is no buffer for it.

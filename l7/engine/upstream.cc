@@ -88,7 +88,7 @@ bool Engine::Impl::AttachUpstream(Exchange& x, Instant now) {
   if (http2) {
     if (!asking && !WantCarrier(cluster, host, owner, now)) return false;
   } else {
-    queued = !EnterConnection(cluster, host, owner);
+    queued = !EnterConnection(cluster, host);
   }
   if (queued) {
     x.state = Exchange::State::kQueued;
@@ -111,10 +111,11 @@ bool Engine::Impl::AttachUpstream(Exchange& x, Instant now) {
 // A connection of the breaker's for OpenUpstream. False: wait for one that the host has. Whoever
 // has none there goes beyond the limit rather than wait for nothing (Envoy), here as there one per
 // host and worker: what other workers have is of no use to it.
-bool Engine::Impl::EnterConnection(cluster::Cluster* cluster, cluster::Host* host, uint32_t owner) {
+bool Engine::Impl::EnterConnection(cluster::Cluster* cluster, cluster::Host* host) {
   if (cluster->cx_active.TryEnter()) return true;
-  if (owner != 0 && !host->idle.empty()) {
-    EndConn(conns_[host->idle.front()], Action::Kind::kRelease);  // another's, or raced
+  if (!host->idle.empty()) {
+    // Another's, or raced, or a tunnel is wanted.
+    EndConn(conns_[host->idle.front()], Action::Kind::kRelease);
     if (cluster->cx_active.TryEnter()) return true;
   }
   ++cluster->stats.cx_overflow;
