@@ -215,7 +215,7 @@ tls::ContextTableRef TlsContexts::Update() {
                      .source = key.second,
                      .context = entry.context,
                      .sni = entry.settings.sni,
-                     .alpn = !entry.settings.alpn.empty()});
+                     .alpn = entry.settings.alpn});
   }
   return tls::MakeContextTable(std::move(ready));
 }

@@ -22,7 +22,8 @@ struct ContextEntry {
   std::string source;  // settings with one context per identity: whose this is; else empty
   ContextRef context;  // never null: settings whose secrets are not there have no entry
   std::string sni;     // clients; empty: none sent
-  bool alpn = false;   // the context names protocols; else the connection's own are offered
+  // That the context offers; empty: the connection's own is offered.
+  std::vector<std::string> alpn;
 };
 
 class ContextTable {

@@ -14,6 +14,23 @@
 namespace meltemi::worker {
 namespace {
 
+// To be offered by ALPN: the context's names (an empty list), but none of the version of HTTP that
+// the connection does not speak, or its server might choose that.
+std::vector<std::string> ProtocolsFor(const tls::ContextEntry& entry, std::string_view speaks) {
+  std::vector<std::string> names;
+  if (entry.alpn.empty()) {
+    if (!speaks.empty()) names.emplace_back(speaks);
+    return names;
+  }
+  for (const std::string& name : entry.alpn) {
+    const bool http1 = name.find("http/1.") != std::string::npos;
+    const bool http2 = name == "h2" || name == "istio-h2";
+    if (speaks == "h2" ? !http1 : speaks != "http/1.1" || !http2) names.push_back(name);
+  }
+  if (names.size() == entry.alpn.size()) names.clear();
+  return names;
+}
+
 telemetry::TlsResult ResultOf(tls::TlsError error) {
   using telemetry::TlsResult;
   using tls::TlsError;
@@ -134,7 +151,7 @@ void Worker::ConnectTls(const engine::Action& action, TcpId tcp, Instant now) {
     tls::ConnectRequest request{.sni = entry->sni,
                                 .resumption_key = action.address.ToString(),
                                 .timeout = action.connect_timeout};
-    if (!entry->alpn && !action.alpn.empty()) request.alpn.emplace_back(action.alpn);
+    request.alpn = ProtocolsFor(*entry, action.alpn);
     id = tls_->Connect(entry->context, std::move(request), 0, now);
   }
   if (!id.valid()) {

@@ -19,6 +19,7 @@ Cluster::Settings SettingsOf(const config::Cluster& config) {
           .idle_timeout = config.idle_timeout,
           .requests_per_connection_max = config.requests_per_connection_max,
           .http2 = config.http2,
+          .follows_client = config.follows_client,
           .tls = config.tls,
           .mesh_tls = config.mesh_tls,
           .proxy_protocol = config.proxy_protocol,
@@ -67,7 +68,8 @@ Cluster::Cluster(Board* board)
 void Cluster::Update(const config::Cluster& config, Prng& prng, Instant now,
                      std::vector<ConnId>* closing) {
   // What waits for requests would carry them past the new settings.
-  if (settings_.tls != config.tls || settings_.mesh_tls != config.mesh_tls) {
+  if (settings_.tls != config.tls || settings_.mesh_tls != config.mesh_tls ||
+      settings_.http2.has_value() != config.http2.has_value()) {
     for (const std::unique_ptr<Host>& host : hosts_) CloseIdle(*host, closing);
   }
   settings_ = SettingsOf(config);
@@ -133,6 +135,16 @@ void Cluster::Update(const config::Cluster& config, Prng& prng, Instant now,
     changed = true;
   }
   if (changed) ++stats.membership_change;
+}
+
+void Cluster::LearnSpoken(const config::Snapshot& snapshot, std::vector<ConnId>* closing) {
+  spoken_ = &snapshot.spoken;
+  for (const std::unique_ptr<Host>& host : hosts_) {
+    const config::Spoken spoken = snapshot.SpokenAt(host->address);
+    if (host->spoken == spoken) continue;
+    host->spoken = spoken;
+    CloseIdle(*host, closing);
+  }
 }
 
 Cluster::~Cluster() { UseBreaker({kNoLimit, kNoLimit, kNoLimit, kNoLimit, std::nullopt}); }
@@ -294,6 +306,7 @@ void ClusterSet::Update(const config::Snapshot& snapshot, Prng& prng, Instant no
     std::unique_ptr<Cluster>& slot = clusters_[config.stable_id];
     if (slot == nullptr) slot = std::make_unique<Cluster>(board_);
     slot->Update(config, prng, now, closing);
+    slot->LearnSpoken(snapshot, closing);
     slot->Sweep();
     if (!present[config.stable_id]) ordered_.push_back(slot.get());
     present[config.stable_id] = true;

@@ -76,10 +76,14 @@ struct Host {
   std::vector<ConnId> http2;     // connections that take streams, or will when connected
   std::vector<ConnId> idle;      // most recently used last
   std::deque<WaiterId> waiting;  // requests that wait because the breaker allows no connection
+  std::deque<WaiterId> waiting_http2;                // requests that wait for a stream
+  config::Spoken spoken = config::Spoken::kUnknown;  // a server of this node: what it speaks
   HostStats stats;
 
   // Nothing refers to it.
-  bool unused() const { return rq_active == 0 && cx_active == 0 && waiting.empty(); }
+  bool unused() const {
+    return rq_active == 0 && cx_active == 0 && waiting.empty() && waiting_http2.empty();
+  }
 };
 
 // Counters of Envoy's cluster.health_check.* statistics, at the worker that checks.
@@ -96,7 +100,7 @@ struct ClusterStats {
   uint64_t cx_total = 0, cx_connect_fail = 0, cx_connect_timeout = 0, cx_overflow = 0;
   uint64_t cx_destroy_local = 0, cx_destroy_remote = 0, cx_max_requests = 0, cx_none_healthy = 0;
   uint64_t cx_tx_bytes_total = 0, cx_rx_bytes_total = 0, lb_healthy_panic = 0;
-  uint64_t membership_change = 0;
+  uint64_t membership_change = 0, http2_keepalive_timeout = 0;
   telemetry::TlsStats ssl;
 };
 
@@ -126,6 +130,7 @@ class Cluster {
     Duration connect_timeout, idle_timeout;
     uint32_t requests_per_connection_max = 0;
     std::optional<config::Http2Options> http2;
+    bool follows_client = false;
     config::ClusterTls tls;
     std::optional<config::ClusterTls> mesh_tls;  // of hosts in the mesh
     config::ProxyVersion proxy_protocol = config::ProxyVersion::kNone;
@@ -142,6 +147,9 @@ class Cluster {
   // Takes the new configuration, whose hash tables are used until the next call. Idle connections
   // of hosts that are gone, for the engine to close, are appended to `closing`.
   void Update(const config::Cluster& config, Prng& prng, Instant now, std::vector<ConnId>* closing);
+  // After Update: what servers of this node speak; the snapshot is used until the next call.
+  // Connections of another version are closed.
+  void LearnSpoken(const config::Snapshot& snapshot, std::vector<ConnId>* closing);
   // The cluster is not in the snapshot any more.
   void Remove(std::vector<ConnId>* closing);
 
@@ -181,6 +189,17 @@ class Cluster {
   const Settings& settings() const { return settings_; }
   const config::ClusterTls& TlsOf(const Host& host) const {
     return host.mesh && settings_.mesh_tls.has_value() ? *settings_.mesh_tls : settings_.tls;
+  }
+  // Whether a request goes to the host by HTTP/2. A server's own TLS hides what it speaks from the
+  // listener in front of it.
+  bool SpeaksHttp2(const Host& host, bool client_speaks_http2) const {
+    if (host.spoken != config::Spoken::kUnknown) {
+      const config::ClusterTls& tls = TlsOf(host);
+      if (tls.settings == config::kNoTls || tls.by_source) {
+        return host.spoken == config::Spoken::kHttp2;
+      }
+    }
+    return settings_.http2.has_value() && (!settings_.follows_client || client_speaks_http2);
   }
   bool removed() const { return removed_; }
   bool in_panic() const;  // in some priority
@@ -246,6 +265,7 @@ class Cluster {
   // Consistent balancers. The tables belong to the newest snapshot.
   std::span<const config::HashTable> hash_tables_;
   std::vector<Host*> host_of_endpoint_;
+  const absl::flat_hash_map<SockAddr, config::Spoken>* spoken_ = nullptr;  // of the same snapshot
   std::vector<Pool> pools_;  // what the balancer chooses from; none: nobody is healthy
   uint64_t pool_load_ = 0;   // of all pools
   absl::flat_hash_map<uint32_t, Host*> by_stable_id_;

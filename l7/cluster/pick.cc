@@ -177,6 +177,9 @@ Host* Cluster::OriginalDestination(const SockAddr& address) {
   hosts_.push_back(std::make_unique<Host>());
   Host* host = hosts_.back().get();
   host->address = address;
+  if (spoken_ != nullptr) {
+    if (const auto at = spoken_->find(address); at != spoken_->end()) host->spoken = at->second;
+  }
   by_address_[address] = host;
   return host;
 }

@@ -196,6 +196,32 @@ const Listener* GuardOf(const std::vector<Listener>& compiled) {
   return guard == nullptr || RbacOf(*guard).empty() ? nullptr : guard;
 }
 
+// What the clusters behind a listener (its chains are in `compiled`) speak; kUnknown: they differ,
+// or go by their clients.
+Spoken SpokenBehind(const Snapshot& snapshot, const std::vector<Listener>& compiled) {
+  Spoken all = Spoken::kUnknown;
+  bool same = true;
+  const auto see = [&](const WeightedCluster& to) {
+    if (to.cluster == kNoIndex) return;
+    const Cluster& cluster = snapshot.clusters[to.cluster];
+    const Spoken one = cluster.http2.has_value() ? Spoken::kHttp2 : Spoken::kHttp1;
+    same &= !cluster.follows_client && (all == Spoken::kUnknown || all == one);
+    all = one;
+  };
+  for (const Listener& listener : compiled) {
+    const auto* manager = std::get_if<HttpManager>(&listener.filter);
+    if (manager == nullptr || manager->route_table == kNoIndex) continue;
+    for (const VirtualHost& host : snapshot.route_tables[manager->route_table].hosts) {
+      for (const Route& route : host.routes) {
+        const auto* forward = std::get_if<Forward>(&route.action);
+        if (forward == nullptr) continue;
+        std::for_each(forward->clusters.begin(), forward->clusters.end(), see);
+      }
+    }
+  }
+  return same ? all : Spoken::kUnknown;
+}
+
 absl::Status AddListener(CompileContext* context, const envoy::config::listener::v3::Listener& from,
                          absl::flat_hash_set<std::string>* names) {
   if (IsUdp(from)) return AddUdpListener(context, from, names);
@@ -221,6 +247,9 @@ absl::Status AddListener(CompileContext* context, const envoy::config::listener:
     for (const SockAddr& address : listener->addresses) to->emplace(address, index);
   }
   if (listener->direction == Direction::kInbound) {
+    if (const Spoken spoken = SpokenBehind(snapshot, *compiled); spoken != Spoken::kUnknown) {
+      for (const SockAddr& address : listener->addresses) snapshot.spoken[address] = spoken;
+    }
     if (const auto mesh = MeshInboundOf(snapshot, *compiled, index)) {
       for (const SockAddr& address : listener->addresses) snapshot.mesh_inbound[address] = *mesh;
     }

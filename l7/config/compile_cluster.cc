@@ -212,7 +212,7 @@ absl::Status CompileCommonHttp(const envoy::config::core::v3::HttpProtocolOption
 absl::Status CompileClusterHttp2(const envoy::config::core::v3::Http2ProtocolOptions& from,
                                  Cluster* to) {
   RETURN_IF_ERROR(CompileHttp2(from, &to->http2.emplace()));
-  if (from.allow_connect()) return Invalid("allow_connect", "not supported upstream");
+  to->http2->allow_connect = false;  // it speaks of clients; servers say themselves what they take
   return absl::OkStatus();
 }
 
@@ -240,7 +240,13 @@ absl::Status CompileHttpOptions(const CompileContext& context, const FromCluster
     RETURN_IF_ERROR_AT(step + ".common_http_protocol_options",
                        CompileCommonHttp(options.common_http_protocol_options(), to));
     to->http2.reset();
-    if (options.explicit_http_config().has_http2_protocol_options()) {
+    to->follows_client = options.has_use_downstream_protocol_config();
+    if (to->follows_client) {
+      RETURN_IF_ERROR_AT(
+          step + ".use_downstream_protocol_config.http2_protocol_options",
+          CompileClusterHttp2(options.use_downstream_protocol_config().http2_protocol_options(),
+                              to));
+    } else if (options.explicit_http_config().has_http2_protocol_options()) {
       RETURN_IF_ERROR_AT(
           step + ".explicit_http_config.http2_protocol_options",
           CompileClusterHttp2(options.explicit_http_config().http2_protocol_options(), to));

@@ -218,6 +218,10 @@ absl::Status CompileHttpModes(const hcm::HttpConnectionManager& from, HttpManage
   }
   RETURN_IF_ERROR_AT("http2_protocol_options",
                      CompileHttp2(from.http2_protocol_options(), &to->http2));
+  if (to->http2.keepalive.has_value() && !to->http2.keepalive->connection_idle.zero()) {
+    return Invalid("http2_protocol_options.connection_keepalive.connection_idle_interval",
+                   "is of connections to servers: clients open the streams here");
+  }
   if (from.path_with_escaped_slashes_action() != From::IMPLEMENTATION_SPECIFIC_DEFAULT &&
       from.path_with_escaped_slashes_action() != From::KEEP_UNCHANGED) {
     return Invalid("path_with_escaped_slashes_action", "only KEEP_UNCHANGED is supported");

@@ -42,10 +42,14 @@ absl::Status CompilePath(const FromMatch& from, RouteMatch* to) {
       return absl::OkStatus();  // case_sensitive does not apply to it
     }
     case FromMatch::kConnectMatcher:
+      to->path = RouteMatch::Path::kConnect;
+      break;
     case FromMatch::kPathMatchPolicy:
       return Invalid("", "this kind of path match is not supported");
     case FromMatch::PATH_SPECIFIER_NOT_SET:
-      return Invalid("", "one of prefix, path, safe_regex, path_separated_prefix must be set");
+      return Invalid(
+          "",
+          "one of prefix, path, safe_regex, path_separated_prefix, connect_matcher must be set");
   }
   if (from.has_case_sensitive() && !from.case_sensitive().value()) {
     to->ignore_case = true;

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "l7/base/text.h"
 #include "l7/config/compile_parts.h"
 
@@ -230,6 +231,13 @@ absl::StatusOr<Forward> CompileForward(const CompileContext& context, const From
   auto upgrades = CompileUpgrades(from);
   if (!upgrades.ok()) return upgrades.status();
   to.upgrades = *std::move(upgrades);
+  for (int i = 0; i < from.upgrade_configs_size(); ++i) {
+    if (!from.upgrade_configs(i).has_connect_config()) continue;
+    if (!absl::EqualsIgnoreCase(from.upgrade_configs(i).upgrade_type(), "CONNECT")) {
+      return Invalid(Cat(Indexed("upgrade_configs", i), ".connect_config"), "is for CONNECT only");
+    }
+    to.ends_connect = true;
+  }
   for (int i = 0; i < from.request_mirror_policies_size(); ++i) {
     ASSIGN_OR_RETURN_AT(std::optional<Mirror> mirror, Indexed("request_mirror_policies", i),
                         CompileMirror(context, from.request_mirror_policies(i)));

@@ -134,6 +134,54 @@ TEST(Snapshot, FindsTheListenerOfADestination) {
 
 // A typo in the table would open a hole or close a door: every message that a supported field leads
 // to has an entry, every ignored field its reason, and no entry is unreachable.
+// Goal: what is spoken behind a listener is what all its routes' clusters speak. Method: an inbound
+// listener with two routes, rows of what their clusters are; outbound it says nothing.
+TEST(Snapshot, KnowsWhatServersBehindListenersSpeak) {
+  const auto cluster = [](const std::string& name, const std::string& protocol) {
+    FromCluster to = StaticCluster(name, {"10.0.0.1"});
+    const std::string text =
+        Cat("typed_extension_protocol_options { key: "
+            "'envoy.extensions.upstreams.http.v3.HttpProtocolOptions' value { "
+            "[type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions] { ",
+            protocol, " } } }");
+    EXPECT_TRUE(google::protobuf::TextFormat::MergeFromString(text, &to));
+    return to;
+  };
+  const std::string http1 = "explicit_http_config { http_protocol_options {} }",
+                    http2 = "explicit_http_config { http2_protocol_options {} }",
+                    either = "use_downstream_protocol_config {}";
+  const struct {
+    std::string first, second;
+    envoy::config::core::v3::TrafficDirection direction;
+    Spoken spoken;
+  } kRows[] = {{http1, http1, envoy::config::core::v3::INBOUND, Spoken::kHttp1},
+               {http2, http2, envoy::config::core::v3::INBOUND, Spoken::kHttp2},
+               {http1, http2, envoy::config::core::v3::INBOUND, Spoken::kUnknown},
+               {either, either, envoy::config::core::v3::INBOUND, Spoken::kUnknown},
+               {http1, either, envoy::config::core::v3::INBOUND, Spoken::kUnknown},
+               {http1, http1, envoy::config::core::v3::OUTBOUND, Spoken::kUnknown}};
+  for (const auto& row : kRows) {
+    const std::vector<FromCluster> clusters = {cluster("a", row.first), cluster("b", row.second)};
+    FromListener listener;
+    const std::string text =
+        "name: 'in' address { socket_address { address: '10.1.0.1' port_value: 80 } } "
+        "filter_chains { filters { typed_config { [type.googleapis.com/envoy.extensions.filters."
+        "network.http_connection_manager.v3.HttpConnectionManager] { "
+        "http_filters { name: 'envoy.filters.http.router' } "
+        "route_config { virtual_hosts { name: 'v' domains: '*' "
+        "routes { match { path: '/a' } route { cluster: 'a' } } "
+        "routes { match { prefix: '/' } route { cluster: 'b' } } } } } } } }";
+    ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &listener));
+    listener.set_traffic_direction(row.direction);
+    Compiler compiler({});
+    Resources resources{.listeners = {&listener}, .clusters = {&clusters[0], &clusters[1]}};
+    const auto snapshot = compiler.Compile(resources);
+    ASSERT_TRUE(snapshot.ok()) << snapshot.status();
+    EXPECT_EQ((*snapshot)->SpokenAt({*IpAddr::Parse("10.1.0.1"), 80}), row.spoken);
+    EXPECT_EQ((*snapshot)->SpokenAt({*IpAddr::Parse("10.1.0.1"), 81}), Spoken::kUnknown);
+  }
+}
+
 TEST(TlsPeerNames, AcceptWhoAServerMayBe) {
   EXPECT_TRUE(TlsPeerNames{}.Accept("spiffe://a/ns/x/sa/y"));
   const TlsPeerNames one{.uris = {"spiffe://a/ns/x/sa/y"}};

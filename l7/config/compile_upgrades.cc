@@ -7,7 +7,8 @@
 
 namespace meltemi::config {
 
-// CONNECT is no value of Upgrade, and h2c is never switched to: RFC 9113 3.1 has taken it back.
+// "connect" is the method. h2c is no matter of a configuration: a listener that takes both versions
+// takes it from clients, and no upstream is asked for it (RFC 9113 3.1 has taken it back).
 absl::Status AddUpgrade(const std::string& type, bool enabled, Upgrades* to) {
   const std::string name = absl::AsciiStrToLower(type);
   if (name.empty()) return Invalid("upgrade_type", "must not be empty");
@@ -15,7 +16,7 @@ absl::Status AddUpgrade(const std::string& type, bool enabled, Upgrades* to) {
   if (std::any_of(name.begin(), name.end(), bad)) {
     return Invalid("upgrade_type", "is not the name of a protocol");
   }
-  if (name == "connect" || name == "connect-udp" || name == "h2c") {
+  if (name == "connect-udp" || name == "h2c") {
     return Invalid("upgrade_type", Cat("\"", type, "\" is not supported"));
   }
   const auto same = [&](const auto& entry) { return entry.first == name; };

@@ -39,6 +39,11 @@ void DescribeHttp2(const Http2Options& o, DescribeWriter* to) {
   to->IfNot(fallback.connection_window_bytes, "http2.connection_window_bytes",
             o.connection_window_bytes);
   to->IfNot(fallback.allow_connect, "http2.allow_connect", o.allow_connect);
+  if (!o.keepalive.has_value()) return;
+  const auto text = [](Duration d) { return DescribeWriter::ToText(d); };
+  to->Line("http2.keepalive interval ", text(o.keepalive->interval), " timeout ",
+           text(o.keepalive->timeout), " jitter ", o.keepalive->jitter, "% connection_idle ",
+           text(o.keepalive->connection_idle));
 }
 
 void DescribeOutlier(const OutlierDetection& o, DescribeWriter* to) {
@@ -109,7 +114,7 @@ void DescribeCluster(const Cluster& c, DescribeWriter* to) {
   to->IfNot(fallback.requests_per_connection_max, "requests_per_connection_max",
             c.requests_per_connection_max);
   if (c.http2.has_value()) {
-    to->Line("http2");
+    to->Line(c.follows_client ? "http2 for clients of it" : "http2");
     DescribeHttp2(*c.http2, to);
   }
   if (c.tls.settings != kNoTls) to->Line("tls ", c.tls.settings);

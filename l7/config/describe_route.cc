@@ -4,7 +4,8 @@ namespace meltemi::config {
 namespace {
 
 constexpr std::string_view kStringKinds[] = {"exact", "prefix", "suffix", "contains", "regex"};
-constexpr std::string_view kPathKinds[] = {"prefix", "exact", "separated_prefix", "regex"};
+constexpr std::string_view kPathKinds[] = {"prefix", "exact", "separated_prefix", "regex",
+                                           "connect"};
 constexpr std::string_view kModes[] = {"append_or_add", "add_if_absent", "overwrite_or_add",
                                        "overwrite_if_exists"};
 
@@ -93,6 +94,7 @@ void DescribeForward(const Forward& f, const Snapshot& snapshot, DescribeWriter*
   to->IfNot(fallback.include_host_rate_limits, "include_vh_rate_limits",
             f.include_host_rate_limits);
   DescribeUpgrades(f.upgrades, to);
+  to->IfNot(fallback.ends_connect, "ends_connect", f.ends_connect);
   DescribeRetry(f.retry, to);
   to->Out();
 }

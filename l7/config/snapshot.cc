@@ -96,6 +96,11 @@ std::string Snapshot::MeshIdentityOf(const SockAddr& destination) const {
   return found == mesh_inbound.end() ? std::string() : found->second.identity;
 }
 
+Spoken Snapshot::SpokenAt(const SockAddr& destination) const {
+  const auto found = spoken.find(destination);
+  return found == spoken.end() ? Spoken::kUnknown : found->second;
+}
+
 uint32_t Snapshot::FindGuard(const SockAddr& destination) const {
   if (guarded.empty()) return kNoIndex;
   auto found = guarded.find(destination);

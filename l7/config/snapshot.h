@@ -25,6 +25,7 @@
 #include "l7/base/limits.h"
 #include "l7/base/time.h"
 #include "l7/config/health_check.h"
+#include "l7/config/http2_options.h"
 #include "l7/config/matchers.h"
 #include "l7/config/outlier_detection.h"
 #include "l7/config/rate_limit.h"
@@ -40,7 +41,8 @@ namespace meltemi::config {
 inline constexpr uint32_t kNoIndex = UINT32_MAX;
 
 struct RouteMatch {
-  enum class Path : uint8_t { kPrefix, kExact, kSeparatedPrefix, kRegex };
+  // kConnect: connect_matcher, any CONNECT; no other matches one, as it has no path.
+  enum class Path : uint8_t { kPrefix, kExact, kSeparatedPrefix, kRegex, kConnect };
   Path path = Path::kPrefix;
   bool ignore_case = false;               // !case_sensitive; then path_value is lower case
   std::string path_value;                 // never contains a query
@@ -119,7 +121,8 @@ struct Cors {
   std::optional<Fraction> enabled = Fraction{100, 100};  // filter_enabled; absent: never
 };
 
-// upgrade_configs: by the value of Upgrade in lower case, whether it is enabled.
+// upgrade_configs: by the value of Upgrade in lower case, whether it is enabled; "connect":
+// CONNECT.
 using Upgrades = std::vector<std::pair<std::string, bool>>;
 
 struct Forward {                          // RouteAction
@@ -141,6 +144,7 @@ struct Forward {                          // RouteAction
   std::vector<RateLimitRule> rate_limits;  // rate_limits
   bool include_host_rate_limits = false;   // include_vh_rate_limits
   Upgrades upgrades;                       // they count more than the connection manager's
+  bool ends_connect = false;               // connect_config: CONNECT ends here, its bytes go on
 };
 struct Redirect {  // RedirectAction
   uint16_t status = 301;
@@ -196,15 +200,6 @@ struct AccessLog {
 // envoy.extensions.filters.network.http_connection_manager.v3
 // codec_type of the HttpConnectionManager. kAuto: by the first bytes of a connection.
 enum class HttpCodec : uint8_t { kAuto, kHttp1, kHttp2 };
-
-// Http2ProtocolOptions. Envoy's windows (16 and 24 MB) would let one slow reader pin all packets of
-// a worker; these are what its best practices for edge proxies recommend.
-struct Http2Options {
-  uint32_t concurrent_streams_max = 1024;
-  uint32_t stream_window_bytes = 64 * 1024;
-  uint32_t connection_window_bytes = 1024 * 1024;
-  bool allow_connect = false;  // of clients: WebSocket over HTTP/2, RFC 8441
-};
 
 // forward_client_cert_details: what becomes of x-forwarded-client-cert. All but kAlwaysForward take
 // it from clients that have shown no certificate.
@@ -381,6 +376,8 @@ struct HashTable {
   std::vector<Point> ring;       // RING_HASH: ascending hashes
   std::vector<uint32_t> maglev;  // MAGLEV: endpoints, by hash modulo its size
 };
+// kUnknown: as the cluster says.
+enum class Spoken : uint8_t { kUnknown, kHttp1, kHttp2 };
 enum class Discovery : uint8_t { kStatic, kEds, kOriginalDst, kStrictDns, kLogicalDns };
 
 // Retries under way at a time, in percent of the requests under way, but at least so many.
@@ -416,6 +413,8 @@ struct Cluster {
   Duration idle_timeout = Duration::Seconds(3600);  // of pooled connections
   uint32_t requests_per_connection_max = 0;         // 0: no limit
   std::optional<Http2Options> http2;                // to its endpoints; else HTTP/1.1
+  bool follows_client = false;                      // use_downstream_protocol_config: only for
+                                                    // requests that came by HTTP/2
   ClusterTls tls;                                   // transport_socket
   std::optional<ClusterTls> mesh_tls;               // transport_socket_matches: of `mesh` endpoints
   ProxyVersion proxy_protocol =
@@ -464,6 +463,9 @@ struct Snapshot {
     std::string identity;  // whose certificate it shows, when that is a secret named by it
   };
   absl::flat_hash_map<SockAddr, MeshInbound> mesh_inbound;
+  // What the HTTP servers behind kInbound listeners are spoken to with. Nobody translates for those
+  // of this node, to which no listener is passed: an exchange speaks it to them itself.
+  absl::flat_hash_map<SockAddr, Spoken> spoken;
   // Of kInbound listeners with RBAC: the one whose rules hold for what comes without TLS from
   // a pod of this node. An exchange that goes straight to such an address is subject to them. Port
   // 0: of every port without a listener of its own.
@@ -476,6 +478,7 @@ struct Snapshot {
   const TlsSettings* FindTls(uint32_t stable_id) const;                // null: none
   const Listener* FindMeshInbound(const SockAddr& destination) const;  // null: none
   std::string MeshIdentityOf(const SockAddr& destination) const;       // empty: none
+  Spoken SpokenAt(const SockAddr& destination) const;
 };
 
 }  // namespace meltemi::config

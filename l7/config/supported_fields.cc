@@ -3,168 +3,10 @@
 #include <array>
 
 #include "l7/config/field_table.h"
+#include "l7/config/ignored_fields.h"
 
 namespace meltemi::config {
 namespace {
-
-constexpr std::string_view kOwnBuffers = "the plane bounds its buffers itself (limits.h)";
-constexpr std::string_view kNoSocket = "the plane has no kernel sockets";
-constexpr std::string_view kForDisplay = "only for display and statistics";
-constexpr std::string_view kNoRuntime = "there is no runtime layer, the default value holds";
-constexpr std::string_view kOneDnsRate = "names are asked for again after dns_refresh_rate";
-constexpr std::string_view kOneFetchTimeout = "one fetch timeout holds for the whole configuration";
-
-constexpr IgnoredField kListenerIgnored[] = {
-    {"stat_prefix", kForDisplay},
-    {"per_connection_buffer_limit_bytes", kOwnBuffers},
-    {"metadata", kForDisplay},
-    {"deprecated_v1", kNoSocket},
-    {"drain_type", "connections outlive every change but the removal of their listener or chain"},
-    {"transparent", "connections are always intercepted transparently"},
-    {"freebind", kNoSocket},
-    {"tcp_fast_open_queue_length", kNoSocket},
-    {"connection_balance_config", "a connection's worker follows from its 4-tuple"},
-    {"reuse_port", kNoSocket},
-    {"enable_reuse_port", kNoSocket},
-    {"tcp_backlog_size", kNoSocket},
-    {"max_connections_to_accept_per_socket_event", kNoSocket},
-    {"bind_to_port", kNoSocket},
-    {"ignore_global_conn_limit", "a limit of the node holds for all its listeners"},
-    {"bypass_overload_manager", "the overload manager is for all listeners"},
-};
-constexpr IgnoredField kUdpListenerIgnored[] = {
-    {"downstream_socket_config", kNoSocket},
-    {"udp_packet_packet_writer_config", kNoSocket},
-};
-constexpr IgnoredField kUdpProxyIgnored[] = {
-    {"upstream_socket_config", kNoSocket},
-};
-constexpr IgnoredField kFilterChainIgnored[] = {
-    {"metadata", kForDisplay},
-    {"name", kForDisplay},
-    {"transport_socket_connect_timeout", "one handshake timeout holds: limits.h"},
-};
-constexpr IgnoredField kDownstreamTlsIgnored[] = {
-    {"disable_stateless_session_resumption", "sessions are always kept by the server"},
-    {"session_ticket_keys", "sessions are always kept by the server"},
-    {"session_ticket_keys_sds_secret_config", "sessions are always kept by the server"},
-    {"full_scan_certs_on_sni_mismatch", "every certificate is always looked at"},
-};
-constexpr IgnoredField kUpstreamTlsIgnored[] = {
-    {"allow_renegotiation", "there is no renegotiation"},
-    {"enforce_rsa_key_usage", "the purpose of a certificate is always checked"},
-};
-constexpr IgnoredField kTlsParametersIgnored[] = {
-    {"ecdh_curves", "X25519, P-256 and P-384 are offered"},
-};
-constexpr IgnoredField kTlsCertificateIgnored[] = {
-    {"watched_directory", "files are read again every second"},
-};
-constexpr IgnoredField kValidationIgnored[] = {
-    {"watched_directory", "files are read again every second"},
-};
-constexpr IgnoredField kHcmIgnored[] = {
-    {"drain_timeout", "one drain time holds for the process"},
-    {"delayed_close_timeout", "TCP delivers what was written before it closes"},
-};
-constexpr IgnoredField kConfigSourceIgnored[] = {
-    {"initial_fetch_timeout", kOneFetchTimeout},
-    {"resource_api_version", "only version 3 is spoken"},
-};
-constexpr IgnoredField kHttp1Ignored[] = {
-    {"allow_absolute_url", "absolute request targets are always accepted (RFC 9112 3.2.2)"},
-    {"use_balsa_parser", "the plane has one HTTP/1 parser"},
-};
-constexpr std::string_view kEnvoysLimit = "Envoy's default holds";
-constexpr IgnoredField kHttp2Ignored[] = {
-    {"hpack_table_size", "the table has RFC 9113's first size"},
-    {"allow_metadata", "METADATA frames are ignored"},
-    {"max_outbound_frames", "what waits to be sent is bounded in bytes"},
-    {"max_outbound_control_frames", kEnvoysLimit},
-    {"max_consecutive_inbound_frames_with_empty_payload", kEnvoysLimit},
-    {"max_inbound_priority_frames_per_stream", kEnvoysLimit},
-    {"max_inbound_window_update_frames_per_data_frame_sent", kEnvoysLimit},
-    {"stream_error_on_invalid_http_messaging", "such an error always ends the stream alone"},
-    {"override_stream_error_on_invalid_http_message", "such an error always ends the stream alone"},
-};
-constexpr IgnoredField kRouterIgnored[] = {
-    {"dynamic_stats", kForDisplay},
-    {"start_child_span", "there is no tracing"},
-    {"suppress_grpc_request_failure_code_stats", kForDisplay},
-};
-constexpr IgnoredField kFaultIgnored[] = {
-    {"delay_percent_runtime", kNoRuntime},     {"abort_percent_runtime", kNoRuntime},
-    {"delay_duration_runtime", kNoRuntime},    {"abort_http_status_runtime", kNoRuntime},
-    {"max_active_faults_runtime", kNoRuntime}, {"response_rate_limit_percent_runtime", kNoRuntime},
-    {"abort_grpc_status_runtime", kNoRuntime}, {"disable_downstream_cluster_stats", kForDisplay},
-    {"filter_metadata", kForDisplay},
-};
-constexpr IgnoredField kHttpRbacIgnored[] = {{"track_per_rule_stats", kForDisplay}};
-constexpr IgnoredField kNetworkRbacIgnored[] = {
-    {"enforcement_type",
-     "nothing that rules look at changes while a connection lives; rules do, and are asked again"},
-};
-constexpr IgnoredField kRateLimitRuleIgnored[] = {{"disable_key", kNoRuntime}};
-constexpr IgnoredField kRuntimeFlagIgnored[] = {{"runtime_key", kNoRuntime}};
-constexpr IgnoredField kAccessLogIgnored[] = {{"name", kForDisplay}};
-constexpr IgnoredField kFormatIgnored[] = {
-    {"content_type", "only for local replies"},
-};
-constexpr IgnoredField kRouteConfigIgnored[] = {
-    {"validate_clusters", "an unknown cluster is answered by cluster_not_found_response_code"},
-    {"metadata", kForDisplay},
-};
-constexpr IgnoredField kVirtualHostIgnored[] = {
-    {"virtual_clusters", kForDisplay},
-    {"metadata", kForDisplay},
-};
-constexpr IgnoredField kRouteIgnored[] = {
-    {"metadata", kForDisplay},
-    {"decorator", "there is no tracing"},
-    {"tracing", "there is no tracing"},
-    {"stat_prefix", kForDisplay},
-};
-constexpr IgnoredField kMirrorIgnored[] = {{"trace_sampled", "there is no tracing"}};
-constexpr IgnoredField kWeightedIgnored[] = {{"runtime_key_prefix", kNoRuntime}};
-constexpr IgnoredField kFractionIgnored[] = {{"runtime_key", kNoRuntime}};
-constexpr IgnoredField kRegexIgnored[] = {
-    {"google_re2", "RE2 is the only engine, with own bounds"}};
-constexpr IgnoredField kSocketAddressIgnored[] = {
-    {"ipv4_compat", "IPv4 and IPv6 listeners are distinct"},
-};
-constexpr IgnoredField kClusterIgnored[] = {
-    {"alt_stat_name", kForDisplay},
-    {"per_connection_buffer_limit_bytes", kOwnBuffers},
-    {"dns_failure_refresh_rate", kOneDnsRate},
-    {"respect_dns_ttl", kOneDnsRate},
-    {"wait_for_warm_on_init", "every cluster is warmed, bounded by the fetch timeout"},
-    {"cleanup_interval", "hosts of ORIGINAL_DST live as long as their connections"},
-    {"metadata", kForDisplay},
-    {"protocol_selection", "HTTP/1.1 on both sides"},
-    {"track_timeout_budgets", kForDisplay},
-    {"track_cluster_stats", kForDisplay},
-};
-constexpr IgnoredField kThresholdsIgnored[] = {{"track_remaining", kForDisplay}};
-constexpr std::string_view kNoEventLog = "checks are counted, not logged";
-constexpr IgnoredField kHealthCheckIgnored[] = {
-    {"event_log_path", kNoEventLog},
-    {"event_logger", kNoEventLog},
-    {"always_log_health_check_failures", kNoEventLog},
-    {"always_log_health_check_success", kNoEventLog},
-};
-constexpr IgnoredField kCommonLbIgnored[] = {
-    {"update_merge_window", "endpoint changes apply at once"},
-};
-constexpr IgnoredField kLocalityEndpointsIgnored[] = {
-    {"proximity", kForDisplay},
-    {"metadata", kForDisplay},
-};
-constexpr IgnoredField kProxyProtocolIgnored[] = {
-    {"stat_prefix", "its counters are the worker's"},
-};
-constexpr IgnoredField kEndpointIgnored[] = {
-    {"hostname", "host rewriting by endpoint is refused on the route"},
-};
 
 // Deprecated spellings that Istio and Envoy still send are supported beside the new ones.
 constexpr MessageFields kTable[] = {
@@ -254,8 +96,11 @@ constexpr MessageFields kTable[] = {
     {"envoy.config.core.v3.Http1ProtocolOptions", "", kHttp1Ignored},
     {"envoy.config.core.v3.Http2ProtocolOptions",
      "max_concurrent_streams initial_stream_window_size initial_connection_window_size "
-     "allow_connect",
+     "allow_connect connection_keepalive",
      kHttp2Ignored},
+    {"envoy.config.core.v3.KeepaliveSettings",
+     "interval timeout interval_jitter connection_idle_interval",
+     {}},
     {"envoy.extensions.filters.http.router.v3.Router", "", kRouterIgnored},
     {"envoy.extensions.filters.http.fault.v3.HTTPFault", "delay abort headers", kFaultIgnored},
     {"envoy.extensions.filters.http.cors.v3.Cors", "", {}},
@@ -329,9 +174,10 @@ constexpr MessageFields kTable[] = {
      "request_headers_to_remove response_headers_to_add response_headers_to_remove",
      kRouteIgnored},
     {"envoy.config.route.v3.RouteMatch",
-     "prefix path safe_regex path_separated_prefix case_sensitive runtime_fraction headers "
-     "query_parameters",
+     "prefix path safe_regex path_separated_prefix connect_matcher case_sensitive "
+     "runtime_fraction headers query_parameters",
      {}},
+    {"envoy.config.route.v3.RouteMatch.ConnectMatcher", "", {}},
     {"envoy.config.route.v3.HeaderMatcher",
      "name exact_match safe_regex_match range_match present_match prefix_match suffix_match "
      "contains_match string_match invert_match treat_missing_header_as_empty",
@@ -360,7 +206,8 @@ constexpr MessageFields kTable[] = {
     {"envoy.config.route.v3.RateLimit.Action.HeaderValueMatch",
      "descriptor_key descriptor_value expect_match headers",
      {}},
-    {"envoy.config.route.v3.RouteAction.UpgradeConfig", "upgrade_type enabled", {}},
+    {"envoy.config.route.v3.RouteAction.UpgradeConfig", "upgrade_type enabled connect_config", {}},
+    {"envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig", "", {}},
     {"envoy.config.route.v3.RouteAction.RequestMirrorPolicy",
      "cluster runtime_fraction disable_shadow_host_suffix_append", kMirrorIgnored},
     {"envoy.config.route.v3.RouteAction.HashPolicy",
@@ -451,7 +298,7 @@ constexpr MessageFields kTable[] = {
      "http_protocol_options http2_protocol_options",
      {}},
     {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig",
-     "http_protocol_options",
+     "http_protocol_options http2_protocol_options",
      {}},
     {"envoy.config.endpoint.v3.ClusterLoadAssignment", "cluster_name endpoints policy", {}},
     {"envoy.config.endpoint.v3.ClusterLoadAssignment.Policy", "overprovisioning_factor", {}},

@@ -77,6 +77,9 @@ FailureText TextOf(AttemptFailure failure) {
     case AttemptFailure::kPerTryTimeout:
       return {504, "upstream request timeout", "upstream_per_try_timeout", "",
               telemetry::kUpstreamRequestTimeout};
+    case AttemptFailure::kNoExtendedConnect:
+      return {502, "upstream takes no upgrade over HTTP/2", "upstream_takes_no_extended_connect",
+              "", telemetry::kUpstreamProtocolError};
   }
   return {};
 }
@@ -88,8 +91,8 @@ void Engine::Impl::EndAttempt(Exchange& x) {
   if (x.pending) {
     EndWait(x);
     if (x.state == Exchange::State::kQueued) {
-      auto& waiting = x.host->waiting;
-      waiting.erase(std::remove(waiting.begin(), waiting.end(), x.id.bits()), waiting.end());
+      std::erase(x.host->waiting, x.id.bits());
+      std::erase(x.host->waiting_http2, x.id.bits());
     }
   }
   if (x.host == nullptr) return;

@@ -39,6 +39,9 @@ namespace meltemi::engine {
   C(http2_upstream, "connections", "Upstream connections that speak HTTP/2")                       \
   C(http2_connection_errors, "connections", "HTTP/2 connections ended for a violation")            \
   C(http2_streams_reset, "streams", "HTTP/2 streams reset by the peer, or for a violation")        \
+  C(http2_unsure, "connections", "To pods of this node, closed: what they speak is not known yet") \
+  C(http2_upgraded, "connections", "HTTP/1.1 connections that became HTTP/2 by Upgrade: h2c")      \
+  C(http2_keepalive_timeout, "connections", "Clients' HTTP/2 connections ended: PING, no answer")  \
   C(tcp_proxied, "connections", "Connections taken by a TCP proxy")                                \
   C(upgrades, "requests", "Upgrades: requests that became tunnels")                                \
   C(upgrades_refused, "requests", "Upgrades refused: their protocol is not allowed there")         \

@@ -41,6 +41,7 @@ bool Engine::Impl::StepDownstream(Conn& conn, Instant now) {
       return false;
     }
     case Event::kHead:
+      if (conn.requests()->head().h2c && BecomeHttp2ByUpgrade(conn, now)) return false;
       BeginExchange(conn, now);
       return true;
     case Event::kError:
@@ -103,7 +104,7 @@ void Engine::Impl::BeginExchange(Conn& conn, Instant now) {
   }
   Touch(x, now);
   if (overload_.any() && ShedRequest(x, now)) return;
-  if (x.manager->normalize_path) {
+  if (x.manager->normalize_path && !x.head.connect) {
     std::string normal;
     if (!route::NormalizePath(x.path, &normal)) {
       return Reply(x,
@@ -253,7 +254,11 @@ void Engine::Impl::DownstreamGone(ConnId id, Instant now) {
   DropUpstream(x, now);
   if (x.cluster != nullptr) ++x.cluster->stats.rq_cancelled;
   x.flags |= telemetry::kDownstreamConnectionTermination;
-  x.details.Set("downstream_remote_disconnect");
+  const Http2Half* const carrier = CarrierOf(conn).http2.get();
+  const bool silent =
+      carrier != nullptr && carrier->keepalive != nullptr && carrier->keepalive->expired;
+  x.details.Set(silent ? "downstream_local_disconnect(http2_ping_timeout)"
+                       : "downstream_remote_disconnect");
   if (!x.response_started) x.status = 0;
   conn.exchange = ExchangeId{};
   RetireExchange(x, conn, now);

@@ -6,27 +6,6 @@
 #include "l7/engine/impl.h"
 
 namespace meltemi::engine {
-namespace {
-
-AttemptFailure FailureOf(ConnectError error) {
-  switch (error) {
-    case ConnectError::kTimeout:
-      return AttemptFailure::kConnectTimeout;
-    case ConnectError::kTls:
-      return AttemptFailure::kTls;
-    case ConnectError::kTlsUntrusted:
-      return AttemptFailure::kTlsUntrusted;
-    case ConnectError::kTlsName:
-      return AttemptFailure::kTlsName;
-    case ConnectError::kRefused:
-    case ConnectError::kUnreachable:
-    case ConnectError::kNoResources:
-      return AttemptFailure::kConnect;
-  }
-  return AttemptFailure::kConnect;
-}
-
-}  // namespace
 
 Engine::Engine(const EngineOptions& options, BufferPool* pool, TimerWheel* timers, Prng* prng)
     : impl_(std::make_unique<Impl>(this, options, pool, timers, prng)) {}
@@ -113,7 +92,12 @@ Engine::Impl::~Impl() {
   exchanges_.ForEach([this](ExchangeId, Exchange& x) {
     for (Timer* const timer : x.timers()) timers_->Cancel(timer);
   });
-  conns_.ForEach([this](ConnId, Conn& conn) { timers_->Cancel(&conn.timer); });
+  conns_.ForEach([this](ConnId, Conn& conn) {
+    timers_->Cancel(&conn.timer);
+    if (conn.http2 != nullptr && conn.http2->keepalive != nullptr) {
+      timers_->Cancel(&conn.http2->keepalive->timer);
+    }
+  });
   timers_->Cancel(&ejected_timer_);
   for (auto& [id, probe] : probes_) timers_->Cancel(&probe->timer);
   engine_->actions_.clear();
@@ -171,6 +155,9 @@ void Engine::Impl::EndConn(Conn& conn, Action::Kind kind) {
 
 void Engine::Impl::ForgetConn(Conn& conn) {
   timers_->Cancel(&conn.timer);
+  if (conn.http2 != nullptr && conn.http2->keepalive != nullptr) {
+    timers_->Cancel(&conn.http2->keepalive->timer);
+  }
   if (conn.host != nullptr && !conn.is_stream()) {
     RemoveIdle(conn);
     if (conn.kind == Conn::Kind::kHttp2Up) RemoveCarrier(conn);
@@ -317,7 +304,7 @@ ConnId Engine::Impl::OnAccept(const Accepted& accepted, Instant now) {
     const bool automatic = manager.codec == config::HttpCodec::kAuto;
     conn.sniff = automatic && accepted.alpn.empty();
     if (manager.codec == config::HttpCodec::kHttp2 || (automatic && accepted.alpn == "h2")) {
-      BecomeHttp2(conn);
+      BecomeHttp2(conn, now);
     }
   } else {
     BeginTcp(conn, now);
@@ -330,7 +317,7 @@ void Engine::Impl::OnBytes(ConnId id, Chain bytes, Instant now) {
   if (conn == nullptr || bytes.empty()) return;
   if (conn->cluster != nullptr) conn->cluster->stats.cx_rx_bytes_total += bytes.size();
   conn->in.Append(std::move(bytes));
-  if (conn->sniff && !Sniff(*conn)) return;
+  if (conn->sniff && !Sniff(*conn, now)) return;
   switch (conn->kind) {
     case Conn::Kind::kHttp2Down:
     case Conn::Kind::kHttp2Up:
@@ -356,6 +343,7 @@ void Engine::Impl::OnEof(ConnId id, Instant now) {
       PumpDownstream(id, now);
       conn = conns_.Find(id);
       if (conn == nullptr || InTunnel(*conn)) return;
+      if (conn->kind == Conn::Kind::kHttp2Down) return CarrierGone(id, now);
       // Envoy's reading of a FIN: the client has gone, nobody waits for the answer.
       DownstreamGone(id, now);
       if ((conn = conns_.Find(id)) != nullptr) EndConn(*conn, Action::Kind::kRelease);
@@ -431,45 +419,6 @@ void Engine::Impl::SendSpace(Conn& conn, Instant now) {
     case Conn::Kind::kProbe:
       return;  // what it sends is small
   }
-}
-
-void Engine::Impl::OnConnected(ConnId id, const Connected& connected, Instant now) {
-  Conn* up = conns_.Find(id);
-  if (up == nullptr) return;
-  up->connected = true;
-  up->local = connected.local;
-  if (up->kind == Conn::Kind::kProbe) return ProbeConnected(*up, now);
-  LearnServer(*up, connected);
-  UpstreamConnected(*up, now);
-}
-
-void Engine::Impl::OnConnectFailed(ConnId id, ConnectError error, Instant now) {
-  Conn* up = conns_.Find(id);
-  if (up == nullptr) return;
-  if (up->kind == Conn::Kind::kProbe) return ProbeConnectFailed(*up, now);
-  ++up->cluster->stats.cx_connect_fail;
-  ++up->host->stats.cx_connect_fail;
-  if (error == ConnectError::kTimeout) ++up->cluster->stats.cx_connect_timeout;
-  const Conn::Kind kind = up->kind;
-  const ConnId peer = up->peer;
-  const ExchangeId exchange = up->exchange;
-  const uint32_t owner = up->identity;
-  cluster::Cluster* cluster = up->cluster;
-  cluster::Host* host = up->host;
-  ForgetConn(*up);
-  if (kind == Conn::Kind::kTcpUp) {
-    Report(cluster, host, cluster::Outcome::kLocalFailure, now);
-    return TcpConnectFailed(peer, error, now);
-  }
-  if (kind == Conn::Kind::kHttp2Up) {
-    CarrierFailed(host, owner, FailureOf(error), now);
-    return ServeWaiter(cluster, host, now);
-  }
-  if (Exchange* x = exchanges_.Find(exchange)) {
-    x->up = ConnId{};
-    AttemptFailed(*x, FailureOf(error), now);
-  }
-  ServeWaiter(cluster, host, now);
 }
 
 void Engine::Impl::Drain() {

@@ -6,6 +6,7 @@
 //   response on I   e I: FIN   x I: reset   c I: connected   f I: connect failed   q I, Q I: send
 //   queue full, drained   w N: N * 20 ms pass   s N: snapshot N % 3   D drain   u I N: a request
 //   on I for an upgrade   U I: the answer that switches   k I: both directions of I have ended
+//   S I N: what a server of HTTP/2 says first on I, or says next
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -43,12 +44,46 @@ config::HttpManager MakeManager() {
   manager.fault_filter = true;
   manager.normalize_path = true;
   manager.use_remote_address = true;
-  manager.upgrades = {{"websocket", true}};
+  manager.upgrades = {{"websocket", true}, {"connect", true}};
+  manager.http2.allow_connect = true;
+  manager.http2.keepalive.emplace() = {.interval = Duration::Millis(400),
+                                       .timeout = Duration::Millis(100)};
   manager.stream_idle_timeout = Duration::Millis(900);
   manager.request_headers_timeout = Duration::Millis(300);
   manager.idle_timeout = Duration::Seconds(2);
   manager.access_logs.push_back({"/dev/null", "\n"});
   return manager;
+}
+
+config::VirtualHost MakeHost(uint64_t sequence, uint32_t endpoint_count) {
+  config::VirtualHost host;
+  config::Route faulty = MakeRoute("/f");
+  faulty.fault = config::Fault{.delay_fraction = config::Fraction{50, 100},
+                               .delay = Duration::Millis(100),
+                               .abort_fraction = config::Fraction{50, 100},
+                               .abort_status = 503,
+                               .headers = {}};
+  host.routes.push_back(std::move(faulty));
+  config::Route direct = MakeRoute("/d");
+  direct.action = config::DirectResponse{200, "direct"};
+  host.routes.push_back(std::move(direct));
+  config::Route connect = MakeRoute("");
+  connect.match.path = config::RouteMatch::Path::kConnect;
+  std::get<config::Forward>(connect.action).ends_connect = sequence == 1;
+  host.routes.push_back(std::move(connect));
+  host.routes.push_back(MakeRoute("/"));
+  if (endpoint_count == 0) {
+    for (config::Route& route : host.routes) {
+      if (auto* forward = std::get_if<config::Forward>(&route.action)) {
+        forward->clusters[0].cluster = config::kNoIndex;
+      }
+    }
+  }
+  if (sequence == 3) {
+    auto& forward = std::get<config::Forward>(host.routes.back().action);
+    forward.mirrors.emplace_back().target = forward.clusters[0];
+  }
+  return host;
 }
 
 std::unique_ptr<config::Snapshot> MakeSnapshot(uint64_t sequence, uint32_t endpoint_count) {
@@ -65,32 +100,16 @@ std::unique_ptr<config::Snapshot> MakeSnapshot(uint64_t sequence, uint32_t endpo
     endpoint.stable_id = i;
     cluster.endpoints.push_back(endpoint);
   }
+  if (sequence == 3) {
+    cluster.http2.emplace().keepalive.emplace() = {.timeout = Duration::Millis(100),
+                                                   .connection_idle = Duration::Millis(20)};
+    cluster.follows_client = true;
+    snapshot->spoken[cluster.endpoints[1].address] = config::Spoken::kHttp2;
+    snapshot->spoken[cluster.endpoints[2].address] = config::Spoken::kHttp1;
+  }
   if (endpoint_count > 0) snapshot->clusters.push_back(std::move(cluster));
   config::RouteTable table;
-  config::VirtualHost host;
-  config::Route faulty = MakeRoute("/f");
-  faulty.fault = config::Fault{.delay_fraction = config::Fraction{50, 100},
-                               .delay = Duration::Millis(100),
-                               .abort_fraction = config::Fraction{50, 100},
-                               .abort_status = 503,
-                               .headers = {}};
-  host.routes.push_back(std::move(faulty));
-  config::Route direct = MakeRoute("/d");
-  direct.action = config::DirectResponse{200, "direct"};
-  host.routes.push_back(std::move(direct));
-  host.routes.push_back(MakeRoute("/"));
-  if (endpoint_count == 0) {
-    for (config::Route& route : host.routes) {
-      if (auto* forward = std::get_if<config::Forward>(&route.action)) {
-        forward->clusters[0].cluster = config::kNoIndex;
-      }
-    }
-  }
-  if (sequence == 3) {
-    auto& forward = std::get<config::Forward>(host.routes.back().action);
-    forward.mirrors.emplace_back().target = forward.clusters[0];
-  }
-  table.hosts.push_back(std::move(host));
+  table.hosts.push_back(MakeHost(sequence, endpoint_count));
   table.any = 0;
   snapshot->route_tables.push_back(std::move(table));
   config::Listener http;
@@ -134,6 +153,15 @@ constexpr std::string_view kUpgrades[] = {
     "content-length: 5\r\n\r\nhello",
     "GET /f HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
     "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: other\r\n\r\n",
+    "CONNECT a:1 HTTP/1.1\r\nhost: a\r\n\r\nearly",
+    "GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade, http2-settings\r\nupgrade: h2c\r\n"
+    "http2-settings: AAMAAABkAAQAAP__\r\n\r\n",
+};
+// SETTINGS that take extended CONNECT; SETTINGS; 200 on stream 1; its END_STREAM; its reset.
+constexpr std::string_view kHttp2Server[] = {
+    {"\0\0\6\4\0\0\0\0\0\0\x8\0\0\0\1", 15}, {"\0\0\0\4\0\0\0\0\0", 9},
+    {"\0\0\1\1\4\0\0\0\1\x88", 10},          {"\0\0\0\0\1\0\0\0\1", 9},
+    {"\0\0\4\3\0\0\0\0\1\0\0\0\x8", 13},
 };
 constexpr std::string_view kSwitching =
     "HTTP/1.1 101 OK\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\nframes";
@@ -155,7 +183,11 @@ class Script {
     for (size_t i = 0; i < conns_.size(); ++i) {
       if (!conns_[i].alive) continue;
       conns_[i].alive = false;
-      engine_.OnClosed(conns_[i].id, CloseReason::kPeerReset, now_);
+      if (conns_[i].connected) {
+        engine_.OnClosed(conns_[i].id, CloseReason::kPeerReset, now_);
+      } else {
+        engine_.OnConnectFailed(conns_[i].id, ConnectError::kRefused, now_);
+      }
       TakeActions();
     }
     CHECK(engine_.conn_count() == 0);
@@ -218,6 +250,7 @@ void Script::Say(uint8_t op) {
   const size_t n = Byte();
   if (op == 'g') return Give(conn, kRequests[n % std::size(kRequests)]);
   if (op == 'r') return Give(conn, kResponses[n % std::size(kResponses)]);
+  if (op == 'S') return Give(conn, kHttp2Server[n % std::size(kHttp2Server)]);
   if (op == 'u') return Give(conn, kUpgrades[n % std::size(kUpgrades)]);
   const size_t have = n < size_ - at_ ? n : size_ - at_;
   const std::string_view text(reinterpret_cast<const char*>(data_ + at_), have);
@@ -237,6 +270,7 @@ void Script::Step() {
     case 'r':
     case 'u':
     case 'U':
+    case 'S':
       return Say(op);
     case 'k':
       if (Conn* conn = Pick(); conn != nullptr && conn->eof && conn->finished) {

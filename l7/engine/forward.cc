@@ -104,14 +104,16 @@ void Engine::Impl::Route(Exchange& x, Instant now) {
   std::string joined;  // keeps the value of the last lookup
   const auto lookup = [&](std::string_view name) { return HeaderOf(x, name, &joined); };
   const route::RequestView view = ViewOf(x, lookup);
-  const LocalReply no_route{
-      .status = 404, .details = "route_not_found", .flags = telemetry::kNoRouteFound};
-  if (x.manager->route_table == config::kNoIndex) return Reply(x, no_route, now);
+  const auto no_route = [&] {
+    if (x.head.connect) return RefuseConnect(x, now);
+    Reply(x, {.status = 404, .details = "route_not_found", .flags = telemetry::kNoRouteFound}, now);
+  };
+  if (x.manager->route_table == config::kNoIndex) return no_route();
   x.table = &x.snapshot->route_tables[x.manager->route_table];
   x.host_config = route::FindHost(*x.table, x.authority);
-  if (x.host_config == nullptr) return Reply(x, no_route, now);
+  if (x.host_config == nullptr) return no_route();
   x.route = route::FindRoute(*x.host_config, view, *prng_);
-  if (x.route == nullptr) return Reply(x, no_route, now);
+  if (x.route == nullptr) return no_route();
   const auto* const forward = std::get_if<config::Forward>(&x.route->action);
   x.forward = forward;
   if (x.head.upgrade && !AllowsUpgrade(x)) return RefuseUpgrade(x, now);
@@ -201,7 +203,6 @@ void Engine::Impl::BeginForward(Exchange& x, Instant now) {
                   .flags = telemetry::kNoClusterFound},
                  now);
   }
-  if (x.head.upgrade && cluster->settings().http2.has_value()) return RefuseUpgrade(x, now);
   if (!cluster->rq_active.TryEnter()) {
     ++cluster->stats.rq_pending_overflow;
     return ReplyOverflow(x, now);
@@ -261,13 +262,15 @@ void Engine::Impl::PrepareRequest(Exchange& x) {
     headers.Remove(known);
   }
   // RFC 9113 8.2.2: all of it that HTTP/2 has, and what gRPC's servers ask for.
-  const bool trailers =
-      x.cluster->settings().http2.has_value() && headers.Get(Known::kTe) == "trailers";
+  const cluster::Cluster::Settings& settings = x.cluster->settings();
+  const bool http2 = settings.http2.has_value() &&
+                     (!settings.follows_client || x.head.version == http::Version::kHttp2);
+  const bool trailers = http2 && headers.Get(Known::kTe) == "trailers";
   const std::string_view upgrade = x.head.upgrade ? http::UpgradeOf(headers) : std::string_view();
   http::RemoveHopByHop(&headers);
   const Conn& down = conns_[x.down];
   bool ok = !trailers || headers.Add(Known::kTe, "trailers");
-  if (x.head.upgrade) ok &= AskUpgrade(down, upgrade, &headers);
+  if (x.head.upgrade && !x.head.connect) ok &= AskUpgrade(down, upgrade, &headers);
   ok &= SetClientCert(x);
   if (x.manager->use_remote_address) {
     const std::string_view before = headers.Get(Known::kXForwardedFor);
@@ -294,7 +297,7 @@ void Engine::Impl::PrepareRequest(Exchange& x) {
     }
   }
   std::string rewritten;
-  if (route::RewritePath(*x.forward, x.route->match, x.path, &rewritten)) {
+  if (!x.head.connect && route::RewritePath(*x.forward, x.route->match, x.path, &rewritten)) {
     ok &= headers.Set(Known::kEnvoyOriginalPath, x.path);
     x.path = headers.Keep(rewritten);
   }
@@ -306,6 +309,7 @@ void Engine::Impl::PrepareRequest(Exchange& x) {
     headers.Remove(":authority");
   }
   if (!x.forward->host_rewrite.empty()) x.authority = headers.Keep(x.forward->host_rewrite);
+  if (x.head.connect) x.path = x.authority;  // RFC 9112 3.2.3: the target
   x.out_of_memory = !ok || x.path.data() == nullptr || x.authority.data() == nullptr;
 }
 
@@ -358,8 +362,10 @@ void Engine::Impl::WriteRequest(Exchange& x, Instant now) {
   x.attempt_started = now;
   x.upstream_local = up.local;
   ++up.request_count;
-  up.responses()->Expect(x.head.method,
-                         x.head.upgrade ? http::Asked::kUpgrade : http::Asked::kResponse);
+  if (EndsConnect(x)) return AnswerConnect(x, now);
+  up.responses()->Expect(x.head.method, x.head.connect   ? http::Asked::kTunnel
+                                        : x.head.upgrade ? http::Asked::kUpgrade
+                                                         : http::Asked::kResponse);
   const bool chunked = x.head.framing == http::Framing::kChunked && !up.is_stream();
   // RFC 9110 8.6: a method that usually has content says when it has none.
   const bool zero = x.head.headers.Has(Known::kContentLength);
@@ -392,7 +398,8 @@ void Engine::Impl::WriteRequest(Exchange& x, Instant now) {
   }
   x.head_written = true;
   Write(up, std::move(out));
-  if (up.is_stream() && x.request_complete && !EndStreamBody(up, down.requests()->trailers())) {
+  const bool ended = x.request_complete && !x.head.upgrade;
+  if (up.is_stream() && ended && !EndStreamBody(up, down.requests()->trailers())) {
     ++counters_.buffers_exhausted;
     DropUpstream(x, now);
     return Reply(x, {.status = 503, .details = "overload", .flags = telemetry::kOverloadManager},

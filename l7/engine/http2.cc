@@ -19,16 +19,6 @@ using http2::Event;
 constexpr std::string_view kMagic = "PRI ";  // no method of HTTP/1 begins so: RFC 9113 3.4
 constexpr Duration kDrainPatience = Duration::Seconds(5);  // for the answer to our GOAWAY
 
-http2::SessionOptions OptionsOf(http2::Role role, const config::Http2Options& from) {
-  http2::SessionOptions options;
-  options.role = role;
-  options.max_concurrent_streams = from.concurrent_streams_max;
-  options.initial_stream_window_size = from.stream_window_bytes;
-  options.initial_connection_window_size = from.connection_window_bytes;
-  options.allow_connect = from.allow_connect;
-  return options;
-}
-
 // "name: value\r\n" each, as HTTP/1 writes trailers and its decoder gives them.
 std::string TrailersToText(const std::optional<http::HeaderBlock>& trailers) {
   std::string text;
@@ -65,8 +55,19 @@ std::optional<http::HeaderBlock> TrailersOf(std::string_view text, BufferPool* p
 
 }  // namespace
 
+http2::SessionOptions Engine::Impl::SessionOptionsOf(http2::Role role,
+                                                     const config::Http2Options& from) {
+  http2::SessionOptions options;
+  options.role = role;
+  options.max_concurrent_streams = from.concurrent_streams_max;
+  options.initial_stream_window_size = from.stream_window_bytes;
+  options.initial_connection_window_size = from.connection_window_bytes;
+  options.allow_connect = from.allow_connect;
+  return options;
+}
+
 // Downstream: what kind of connection it is, by its first bytes. False: not known yet.
-bool Engine::Impl::Sniff(Conn& conn) {
+bool Engine::Impl::Sniff(Conn& conn, Instant now) {
   std::string_view left = kMagic;
   for (const ChainNode* node = conn.in.head(); node != nullptr && !left.empty();
        node = node->next) {
@@ -79,20 +80,21 @@ bool Engine::Impl::Sniff(Conn& conn) {
     left.remove_prefix(bytes.size());
   }
   if (!left.empty()) return false;
-  BecomeHttp2(conn);
+  BecomeHttp2(conn, now);
   return true;
 }
 
-void Engine::Impl::BecomeHttp2(Conn& down) {
+void Engine::Impl::BecomeHttp2(Conn& down, Instant now) {
   ++counters_.http2_downstream;
   const config::HttpManager& manager = ManagerOf(down);
-  http2::SessionOptions options = OptionsOf(http2::Role::kServer, manager.http2);
+  http2::SessionOptions options = SessionOptionsOf(http2::Role::kServer, manager.http2);
   options.headers = {.bytes_max = manager.header_bytes_max, .count_max = manager.header_count_max};
   down.sniff = false;
   down.kind = Conn::Kind::kHttp2Down;
   down.part.emplace<std::monostate>();
   down.http2 = std::make_unique<Http2Half>(options, &hpack_memory_, pool_);
   if (down.drain) down.http2->session.BeginDrain();
+  BeginKeepalive(down, manager.http2, now);
   FlushLater(down);
 }
 
@@ -146,7 +148,7 @@ void Engine::Impl::PumpHttp2(ConnId id, Instant now) {
 void Engine::Impl::OnSessionEvent(Conn& carrier, Event event, Instant now) {
   http2::Session& session = carrier.http2->session;
   const uint32_t number = session.stream();
-  if (event == Event::kRequest) return BeginStream(carrier, now);
+  if (event == Event::kRequest) return BeginStream(carrier, number, session.TakeRequest(), now);
   const auto found = carrier.http2->streams.find(number);
   Conn* const stream = found == carrier.http2->streams.end() ? nullptr : conns_.Find(found->second);
   switch (event) {
@@ -167,6 +169,7 @@ void Engine::Impl::OnSessionEvent(Conn& carrier, Event event, Instant now) {
         stream->eof = true;  // for tunnels
         stream->requests()->stream().PutEnd(TrailersToText(trailers));
       } else {
+        stream->eof = InTunnel(*stream);
         stream->responses()->stream().PutEnd(TrailersToText(trailers));
       }
       return PumpStream(stream->id, now);
@@ -189,6 +192,11 @@ void Engine::Impl::OnSessionEvent(Conn& carrier, Event event, Instant now) {
     case Event::kGoAway:
       if (carrier.host != nullptr) RemoveCarrier(carrier);
       return FlushLater(carrier);  // it may be the end
+    case Event::kSettings:         // who waits to know what the server takes
+      if (carrier.host != nullptr) ServeHttp2(carrier.cluster, carrier.host, now);
+      return;
+    case Event::kPong:
+      return OnPong(carrier, now);
     case Event::kRequest:
     case Event::kNeedMore:
     case Event::kError:
@@ -219,14 +227,12 @@ Conn* Engine::Impl::NewStream(Conn::Kind kind, const Conn& carrier, Instant now)
 }
 
 // A request has come: a Conn for its stream, and then it is like any other.
-void Engine::Impl::BeginStream(Conn& carrier, Instant now) {
-  http2::Session& session = carrier.http2->session;
-  const uint32_t number = session.stream();
-  http::RequestHead head = session.TakeRequest();
+void Engine::Impl::BeginStream(Conn& carrier, uint32_t number, http::RequestHead head,
+                               Instant now) {
   Conn* const stream = NewStream(Conn::Kind::kHttpDown, carrier, now);
   if (stream == nullptr) {
     ++counters_.exchange_refused;
-    session.Reset(number, ErrorCode::kRefusedStream);
+    carrier.http2->session.Reset(number, ErrorCode::kRefusedStream);
     return FlushLater(carrier);
   }
   Conn& from = conns_[stream->carrier];
@@ -251,6 +257,11 @@ void Engine::Impl::BeginStream(Conn& carrier, Instant now) {
 void Engine::Impl::StreamGone(ConnId id, Instant now) {
   Conn* stream = conns_.Find(id);
   if (stream == nullptr) return;
+  if (stream->kind == Conn::Kind::kHttpUp && InTunnel(*stream)) {
+    // After its END_STREAM it may reset what it does not want to read any more (RFC 9113 8.1).
+    if (!stream->eof) return TunnelGone(*stream, CloseReason::kPeerReset, now);
+    return EndTunnel(exchanges_[stream->exchange], Action::Kind::kRelease, now);
+  }
   stream->eof = true;
   if (stream->kind == Conn::Kind::kHttpUp) {
     stream->gone = true;
@@ -299,7 +310,9 @@ void Engine::Impl::EndStream(Conn& stream, Action::Kind kind) {
   carrier->http2->streams.erase(stream.stream);
   http2::Session& session = carrier->http2->session;
   if (!stream.in.empty()) session.Consumed(stream.stream, stream.in.size());
-  if (stream.kind == Conn::Kind::kHttpDown && kind == Action::Kind::kRelease) {
+  // An upstream's has `finished` as half of a tunnel: what was written to it is still to go.
+  const bool ends = stream.kind == Conn::Kind::kHttpDown || stream.finished;
+  if (ends && kind == Action::Kind::kRelease) {
     session.SendEnd(stream.stream, std::nullopt);
     session.Abandon(stream.stream);
   } else {
@@ -354,145 +367,6 @@ bool Engine::Impl::WriteStreamHead(Conn& stream, uint16_t status, const http::He
   if (carrier == nullptr) return true;
   FlushLater(*carrier);
   return carrier->http2->session.SendResponse(stream.stream, status, headers, end);
-}
-
-// Upstream.
-
-void Engine::Impl::RemoveCarrier(Conn& carrier) {
-  auto& all = carrier.host->http2;
-  all.erase(std::remove(all.begin(), all.end(), carrier.id), all.end());
-}
-
-// A connection with room for one more stream; null: none.
-Conn* Engine::Impl::FindCarrier(cluster::Host* host, uint32_t owner) {
-  for (const ConnId id : host->http2) {
-    Conn& carrier = conns_[id];
-    if (carrier.identity != owner || carrier.http2 == nullptr) continue;
-    if (carrier.http2->session.can_open()) return &carrier;
-  }
-  return nullptr;
-}
-
-bool Engine::Impl::HasCarrier(const cluster::Host& host, uint32_t owner) {
-  return std::any_of(host.http2.begin(), host.http2.end(),
-                     [&](ConnId id) { return conns_[id].identity == owner; });
-}
-
-// One connection at a time is opened for those of one owner who wait. False: no slot is left.
-bool Engine::Impl::WantCarrier(cluster::Cluster* cluster, cluster::Host* host, uint32_t owner,
-                               Instant now) {
-  Conn* resting = nullptr;  // somebody else's, without streams
-  for (const ConnId id : host->http2) {
-    Conn& carrier = conns_[id];
-    if (carrier.identity == owner && !carrier.connected) return true;
-    if (carrier.identity == owner || carrier.http2 == nullptr) continue;
-    if (carrier.http2->streams.empty()) resting = &carrier;
-  }
-  if (!cluster->cx_active.TryEnter()) {
-    ++cluster->stats.cx_overflow;
-    if (host->cx_active > 0) {
-      if (resting != nullptr) DrainCarrier(*resting);  // its end serves those who wait
-      return true;
-    }
-    cluster->cx_active.Enter();  // as in EnterConnection
-  }
-  const ConnId id = OpenUpstream(cluster, host, Conn::Kind::kHttp2Up, nullptr, owner, now);
-  if (!id.valid()) return false;
-  host->http2.push_back(id);
-  return true;
-}
-
-void Engine::Impl::CarrierConnected(Conn& carrier, Instant now) {
-  ++counters_.http2_upstream;
-  const config::Http2Options configured =
-      carrier.cluster->settings().http2.value_or(config::Http2Options());
-  carrier.http2 = std::make_unique<Http2Half>(OptionsOf(http2::Role::kClient, configured),
-                                              &hpack_memory_, pool_);
-  FlushLater(carrier);
-  cluster::Cluster* const cluster = carrier.cluster;
-  cluster::Host* const host = carrier.host;
-  if (host->removed) return DrainCarrier(carrier);
-  ServeHttp2(cluster, host, now);
-}
-
-bool Engine::Impl::OpenStream(Exchange& x, Conn& carrier, Instant now) {
-  Conn* const stream = NewStream(Conn::Kind::kHttpUp, carrier, now);
-  if (stream == nullptr) {
-    ++counters_.upstream_refused;
-    return false;
-  }
-  Conn& from = conns_[stream->carrier];
-  stream->cluster = from.cluster;
-  stream->host = from.host;
-  // A reuse race is one of a connection that was at rest (IsReuseRace).
-  stream->request_count = from.http2->streams.empty() ? from.request_count : 0;
-  ++from.request_count;
-  stream->part.emplace<ResponseReader>();
-  BindUpstream(x, *stream);
-  const uint32_t limit = from.cluster->settings().requests_per_connection_max;
-  if (limit != 0 && from.request_count >= limit) {
-    ++from.cluster->stats.cx_max_requests;
-    RemoveCarrier(from);
-    from.drain = true;  // after its streams
-  }
-  WriteRequest(x, now);
-  return true;
-}
-
-// The request's head on a new stream. False: out of memory, or the session takes no more.
-bool Engine::Impl::WriteStreamRequest(const Exchange& x, Conn& stream, Instant now) {
-  Conn* const carrier = conns_.Find(stream.carrier);
-  if (carrier == nullptr) return false;
-  const bool end = x.head.framing == http::Framing::kNone;
-  const uint32_t number = carrier->http2->session.SendRequest({.method = x.head.method,
-                                                               .scheme = SchemeOf(x),
-                                                               .authority = x.authority,
-                                                               .path = x.path,
-                                                               .headers = &x.head.headers,
-                                                               .end = end},
-                                                              now);
-  FlushLater(*carrier);
-  if (number == 0) return false;
-  stream.stream = number;
-  carrier->http2->streams.emplace(number, stream.id);
-  return true;
-}
-
-void Engine::Impl::ServeHttp2(cluster::Cluster* cluster, cluster::Host* host, Instant now) {
-  while (!host->waiting.empty()) {
-    Exchange* const x = exchanges_.Find(ExchangeId::FromBits(host->waiting.front()));
-    if (x == nullptr) {
-      host->waiting.pop_front();
-      continue;
-    }
-    const uint32_t owner = OwnerOf(*cluster, *host, conns_[x->down]);
-    Conn* const carrier = FindCarrier(host, owner);
-    if (carrier == nullptr) {
-      // Out of slots: those who wait go on waiting, and their timeouts end it.
-      WantCarrier(cluster, host, owner, now);
-      return;
-    }
-    host->waiting.pop_front();
-    EndWait(*x);
-    x->state = Exchange::State::kConnecting;
-    if (!OpenStream(*x, *carrier, now)) {
-      EndAttempt(*x);
-      ReplyOverflow(*x, now);
-    }
-  }
-}
-
-// No connection could be opened: those who waited for it fail with it, unless there is another.
-void Engine::Impl::CarrierFailed(cluster::Host* host, uint32_t owner, AttemptFailure how,
-                                 Instant now) {
-  if (HasCarrier(*host, owner)) return;
-  const std::vector<cluster::WaiterId> waiting(host->waiting.begin(), host->waiting.end());
-  for (const cluster::WaiterId id : waiting) {
-    Exchange* const x = exchanges_.Find(ExchangeId::FromBits(id));
-    if (x != nullptr && OwnerOf(*x->cluster, *host, conns_[x->down]) == owner) {
-      AttemptFailed(*x, how, now);
-    }
-  }
 }
 
 }  // namespace meltemi::engine

@@ -186,13 +186,5 @@ TEST_F(Http2UpgradeTest, ConnectIsRefused) {
   EXPECT_TRUE(stream().reset);
 }
 
-TEST_F(Http2UpgradeTest, AServerOfHttp2IsNotAsked) {
-  UseHttp2Upstream();
-  client_ = Client();
-  stream_ = client_.peer->Open(kWebSocket);
-  Talk(client_);
-  EXPECT_EQ(StatusIn(stream().headers), "403");
-}
-
 }  // namespace
 }  // namespace meltemi::engine

@@ -5,7 +5,8 @@
 // (responses out), forward.cc (route to attempt), upstream.cc (connections and pools), attempt.cc
 // (outcomes and retries), access.cc (who may do what), peer.cc (who is at the other end),
 // mirror.cc, cors.cc, http2.cc (sessions and streams), local_reply.cc, timers.cc, tcp_proxy.cc,
-// tunnel.cc (upgrades), stats.cc, health.cc (active health checks), rate_limit.cc, overload.cc.
+// tunnel.cc (upgrades, CONNECT), http2_upstream.cc, keepalive.cc, h2c.cc, stats.cc, health.cc
+// (active health checks), rate_limit.cc, overload.cc.
 #ifndef MELTEMI_L7_ENGINE_IMPL_H_
 #define MELTEMI_L7_ENGINE_IMPL_H_
 
@@ -156,7 +157,7 @@ class Engine::Impl {
   // upstream.cc
   bool AttachUpstream(Exchange& x, Instant now);
   void BindUpstream(Exchange& x, Conn& up);
-  bool EnterConnection(cluster::Cluster* cluster, cluster::Host* host, uint32_t owner);
+  bool EnterConnection(cluster::Cluster* cluster, cluster::Host* host);
   static void EndWait(Exchange& x);
   // The PROXY header, where the cluster wants one, of a connection for `down`; null: for no client.
   // False: there is no buffer for it.
@@ -240,8 +241,9 @@ class Engine::Impl {
                           std::unique_ptr<telemetry::PeersRecord>* record);
 
   // http2.cc
-  bool Sniff(Conn& conn);
-  void BecomeHttp2(Conn& down);
+  bool Sniff(Conn& conn, Instant now);
+  static http2::SessionOptions SessionOptionsOf(http2::Role role, const config::Http2Options& from);
+  void BecomeHttp2(Conn& down, Instant now);
   void FlushLater(Conn& carrier);
   void Flush(ConnId id, Instant now);
   void EndCarrier(Conn& carrier, Instant now);
@@ -249,7 +251,8 @@ class Engine::Impl {
   void OnSessionEvent(Conn& carrier, http2::Event event, Instant now);
   void OnSessionError(Conn& carrier, Instant now);
   void PumpStream(ConnId id, Instant now);
-  void BeginStream(Conn& carrier, Instant now);
+  void BeginStream(Conn& carrier, uint32_t number, http::RequestHead head, Instant now);
+  bool BecomeHttp2ByUpgrade(Conn& down, Instant now);  // h2c.cc; true: it is no HTTP/1 any more
   void StreamGone(ConnId id, Instant now);
   void StreamsGone(ConnId carrier, AttemptFailure how, Instant now);
   void CarrierGone(ConnId id, Instant now);
@@ -259,6 +262,21 @@ class Engine::Impl {
   void WriteStream(Conn& stream, Chain bytes);
   bool EndStreamBody(Conn& stream, std::string_view trailers);
   bool WriteStreamHead(Conn& stream, uint16_t status, const http::HeaderBlock& headers, bool end);
+
+  // keepalive.cc
+  void BeginKeepalive(Conn& carrier, const config::Http2Options& options, Instant now);
+  void AwaitPing(Keepalive& keepalive, Instant now);
+  void AskAlive(Conn& carrier, Instant now);
+  void AskBeforeStream(Conn& carrier, Instant now);
+  void OnPong(Conn& carrier, Instant now);
+  void OnKeepaliveTimer(Conn& carrier, Instant now);
+
+  // http2_upstream.cc
+  bool SpeaksHttp2(const Exchange& x, const cluster::Host& host) const {
+    return !EndsConnect(x) && x.cluster->SpeaksHttp2(host, x.head.version == http::Version::kHttp2);
+  }
+  // Whether a stream of the carrier can carry the exchange; nothing: its SETTINGS will say.
+  static std::optional<bool> Takes(const Conn& carrier, const Exchange& x);
   void RemoveCarrier(Conn& carrier);
   Conn* FindCarrier(cluster::Host* host, uint32_t owner);
   bool HasCarrier(const cluster::Host& host, uint32_t owner);
@@ -296,11 +314,21 @@ class Engine::Impl {
   // tunnel.cc
   static bool AllowsUpgrade(const Exchange& x);
   void RefuseUpgrade(Exchange& x, Instant now);
-  static bool SwitchesAsAsked(const Exchange& x, const http::ResponseHead& head);
+  void RefuseConnect(Exchange& x, Instant now);
+  // CONNECT that is not passed on: its bytes are the upstream's.
+  static bool EndsConnect(const Exchange& x) {
+    return x.head.connect && x.forward != nullptr && x.forward->ends_connect;
+  }
+  // What it asks for: a protocol's name, or nothing: CONNECT.
+  static std::string_view AskedProtocol(const Exchange& x);
+  // Whether the answer makes a tunnel of the exchange.
+  static bool BecomesTunnel(const Exchange& x, const Conn& up, const http::ResponseHead& head);
   // Hop-by-hop fields have been removed: these go on. False: out of memory.
   bool AskUpgrade(const Conn& down, std::string_view protocol, http::HeaderBlock* headers);
-  static bool AnswerUpgrade(const Conn& down, std::string_view protocol,
+  // `protocol`: as the server names it; empty: it does not, it speaks HTTP/2.
+  static bool AnswerUpgrade(const Exchange& x, const Conn& down, std::string_view protocol,
                             http::HeaderBlock* headers);
+  void AnswerConnect(Exchange& x, Instant now);
   bool BeginTunnel(Exchange& x, http::ResponseHead head, Instant now);  // false: it has ended
   bool InTunnel(const Conn& conn) const {
     const Exchange* const x = exchanges_.Find(conn.exchange);

@@ -317,5 +317,21 @@ TEST_F(PeerTest, PrincipalsOfMetricsAreBounded) {
   EXPECT_NE(Metrics().find("source_principal=\"other\""), std::string::npos);
 }
 
+// Goal: HTTP/2 is not tried on a pod of this node of which nobody knows what it speaks. Method: a
+// cluster of HTTP/2 whose endpoint is here and its listener is not.
+TEST_F(PeerTest, AServerWhoseListenerHasNotComeHearsNothing) {
+  cluster().http2.emplace();
+  cluster().tls = {.settings = 5, .by_source = true};
+  workload_.identity = kClient;
+  const ConnId down = Accept();
+  Send(down, Get());
+  const ConnId up = ConnectToPod();
+  EXPECT_EQ(Take(up), "");
+  EXPECT_TRUE(At(up).released);
+  EXPECT_EQ(StatusOf(Take(down)), 503);
+  EXPECT_EQ(LastRecord(), "503 UF upstream_reset_before_response_started{connection_failure}");
+  EXPECT_EQ(engine().counters().http2_unsure, 1u);
+}
+
 }  // namespace
 }  // namespace meltemi::engine

@@ -61,7 +61,7 @@ bool Engine::Impl::WriteResponse(Exchange& x, http::ResponseHead head, Instant n
   http1::FramingOut framing = x.tunnel ? http1::FramingOut() : FramingFor(x.head, head);
   const std::string_view upgrade = x.tunnel ? http::UpgradeOf(headers) : std::string_view();
   http::RemoveHopByHop(&headers);
-  bool ok = !x.tunnel || AnswerUpgrade(down, upgrade, &headers);
+  bool ok = !x.tunnel || AnswerUpgrade(x, down, upgrade, &headers);
   ok &= headers.Set(Known::kServer, x.manager->server_name);
   if (!headers.Has(Known::kDate)) ok &= headers.Add(Known::kDate, Date(now));
   ok &= headers.Set(Known::kEnvoyUpstreamServiceTime, Cat(x.service_time.millis()));

@@ -108,6 +108,7 @@ bool WantsRetry(const RetryPlan& plan, AttemptFailure failure) {
     case AttemptFailure::kTermination:
     case AttemptFailure::kProtocolError:
     case AttemptFailure::kPerTryTimeout:
+    case AttemptFailure::kNoExtendedConnect:
       return (plan.on & any) != 0;
   }
   return false;

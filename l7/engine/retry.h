@@ -39,6 +39,7 @@ enum class AttemptFailure : uint8_t {
   kRefusedStream,  // HTTP/2: provably not processed
   kRemoteReset,    // HTTP/2: RST_STREAM
   kPerTryTimeout,
+  kNoExtendedConnect,  // HTTP/2: the server takes no WebSocket or other upgrade (RFC 8441)
 };
 
 RetryPlan MakeRetryPlan(const config::RetryPolicy* policy, const http::HeaderBlock& request);

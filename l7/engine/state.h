@@ -50,6 +50,7 @@ enum class TimerKind : uint8_t {
   kRequest,     // the whole request must have come
   kWait,        // a fault's delay, or the backoff before a retry
   kEjected,     // no subject: hosts that outlier detection keeps out may come back
+  kKeepalive,   // ConnId of a carrier: PING is due, or its answer
   kHealth,      // stable id of a host: its next active health check, or the timeout of one
 };
 
@@ -83,6 +84,17 @@ struct ProbeHalf {
   uint32_t host = 0;  // stable id, in Impl::probes_
 };
 
+// Of an HTTP/2 connection with connection_keepalive.
+struct Keepalive {
+  Keepalive(const config::Http2Keepalive& settings_in, uint64_t subject)
+      : settings(settings_in),
+        timer(TimerOwner::kL7, static_cast<uint8_t>(TimerKind::kKeepalive), subject) {}
+  const config::Http2Keepalive settings;
+  Timer timer;           // for the next PING, or for the answer to one
+  bool waiting = false;  // for an answer
+  bool expired = false;  // none has come: the connection is ending
+};
+
 // The carrier's part of an HTTP/2 connection.
 struct Http2Half {
   Http2Half(const http2::SessionOptions& options, http2::HpackMemory* memory, BufferPool* pool)
@@ -90,6 +102,7 @@ struct Http2Half {
   http2::Session session;
   absl::btree_map<uint32_t, ConnId> streams;  // in order: what is told to all is told the same way
   bool flush_due = false;                     // in Impl::flush_
+  std::unique_ptr<Keepalive> keepalive;       // null: the configuration wants none
 };
 
 struct Conn {

@@ -205,6 +205,7 @@ static void AppendCluster(const cluster::Cluster& cluster, std::vector<Sample>* 
       {"upstream_cx_rx_bytes_total", s.cx_rx_bytes_total},
       {"lb_healthy_panic", s.lb_healthy_panic},
       {"membership_change", s.membership_change},
+      {"http2_keepalive_timeout", s.http2_keepalive_timeout},
   };
   for (const auto& counter : counters) add(counter.name, counter.value, Sample::Kind::kCounter);
   for (size_t i = 1; i < std::size(s.rq_class); ++i) {
@@ -298,6 +299,11 @@ void Engine::Impl::AppendSamples(std::vector<Sample>* out) const {
     AppendOutlier(*cluster, out);
     if (options_.checks_health) AppendHealth(*cluster, out);
   }
+  out->push_back({"envoy_http2_keepalive_timeout",
+                  {},
+                  static_cast<double>(counters_.http2_keepalive_timeout),
+                  Sample::Kind::kCounter,
+                  {}});
   stats_.AppendSamples(out);
   rbac_stats_.AppendSamples(out);
   rate_limits_.AppendSamples(out);

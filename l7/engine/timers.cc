@@ -10,6 +10,9 @@ void Engine::Impl::OnTimer(Timer& timer, Instant now) {
     case TimerKind::kRequestHead:
       if (Conn* conn = conns_.Find(ConnId::FromBits(timer.subject))) OnConnTimer(kind, *conn, now);
       return;
+    case TimerKind::kKeepalive:
+      if (Conn* conn = conns_.Find(ConnId::FromBits(timer.subject))) OnKeepaliveTimer(*conn, now);
+      return;
     case TimerKind::kResponse:
     case TimerKind::kPerTry:
     case TimerKind::kStreamIdle:
@@ -78,6 +81,7 @@ void Engine::Impl::OnExchangeTimer(TimerKind kind, Exchange& x, Instant now) {
     case TimerKind::kConnIdle:
     case TimerKind::kRequestHead:
     case TimerKind::kEjected:
+    case TimerKind::kKeepalive:
     case TimerKind::kHealth:
       return;
     case TimerKind::kResponse:

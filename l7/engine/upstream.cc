@@ -1,6 +1,8 @@
 // Upstream connections: opened for a request, kept in their host's idle list between requests,
 // closed when either side wants; and what responses bring on them.
 #include <algorithm>
+#include <deque>
+#include <optional>
 #include <utility>
 
 #include "l7/engine/impl.h"
@@ -25,6 +27,24 @@ std::string_view AlpnOf(Conn::Kind kind) {
   return "";
 }
 
+AttemptFailure FailureOf(ConnectError error) {
+  switch (error) {
+    case ConnectError::kTimeout:
+      return AttemptFailure::kConnectTimeout;
+    case ConnectError::kTls:
+      return AttemptFailure::kTls;
+    case ConnectError::kTlsUntrusted:
+      return AttemptFailure::kTlsUntrusted;
+    case ConnectError::kTlsName:
+      return AttemptFailure::kTlsName;
+    case ConnectError::kRefused:
+    case ConnectError::kUnreachable:
+    case ConnectError::kNoResources:
+      return AttemptFailure::kConnect;
+  }
+  return AttemptFailure::kConnect;
+}
+
 }  // namespace
 
 using http1::Event;
@@ -35,11 +55,20 @@ using http1::Event;
 bool Engine::Impl::AttachUpstream(Exchange& x, Instant now) {
   cluster::Host* host = x.host;
   cluster::Cluster* cluster = x.cluster;
-  const bool http2 = cluster->settings().http2.has_value();
+  const bool http2 = SpeaksHttp2(x, *host);
   const uint32_t owner = OwnerOf(*cluster, *host, conns_[x.down]);
+  bool asking = false;  // there is a connection, whose server has not said yet what it takes
   if (http2) {
-    if (Conn* const carrier = FindCarrier(host, owner)) return OpenStream(x, *carrier, now);
-  } else if (Conn* const up = x.raced ? nullptr : FindIdle(*host, owner)) {
+    Conn* const carrier = FindCarrier(host, owner);
+    const std::optional<bool> takes = carrier == nullptr ? std::nullopt : Takes(*carrier, x);
+    if (takes.has_value()) {
+      EndWait(x);
+      if (*takes) return OpenStream(x, *carrier, now);
+      AttemptFailed(x, AttemptFailure::kNoExtendedConnect, now);
+      return true;
+    }
+    asking = carrier != nullptr;
+  } else if (Conn* const up = x.raced || EndsConnect(x) ? nullptr : FindIdle(*host, owner)) {
     EndWait(x);
     RemoveIdle(*up);
     BindUpstream(x, *up);
@@ -57,21 +86,23 @@ bool Engine::Impl::AttachUpstream(Exchange& x, Instant now) {
   }
   bool queued = http2;  // until a stream of the connection asked for can be opened
   if (http2) {
-    if (!WantCarrier(cluster, host, owner, now)) return false;
+    if (!asking && !WantCarrier(cluster, host, owner, now)) return false;
   } else {
-    queued = !EnterConnection(cluster, host, owner);
+    queued = !EnterConnection(cluster, host);
   }
   if (queued) {
     x.state = Exchange::State::kQueued;
+    std::deque<cluster::WaiterId>& waiting = http2 ? host->waiting_http2 : host->waiting;
     if (waited) {
-      host->waiting.push_front(x.id.bits());
+      waiting.push_front(x.id.bits());
     } else {
-      host->waiting.push_back(x.id.bits());
+      waiting.push_back(x.id.bits());
     }
     return true;
   }
   const ConnId id = OpenUpstream(cluster, host, Conn::Kind::kHttpUp, &conns_[x.down], owner, now);
   if (!id.valid()) return false;
+  if (EndsConnect(x)) engine_->actions_.back().alpn = {};  // what its client speaks is not known
   BindUpstream(x, conns_[id]);
   x.state = Exchange::State::kConnecting;
   return true;
@@ -80,14 +111,15 @@ bool Engine::Impl::AttachUpstream(Exchange& x, Instant now) {
 // A connection of the breaker's for OpenUpstream. False: wait for one that the host has. Whoever
 // has none there goes beyond the limit rather than wait for nothing (Envoy), here as there one per
 // host and worker: what other workers have is of no use to it.
-bool Engine::Impl::EnterConnection(cluster::Cluster* cluster, cluster::Host* host, uint32_t owner) {
+bool Engine::Impl::EnterConnection(cluster::Cluster* cluster, cluster::Host* host) {
   if (cluster->cx_active.TryEnter()) return true;
-  if (owner != 0 && !host->idle.empty()) {
-    EndConn(conns_[host->idle.front()], Action::Kind::kRelease);  // another's, or raced
+  if (!host->idle.empty()) {
+    // Another's, or raced, or a tunnel is wanted.
+    EndConn(conns_[host->idle.front()], Action::Kind::kRelease);
     if (cluster->cx_active.TryEnter()) return true;
   }
   ++cluster->stats.cx_overflow;
-  if (host->cx_active > 0) return false;
+  if (host->cx_active > host->http2.size()) return false;
   cluster->cx_active.Enter();
   return true;
 }
@@ -153,6 +185,45 @@ ConnId Engine::Impl::OpenUpstream(cluster::Cluster* cluster, cluster::Host* host
   return id;
 }
 
+void Engine::Impl::OnConnected(ConnId id, const Connected& connected, Instant now) {
+  Conn* up = conns_.Find(id);
+  if (up == nullptr) return;
+  up->connected = true;
+  up->local = connected.local;
+  if (up->kind == Conn::Kind::kProbe) return ProbeConnected(*up, now);
+  LearnServer(*up, connected);
+  UpstreamConnected(*up, now);
+}
+
+void Engine::Impl::OnConnectFailed(ConnId id, ConnectError error, Instant now) {
+  Conn* up = conns_.Find(id);
+  if (up == nullptr) return;
+  if (up->kind == Conn::Kind::kProbe) return ProbeConnectFailed(*up, now);
+  ++up->cluster->stats.cx_connect_fail;
+  ++up->host->stats.cx_connect_fail;
+  if (error == ConnectError::kTimeout) ++up->cluster->stats.cx_connect_timeout;
+  const Conn::Kind kind = up->kind;
+  const ConnId peer = up->peer;
+  const ExchangeId exchange = up->exchange;
+  const uint32_t owner = up->identity;
+  cluster::Cluster* cluster = up->cluster;
+  cluster::Host* host = up->host;
+  ForgetConn(*up);
+  if (kind == Conn::Kind::kTcpUp) {
+    Report(cluster, host, cluster::Outcome::kLocalFailure, now);
+    return TcpConnectFailed(peer, error, now);
+  }
+  if (kind == Conn::Kind::kHttp2Up) {
+    CarrierFailed(host, owner, FailureOf(error), now);
+    return ServeWaiter(cluster, host, now);
+  }
+  if (Exchange* x = exchanges_.Find(exchange)) {
+    x->up = ConnId{};
+    AttemptFailed(*x, FailureOf(error), now);
+  }
+  ServeWaiter(cluster, host, now);
+}
+
 void Engine::Impl::UpstreamConnected(Conn& up, Instant now) {
   if (up.kind == Conn::Kind::kTcpUp) {
     const ConnId down = up.peer, id = up.id;
@@ -215,12 +286,13 @@ bool Engine::Impl::StepUpstream(Conn& up, Exchange& x, Instant now) {
       Touch(x, now);
       x.response_bytes = true;
       const uint16_t status = up.responses()->head().status;
-      if (status == 101 && !SwitchesAsAsked(x, up.responses()->head())) break;
+      const bool tunnel = BecomesTunnel(x, up, up.responses()->head());
+      if (status == 101 && !tunnel) break;
       if (status < 200 && status != 101) return true;
       http::ResponseHead head = up.responses()->TakeHead();
       x.reusable = head.keep_alive;
       x.service_time = now - x.attempt_started;
-      if (status == 101) return BeginTunnel(x, std::move(head), now);
+      if (tunnel) return BeginTunnel(x, std::move(head), now);
       if (!RetryOnResponse(up, x, head, now)) WriteResponse(x, std::move(head), now);
       return true;
     }
@@ -279,14 +351,15 @@ void Engine::Impl::RecycleUpstream(Conn& up, Instant now) {
 }
 
 void Engine::Impl::ServeWaiter(cluster::Cluster* cluster, cluster::Host* host, Instant now) {
-  if (cluster->settings().http2.has_value()) return ServeHttp2(cluster, host, now);
+  if (!host->waiting_http2.empty()) ServeHttp2(cluster, host, now);
   while (!host->waiting.empty()) {
     Exchange* x = exchanges_.Find(ExchangeId::FromBits(host->waiting.front()));
     if (x == nullptr) {
       host->waiting.pop_front();
       continue;
     }
-    if (host->idle.empty() && host->cx_active > 0 && cluster->cx_active.full()) return;
+    const bool none = host->idle.empty() && host->cx_active > host->http2.size();
+    if (none && cluster->cx_active.full()) return;
     host->waiting.pop_front();
     x->state = Exchange::State::kConnecting;
     if (!AttachUpstream(*x, now)) {

@@ -265,6 +265,9 @@ std::optional<Result> Probe::ReadHttp2(Chain* in, Instant now) {
       case http2::Event::kGoAway:
         reusable_ = false;
         break;
+      case http2::Event::kSettings:
+      case http2::Event::kPong:
+        break;
       case http2::Event::kError:
         reusable_ = false;
         return asking_ && !result.has_value() ? Result::kNetwork : result;

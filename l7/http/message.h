@@ -24,10 +24,12 @@ struct RequestHead {
   Version version = Version::kHttp11;
   HeaderBlock headers;
   Framing framing = Framing::kNone;  // set by Validate
+  bool connect = false;              // set by Validate: it is CONNECT; `path` is empty
+  bool h2c = false;                  // set by Validate: it offers HTTP/2 by Upgrade
   uint64_t content_length = 0;       // kLength
   bool keep_alive = true;            // set by Validate
   bool expect_continue = false;      // set by Validate
-  bool upgrade = false;              // set by Validate: it asks for another protocol
+  bool upgrade = false;              // set by Validate: it asks for another protocol, or a tunnel
   uint32_t wire_bytes = 0;           // of the head as received
 };
 

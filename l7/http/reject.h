@@ -30,6 +30,7 @@ namespace meltemi::http {
   R(kEncodingUnsupported, 501, "http1.invalid_transfer_encoding")           \
   R(kEncodingInHttp10, 400, "http1.transfer_encoding_in_http10")            \
   R(kConnectRefused, 405, "http1.connect_not_allowed")                      \
+  R(kConnectWithBody, 400, "http1.body_disallowed")                         \
   R(kExpectUnknown, 417, "http1.unknown_expectation")                       \
   R(kBadChunk, 400, "http1.invalid_chunk")                                  \
   R(kBadChunkExtension, 400, "http1.invalid_chunk_extension")               \
@@ -39,6 +40,7 @@ namespace meltemi::http {
   R(kSwitchingRefused, 502, "http1.unexpected_switching_protocols")         \
   R(kHttp2Field, 400, "http2.invalid.header.field")                         \
   R(kHttp2Messaging, 400, "http2.violation.of.messaging.rule")              \
+  R(kHttp2Settings, 400, "http1.invalid_http2_settings")                    \
   R(kNoMemory, 503, "overload")
 
 enum class Reject : uint8_t {

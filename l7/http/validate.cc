@@ -110,24 +110,46 @@ Reject Host(RequestHead* head) {
   return Reject::kNone;
 }
 
-bool ListsUpgrade(const HeaderBlock& headers) {
+bool Lists(const HeaderBlock& headers, std::string_view option) {
   bool listed = false;
   for (const Header& h : headers.headers()) {
-    if (h.known == Known::kConnection) listed |= HasToken(h.value, "upgrade");
+    if (h.known == Known::kConnection) listed |= HasToken(h.value, option);
   }
   return listed;
 }
 
-// RFC 9110 7.8. An offer of h2c alone may be ignored and is, as Envoy does: curl and Java make it
-// without need, and RemoveHopByHop keeps it from the upstream.
-bool AsksUpgrade(const RequestHead& head) {
-  if (!head.headers.Has(Known::kUpgrade) || head.version == Version::kHttp10) return false;
-  bool other = false;
-  for (const Header& h : head.headers.headers()) {
+bool ListsUpgrade(const HeaderBlock& headers) { return Lists(headers, "upgrade"); }
+
+// RFC 9110 7.8. An offer of h2c alone may be ignored: RemoveHopByHop keeps it from the upstream. It
+// is one as RFC 7540 3.2 has it when its settings come with it, once.
+void ReadUpgrade(RequestHead* head) {
+  if (!head->headers.Has(Known::kUpgrade) || head->version == Version::kHttp10) return;
+  bool other = false, h2c = false;
+  size_t settings = 0;
+  for (const Header& h : head->headers.headers()) {
+    settings += h.name == "http2-settings";
     if (h.known != Known::kUpgrade) continue;
-    ForEachElement(h.value, [&](std::string_view e) { other |= !EqualsLower(e, "h2c"); });
+    ForEachElement(h.value,
+                   [&](std::string_view e) { (EqualsLower(e, "h2c") ? h2c : other) = true; });
   }
-  return other && ListsUpgrade(head.headers);
+  if (!ListsUpgrade(head->headers)) return;
+  head->upgrade = other;
+  head->h2c = h2c && !other && settings == 1 && Lists(head->headers, "http2-settings");
+}
+
+// RFC 9110 9.3.6, RFC 9112 3.2.3: the target is whom to connect to. A body has no meaning there:
+// who reads one and who does not would differ about where the tunnel begins.
+Reject Connect(RequestHead* head) {
+  if (head->version == Version::kHttp10) return Reject::kConnectRefused;
+  if (!ValidAuthority(head->target) || !HasPort(head->target)) return Reject::kBadTarget;
+  head->authority = head->target;
+  if (const Reject r = Host(head); r != Reject::kNone) return r;
+  if (head->headers.Has(Known::kTransferEncoding) || head->headers.Has(Known::kContentLength)) {
+    return Reject::kConnectWithBody;
+  }
+  head->keep_alive = KeepAlive(head->headers, head->version);
+  head->upgrade = head->connect = true;
+  return Reject::kNone;
 }
 
 Reject BodyOfRequest(RequestHead* head) {
@@ -193,13 +215,19 @@ bool ValidAuthority(std::string_view authority) {
          number <= 65'535;
 }
 
+bool HasPort(std::string_view authority) {
+  const size_t colon = authority.rfind(':');
+  if (colon == std::string_view::npos || authority.back() == ']') return false;
+  return authority.find_first_not_of('0', colon + 1) != std::string_view::npos;
+}
+
 Reject ValidateRequest(RequestHead* head) {
-  if (head->method == "CONNECT") return Reject::kConnectRefused;
+  if (head->method == "CONNECT") return Connect(head);
   if (const Reject r = Target(head); r != Reject::kNone) return r;
   if (const Reject r = Host(head); r != Reject::kNone) return r;
   if (const Reject r = BodyOfRequest(head); r != Reject::kNone) return r;
   head->keep_alive = KeepAlive(head->headers, head->version);
-  head->upgrade = AsksUpgrade(*head);
+  ReadUpgrade(head);
   const std::string_view expect = head->headers.Get(Known::kExpect);
   if (expect.data() != nullptr && head->version == Version::kHttp11) {
     if (!EqualsLower(expect, "100-continue")) return Reject::kExpectUnknown;
@@ -216,6 +244,12 @@ std::string_view UpgradeOf(const HeaderBlock& headers) {
 Reject ValidateResponse(std::string_view request_method, Asked asked, ResponseHead* head) {
   head->keep_alive = KeepAlive(head->headers, head->version);
   bool has_length = false, chunked = false;
+  if (asked == Asked::kTunnel && head->status / 100 == 2) {
+    head->headers.Remove(Known::kContentLength);
+    head->headers.Remove(Known::kTransferEncoding);
+    head->framing = Framing::kNone;
+    return Reject::kNone;
+  }
   if (const Reject r = ReadContentLength(head->headers, &has_length, &head->content_length);
       r != Reject::kNone) {
     return r;

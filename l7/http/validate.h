@@ -15,11 +15,13 @@
 
 namespace meltemi::http {
 
-// Sets path, authority, framing, content_length, keep_alive, expect_continue, upgrade.
+// Sets path, authority, framing, content_length, keep_alive, expect_continue, upgrade, connect,
+// h2c.
 Reject ValidateRequest(RequestHead* head);
 // Sets framing, content_length, keep_alive. `request_method` decides about HEAD's missing body;
-// 101 is taken only where the request has asked for another protocol, and it must name one.
-enum class Asked : uint8_t { kResponse, kUpgrade };
+// 101 is taken only where the request has asked for another protocol, and it must name one; a 2xx
+// to CONNECT (kTunnel) has no body, whatever it says (RFC 9110 9.3.6).
+enum class Asked : uint8_t { kResponse, kUpgrade, kTunnel };
 Reject ValidateResponse(std::string_view request_method, Asked asked, ResponseHead* head);
 
 // Content-Length: at most one line with one valid value.
@@ -31,6 +33,8 @@ void RemoveHopByHop(HeaderBlock* headers);
 
 // uri-host [":" port], RFC 3986 3.2.2 restricted to what a URI may hold; not empty.
 bool ValidAuthority(std::string_view authority);
+// Of a valid one: it says a port, which is not 0.
+bool HasPort(std::string_view authority);
 // One line of Upgrade that `connection` options list (RFC 9110 7.8); null view: none, or several.
 std::string_view UpgradeOf(const HeaderBlock& headers);
 // True when `list` (comma separated) has `token`, ASCII case ignored.

@@ -2,18 +2,12 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <utility>
 
 #include "l7/base/check.h"
 #include "l7/http2/session.h"
 
 namespace meltemi::http2 {
-namespace {
-
-constexpr uint32_t kSettingBytes = 6;
-constexpr uint32_t kSettingsMax = 64;  // entries in one frame; there are six
-
-}  // namespace
-
 // All but SETTINGS and GOAWAY have one size; they are taken whole.
 Session::Step Session::OnControlFrame(Chain* in) {
   const uint8_t type = frame_.type;
@@ -63,10 +57,33 @@ Session::Step Session::OnSettings(Chain* in) {
     if (!ApplySetting(id, Read32(bytes.data() + 2))) return Step::kEvent;
   }
   in->RemovePrefix(frame_.length);
-  settings_received_ = true;
+  const bool first = !std::exchange(settings_received_, true);
   PutControl({.type = frame_type::kSettings, .flags = frame_flag::kAck}, {});
   if (failed()) return Step::kEvent;
-  return EndOfFrame();
+  const Step step = EndOfFrame();
+  if (step != Step::kAgain || !first || options_.role == Role::kServer) return step;
+  return Emit(Event::kSettings, 0);
+}
+
+bool Session::BeginUpgraded(std::string_view settings, Instant now) {
+  CHECK(options_.role == Role::kServer && last_peer_id_ == 0);
+  if (settings.size() % kSettingBytes != 0 || settings.size() > kSettingsMax * kSettingBytes) {
+    return false;
+  }
+  const auto* const bytes = reinterpret_cast<const uint8_t*>(settings.data());
+  for (size_t at = 0; at < settings.size(); at += kSettingBytes) {
+    const auto id = static_cast<uint16_t>(bytes[at] << 8 | bytes[at + 1]);
+    if (!ApplySetting(id, Read32(bytes + at + 2))) return false;
+  }
+  now_ = last_frame_ = now;
+  last_peer_id_ = 1;
+  ++streams_opened_;
+  Stream& stream = streams_[1];
+  stream.send_window = peer_initial_window_;
+  stream.receive_window = FirstReceiveWindow();
+  stream.opened = now;
+  stream.head_received = stream.remote_ended = true;
+  return true;
 }
 
 // Until the peer has seen ours, it goes by the first values of 6.9.2.
@@ -104,6 +121,13 @@ bool Session::ApplySetting(uint16_t id, uint32_t value) {
       return true;
     case setting::kInitialWindowSize:
       return ApplyInitialWindow(value);
+    case setting::kEnableConnectProtocol:  // RFC 8441 3: 0 or 1, and not taken back
+      if (value > 1 || value < uint32_t{peer_takes_connect_}) {
+        Fail(ErrorCode::kProtocolError, "http2.settings_enable_connect_protocol");
+        return false;
+      }
+      peer_takes_connect_ = value == 1;
+      return true;
     default:  // 6.5.2: unknown settings are ignored; a peer's number, not an enum
       return true;
   }
@@ -144,6 +168,7 @@ Session::Step Session::OnPing(const uint8_t* opaque) {
     drain_told_ = true;
     PutGoAway(last_peer_id_, ErrorCode::kNoError);
   }
+  if (payload == kAlivePing && std::exchange(ping_out_, false)) return Emit(Event::kPong, 0);
   return Step::kAgain;  // of others: we never asked
 }
 

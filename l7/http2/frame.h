@@ -15,6 +15,9 @@ inline constexpr uint32_t kWindowDefault = 65'535;  // 6.9.2
 inline constexpr uint32_t kWindowMax = 0x7fff'ffff;
 inline constexpr uint32_t kStreamIdMax = 0x7fff'ffff;
 
+inline constexpr uint32_t kSettingBytes = 6;
+inline constexpr uint32_t kSettingsMax = 64;  // entries in one frame; there are seven
+
 namespace frame_type {
 inline constexpr uint8_t kData = 0, kHeaders = 1, kPriority = 2, kRstStream = 3, kSettings = 4,
                          kPushPromise = 5, kPing = 6, kGoAway = 7, kWindowUpdate = 8,

@@ -105,6 +105,23 @@ bool ValidProtocol(std::string_view name) {
   return !name.empty();
 }
 
+// RFC 9113 8.5: whom to connect to, and nothing else; no body, as what follows is the tunnel's.
+Reject MakeConnect(Fields&& fields, bool ended, http::RequestHead* head) {
+  if (fields.path.data() != nullptr || fields.scheme.data() != nullptr || ended) {
+    return Reject::kHttp2Messaging;
+  }
+  if (const Reject r = CheckFields(fields.headers); r != Reject::kNone) return r;
+  head->headers = std::move(fields.headers);
+  head->method = fields.method;
+  head->version = http::Version::kHttp2;
+  if (const Reject r = TakeAuthority(fields, head); r != Reject::kNone) return r;
+  if (!http::HasPort(head->authority)) return Reject::kBadTarget;
+  if (head->headers.Has(Known::kContentLength)) return Reject::kHttp2Messaging;
+  head->target = head->authority;
+  head->upgrade = head->connect = true;
+  return JoinCookies(&head->headers) ? Reject::kNone : Reject::kNoMemory;
+}
+
 // RFC 8441 4. The pseudo-header fields of a request are checked by the caller.
 Reject BecomeUpgrade(std::string_view protocol, bool ended, http::RequestHead* head) {
   const bool body = head->headers.Has(Known::kContentLength);
@@ -122,7 +139,8 @@ Reject MakeRequest(Fields&& fields, bool ended, bool extended, http::RequestHead
   if (fields.malformed || fields.status.data() != nullptr) return Reject::kHttp2Messaging;
   const bool connect = fields.method == "CONNECT", protocol = fields.protocol.data() != nullptr;
   if (protocol && !connect) return Reject::kHttp2Messaging;
-  if (connect && !(protocol && extended)) return Reject::kConnectRefused;
+  if (connect && !extended) return Reject::kConnectRefused;
+  if (connect && !protocol) return MakeConnect(std::move(fields), ended, head);
   if (fields.method.empty() || fields.path.empty() || fields.scheme.empty()) {
     return Reject::kHttp2Messaging;
   }
@@ -172,6 +190,11 @@ Reject MakeResponse(Fields&& fields, std::string_view request_method, bool ended
   head->headers = std::move(fields.headers);
   head->status = status;
   head->version = http::Version::kHttp2;
+  if (request_method == "CONNECT" && status / 100 == 2) {  // RFC 9110 9.3.6: no length counts
+    head->headers.Remove(Known::kContentLength);
+    head->framing = ended ? http::Framing::kNone : http::Framing::kChunked;
+    return Reject::kNone;
+  }
   if (const Reject r = SetFraming(ended, head); r != Reject::kNone) return r;
   const bool bodiless = request_method == "HEAD" || status < 200 || status == 204 || status == 304;
   if (bodiless) head->framing = http::Framing::kNone;
@@ -195,6 +218,29 @@ void ListRequest(std::string_view method, std::string_view scheme, std::string_v
   out->push_back(Field(":path", path, Known::kOther));
   for (const http::Header& h : headers.headers()) {
     if (h.known != Known::kHost) out->push_back(Field(h.name, h.value, h.known));
+  }
+}
+
+void ListConnect(std::string_view authority, const http::HeaderBlock& headers, FieldList* out) {
+  out->push_back(Field(":method", "CONNECT", Known::kOther));
+  out->push_back(Field(":authority", authority, Known::kOther));
+  for (const http::Header& h : headers.headers()) {
+    if (h.known != Known::kHost) out->push_back(Field(h.name, h.value, h.known));
+  }
+}
+
+void ListExtendedConnect(std::string_view protocol, std::string_view scheme,
+                         std::string_view authority, std::string_view path,
+                         const http::HeaderBlock& headers, FieldList* out) {
+  out->push_back(Field(":method", "CONNECT", Known::kOther));
+  out->push_back(Field(":protocol", protocol, Known::kOther));
+  out->push_back(Field(":scheme", scheme, Known::kOther));
+  if (!authority.empty()) out->push_back(Field(":authority", authority, Known::kOther));
+  out->push_back(Field(":path", path, Known::kOther));
+  for (const http::Header& h : headers.headers()) {
+    const bool hop = h.known == Known::kConnection || h.known == Known::kUpgrade ||
+                     h.known == Known::kContentLength;  // of nothing
+    if (h.known != Known::kHost && !hop) out->push_back(Field(h.name, h.value, h.known));
   }
 }
 

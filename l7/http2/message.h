@@ -16,8 +16,9 @@ namespace meltemi::http2 {
 // `ended`: the block came with END_STREAM. Framing is kLength when content-length is there, kNone
 // when `ended`, else kChunked: "until the end of the stream".
 //
-// With `extended`, CONNECT with :protocol (RFC 8441) becomes what HTTP/1.1 says for the same: a GET
-// with Upgrade and without a body. What follows on the stream belongs to the protocol.
+// With `extended`, CONNECT is taken. With :protocol (RFC 8441) it becomes what HTTP/1.1 says for
+// the same: a GET with Upgrade and without a body. What follows on the stream belongs to the
+// protocol.
 http::Reject MakeRequest(Fields&& fields, bool ended, bool extended, http::RequestHead* head);
 http::Reject MakeResponse(Fields&& fields, std::string_view request_method, bool ended,
                           http::ResponseHead* head);
@@ -29,6 +30,12 @@ using FieldList = absl::InlinedVector<nghttp2_nv, 32>;
 // to. `scheme` is "http" or "https".
 void ListRequest(std::string_view method, std::string_view scheme, std::string_view authority,
                  std::string_view path, const http::HeaderBlock& headers, FieldList* out);
+// RFC 9113 8.5.
+void ListConnect(std::string_view authority, const http::HeaderBlock& headers, FieldList* out);
+// RFC 8441 4: what HTTP/1.1 says by Connection and Upgrade, which may be among `headers`.
+void ListExtendedConnect(std::string_view protocol, std::string_view scheme,
+                         std::string_view authority, std::string_view path,
+                         const http::HeaderBlock& headers, FieldList* out);
 void ListResponse(std::string_view status, const http::HeaderBlock& headers, FieldList* out);
 void ListTrailers(const http::HeaderBlock& headers, FieldList* out);
 

@@ -70,6 +70,7 @@ Session::Step Session::ReadFrameHeader(Chain* in) {
   in->CopyTo(0, bytes.size(), bytes.data());
   in->RemovePrefix(bytes.size());
   frame_ = http2::ReadFrameHeader(bytes.data());
+  last_frame_ = now_;
   if (frame_.length > kFrameBytesDefault) {  // we never announce more
     return Fail(ErrorCode::kFrameSizeError, "http2.frame_too_large");
   }
@@ -346,8 +347,9 @@ Session::Step Session::OnResponse(Stream& stream) {
   const uint32_t id = frame_.stream;
   response_.emplace(pool_);
   response_->wire_bytes = static_cast<uint32_t>(block_bytes_);
-  const http::Reject reject = MakeResponse(
-      std::move(*fields_), stream.head_request ? "HEAD" : "GET", block_ends_stream_, &*response_);
+  const std::string_view asked = stream.tunnel ? "CONNECT" : stream.head_request ? "HEAD" : "GET";
+  const http::Reject reject =
+      MakeResponse(std::move(*fields_), asked, block_ends_stream_, &*response_);
   fields_.reset();
   if (reject != http::Reject::kNone) {
     return FailStream(id, ErrorCode::kProtocolError, http::DetailsOf(reject));

@@ -45,6 +45,12 @@ void Session::PutControl(const FrameHeader& header, std::string_view payload) {
   if (!PutFrame(header, payload)) Fail(ErrorCode::kInternalError, "overload");
 }
 
+void Session::SendPing() {
+  if (failed_) return;
+  ping_out_ = true;
+  PutControl({.length = 8, .type = frame_type::kPing}, kAlivePing);
+}
+
 void Session::PutRst(uint32_t id, ErrorCode code) {
   std::array<uint8_t, 4> bytes;
   Write32(static_cast<uint32_t>(code), bytes.data());
@@ -131,8 +137,16 @@ bool Session::PutHeaders(uint32_t id, const FieldList& fields, bool end) {
 uint32_t Session::SendRequest(const RequestOut& request, Instant now) {
   if (!can_open()) return 0;
   FieldList fields;
-  ListRequest(request.method, request.scheme, request.authority, request.path, *request.headers,
-              &fields);
+  const bool tunnel = !request.protocol.empty() || request.method == "CONNECT";
+  if (!request.protocol.empty()) {
+    ListExtendedConnect(request.protocol, request.scheme, request.authority, request.path,
+                        *request.headers, &fields);
+  } else if (tunnel) {
+    ListConnect(request.authority, *request.headers, &fields);
+  } else {
+    ListRequest(request.method, request.scheme, request.authority, request.path, *request.headers,
+                &fields);
+  }
   if (!PutHeaders(next_own_id_, fields, request.end)) return 0;
   const uint32_t id = next_own_id_;
   next_own_id_ += 2;
@@ -142,6 +156,7 @@ uint32_t Session::SendRequest(const RequestOut& request, Instant now) {
   stream.receive_window = FirstReceiveWindow();
   stream.opened = now;
   stream.head_request = request.method == "HEAD";
+  stream.tunnel = tunnel;
   stream.end_queued = stream.local_ended = request.end;
   return id;
 }

@@ -48,7 +48,8 @@ struct SessionOptions {
   Duration premature_reset_min_stream_lifetime = Duration::Seconds(1);
   uint32_t continuation_frames_max = 64;    // of one header block
   uint32_t stream_send_bytes_max = 65'536;  // queued for one stream; above it SendBody says full
-  bool allow_connect = false;  // server: extended CONNECT (RFC 8441) is taken, and said to be
+  // Server: CONNECT is taken, and extended CONNECT (RFC 8441) said to be.
+  bool allow_connect = false;
   HeaderLimits headers;
 };
 
@@ -62,6 +63,8 @@ enum class Event : uint8_t {
   kSendSpace,  // stream(): its queue has drained after SendBody said full
   kGoAway,     // the peer takes no new streams; those it did not process follow as kReset with
                // kRefusedStream
+  kSettings,   // client: the server's first SETTINGS have come: takes_connect()
+  kPong,       // the answer to SendPing
   kError,      // the connection is broken: error_code(), error_reason(); the output ends with
                // GOAWAY; Next says nothing else any more. All streams are dead.
 };
@@ -84,13 +87,25 @@ class Session {
   ErrorCode error_code() const { return error_code_; }
   std::string_view error_reason() const { return error_reason_; }  // a literal
 
+  // Server, before anything has come: the connection was HTTP/1.1 and its request asked for h2c
+  // (RFC 7540 3.2). It is stream 1 now and has ended; `settings` are the payload that came with it
+  // (DecodeHttp2Settings). False: they are wrong, and the session is of no use.
+  bool BeginUpgraded(std::string_view settings, Instant now);
+
   // Client: whether another stream may be opened now.
   bool can_open() const;
   struct RequestOut {
     std::string_view method, scheme, authority, path;
     const http::HeaderBlock* headers = nullptr;
     bool end = false;  // no body, no trailers
+    // Extended CONNECT (RFC 8441), whatever the method; empty: none. A method CONNECT without it
+    // has neither scheme nor path (RFC 9113 8.5). What follows either is no body.
+    std::string_view protocol = {};
   };
+  // Client: whether the server takes extended CONNECT; nothing before its SETTINGS.
+  std::optional<bool> takes_connect() const {
+    return settings_received_ ? std::optional(peer_takes_connect_) : std::nullopt;
+  }
   // Client: sends a request head; 0 when can_open() is false or the pool is exhausted.
   uint32_t SendRequest(const RequestOut& request, Instant now);
   // Server; status < 200 may be followed by another. False when the pool is exhausted: the stream
@@ -113,6 +128,10 @@ class Session {
   // the PING's answer is served. done() when all streams have ended.
   void BeginDrain();
 
+  // Asks whether the peer is there: kPong follows. What comes before it says so, too.
+  void SendPing();
+  Instant last_frame() const { return last_frame_; }  // when the last one came; at first: never
+
   // Frames to send, at most about `room` bytes of bodies; control frames always all.
   Chain TakeOutput(size_t room);
   // With room for bodies, or without.
@@ -132,6 +151,7 @@ class Session {
     bool abandoned = false;
     bool end_queued = false, ready = false, full = false, head_request = false;
     bool has_length = false;
+    bool tunnel = false;                // client: CONNECT, of either kind
     uint64_t length = 0, received = 0;  // of the body
     Chain queue;
     std::optional<http::HeaderBlock> trailers;
@@ -148,7 +168,7 @@ class Session {
     kBlocked,  // nothing was sent for want of the connection's window, or of memory
     kEnded,    // END_STREAM is out
   };
-  static constexpr std::string_view kDrainPing = "mltdrain";
+  static constexpr std::string_view kDrainPing = "mltdrain", kAlivePing = "mltalive";
 
   // receive.cc
   Step ReadPreface(Chain* in);
@@ -229,7 +249,8 @@ class Session {
   uint64_t block_bytes_ = 0;
   HpackDecoder::Result block_result_ = HpackDecoder::Result::kOk;
   std::optional<Fields> fields_;
-  Instant now_;
+  Instant now_, last_frame_;
+  bool ping_out_ = false;  // SendPing's
 
   // The event.
   Event event_ = Event::kNeedMore;
@@ -249,6 +270,7 @@ class Session {
   absl::flat_hash_map<uint32_t, Stream> streams_;
   uint32_t last_peer_id_ = 0;  // the highest stream the peer has opened
   uint32_t next_own_id_ = 1;   // client
+  bool peer_takes_connect_ = false;
   uint32_t peer_max_streams_ = UINT32_MAX;
   uint32_t peer_initial_window_ = kWindowDefault;
   uint32_t peer_frame_bytes_max_ = kFrameBytesDefault;

@@ -137,6 +137,8 @@ bool MatchesPath(const RouteMatch& match, std::string_view path_only) {
               path_only[match.path_value.size()] == '/');
     case RouteMatch::Path::kRegex:
       return MatchesRegex(match.path_regex.get(), path_only);
+    case RouteMatch::Path::kConnect:
+      return path_only.empty();
   }
   return false;
 }
@@ -148,6 +150,8 @@ bool Draw(const config::Fraction& fraction, Prng& prng) {
 }
 
 bool Matches(const RouteMatch& match, const RequestView& request, Prng& prng) {
+  // A request without a path is CONNECT, which only what asks for it matches.
+  if (request.path.empty() != (match.path == RouteMatch::Path::kConnect)) return false;
   if (!MatchesPath(match, PathOnly(request.path))) return false;
   if (!MatchesAll(match.headers, request)) return false;
   for (const config::QueryMatch& query : match.queries) {

@@ -15,6 +15,7 @@ size_t MatchedSize(const config::RouteMatch& match, std::string_view path_only) 
       return std::min(match.path_value.size(), path_only.size());
     case config::RouteMatch::Path::kExact:
     case config::RouteMatch::Path::kRegex:
+    case config::RouteMatch::Path::kConnect:
       return path_only.size();
   }
   return 0;

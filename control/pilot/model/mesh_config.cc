@@ -35,6 +35,7 @@ MeshConfig ParseMeshConfig(const std::string& file, const std::string& text, Pro
     if (config.protocol_detection_timeout > absl::Hours(1)) {
       report.Add("protocolDetectionTimeout", "must be <= 1h");
     }
+    config.h2_upgrade = root.Enum("h2UpgradePolicy", {"DO_NOT_UPGRADE", "UPGRADE"}) == 1;
     config.auto_mtls = root.Bool("enableAutoMtls").value_or(config.auto_mtls);
     config.trust_domain = root.StringOr("trustDomain", config.trust_domain);
     config.trust_domain_aliases = root.StringList("trustDomainAliases");

@@ -23,6 +23,8 @@ struct MeshConfig {
   // nothing before it is taken as plain, so that servers that speak first are heard. Zero: as long
   // as it takes, which is Istio's default and lets no such server through.
   absl::Duration protocol_detection_timeout = absl::Seconds(5);
+  // h2UpgradePolicy: HTTP/2 to services of HTTP whose DestinationRule says nothing of it.
+  bool h2_upgrade = false;
   // enableAutoMtls: mutual TLS to endpoints that take it, whatever no DestinationRule forbids.
   bool auto_mtls = true;
   std::string trust_domain = "cluster.local";  // trustDomain: of the identities of workloads

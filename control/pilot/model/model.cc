@@ -134,6 +134,7 @@ void ModelBuilder::AddServiceEntries() {
     for (size_t i = 0; i < entry.hosts.size(); ++i) {
       MeshService out{.meta = entry.meta, .hostname = entry.hosts[i]};
       out.resolution = entry.resolution;
+      out.external = entry.external;
       out.vips = entry.addresses;
       for (size_t p = 0; p < entry.ports.size(); ++p) {
         const ServicePort& port = entry.ports[p];

@@ -48,6 +48,7 @@ struct MeshService {
   std::string hostname;     // fully qualified; may be "*.suffix" from a ServiceEntry
   bool kubernetes = false;  // has short names: name, name.ns, name.ns.svc
   bool headless = false;
+  bool external = false;  // MESH_EXTERNAL: its servers are none of the mesh's
   Resolution resolution = Resolution::kStatic;
   std::vector<std::string> vips;
   std::vector<MeshPort> ports;  // TCP only, in the order given

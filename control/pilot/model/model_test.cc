@@ -374,13 +374,16 @@ TEST(MeshConfig, ReadsWhatItKnowsAndRefusesTheRest) {
   const MeshConfig config =
       ParseMeshConfig("m",
                       "{accessLogFile: /dev/stdout, outboundTrafficPolicy: {mode: REGISTRY_ONLY}, "
-                      "connectTimeout: 2s, protocolDetectionTimeout: 0s}",
+                      "connectTimeout: 2s, protocolDetectionTimeout: 0s, "
+                      "h2UpgradePolicy: UPGRADE}",
                       &problems);
   EXPECT_THAT(problems, IsEmpty());
   EXPECT_EQ(config.access_log_file, "/dev/stdout");
   EXPECT_EQ(config.outbound, MeshConfig::Outbound::kRegistryOnly);
   EXPECT_EQ(config.connect_timeout, absl::Seconds(2));
   EXPECT_EQ(config.protocol_detection_timeout, absl::ZeroDuration());
+  EXPECT_TRUE(config.h2_upgrade);
+  EXPECT_FALSE(MeshConfig().h2_upgrade);
   ParseMeshConfig("m", "{ingressClass: x}", &problems);
   ASSERT_EQ(problems.size(), 1u);
   EXPECT_EQ(ToString(problems[0]), "m: MeshConfig: ingressClass: unknown field");

@@ -114,7 +114,19 @@ ConnectionPool ReadPool(MapReader& map) {
     out.max_requests_per_connection = Count(http, "maxRequestsPerConnection", 0, INT32_MAX);
     out.max_retries = Count(http, "maxRetries", 0, INT32_MAX);
     out.http_idle_timeout = http.Duration("idleTimeout", absl::ZeroDuration());
-    http.NotYet({"h2UpgradePolicy", "useClientProtocol", "maxConcurrentStreams", "http2KeepAlive"});
+    const auto upgrade = http.Enum("h2UpgradePolicy", {"DEFAULT", "DO_NOT_UPGRADE", "UPGRADE"});
+    if (upgrade) out.h2_upgrade = static_cast<H2Upgrade>(*upgrade);
+    out.use_client_protocol = http.Bool("useClientProtocol").value_or(false);
+    out.max_concurrent_streams = Count(http, "maxConcurrentStreams", 1, INT32_MAX);
+    http.In("http2KeepAlive", [&](MapReader& keepalive) {
+      const auto interval = keepalive.Duration("interval", kMillisecond);
+      const auto timeout = keepalive.Duration("timeout", kMillisecond);
+      for (const char* name : {"interval", "timeout"}) {
+        if (!keepalive.Has(name)) keepalive.Problem(name, "required");
+      }
+      out.http2_keepalive =
+          Http2Keepalive{interval.value_or(kMillisecond), timeout.value_or(kMillisecond)};
+    });
   });
   return out;
 }

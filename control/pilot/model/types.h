@@ -330,6 +330,10 @@ struct TcpKeepalive {
   std::optional<absl::Duration> interval;
 };
 
+enum class H2Upgrade { kDefault, kDoNotUpgrade, kUpgrade };
+struct Http2Keepalive {
+  absl::Duration interval, timeout;
+};
 struct ConnectionPool {
   std::optional<uint32_t> max_connections;
   std::optional<absl::Duration> connect_timeout;
@@ -340,6 +344,10 @@ struct ConnectionPool {
   std::optional<uint32_t> max_requests_per_connection;
   std::optional<uint32_t> max_retries;
   std::optional<absl::Duration> http_idle_timeout;
+  H2Upgrade h2_upgrade = H2Upgrade::kDefault;
+  bool use_client_protocol = false;
+  std::optional<uint32_t> max_concurrent_streams;
+  std::optional<Http2Keepalive> http2_keepalive;
 };
 
 struct OutlierDetection {

@@ -12,7 +12,6 @@
 #include "control/pilot/translate/translate.h"
 #include "envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol.pb.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
-#include "envoy/extensions/upstreams/http/v3/http_protocol_options.pb.h"
 
 namespace meltemi::control::pilot::translate {
 namespace {
@@ -166,11 +165,6 @@ void SetTrust(const model::ClientTls& tls, const std::string& server_name,
     match->set_san_type(uri ? SubjectAltNameMatcher::URI : SubjectAltNameMatcher::DNS);
     match->mutable_matcher()->set_exact(name);
   }
-}
-
-bool TakesMeshTls(const model::Model& model, const model::Endpoint& endpoint,
-                  const model::MeshConfig& mesh) {
-  return model::InMesh(endpoint) && PeerTlsOf(model, endpoint, endpoint.port, mesh).has_value();
 }
 
 TransportSocket TlsSocket(const UpstreamTlsContext& context) {
@@ -346,12 +340,13 @@ void AddCluster(const model::Model& model, const model::MeshService& service,
   SetBalancer(blocks, &cluster);
   SetWarmup(blocks, &cluster);
   SetPool(blocks, &cluster);
-  SetHttp(blocks, port.protocol, &cluster);
+  const Speaks speaks = SpokenTo(model, service, port, blocks, mesh);
+  if (model::IsHttp(port.protocol)) SetHttp(blocks, speaks, &cluster);
   SetOutlier(blocks, &cluster);
   const bool mesh_rule = blocks.tls && blocks.tls->mode == model::TlsMode::kIstioMutual;
   if (mesh_rule || !blocks.tls) {
     const UpstreamTlsContext context =
-        OutboundTls(service, port, subset, blocks.tls.value_or(model::ClientTls{}), mesh);
+        OutboundTls(service, port, subset, blocks.tls.value_or(model::ClientTls{}), speaks, mesh);
     if (mesh_rule) {
       *cluster.mutable_transport_socket() = TlsSocket(context);
     } else if (service.resolution == model::Resolution::kStatic) {
@@ -426,25 +421,6 @@ void SetPool(const TrafficBlocks& blocks, Cluster* cluster) {
     keepalive->mutable_keepalive_interval()->set_value(
         absl::ToInt64Seconds(*pool.keepalive->interval));
   }
-}
-
-void SetHttp(const TrafficBlocks& blocks, model::Protocol protocol, Cluster* cluster) {
-  if (!model::IsHttp(protocol)) return;
-  const model::ConnectionPool pool = blocks.pool.value_or(model::ConnectionPool{});
-  const bool http2 = protocol != model::Protocol::kHttp;
-  const uint32_t per_connection = pool.max_requests_per_connection.value_or(0);
-  if (!http2 && per_connection == 0 && !pool.http_idle_timeout) return;
-  envoy::extensions::upstreams::http::v3::HttpProtocolOptions options;
-  auto* common = options.mutable_common_http_protocol_options();
-  if (per_connection != 0) common->mutable_max_requests_per_connection()->set_value(per_connection);
-  if (pool.http_idle_timeout) SetDuration(*pool.http_idle_timeout, common->mutable_idle_timeout());
-  if (http2) {
-    options.mutable_explicit_http_config()->mutable_http2_protocol_options();
-  } else {
-    options.mutable_explicit_http_config()->mutable_http_protocol_options();
-  }
-  (*cluster->mutable_typed_extension_protocol_options())
-      ["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"] = Pack(options);
 }
 
 TrafficBlocks BlocksFor(const model::DestinationRule* rule, const model::Subset* subset,

@@ -59,7 +59,7 @@ void AddInboundCluster(const InboundPort& port, const model::MeshConfig& mesh, R
   cluster.set_lb_policy(Cluster::CLUSTER_PROVIDED);
   SetDuration(mesh.connect_timeout, cluster.mutable_connect_timeout());
   SetPool({}, &cluster);
-  SetHttp({}, port.protocol, &cluster);
+  if (model::IsHttp(port.protocol)) SetHttp({}, SpokenAt(port.protocol), &cluster);
   out->clusters.push_back(std::move(cluster));
 }
 

@@ -83,8 +83,17 @@ envoy::config::listener::v3::Listener NewWorkloadListener(
 
 // Of clusters: limits and protocol.
 void SetPool(const model::TrafficBlocks& blocks, envoy::config::cluster::v3::Cluster* cluster);
-void SetHttp(const model::TrafficBlocks& blocks, model::Protocol protocol,
+enum class Speaks { kHttp1, kHttp2, kAsClient };
+void SetHttp(const model::TrafficBlocks& blocks, Speaks speaks,
              envoy::config::cluster::v3::Cluster* cluster);
+// To the endpoints of a port, by its rule and the mesh's h2UpgradePolicy.
+Speaks SpokenTo(const model::Model& model, const model::MeshService& service,
+                const model::MeshPort& port, const model::TrafficBlocks& blocks,
+                const model::MeshConfig& mesh);
+// What a port speaks when no rule says anything else.
+constexpr Speaks SpokenAt(model::Protocol protocol) {
+  return protocol == model::Protocol::kHttp ? Speaks::kHttp1 : Speaks::kHttp2;
+}
 
 }  // namespace meltemi::control::pilot::translate
 

@@ -72,6 +72,11 @@ std::optional<PeerTls> PeerTlsOf(const model::Model& model, const model::Endpoin
   return model::InMesh(endpoint) ? std::optional<PeerTls>(PeerTls::kPermissive) : std::nullopt;
 }
 
+bool TakesMeshTls(const model::Model& model, const model::Endpoint& endpoint,
+                  const model::MeshConfig& mesh) {
+  return model::InMesh(endpoint) && PeerTlsOf(model, endpoint, endpoint.port, mesh).has_value();
+}
+
 DownstreamTlsContext InboundTls(const model::Endpoint& endpoint, bool http,
                                 const model::MeshConfig& mesh) {
   DownstreamTlsContext context;
@@ -90,7 +95,7 @@ DownstreamTlsContext InboundTls(const model::Endpoint& endpoint, bool http,
 // preface of Istio's own before the first byte.
 UpstreamTlsContext OutboundTls(const model::MeshService& service, const model::MeshPort& port,
                                const std::string& subset, const model::ClientTls& tls,
-                               const model::MeshConfig& mesh) {
+                               Speaks speaks, const model::MeshConfig& mesh) {
   UpstreamTlsContext context;
   context.set_sni(tls.sni.empty() ? absl::StrCat("outbound_.", port.number, "_.", subset, "_.",
                                                  service.hostname)
@@ -108,13 +113,14 @@ UpstreamTlsContext OutboundTls(const model::MeshService& service, const model::M
   }
   for (const std::string& name : names) AddName(false, name, common);
   if (names.empty()) AddOurs(mesh, common);
-  const bool http2 =
-      port.protocol == model::Protocol::kHttp2 || port.protocol == model::Protocol::kGrpc;
-  if (model::IsHttp(port.protocol)) {
-    common->add_alpn_protocols(http2 ? "istio-h2" : "istio-http/1.1");
-  }
+  // Of several versions the node offers the one that a connection speaks.
+  const bool http = model::IsHttp(port.protocol);
+  const bool http1 = http && speaks != Speaks::kHttp2, http2 = http && speaks != Speaks::kHttp1;
+  if (http2) common->add_alpn_protocols("istio-h2");
+  if (http1) common->add_alpn_protocols("istio-http/1.1");
   common->add_alpn_protocols("istio");
-  if (model::IsHttp(port.protocol)) common->add_alpn_protocols(http2 ? "h2" : "http/1.1");
+  if (http2) common->add_alpn_protocols("h2");
+  if (http1) common->add_alpn_protocols("http/1.1");
   return context;
 }
 

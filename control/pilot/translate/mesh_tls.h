@@ -10,6 +10,7 @@
 
 #include "control/pilot/model/mesh_config.h"
 #include "control/pilot/model/model.h"
+#include "control/pilot/translate/listener_parts.h"
 #include "envoy/extensions/transport_sockets/tls/v3/tls.pb.h"
 
 namespace meltemi::control::pilot::translate {
@@ -25,13 +26,17 @@ enum class PeerTls { kPermissive, kStrict };
 std::optional<PeerTls> PeerTlsOf(const model::Model& model, const model::Endpoint& endpoint,
                                  uint32_t port, const model::MeshConfig& mesh);
 
+// Whether clients in the mesh speak TLS to it: then its node has a listener in front of it.
+bool TakesMeshTls(const model::Model& model, const model::Endpoint& endpoint,
+                  const model::MeshConfig& mesh);
+
 envoy::extensions::transport_sockets::tls::v3::DownstreamTlsContext InboundTls(
     const model::Endpoint& endpoint, bool http, const model::MeshConfig& mesh);
 
-// `tls`: what a rule says beside ISTIO_MUTUAL; empty: nothing.
+// `tls`: what a rule says beside ISTIO_MUTUAL; empty: nothing. `speaks`: of HTTP ports.
 envoy::extensions::transport_sockets::tls::v3::UpstreamTlsContext OutboundTls(
     const model::MeshService& service, const model::MeshPort& port, const std::string& subset,
-    const model::ClientTls& tls, const model::MeshConfig& mesh);
+    const model::ClientTls& tls, Speaks speaks, const model::MeshConfig& mesh);
 
 }  // namespace meltemi::control::pilot::translate
 

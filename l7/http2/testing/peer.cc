@@ -146,6 +146,13 @@ void Peer::Respond(int32_t id, const Headers& headers, std::string body, Headers
                                 has_body ? &provider : nullptr) == 0);
 }
 
+void Peer::Answer(int32_t id, const Headers& headers) {
+  const auto nv = ToNv(headers);
+  streams_[id].open = true;
+  const nghttp2_data_provider provider = Body(id);
+  CHECK(nghttp2_submit_response(session_, id, nv.data(), nv.size(), &provider) == 0);
+}
+
 std::string Peer::Output() {
   std::string out;
   while (true) {

@@ -40,6 +40,8 @@ class Peer {
   void Say(int32_t stream, std::string_view text, Then then = Then::kMore);
   void Respond(int32_t stream, const Headers& headers, std::string body = {},
                Headers trailers = {});
+  // A response whose body goes on until it is said to end (Say).
+  void Answer(int32_t stream, const Headers& headers);
   // What the peer has to say now.
   std::string Output();
   // False when nghttp2 refuses the bytes.
