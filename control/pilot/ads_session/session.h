@@ -32,6 +32,7 @@
 #define MELTEMI_CONTROL_PILOT_ADS_SESSION_SESSION_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -110,6 +111,7 @@ class AdsSession {
   // and secrets.
   Resources Wanted(Type type, const Snapshot& snapshot) const;
   bool IsFor(const Resource& resource) const;  // by its workload
+  void Narrow(Resources* listeners) const;
   bool MayHaveSecrets(const Resource& listener, const Snapshot& snapshot) const;
   // Adds the clusters that are gone but in use.
   void KeepUsed(Resources* wanted) const;
@@ -119,7 +121,13 @@ class AdsSession {
 
   std::array<TypeState, kTypeCount> types_;
   std::set<std::string> workloads_;  // addresses of its workloads: Node.metadata.WORKLOADS
-  std::string node_;                 // empty: not proven
+  bool says_workloads_ = false;      // it has that; others' sidecars have not
+  // Of listeners by source, what became of them for those workloads; kept while they are served.
+  using Narrowed =
+      std::map<const Resource*,
+               std::pair<std::shared_ptr<const Resource>, std::shared_ptr<const Resource>>>;
+  mutable Narrowed narrowed_;
+  std::string node_;  // empty: not proven
   uint64_t nonce_count_ = 0;
 };
 
