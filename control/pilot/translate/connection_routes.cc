@@ -31,7 +31,7 @@ struct Cell {
   std::string Subnet() const { return subnet ? subnet->ToString() : ""; }
 };
 
-bool Covers(const std::vector<std::string>& subnets, const std::optional<IpPrefix>& inner) {
+bool HasSubnet(const std::vector<std::string>& subnets, const std::optional<IpPrefix>& inner) {
   if (subnets.empty()) return true;
   return inner && std::any_of(subnets.begin(), subnets.end(), [&](const std::string& text) {
            const auto outer = IpPrefix::Parse(text);
@@ -40,7 +40,7 @@ bool Covers(const std::vector<std::string>& subnets, const std::optional<IpPrefi
 }
 
 bool HasCell(const ConnectionRoute& route, const Cell& cell) {
-  if (!Covers(route.subnets, cell.subnet)) return false;
+  if (!HasSubnet(route.subnets, cell.subnet)) return false;
   if (route.names.empty()) return true;
   return cell.tls && std::any_of(route.names.begin(), route.names.end(), [&](const auto& name) {
            return model::HostCovers(name, cell.name);
@@ -238,7 +238,7 @@ std::optional<std::vector<std::string>> SubnetsAt(const std::vector<std::string>
                                                   const std::string& address) {
   if (subnets.empty() || address == "0.0.0.0") return subnets;
   const auto at = IpPrefix::Parse(address);
-  if (at && Covers(subnets, at)) return std::vector<std::string>();
+  if (at && HasSubnet(subnets, at)) return std::vector<std::string>();
   return std::nullopt;
 }
 
@@ -289,9 +289,10 @@ class PortRoutes {
 }  // namespace
 
 bool Covers(const std::vector<std::string>& subnets, const model::Endpoint& workload) {
-  return Covers(subnets, IpPrefix::Parse(workload.address)) ||
-         std::any_of(workload.ips.begin(), workload.ips.end(),
-                     [&](const std::string& ip) { return Covers(subnets, IpPrefix::Parse(ip)); });
+  return HasSubnet(subnets, IpPrefix::Parse(workload.address)) ||
+         std::any_of(workload.ips.begin(), workload.ips.end(), [&](const std::string& ip) {
+           return HasSubnet(subnets, IpPrefix::Parse(ip));
+         });
 }
 
 std::vector<ConnectionChain> ChainsOf(const std::vector<ConnectionRoutes>& all) {
