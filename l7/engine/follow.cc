@@ -87,7 +87,9 @@ uint32_t Engine::Impl::Successor(Conn& conn, const config::Snapshot& snapshot) c
       return index;
     }
   }
-  return IndexOf(listeners, conn.listener_name, conn.listener);
+  const uint32_t index = IndexOf(listeners, conn.listener_name, conn.listener);
+  const bool whole = index != config::kNoIndex && listeners[index].chains.empty();
+  return whole ? index : config::kNoIndex;
 }
 
 }  // namespace meltemi::engine

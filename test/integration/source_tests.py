@@ -139,8 +139,8 @@ def new_labels_move_a_client(mesh):
     mesh.apply_objects(_subsets("details"))
     request = f"GET {PATH} HTTP/1.1\r\nHost: details:9080\r\n\r\n"
     load = measure.Wrk(mesh, f"http://details:9080{PATH}", 8, connections=8)
-    with Talk(mesh, STABLE.name, [FIRST_PEER, "connect", TOPOLOGY.service("details").v4,
-                                  "9080"]) as talk:
+    connect = ["/usr/bin/python3", "-B", FIRST_PEER, "connect", TOPOLOGY.service("details").v4, "9080"]
+    with Talk(mesh, STABLE.name, connect) as talk:
         talk.type(request)
         talk.hear("HTTP/1.1 200")
         mesh.apply_objects(_by_client("details", 9080, "http"))

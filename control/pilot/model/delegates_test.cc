@@ -52,6 +52,9 @@ spec: {)",
        model->VirtualServiceFor("reviews.default.svc.cluster.local")->http) {
     for (const HttpMatch& match : route.match) {
       out.matches.push_back(absl::StrCat(match.name, " ", match.uri ? match.uri->value : "any"));
+      for (const auto& [name, value] : match.source.labels) {
+        absl::StrAppend(&out.matches.back(), " ", match.source.ns, "/", name, "=", value);
+      }
     }
   }
   return out;
@@ -75,7 +78,7 @@ TEST(Delegates, TheNarrowerMatchHolds) {
   EXPECT_THAT(Both("{uri: {prefix: /a}, ignoreUriCase: true}", "{port: 9080}"), ElementsAre(" /a"));
   EXPECT_THAT(Both("{name: r, sourceLabels: {app: a}, sourceNamespace: n}",
                    "{name: l, sourceLabels: {app: a, zone: c}}"),
-              ElementsAre("r-l "));
+              ElementsAre("r-l any n/app=a n/zone=c"));
   EXPECT_THAT(Both("{uri: {prefix: /a}}, {uri: {prefix: /b}}",
                    "{uri: {prefix: /a/1}}, {uri: {prefix: /b/1}}"),
               ElementsAre(" /a/1", " /b/1"));

@@ -105,7 +105,7 @@ class ChainCutter {
  private:
   struct Outcome {
     const TcpProxy* proxy = nullptr;
-    std::string origin = "others";
+    std::string origin;
     bool by_route = false;  // else it is where everything else goes
   };
   // Cells with one outcome.
@@ -142,7 +142,7 @@ class ChainCutter {
         }
       }
     }
-    return {routes.others ? &*routes.others : nullptr};
+    return {routes.others ? &*routes.others : nullptr, routes.origin};
   }
 
   // What the first kind of clients finds is everybody's who is not told apart. Where that is what
@@ -349,6 +349,7 @@ ConnectionRoutes RoutesOfPort(const model::Model& model, const model::MeshServic
                     .origin = "service"});
   } else if (!list.empty() && list.back().takes_all()) {
     out.others = std::move(list.back().proxy);
+    out.origin = std::move(list.back().origin);
     list.pop_back();
   } else {
     out.others = TcpProxyFor(model, service, port, mesh, nullptr);

@@ -35,6 +35,7 @@ struct ConnectionRoutes {
   std::vector<std::vector<ConnectionRoute>> services;
   // Where everything else goes; absent: it is refused.
   std::optional<envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy> others;
+  std::string origin = "others";  // of it, as ConnectionRoute's
 };
 
 // A filter chain to be.

@@ -57,8 +57,10 @@ ConnectionRoutes SniListeners::RoutesOf(const Entry& entry, const Clients& clien
     ConnectionRoutes own = RoutesOfPort(model_, *service, *port, mesh_, entry.address, clients);
     all.services.push_back(std::move(own.services[0]));
     all.others = std::move(own.others);
+    all.origin = std::move(own.origin);
   }
   if (!entry.any_address) return all;
+  all.origin = "others";
   TcpProxy& others = all.others.emplace();
   others.set_cluster(mesh_.outbound == model::MeshConfig::Outbound::kAllowAny ? kPassthroughCluster
                                                                               : kBlackHoleCluster);
