@@ -1,5 +1,5 @@
-"""VirtualService matches by who the client is (sourceLabels, sourceNamespace) and by the address it
-dials (destinationSubnets): over HTTP, opaque TCP and TLS by SNI, from pods of one node and of two."""
+"""VirtualService matches by who the client is (sourceLabels, sourceNamespace) and by the address
+it dials (destinationSubnets): over HTTP, opaque TCP and TLS by SNI, from pods of one node and of two."""
 import os
 import re
 
@@ -139,7 +139,8 @@ def new_labels_move_a_client(mesh):
     mesh.apply_objects(_subsets("details"))
     request = f"GET {PATH} HTTP/1.1\r\nHost: details:9080\r\n\r\n"
     load = measure.Wrk(mesh, f"http://details:9080{PATH}", 8, connections=8)
-    connect = ["/usr/bin/python3", "-B", FIRST_PEER, "connect", TOPOLOGY.service("details").v4, "9080"]
+    connect = ["/usr/bin/python3", "-B", FIRST_PEER, "connect", TOPOLOGY.service("details").v4,
+               "9080"]
     with Talk(mesh, STABLE.name, connect) as talk:
         talk.type(request)
         talk.hear("HTTP/1.1 200")

@@ -490,30 +490,5 @@ TEST(Model, PodsThatAreNotReadyRest) {
   }
 }
 
-TEST(VirtualService, WhoAndWhereAreCheckedWhereTheyStand) {
-  const auto problems = [](const std::string& spec) {
-    return Build(absl::StrCat(kReviews, R"(
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: {name: v}
-spec: {hosts: [reviews], )",
-                              spec, "}\n"))
-        .problems;
-  };
-  const std::string to = "route: [{destination: {host: reviews}}]";
-  const std::string where = "f.yaml: VirtualService default/v: spec.";
-  EXPECT_THAT(problems("tcp: [{match: [{destinationSubnets: [10.0.0.1, '::1', 10.0.0.0/33]}], " +
-                       to + "}]"),
-              ElementsAre(where + "tcp[0].match[0].destinationSubnets[2]: \"10.0.0.0/33\" is not "
-                                  "an address or a subnet"));
-  EXPECT_THAT(problems("http: [{match: [{sourceLabels: {'': x}}], " + to + "}]"),
-              ElementsAre(where + "http[0].match[0].sourceLabels: a label must not be empty"));
-  EXPECT_THAT(problems("http: [{match: [{sourceLabels: [a]}], " + to + "}]"),
-              ElementsAre(where + "http[0].match[0].sourceLabels: must be a mapping, is a list"));
-  EXPECT_THAT(problems("tcp: [{match: [{sourceSubnet: 10.0.0.0/8}], " + to + "}]"),
-              ElementsAre(where + "tcp[0].match[0].sourceSubnet: not supported yet"));
-}
-
 }  // namespace
 }  // namespace meltemi::control::pilot::model
