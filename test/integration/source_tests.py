@@ -1,5 +1,6 @@
 """VirtualService matches by who the client is (sourceLabels, sourceNamespace) and by the address
-it dials (destinationSubnets): over HTTP, opaque TCP and TLS by SNI, from pods of one node and of two."""
+it dials (destinationSubnets): over HTTP, opaque TCP and TLS by SNI, from pods of one node and of
+two."""
 import os
 import re
 
