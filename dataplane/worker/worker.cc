@@ -257,13 +257,33 @@ void Worker::OnAccepted(TcpId tcp, Instant now) {
   // What a new snapshot, mail or a timer made the engine ask for comes first: the connections it
   // names are gone from the engine, and the new one may be given a slot, and the pipe, of theirs.
   RunActions(now);
-  const engine::Accepted accepted = AcceptedOf(tcp);
-  const bool sniff =
-      accepted.listener != config::kNoIndex && snapshot_->listeners[accepted.listener].sniffs();
-  const uint64_t cookie = sniff ? BeginSniff(tcp, snapshot_->listeners[accepted.listener], now)
-                                : Begin(tcp, accepted, now);
+  engine::Accepted accepted = AcceptedOf(tcp);
+  const config::Listener* listener =
+      accepted.listener == config::kNoIndex ? nullptr : &snapshot_->listeners[accepted.listener];
+  const bool sniff = listener != nullptr && listener->sniffs();
+  if (listener != nullptr && !sniff && !listener->chains.empty()) {
+    accepted.listener = ChooseChain(*listener, accepted, {}, tcp).listener;
+    if (accepted.listener == config::kNoIndex) return NoFilterChain(tcp, now);
+  }
+  const uint64_t cookie = sniff ? BeginSniff(tcp, *listener, now) : Begin(tcp, accepted, now);
   if (cookie != 0) SetTcpCookie(tcp, cookie);
   RunActions(now);
+}
+
+// The chain of `listener`, which is accepted.listener, for what was heard of the client.
+config::ChainChoice Worker::ChooseChain(const config::Listener& listener,
+                                        const engine::Accepted& accepted, config::Heard heard,
+                                        TcpId tcp) const {
+  heard.local = accepted.local;
+  heard.remote = accepted.remote;
+  heard.direct_remote = tcp_.tuple(tcp).remote.ip;
+  return config::ChooseChain(listener, accepted.listener, heard);
+}
+
+void Worker::NoFilterChain(TcpId tcp, Instant now) {
+  ++counters_.no_filter_chain;
+  ForgetProxied(tcp);
+  tcp_.Abort(tcp, now);
 }
 
 // Whose connection it is from now on, as TCP's cookie; 0: it is refused and gone.

@@ -118,6 +118,10 @@ class Worker {
   void OnTcpEvent(tcp::TcpEvent& event, Instant now);
   void OnAccepted(TcpId tcp, Instant now);
   engine::Accepted AcceptedOf(TcpId tcp) const;
+  config::ChainChoice ChooseChain(const config::Listener& listener,
+                                  const engine::Accepted& accepted, config::Heard heard,
+                                  TcpId tcp) const;
+  void NoFilterChain(TcpId tcp, Instant now);
   engine::Connected ConnectedOf(TcpId tcp) const;
   bool IsExpected(const engine::Action& action, const PortSet::Entry& pod) const;
   uint64_t Begin(TcpId tcp, const engine::Accepted& accepted, Instant now);

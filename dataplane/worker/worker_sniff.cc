@@ -1,7 +1,7 @@
-// Connections to listeners with several filter chains or the PROXY protocol: their first bytes are
-// looked at before anything is decided (a header says who the client is; a TLS ClientHello names
-// the server; what is no TLS is plain), then they are like any other connection of the chain that
-// takes them.
+// Connections to listeners with filter chains that addresses alone do not tell apart, or the PROXY
+// protocol: their first bytes are looked at before anything is decided (a header says who the
+// client is; a TLS ClientHello names the server; what is no TLS is plain), then they are like any
+// other connection of the chain that takes them.
 #include <utility>
 
 #include "dataplane/tls/client_hello.h"
@@ -55,7 +55,7 @@ void Worker::LookAtFirstBytes(SniffId id, Instant now) {
   const uint32_t listener = AcceptedOf(sniff.tcp).listener;
   // Nothing to choose: as where no first bytes are waited for.
   const bool chooses =
-      listener == config::kNoIndex || !snapshot_->listeners[listener].chains.empty();
+      listener == config::kNoIndex || snapshot_->listeners[listener].chooses_by_bytes();
   if (!chooses) return EndSniff(id, {}, now);
   tls::ClientHello hello;
   switch (tls::PeekClientHello(sniff.bytes, &hello)) {
@@ -144,7 +144,7 @@ void Worker::EndSniff(SniffId id, const config::Heard& heard, Instant now) {
   bool own_pod = false;
   if (accepted.listener != config::kNoIndex) {  // it may have gone since
     const config::ChainChoice choice =
-        config::ChooseChain(snapshot_->listeners[accepted.listener], accepted.listener, heard);
+        ChooseChain(snapshot_->listeners[accepted.listener], accepted, heard, tcp);
     accepted.listener = choice.listener;
     // When the handshake is done the configuration may tell chains by it that did not before.
     protocol = choice.protocol.empty() && !heard.protocols.empty() ? heard.protocols.front()
@@ -156,12 +156,7 @@ void Worker::EndSniff(SniffId id, const config::Heard& heard, Instant now) {
               !accepted.source->identity.empty();
     if (own_pod) accepted.listener = guard;
   }
-  if (accepted.listener == config::kNoIndex) {
-    ++counters_.no_filter_chain;
-    ForgetProxied(tcp);
-    tcp_.Abort(tcp, now);
-    return;
-  }
+  if (accepted.listener == config::kNoIndex) return NoFilterChain(tcp, now);
   const uint64_t cookie = own_pod ? BeginPlain(tcp, accepted, now) : Begin(tcp, accepted, now);
   if (cookie == 0) return;
   if (!protocol.empty() && (cookie & kTlsCookie) != 0) {

@@ -110,5 +110,56 @@ TEST_F(SniffTest, WhatNoPlainChainTakesIsRefused) {
   EXPECT_EQ(plane_->worker(0).tcp().conn_count(), 0u);
 }
 
+// Goal: chains that addresses tell apart wait for no bytes: a server that speaks first is asked at
+// once. Method: the same two chains, by the client's address.
+class AddressTest : public SniffTest {
+ protected:
+  void Listen(const char* first, const char* second) {
+    auto snapshot = config_.Make({.clusters = {{.name = "c", .endpoints = {{kServer, 8080}}}},
+                                  .routes = {{.cluster = "c"}},
+                                  .chains = true});
+    config::TcpProxy& proxy = snapshot->listeners[2].filter.emplace<config::TcpProxy>();
+    proxy.clusters = {{.cluster = 0, .weight = 1, .name = "c"}};
+    proxy.total_weight = 1;
+    snapshot->listeners[0].chains = {{{.sources = {*IpPrefix::Parse(first)}}, 1},
+                                     {{.sources = {*IpPrefix::Parse(second)}}, 2}};
+    plane_->Publish(std::move(snapshot));
+    Turn();
+  }
+};
+
+TEST_F(AddressTest, TheChainOfTheClientTakesItAtOnce) {
+  Start({.workers = 1});
+  Listen("10.9.9.9/32", "10.1.0.11/32");
+  (void)Open(PortOwnedBy(0));
+  EXPECT_EQ(plane_->worker(0).engine().counters().tcp_proxied, 1u);
+  Put(kUplink, wire::Arp({.operation = wire::kArpRequest,
+                          .sender_mac = FarMac(kUplink),
+                          .sender_ip = kServer,
+                          .target_ip = kUplinkOwn}));
+  const std::vector<TcpFrame> syn = At(now_, kUplink);
+  ASSERT_EQ(syn.size(), 1u);
+  EXPECT_EQ(syn[0].flags & wire::kTcpSyn, wire::kTcpSyn);
+  EXPECT_EQ(counters().no_filter_chain, 0u);
+}
+
+TEST_F(AddressTest, WhomNoChainTakesIsLetGo) {
+  Start({.workers = 1});
+  Listen("10.9.9.9/32", "10.9.9.0/24");
+  const uint16_t from = PortOwnedBy(0);
+  Send(from, wire::kTcpSyn, 1000, 0);
+  Turn();
+  const std::vector<TcpFrame> answer = TakeTcp(kPod);
+  ASSERT_EQ(answer.size(), 1u);
+  Send(from, wire::kTcpAck, 1001, answer[0].sequence + 1, "hello");
+  Turn();
+  const std::vector<TcpFrame> reset = TakeTcp(kPod);
+  ASSERT_FALSE(reset.empty());
+  EXPECT_EQ(reset[0].flags & wire::kTcpRst, wire::kTcpRst);
+  EXPECT_EQ(counters().no_filter_chain, 1u);
+  EXPECT_EQ(plane_->worker(0).tcp().conn_count(), 0u);
+  EXPECT_EQ(plane_->worker(0).engine().conn_count(), 0u);
+}
+
 }  // namespace
 }  // namespace meltemi::worker

@@ -296,9 +296,9 @@ ConnId Worker::AdmitTls(const TlsPipe& pipe, tls::HandshakeInfo* info, Instant n
     }
   }
   accepted.listener =
-      config::ChooseChain(
-          snapshot_->listeners[accepted.listener], accepted.listener,
-          {.transport = config::Transport::kTls, .sni = sni, .protocols = protocols})
+      ChooseChain(heard_by, accepted,
+                  {.transport = config::Transport::kTls, .sni = sni, .protocols = protocols},
+                  pipe.tcp)
           .listener;
   if (accepted.listener == config::kNoIndex ||
       snapshot_->listeners[accepted.listener].tls != pipe.settings) {

@@ -129,6 +129,7 @@ inline constexpr Duration kListenerDrainTime = Duration::Seconds(45);
 
 // Configuration
 inline constexpr size_t kConfigListenersMax = 65'536;
+inline constexpr size_t kChainPrefixesMax = 65'536;  // of all filter chains of one listener
 inline constexpr size_t kConfigRoutesMax = 1'000'000;
 inline constexpr size_t kConfigEndpointsMax = 1'000'000;
 inline constexpr size_t kRbacNodesMax = 65'536;           // conditions of one RBAC filter's rules

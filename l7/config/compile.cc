@@ -233,6 +233,7 @@ absl::Status AddListener(CompileContext* context, const envoy::config::listener:
   const auto index = static_cast<uint32_t>(snapshot.listeners.size());
   for (size_t i = 0; i < listener->chains.size(); ++i) {
     listener->chains[i].listener = index + 1 + static_cast<uint32_t>(i);
+    (*compiled)[i + 1].parent = index;
   }
   if (index + compiled->size() > limits::kConfigListenersMax) {
     return Invalid("", Cat("more than ", limits::kConfigListenersMax, " listeners"));

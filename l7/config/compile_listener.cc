@@ -1,6 +1,5 @@
 #include <algorithm>
 
-#include "absl/strings/ascii.h"
 #include "envoy/extensions/filters/network/local_ratelimit/v3/local_rate_limit.pb.h"
 #include "envoy/extensions/filters/network/rbac/v3/rbac.pb.h"
 #include "l7/base/text.h"
@@ -120,72 +119,17 @@ absl::Status CompileFilterChain(CompileContext* context, const FromChain& from, 
   return absl::OkStatus();
 }
 
-// Names of one host, or of all below one.
-absl::Status CheckServerName(std::string_view name) {
-  const std::string_view rest = name.starts_with("*.") ? name.substr(2) : name;
-  if (rest.empty() || rest.find('*') != std::string_view::npos) {
-    return Invalid("", Cat("\"", name, "\" is neither a name nor \"*.\" and a name"));
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<ChainMatch> CompileMatch(const envoy::config::listener::v3::FilterChainMatch& from) {
-  ChainMatch to;
-  for (int i = 0; i < from.server_names_size(); ++i) {
-    RETURN_IF_ERROR_AT(Indexed("server_names", i), CheckServerName(from.server_names(i)));
-    to.server_names.push_back(absl::AsciiStrToLower(from.server_names(i)));
-  }
-  if (from.transport_protocol() == "tls") {
-    to.transport = Transport::kTls;
-  } else if (from.transport_protocol() == "raw_buffer") {
-    to.transport = Transport::kPlain;
-  } else if (!from.transport_protocol().empty()) {
-    return Invalid("transport_protocol", "must be \"tls\" or \"raw_buffer\"");
-  }
-  for (int i = 0; i < from.application_protocols_size(); ++i) {
-    const std::string& protocol = from.application_protocols(i);
-    if (protocol.empty() || protocol.size() > 255) {
-      return Invalid(Indexed("application_protocols", i), "must have 1 to 255 bytes");
-    }
-    to.protocols.push_back(protocol);
-  }
-  if (!to.protocols.empty() && to.transport != Transport::kTls) {
-    return Invalid("application_protocols", "only where transport_protocol is \"tls\"");
-  }
-  return to;
-}
-
-// Both have one of the other's, or neither has any.
-bool Overlap(const std::vector<std::string>& a, const std::vector<std::string>& b) {
-  if (a.empty() || b.empty()) return a.empty() == b.empty();
-  return std::any_of(a.begin(), a.end(), [&b](const std::string& name) {
-    return std::find(b.begin(), b.end(), name) != b.end();
-  });
-}
-
-// Two chains that the same client could take with equal right.
-bool Clash(const ChainMatch& a, const ChainMatch& b) {
-  return a.fallback == b.fallback && a.transport == b.transport &&
-         Overlap(a.server_names, b.server_names) && Overlap(a.protocols, b.protocols);
-}
-
-// A name that the chain keeps when others come and go.
-std::string NameOfChain(const FromChain& from, const ChainMatch& match) {
-  if (match.fallback) return "default";
-  if (!from.name().empty()) return from.name();
-  std::string name(from.filter_chain_match().transport_protocol());
-  for (const auto* names : {&match.server_names, &match.protocols}) {
-    for (const std::string& part : *names) AppendTo(&name, name.empty() ? "" : ",", part);
-  }
-  return name;
-}
-
 absl::Status AddChain(CompileContext* context, const FromChain& from, ChainMatch match,
                       std::vector<Listener>* to) {
   for (const ListenerChain& other : to->front().chains) {
     if (Clash(other.match, match)) {
       return Invalid("filter_chain_match", "matches the same as another chain");
     }
+  }
+  if (to->front().direction == Direction::kInbound && match.needs_addresses()) {
+    // What a pod sends to one of its own node meets no listener, but the rules of one chain.
+    return Invalid("filter_chain_match",
+                   "addresses are not supported where traffic_direction is INBOUND");
   }
   Listener chain{.name = Cat(to->front().name, "#", NameOfChain(from, match)),
                  .direction = to->front().direction};
@@ -201,11 +145,16 @@ absl::Status AddChain(CompileContext* context, const FromChain& from, ChainMatch
 absl::Status CompileChains(CompileContext* context, const FromListener& from,
                            std::vector<Listener>* to) {
   const bool one = from.filter_chains_size() == 1 && !from.has_default_filter_chain();
+  size_t prefix_count = 0;
   for (int i = 0; i < from.filter_chains_size(); ++i) {
     const FromChain& chain = from.filter_chains(i);
     const std::string step = Indexed("filter_chains", i);
     ASSIGN_OR_RETURN_AT(ChainMatch match, Cat(step, ".filter_chain_match"),
-                        CompileMatch(chain.filter_chain_match()));
+                        CompileChainMatch(chain.filter_chain_match()));
+    prefix_count += PrefixCountOf(match);
+    if (prefix_count > limits::kChainPrefixesMax) {
+      return Invalid(step, Cat("more than ", limits::kChainPrefixesMax, " address prefixes"));
+    }
     // Nothing to choose: nothing need be looked at.
     if (one && match == ChainMatch{}) {
       RETURN_IF_ERROR_AT(step, CompileFilterChain(context, chain, &to->front()));

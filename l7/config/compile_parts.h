@@ -63,6 +63,7 @@ absl::StatusOr<SockAddr> CompileAddress(const envoy::config::core::v3::Address& 
                                         envoy::config::core::v3::SocketAddress::Protocol wanted =
                                             envoy::config::core::v3::SocketAddress::TCP,
                                         uint32_t port_min = 1);
+absl::StatusOr<IpPrefix> CompilePrefix(const envoy::config::core::v3::CidrRange& from);
 absl::StatusOr<std::unique_ptr<const RE2>> CompileRegex(
     const envoy::type::matcher::v3::RegexMatcher& from);
 absl::StatusOr<StringMatch> CompileString(const envoy::type::matcher::v3::StringMatcher& from);
@@ -171,6 +172,15 @@ bool NameThePeers(const std::vector<AccessLog>& logs);
 // of its `chains`, whose indices are the caller's to set.
 absl::StatusOr<std::vector<Listener>> CompileListener(
     CompileContext* context, const envoy::config::listener::v3::Listener& from);
+// compile_chains.cc
+absl::StatusOr<ChainMatch> CompileChainMatch(
+    const envoy::config::listener::v3::FilterChainMatch& from);
+// Two chains that the same client could take with equal right.
+bool Clash(const ChainMatch& a, const ChainMatch& b);
+// A name that the chain keeps when others come and go.
+std::string NameOfChain(const envoy::config::listener::v3::FilterChain& from,
+                        const ChainMatch& match);
+size_t PrefixCountOf(const ChainMatch& match);
 // compile_udp_listener.cc: listeners whose address is UDP's.
 bool IsUdp(const envoy::config::listener::v3::Listener& from);
 absl::StatusOr<UdpListener> CompileUdpListener(CompileContext* context,

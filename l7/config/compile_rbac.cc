@@ -108,11 +108,8 @@ absl::Status RbacBuilder::AddPath(const envoy::type::matcher::v3::PathMatcher& f
 }
 
 absl::Status RbacBuilder::AddPrefix(Kind kind, const envoy::config::core::v3::CidrRange& from) {
-  const std::string text = Cat(from.address_prefix(), "/", from.prefix_len().value());
-  const std::optional<IpPrefix> prefix = IpPrefix::Parse(text);
-  if (!prefix.has_value()) {
-    return Invalid("", Cat("\"", text, "\" is not an address prefix"));
-  }
+  const absl::StatusOr<IpPrefix> prefix = CompilePrefix(from);
+  if (!prefix.ok()) return prefix.status();
   to_.prefixes.push_back(*prefix);
   return Add(kind, to_.prefixes.size() - 1);
 }

@@ -228,5 +228,35 @@ TEST(FieldTable, RefusesFieldsThatOurCopyOfTheApiDoesNotKnow) {
             "Cluster \"a\": field number 9999 of envoy.config.cluster.v3.Cluster is not known");
 }
 
+TEST(FilterChains, HaveSoManyPrefixesInAll) {
+  Compiler compiler({});
+  for (const size_t count :
+       {limits::kChainPrefixesMax - 1, limits::kChainPrefixesMax, limits::kChainPrefixesMax + 1}) {
+    FromListener listener;
+    ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(
+        R"(name: "l" address { socket_address { address: "::" port_value: 80 } }
+           filter_chains { name: "a" filter_chain_match { prefix_ranges { address_prefix: "::1"
+             prefix_len { value: 128 } } } filters { name: "tcp" typed_config {
+           [type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy] {
+             cluster: "c" } } } })",
+        &listener));
+    auto* chain = listener.add_filter_chains();
+    *chain->mutable_filters() = listener.filter_chains(0).filters();
+    for (size_t i = 1; i < count; ++i) {
+      auto* range = chain->mutable_filter_chain_match()->add_source_prefix_ranges();
+      range->set_address_prefix(IpAddr::V4(static_cast<uint32_t>(i)).ToString());
+      range->mutable_prefix_len()->set_value(32);
+    }
+    Resources resources;
+    resources.listeners.push_back(&listener);
+    const absl::Status status = compiler.Check(resources);
+    EXPECT_EQ(status.ok(), count <= limits::kChainPrefixesMax) << count;
+    if (!status.ok()) {
+      EXPECT_EQ(status.message(),
+                "Listener \"l\": filter_chains[1]: more than 65536 address prefixes");
+    }
+  }
+}
+
 }  // namespace
 }  // namespace meltemi::config

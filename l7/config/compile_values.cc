@@ -71,6 +71,13 @@ absl::StatusOr<SockAddr> CompileAddress(const envoy::config::core::v3::Address& 
   return SockAddr{*ip, static_cast<uint16_t>(socket.port_value())};
 }
 
+absl::StatusOr<IpPrefix> CompilePrefix(const envoy::config::core::v3::CidrRange& from) {
+  const std::string text = Cat(from.address_prefix(), "/", from.prefix_len().value());
+  const std::optional<IpPrefix> prefix = IpPrefix::Parse(text);
+  if (!prefix.has_value()) return Invalid("", Cat("\"", text, "\" is not an address prefix"));
+  return *prefix;
+}
+
 absl::StatusOr<std::unique_ptr<const RE2>> CompileRegex(
     const envoy::type::matcher::v3::RegexMatcher& from) {
   if (from.regex().empty()) return Invalid("regex", "must not be empty");

@@ -206,6 +206,19 @@ void DescribeTcp(const TcpProxy& p, const Snapshot& snapshot, DescribeWriter* to
   to->Out();
 }
 
+void DescribeAddresses(const ChainMatch& match, std::string* to) {
+  if (match.destination_port != 0) AppendTo(to, " to_port ", match.destination_port);
+  const auto prefixes = [to](const char* what, const std::vector<IpPrefix>& list) {
+    for (const IpPrefix& prefix : list) AppendTo(to, " ", what, " ", prefix.ToString());
+  };
+  prefixes("to", match.destinations);
+  prefixes("directly_from", match.direct_sources);
+  if (match.source_type == SourceType::kSameIpOrLoopback) *to += " (same ip or loopback)";
+  if (match.source_type == SourceType::kExternal) *to += " (external)";
+  prefixes("from", match.sources);
+  for (const uint16_t port : match.source_ports) AppendTo(to, " from_port ", port);
+}
+
 void DescribeListener(const Listener& l, const Snapshot& snapshot, DescribeWriter* to) {
   to->Line("listener \"", l.name, "\" ", NameOf(kDirections, l.direction));
   to->In();
@@ -220,6 +233,7 @@ void DescribeListener(const Listener& l, const Snapshot& snapshot, DescribeWrite
     for (const std::string& name : chain.match.protocols) AppendTo(&match, " ", name);
     if (chain.match.transport == Transport::kTls) match += " (tls)";
     if (chain.match.transport == Transport::kPlain) match += " (plain)";
+    DescribeAddresses(chain.match, &match);
     if (chain.match.fallback) match += " (nothing else)";
     to->Line("chain", match, " -> \"", snapshot.listeners[chain.listener].name, "\"");
   }

@@ -5,18 +5,6 @@
 namespace meltemi::config {
 namespace {
 
-// How well the names fit: an exact one best, then the longest wildcard, then no names at all (1).
-// 0: they do not.
-size_t NameRank(const std::vector<std::string>& names, std::string_view sni) {
-  if (names.empty()) return 1;
-  size_t best = 0;
-  for (const std::string_view name : names) {
-    if (name == sni) return SIZE_MAX;
-    if (name.starts_with("*.") && sni.ends_with(name.substr(1))) best = std::max(best, name.size());
-  }
-  return best;
-}
-
 // Exact before wildcard.
 uint32_t FindAddress(const absl::flat_hash_map<SockAddr, uint32_t>& table,
                      const SockAddr& destination) {
@@ -47,35 +35,14 @@ const TlsSettings* Snapshot::FindTls(uint32_t stable_id) const {
   return at == tls.end() || at->stable_id != stable_id ? nullptr : &*at;
 }
 
+bool Listener::chooses_by_bytes() const {
+  return std::any_of(chains.begin(), chains.end(),
+                     [](const ListenerChain& chain) { return chain.match.needs_bytes(); });
+}
+
 ChainChoice ChooseChain(const Listener& listener, uint32_t index, const Heard& heard) {
   if (listener.chains.empty()) return {.listener = index};
-  size_t best = 1;
-  uint32_t fallback = kNoIndex;
-  for (const ListenerChain& chain : listener.chains) {
-    if (chain.match.fallback) {
-      fallback = chain.listener;
-    } else {
-      best = std::max(best, NameRank(chain.match.server_names, heard.sni));
-    }
-  }
-  const auto fits = [&](const ListenerChain& chain) {
-    return !chain.match.fallback && NameRank(chain.match.server_names, heard.sni) == best;
-  };
-  // Some chain names the transport: those for any are not looked at (Envoy's maps of maps).
-  Transport transport = Transport::kAny;
-  for (const ListenerChain& chain : listener.chains) {
-    if (fits(chain) && chain.match.transport == heard.transport) transport = heard.transport;
-  }
-  ChainChoice any{.listener = fallback};
-  for (const ListenerChain& chain : listener.chains) {
-    if (!fits(chain) || chain.match.transport != transport) continue;
-    if (chain.match.protocols.empty()) any.listener = chain.listener;
-    for (const std::string& protocol : chain.match.protocols) {
-      const auto at = std::find(heard.protocols.begin(), heard.protocols.end(), protocol);
-      if (at != heard.protocols.end()) return {.listener = chain.listener, .protocol = protocol};
-    }
-  }
-  return any;
+  return ChooseChain(listener.chains, heard);
 }
 
 uint32_t Snapshot::FindListener(Direction direction, const SockAddr& destination) const {

@@ -24,6 +24,7 @@
 #include "l7/base/ip_addr.h"
 #include "l7/base/limits.h"
 #include "l7/base/time.h"
+#include "l7/config/chains.h"
 #include "l7/config/health_check.h"
 #include "l7/config/http2_options.h"
 #include "l7/config/matchers.h"
@@ -37,8 +38,6 @@
 #include "re2/re2.h"
 
 namespace meltemi::config {
-
-inline constexpr uint32_t kNoIndex = UINT32_MAX;
 
 struct RouteMatch {
   // kConnect: connect_matcher, any CONNECT; no other matches one, as it has no path.
@@ -265,20 +264,6 @@ struct TcpProxy {
 
 enum class Direction : uint8_t { kUnspecified, kInbound, kOutbound };
 
-// filter_chain_match: what the first bytes of a client must say.
-enum class Transport : uint8_t { kAny, kPlain, kTls };
-struct ChainMatch {
-  std::vector<std::string> server_names;  // lower case; "*.x": any name that ends with .x
-  Transport transport = Transport::kAny;
-  std::vector<std::string> protocols;  // application_protocols: one of them is offered by ALPN
-  bool fallback = false;               // default_filter_chain: when nothing else matches
-  bool operator==(const ChainMatch&) const = default;
-};
-struct ListenerChain {
-  ChainMatch match;
-  uint32_t listener = kNoIndex;  // whose tls and filter it is
-};
-
 // What a load balancer says of a client before the client's own bytes.
 struct ProxyProtocol {
   bool required = true;       // false: allow_requests_without_proxy_protocol
@@ -293,9 +278,10 @@ struct Listener {
   std::variant<HttpManager, TcpProxy> filter;  // of the (one) filter chain
   // envoy.filters.network.local_ratelimit, before the filter.
   std::optional<ConnectionRateLimit> rate_limit;
-  // Not empty: this listener has no `tls` and `filter` itself; a client's first bytes choose among
-  // these, each a listener without addresses, named "<this>#<chain>".
+  // Not empty: this listener has no `tls` and `filter` itself; a client's addresses and first bytes
+  // choose among these, each a listener without addresses, named "<this>#<chain>".
   std::vector<ListenerChain> chains;
+  uint32_t parent = kNoIndex;  // of a chain: whose it is
   // envoy.filters.listener.proxy_protocol: a header stands before those bytes.
   std::optional<ProxyProtocol> proxy_protocol;
   // listener_filters_timeout: how long those bytes may take; then the client is let go, or goes on
@@ -304,9 +290,12 @@ struct Listener {
   Duration sniff_timeout = limits::kSniffTimeout;
   bool plain_after_timeout = false;
 
+  bool chooses_by_bytes() const;  // some chain asks for more than addresses
   // First bytes are looked at before the filter is told of a connection.
-  bool sniffs() const { return !chains.empty() || proxy_protocol.has_value(); }
+  bool sniffs() const { return proxy_protocol.has_value() || chooses_by_bytes(); }
 };
+// The listener whose chain takes such a client; without chains: the listener itself, `index`.
+ChainChoice ChooseChain(const Listener& listener, uint32_t index, const Heard& heard);
 
 const std::vector<Rbac>& RbacOf(const Listener& listener);
 
@@ -319,20 +308,6 @@ struct UdpListener {
   std::string cluster_name;
   Duration idle_timeout = Duration::Seconds(60);  // of a session
 };
-
-// What a client's first bytes have said.
-struct Heard {
-  Transport transport = Transport::kPlain;
-  std::string_view sni;                    // in lower case; empty: none
-  std::span<const std::string> protocols;  // offered by ALPN
-};
-struct ChainChoice {
-  uint32_t listener = kNoIndex;  // kNoIndex: no chain takes it
-  std::string_view protocol;     // that it was chosen by, in the snapshot; empty: by none
-};
-// The listener whose chain takes such a client (Envoy's order: the most specific server name
-// decides, then the transport, then the protocols). Without chains: the listener itself, `index`.
-ChainChoice ChooseChain(const Listener& listener, uint32_t index, const Heard& heard);
 
 enum class Health : uint8_t { kHealthy, kDegraded, kUnhealthy, kDraining };
 

@@ -23,7 +23,8 @@ constexpr MessageFields kTable[] = {
     {"envoy.config.listener.v3.FilterChain", "filter_chain_match filters transport_socket",
      kFilterChainIgnored},
     {"envoy.config.listener.v3.FilterChainMatch",
-     "server_names transport_protocol application_protocols",
+     "destination_port prefix_ranges server_names transport_protocol application_protocols "
+     "direct_source_prefix_ranges source_type source_prefix_ranges source_ports",
      {}},
     {"envoy.config.listener.v3.Filter", "name typed_config", {}},
     {"envoy.config.core.v3.Address", "socket_address", {}},

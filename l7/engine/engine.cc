@@ -195,58 +195,6 @@ uint64_t Engine::Impl::oldest_snapshot() const {
   return oldest;
 }
 
-// Snapshots.
-
-void Engine::Impl::UseSnapshot(const config::Snapshot* snapshot, Instant now) {
-  if (snapshot == snapshot_) return;
-  ++counters_.snapshots;
-  snapshot_ = snapshot;
-  rbac_stats_.Forget();
-  closing_.clear();
-  clusters_.Update(*snapshot, *prng_, now, &closing_);
-  LookAtEjected();
-  CloseAll(closing_);
-  LookAtChecks(now);
-  std::vector<ConnId> idle;  // downstream connections nobody listens for any more
-  std::vector<ConnId> opaque;
-  conns_.ForEach([&](ConnId id, Conn& conn) {
-    if (conn.host != nullptr || conn.is_stream() || conn.listener_gone) return;
-    if (conn.kind == Conn::Kind::kProbe) return;
-    FollowSnapshot(conn, snapshot);
-    if (conn.kind == Conn::Kind::kTcpDown) return opaque.push_back(id);
-    if (conn.listener_gone && conn.kind == Conn::Kind::kHttp2Down) return DrainCarrier(conn);
-    if (conn.listener_gone && conn.kind == Conn::Kind::kHttpDown && !conn.exchange.valid() &&
-        conn.in.empty()) {
-      idle.push_back(id);
-    }
-  });
-  rate_limits_.Follow(*snapshot, pins_, now);
-  for (const ConnId id : idle) EndConn(conns_[id], Action::Kind::kRelease);
-  for (const ConnId id : opaque) FollowTcp(conns_[id], now);
-}
-
-// The same listener in the new snapshot, by name. Gone or of another kind: what is under way goes
-// on with the old one, and the connection ends after it.
-void Engine::Impl::FollowSnapshot(Conn& conn, const config::Snapshot* snapshot) {
-  const config::Snapshot* old = conn.snapshot;
-  const size_t kind = old->listeners[conn.listener].filter.index();
-  const auto& listeners = snapshot->listeners;
-  uint32_t index = conn.listener;
-  if (index >= listeners.size() || listeners[index].name != conn.listener_name) {
-    index = config::kNoIndex;
-    for (uint32_t i = 0; i < listeners.size(); ++i) {
-      if (listeners[i].name == conn.listener_name) index = i;
-    }
-  }
-  if (index == config::kNoIndex || listeners[index].filter.index() != kind) {
-    conn.listener_gone = conn.drain = true;
-    Pin(old);
-    return;
-  }
-  conn.snapshot = snapshot;
-  conn.listener = index;
-}
-
 // Events.
 
 // What pipelined requests waited for; then what sessions have to say, once for all of it.

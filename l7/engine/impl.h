@@ -87,6 +87,7 @@ class Engine::Impl {
   void Unpin(const config::Snapshot* snapshot);
   void CloseAll(const std::vector<ConnId>& upstreams);
   void FollowSnapshot(Conn& conn, const config::Snapshot* snapshot);
+  uint32_t Successor(Conn& conn, const config::Snapshot& snapshot) const;
   const config::Listener& ListenerOf(const Conn& conn) const {
     return conn.snapshot->listeners[conn.listener];
   }

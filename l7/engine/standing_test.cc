@@ -133,5 +133,60 @@ TEST_F(StandingTest, WhatSaysNothingOfThemLeavesThemAlone) {
   EXPECT_EQ(Take(up), "after");
 }
 
+// Goal: where addresses alone choose the chain, who stands follows them: to another chain when the
+// workload's labels have changed, to a chain at all when the first rule has come, and back. Method:
+// the same client under one snapshot after the other; only its own chain denies it the port.
+class MovingTest : public StandingTest {
+ protected:
+  // Chains "other" and "own", the latter for `client`.
+  config::Snapshot& Chains(const char* client, config::Transport transport) {
+    config::Snapshot& next = Next();
+    const config::Listener& parent = next.listeners[1];
+    std::vector<config::Listener> chains;
+    for (const char* name : {"other", "own"}) {
+      config::Listener chain{.name = parent.name + "#" + name, .parent = 1};
+      config::TcpProxy& proxy = chain.filter.emplace<config::TcpProxy>();
+      proxy.stat_prefix = name;
+      proxy.clusters.push_back(Target());
+      proxy.total_weight = 1;
+      if (std::string(name) == "own") proxy.rbac.push_back(ToPort(RbacAction::kDeny, 80));
+      chains.push_back(std::move(chain));
+    }
+    for (config::Listener& chain : chains) next.listeners.push_back(std::move(chain));
+    next.listeners[1].chains = {
+        {{.transport = transport}, 2},
+        {{.transport = transport, .sources = {*IpPrefix::Parse(client)}}, 3}};
+    return next;
+  }
+  static constexpr char kClient[] = "10.0.0.2/32";  // the fixture's
+};
+
+TEST_F(MovingTest, TheChainOfAnotherIsNotTheirs) {
+  const ConnId down = Accept(1);
+  Use(&Chains("10.9.9.9/32", config::Transport::kAny));
+  EXPECT_FALSE(At(down).dead());
+  Use(&Next());  // without chains again
+  EXPECT_FALSE(At(down).dead());
+  Advance(limits::kListenerDrainTime + Duration::Seconds(1));
+  EXPECT_FALSE(At(down).dead());
+}
+
+TEST_F(MovingTest, TheirOwnIsAndItsRulesHold) {
+  const ConnId down = Accept(1);
+  Use(&Chains("10.9.9.9/32", config::Transport::kAny));
+  EXPECT_FALSE(At(down).dead());
+  Use(&Chains(kClient, config::Transport::kAny));
+  EXPECT_TRUE(At(down).aborted);
+}
+
+// Nobody knows any more what the client has said at first: as ever, it has some time.
+TEST_F(MovingTest, ChainsByFirstBytesAreNotGuessed) {
+  const ConnId down = Accept(1);
+  Use(&Chains(kClient, config::Transport::kPlain));
+  EXPECT_FALSE(At(down).dead());
+  Advance(limits::kListenerDrainTime + Duration::Seconds(1));
+  EXPECT_TRUE(At(down).dead());
+}
+
 }  // namespace
 }  // namespace meltemi::engine

@@ -64,7 +64,9 @@ void AdsSession::ReadNode(const Request& request) {
   const auto& fields = request.node().metadata().fields();
   const auto workloads = fields.find("WORKLOADS");
   if (workloads == fields.end()) return;
+  says_workloads_ = true;
   workloads_.clear();
+  narrowed_.clear();
   for (const auto& workload : workloads->second.list_value().values()) {
     const auto addresses = workload.struct_value().fields().find("addresses");
     if (addresses == workload.struct_value().fields().end()) continue;
@@ -216,7 +218,22 @@ Resources AdsSession::Wanted(Type type, const Snapshot& snapshot) const {
     // What is no longer wanted is not remembered.
     std::erase_if(in_place_, [&](const auto& entry) { return !out.contains(entry.first); });
   }
+  if (type == Type::kListener && says_workloads_) Narrow(&out);
   return out;
+}
+
+void AdsSession::Narrow(Resources* listeners) const {
+  Narrowed served;
+  for (auto& [name, listener] : *listeners) {
+    if (listener->by_source == nullptr) continue;
+    const auto known = narrowed_.find(listener.get());
+    const auto [at, fresh] = served.emplace(
+        listener.get(), known != narrowed_.end()
+                            ? known->second
+                            : std::pair(listener, NarrowedTo(workloads_, *listener)));
+    listener = at->second.second;
+  }
+  narrowed_ = std::move(served);
 }
 
 std::vector<Held> AdsSession::HeldBack(const Snapshot& snapshot) const {

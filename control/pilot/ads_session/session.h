@@ -113,6 +113,7 @@ class AdsSession {
   std::shared_ptr<const Resource> Here(const std::string& name,
                                        const std::shared_ptr<const Resource>& endpoints) const;
   bool IsFor(const Resource& resource) const;  // by its workload
+  void Narrow(Resources* listeners) const;
   bool MayHaveSecrets(const Resource& listener, const Snapshot& snapshot) const;
   // Adds the clusters that are gone but in use.
   void KeepUsed(Resources* wanted) const;
@@ -122,7 +123,6 @@ class AdsSession {
 
   std::array<TypeState, kTypeCount> types_;
   std::set<std::string> workloads_;  // addresses of its workloads: Node.metadata.WORKLOADS
-  std::string node_;                 // empty: not proven
   // Where it is: Node.locality. Without one nothing is near, or far.
   std::optional<envoy::config::core::v3::Locality> locality_;
   // By name: a resource with a locality rule, and what this node gets of it.
@@ -130,6 +130,13 @@ class AdsSession {
     std::shared_ptr<const Resource> of, here;
   };
   mutable std::map<std::string, InPlace> in_place_;  // of what is in force, remembered
+  bool says_workloads_ = false;  // it has that; others' sidecars have not
+  // Of listeners by source, what became of them for those workloads; kept while they are served.
+  using Narrowed =
+      std::map<const Resource*,
+               std::pair<std::shared_ptr<const Resource>, std::shared_ptr<const Resource>>>;
+  mutable Narrowed narrowed_;
+  std::string node_;  // empty: not proven
   uint64_t nonce_count_ = 0;
 };
 

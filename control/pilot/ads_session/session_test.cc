@@ -391,5 +391,94 @@ TEST(AdsSession, InboundListenersGoToTheWorkloadsNode) {
   EXPECT_EQ(listeners_of(nullptr), (Names{"0.0.0.0"}));
 }
 
+// Of a mesh with these clients "a" and "b", everybody else's chain behind theirs.
+std::shared_ptr<const Snapshot> BySource(const Names& a, const Names& b) {
+  translate::Resources resources;
+  auto& listener = resources.listeners.emplace_back();
+  listener.set_name("0.0.0.0_80");
+  listener.set_traffic_direction(envoy::config::core::v3::OUTBOUND);
+  for (const auto& [name, addresses] : {std::pair("a", a), std::pair("b", b)}) {
+    if (addresses.empty()) continue;
+    auto* chain = listener.add_filter_chains();
+    chain->set_name(name);
+    for (const std::string& address : addresses) {
+      chain->mutable_filter_chain_match()->add_source_prefix_ranges()->set_address_prefix(address);
+    }
+  }
+  listener.add_filter_chains();
+  return MakeSnapshot(resources);
+}
+
+// Goal: chains for clients of the mesh reach a node with the addresses of its own pods alone, and
+// pods elsewhere change nothing there. Method: a node with two workloads, one without, and somebody
+// else's sidecar, one snapshot after the other.
+class SourceSessions : public testing::Test {
+ protected:
+  static std::string Chains(const Response& response) {
+    std::string text;
+    for (const auto& any : response.resources()) {
+      envoy::config::listener::v3::Listener listener;
+      EXPECT_TRUE(any.UnpackTo(&listener));
+      for (const auto& chain : listener.filter_chains()) {
+        text += chain.name() + ":";
+        for (const auto& range : chain.filter_chain_match().source_prefix_ranges()) {
+          text += range.address_prefix() + ",";
+        }
+        text += " ";
+      }
+    }
+    return text;
+  }
+  static Request Of(const Names& workloads) {
+    Request request = Ask(Type::kListener);
+    auto& list = *(*request.mutable_node()->mutable_metadata()->mutable_fields())["WORKLOADS"]
+                      .mutable_list_value();
+    for (const std::string& address : workloads) {
+      auto& fields = *list.add_values()->mutable_struct_value()->mutable_fields();
+      fields["addresses"].mutable_list_value()->add_values()->set_string_value(address);
+    }
+    return request;
+  }
+};
+
+TEST_F(SourceSessions, HaveTheNodesOwnPodsAlone) {
+  const auto snapshot = BySource({"10.1.0.1", "10.1.0.2", "10.2.0.1"}, {"10.2.0.2"});
+  AdsSession near, nobody, sidecar;
+  near.OnRequest(Of({"10.1.0.1", "10.1.0.2"}));
+  nobody.OnRequest(Of({}));
+  sidecar.OnRequest(Ask(Type::kListener));
+  EXPECT_EQ(Chains(*near.Next(*snapshot)), "a:10.1.0.1,10.1.0.2, : ");
+  EXPECT_EQ(Chains(*nobody.Next(*snapshot)), ": ");
+  EXPECT_EQ(Chains(*sidecar.Next(*snapshot)), "a:10.1.0.1,10.1.0.2,10.2.0.1, b:10.2.0.2, : ");
+}
+
+TEST_F(SourceSessions, PodsElsewhereChangeNothing) {
+  AdsSession session;
+  session.OnRequest(Of({"10.1.0.1"}));
+  const auto first = BySource({"10.1.0.1"}, {});
+  session.OnRequest(Answer(*session.Next(*first)));
+  EXPECT_TRUE(session.InSync(Type::kListener, *first));
+  const auto elsewhere = BySource({"10.1.0.1", "10.2.0.1"}, {"10.2.0.2"});
+  EXPECT_FALSE(session.Next(*elsewhere));
+  EXPECT_TRUE(session.InSync(Type::kListener, *elsewhere));
+  const auto here = BySource({"10.2.0.1"}, {"10.2.0.2", "10.1.0.1"});
+  EXPECT_FALSE(session.InSync(Type::kListener, *here));
+  const auto moved = session.Next(*here);
+  ASSERT_TRUE(moved);
+  EXPECT_EQ(Chains(*moved), "b:10.1.0.1, : ");
+  session.OnRequest(Answer(*moved));
+  EXPECT_TRUE(session.InSync(Type::kListener, *here));
+}
+
+// A node none of whose pods a rule means has what it would have without the rule, to the byte.
+TEST_F(SourceSessions, WhereNoneIsMeantTheRuleIsNotThere) {
+  AdsSession session;
+  session.OnRequest(Of({"10.3.0.1"}));
+  const auto with = BySource({"10.1.0.1"}, {"10.2.0.2"}), without = BySource({}, {});
+  session.OnRequest(Answer(*session.Next(*with)));
+  EXPECT_FALSE(session.Next(*without));
+  EXPECT_TRUE(session.InSync(Type::kListener, *without));
+}
+
 }  // namespace
 }  // namespace meltemi::control::pilot::ads_session

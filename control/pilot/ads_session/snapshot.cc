@@ -1,5 +1,7 @@
 #include "control/pilot/ads_session/snapshot.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "control/pilot/translate/locality.h"
@@ -24,6 +26,10 @@ std::shared_ptr<Resource> MakeReferring(const Message& message) {
   return resource;
 }
 
+bool ForSources(const envoy::config::listener::v3::FilterChain& chain) {
+  return chain.filter_chain_match().source_prefix_ranges_size() > 0;
+}
+
 // Of the secrets it names only those among Pilot's: the node has the others by itself.
 std::shared_ptr<Resource> MakeListener(const envoy::config::listener::v3::Listener& listener,
                                        const Resources& secrets) {
@@ -32,6 +38,11 @@ std::shared_ptr<Resource> MakeListener(const envoy::config::listener::v3::Listen
   std::erase_if(resource->secrets, [&](const auto& name) { return !secrets.contains(name); });
   if (listener.traffic_direction() != envoy::config::core::v3::OUTBOUND) {
     resource->workload = listener.address().socket_address().address();
+    return resource;
+  }
+  const auto& chains = listener.filter_chains();
+  if (std::any_of(chains.begin(), chains.end(), ForSources)) {
+    resource->by_source = std::make_shared<const envoy::config::listener::v3::Listener>(listener);
   }
   return resource;
 }
@@ -135,6 +146,24 @@ google::protobuf::Any Shown(Type type, const Resource& resource) {
     secret.mutable_tls_certificate()->mutable_private_key()->set_inline_string("[redacted]");
   }
   return translate::Pack(secret);
+}
+
+std::shared_ptr<const Resource> NarrowedTo(const std::set<std::string>& addresses,
+                                           const Resource& listener) {
+  envoy::config::listener::v3::Listener narrowed = *listener.by_source;
+  auto* chains = narrowed.mutable_filter_chains();
+  const auto for_others = [&](envoy::config::listener::v3::FilterChain& chain) {
+    if (!ForSources(chain)) return false;
+    auto* sources = chain.mutable_filter_chain_match()->mutable_source_prefix_ranges();
+    sources->erase(std::remove_if(sources->begin(), sources->end(),
+                                  [&](const auto& source) {
+                                    return !addresses.contains(source.address_prefix());
+                                  }),
+                   sources->end());
+    return sources->empty();
+  };
+  chains->erase(std::remove_if(chains->begin(), chains->end(), for_others), chains->end());
+  return MakeReferring(narrowed);
 }
 
 std::string Fingerprint(const std::string& bytes) {

@@ -37,6 +37,9 @@ struct Resource {
   std::set<std::string> secrets;              // of a listener: those of Pilot's that it serves with
   std::optional<model::LocalityLb> locality;  // of endpoints: what a node gets of them
   std::set<std::string> nodes;                // of a secret: those that may have it
+  // Of a listener whose filter chains are for clients of the mesh, by address: itself. A node has
+  // them for its own workloads only (`NarrowedTo`).
+  std::shared_ptr<const envoy::config::listener::v3::Listener> by_source;
 };
 using Resources = std::map<std::string, std::shared_ptr<const Resource>>;  // by name
 
@@ -57,6 +60,11 @@ std::shared_ptr<const Resource> Localized(const Resource& endpoints,
                                           const envoy::config::core::v3::Locality& node);
 
 std::shared_ptr<const Snapshot> MakeSnapshot(const translate::Resources& resources);
+
+// Of a listener with `by_source`, what a node with these workloads gets: addresses of others are
+// taken away, and chains that were for others alone, so that only its own pods change it.
+std::shared_ptr<const Resource> NarrowedTo(const std::set<std::string>& addresses,
+                                           const Resource& listener);
 
 // The version of a type that consists of these.
 std::string VersionOf(const Resources& resources);

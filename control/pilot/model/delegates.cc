@@ -37,6 +37,14 @@ bool NarrowAll(const Matches& root, Matches* leaf) {
   return true;
 }
 
+bool NarrowSource(const SourceMatch& root, SourceMatch* leaf) {
+  for (const auto& [name, value] : root.labels) {
+    if (leaf->labels.emplace(name, value).first->second != value) return false;
+  }
+  if (leaf->ns.empty()) leaf->ns = root.ns;
+  return root.ns.empty() || leaf->ns == root.ns;
+}
+
 std::string Joined(const std::string& root, const std::string& leaf) {
   return root.empty() || leaf.empty() ? root + leaf : absl::StrCat(root, "-", leaf);
 }
@@ -63,6 +71,7 @@ std::optional<HttpMatch> Both(const HttpMatch& root, HttpMatch leaf) {
     const auto& of = root.gateways;
     if (!of.empty() && std::find(of.begin(), of.end(), gateway) == of.end()) return std::nullopt;
   }
+  if (!NarrowSource(root.source, &leaf.source)) return std::nullopt;
   leaf.name = Joined(root.name, leaf.name);
   return leaf;
 }

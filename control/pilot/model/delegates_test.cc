@@ -52,6 +52,9 @@ spec: {)",
        model->VirtualServiceFor("reviews.default.svc.cluster.local")->http) {
     for (const HttpMatch& match : route.match) {
       out.matches.push_back(absl::StrCat(match.name, " ", match.uri ? match.uri->value : "any"));
+      for (const auto& [name, value] : match.source.labels) {
+        absl::StrAppend(&out.matches.back(), " ", match.source.ns, "/", name, "=", value);
+      }
     }
   }
   return out;
@@ -73,6 +76,9 @@ TEST(Delegates, TheNarrowerMatchHolds) {
   EXPECT_THAT(Both("{uri: {exact: /a}}", "{uri: {exact: /a}}"), ElementsAre(" /a"));
   EXPECT_THAT(Both("{uri: {regex: /a.*}}", "{port: 9080}"), ElementsAre(" /a.*"));
   EXPECT_THAT(Both("{uri: {prefix: /a}, ignoreUriCase: true}", "{port: 9080}"), ElementsAre(" /a"));
+  EXPECT_THAT(Both("{name: r, sourceLabels: {app: a}, sourceNamespace: n}",
+                   "{name: l, sourceLabels: {app: a, zone: c}}"),
+              ElementsAre("r-l any n/app=a n/zone=c"));
   EXPECT_THAT(Both("{uri: {prefix: /a}}, {uri: {prefix: /b}}",
                    "{uri: {prefix: /a/1}}, {uri: {prefix: /b/1}}"),
               ElementsAre(" /a/1", " /b/1"));
@@ -92,6 +98,8 @@ TEST(Delegates, WhatNoRequestMatchesIsLeftOut) {
       {"{withoutHeaders: {x: {exact: a}}}", "{withoutHeaders: {x: {exact: b}}}"},
       {"{port: 9080}", "{port: 9081}"},
       {"{gateways: [mesh]}", "{gateways: [other]}"},
+      {"{sourceLabels: {app: a}}", "{sourceLabels: {app: b, zone: c}}"},
+      {"{sourceNamespace: a}", "{sourceNamespace: b}"},
   };
   for (const auto& row : rows) {
     EXPECT_THAT(Both(row[0], row[1]), IsEmpty()) << row[0] << " " << row[1];

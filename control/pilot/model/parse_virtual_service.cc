@@ -8,106 +8,10 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "control/pilot/model/parse.h"
-#include "re2/re2.h"
+#include "control/pilot/model/parse_match.h"
 
 namespace meltemi::control::pilot::model {
 namespace {
-
-bool ValidRegex(const std::string& regex, std::string* error) {
-  RE2::Options options;
-  options.set_log_errors(false);
-  options.set_max_mem(1 << 20);
-  const RE2 re(regex, options);
-  *error = re.error();
-  return re.ok();
-}
-
-StringMatch ReadStringMatch(MapReader& map) {
-  StringMatch match;
-  int given = 0;
-  const auto read = [&](const char* name, StringMatch::Kind kind) {
-    if (const auto value = map.String(name)) {
-      ++given;
-      match = {kind, *value};
-    }
-  };
-  read("exact", StringMatch::Kind::kExact);
-  read("prefix", StringMatch::Kind::kPrefix);
-  read("regex", StringMatch::Kind::kRegex);
-  if (given > 1) map.report().Add(map.path(), "give only one of exact, prefix, regex");
-  std::string error;
-  if (match.kind == StringMatch::Kind::kRegex && !ValidRegex(match.value, &error)) {
-    map.Problem("regex", absl::StrCat("not a valid RE2 expression: ", error));
-  }
-  return match;
-}
-
-// A match on something every request has: a present-match would say nothing.
-std::optional<StringMatch> ReadValueMatch(MapReader& map, const char* name) {
-  std::optional<StringMatch> match;
-  map.In(name, [&](MapReader& field) { match = ReadStringMatch(field); });
-  if (match && match->kind == StringMatch::Kind::kPresent) {
-    map.Problem(name, "needs exact, prefix or regex");
-    return std::nullopt;
-  }
-  if (match && match->value.empty()) map.Problem(name, "must not be empty");
-  return match;
-}
-
-bool ValidHeaderName(const std::string& name) {
-  for (const char c : name) {
-    if (!absl::ascii_isalnum(c) && std::string("!#$%&'*+-.^_`|~").find(c) == std::string::npos) {
-      return false;
-    }
-  }
-  return !name.empty();
-}
-
-std::map<std::string, StringMatch> ReadMatchMap(MapReader& map, const char* name, bool headers) {
-  std::map<std::string, StringMatch> out;
-  map.EachEntry(name,
-                [&](const std::string& key, const YAML::Node& value, const std::string& path) {
-                  MapReader field(value, path, &map.report());
-                  const StringMatch match = ReadStringMatch(field);
-                  if (headers && !ValidHeaderName(key)) map.report().Add(path, "not a header name");
-                  if (key.empty()) map.report().Add(path, "must not be empty");
-                  out[headers ? absl::AsciiStrToLower(key) : key] = match;
-                });
-  return out;
-}
-
-// "namespace/name" of a Gateway, written so, "./name", "name" of the rule's namespace, or as
-// Istio's first users did: "name.namespace.svc.cluster.local".
-std::string GatewayName(const std::string& written, const std::string& ns) {
-  if (written == kMeshGateway) return written;
-  if (written.starts_with("./")) return absl::StrCat(ns, written.substr(1));
-  if (written.find('/') != std::string::npos) return written;
-  const std::vector<std::string> parts = absl::StrSplit(written, '.');
-  return absl::StrCat(parts.size() > 1 ? parts[1] : ns, "/", parts[0]);
-}
-
-std::vector<std::string> ReadGateways(MapReader& map, const std::string& ns) {
-  std::vector<std::string> out;
-  for (const std::string& name : map.StringList("gateways")) out.push_back(GatewayName(name, ns));
-  return out;
-}
-
-HttpMatch ReadHttpMatch(MapReader& map, const std::string& ns) {
-  HttpMatch match;
-  match.name = map.StringOr("name", "");
-  match.uri = ReadValueMatch(map, "uri");
-  match.scheme = ReadValueMatch(map, "scheme");
-  match.method = ReadValueMatch(map, "method");
-  match.authority = ReadValueMatch(map, "authority");
-  match.headers = ReadMatchMap(map, "headers", true);
-  match.without_headers = ReadMatchMap(map, "withoutHeaders", true);
-  match.query_params = ReadMatchMap(map, "queryParams", false);
-  match.port = ReadPort(map, "port");
-  match.ignore_uri_case = map.Bool("ignoreUriCase").value_or(false);
-  match.gateways = ReadGateways(map, ns);
-  map.NotYet({"sourceLabels", "sourceNamespace", "statPrefix"});
-  return match;
-}
 
 void ReadOneHeaderOps(MapReader& map, const char* name, HeaderOps* ops) {
   map.In(name, [&](MapReader& direction) {
@@ -426,19 +330,7 @@ HttpRoute ReadHttpRoute(MapReader& map, const std::string& ns) {
 // Of `tcp`, and of `tls`, which goes by SNI.
 TcpRoute ReadTcpRoute(MapReader& map, const std::string& ns, bool tls) {
   TcpRoute out;
-  map.Each("match", [&](MapReader& match) {
-    L4Match read{.port = ReadPort(match, "port"), .gateways = ReadGateways(match, ns)};
-    if (tls) {
-      read.sni_hosts = match.StringList("sniHosts");
-      if (read.sni_hosts.empty()) match.Problem("sniHosts", "required");
-      for (const std::string& sni : read.sni_hosts) {
-        if (IsHostPattern(sni)) continue;
-        match.Problem("sniHosts", absl::StrCat("\"", sni, "\" is not a host name, *, or *.suffix"));
-      }
-    }
-    match.NotYet({"destinationSubnets", "sourceLabels", "sourceNamespace", "sourceSubnet"});
-    out.match.push_back(std::move(read));
-  });
+  map.Each("match", [&](MapReader& match) { out.match.push_back(ReadL4Match(match, ns, tls)); });
   if (tls && out.match.empty()) map.Problem("match", "required");
   map.Each("route", [&](MapReader& d) { out.route.push_back(ReadDestination(d, false)); });
   if (out.route.empty()) map.Problem("route", "required");

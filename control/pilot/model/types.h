@@ -121,6 +121,16 @@ struct RouteDestination {
   HeaderOps response;
 };
 
+// Who a client is, by what its workload's Pod or WorkloadEntry says.
+struct SourceMatch {
+  Labels labels;   // it has them all
+  std::string ns;  // empty: any
+
+  bool any() const { return labels.empty() && ns.empty(); }
+  bool operator==(const SourceMatch&) const = default;
+  auto operator<=>(const SourceMatch&) const = default;
+};
+
 struct HttpMatch {
   std::string name;
   std::optional<StringMatch> uri;
@@ -133,6 +143,7 @@ struct HttpMatch {
   uint32_t port = 0;
   bool ignore_uri_case = false;
   std::vector<std::string> gateways;  // as the rule's; empty: all of the rule's
+  SourceMatch source;
 };
 
 struct Redirect {
@@ -220,6 +231,8 @@ struct L4Match {
   uint32_t port = 0;                   // 0: every port
   std::vector<std::string> gateways;   // as HttpMatch's
   std::vector<std::string> sni_hosts;  // of tls routes
+  std::vector<std::string> subnets;    // destinationSubnets, "10.0.0.0/8"; empty: every address
+  SourceMatch source;
 };
 
 struct TcpRoute {

@@ -239,7 +239,7 @@ Problem RouteProblem(const model::Model& model, const std::string& virtual_host,
   if (service == nullptr) return HostProblem(model, virtual_host, why);
   const model::VirtualService* rule = model.VirtualServiceFor(service->hostname);
   const std::vector<translate::RuleRoute> routes =
-      translate::RoutesFor(model, rule, *service, port);
+      translate::RoutesFor(model, rule, *service, port, nullptr);
   if (rule == nullptr || index < 0 || static_cast<size_t>(index) >= routes.size() ||
       routes[index].path.empty()) {
     return HostProblem(model, virtual_host, why);

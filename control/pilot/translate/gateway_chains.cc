@@ -1,6 +1,8 @@
 // LDS of Gateways: filter chains by SNI, TLS and protocol.
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "control/pilot/translate/connection_routes.h"
 #include "control/pilot/translate/gateways.h"
 #include "control/pilot/translate/listener_parts.h"
 #include "control/pilot/translate/mesh_tls.h"
@@ -27,7 +29,8 @@ struct Chains {
   const model::MeshConfig& mesh;
   const model::Endpoint& workload;
   Listener* listener;
-  Resources* out;  // for secrets
+  std::string suffix;  // of route configurations
+  Resources* out;      // for secrets
 
   FilterChain* Add(const Server& server) {
     FilterChain* chain = listener->add_filter_chains();
@@ -60,7 +63,7 @@ struct Chains {
   void AddManager(const std::string& table, FilterChain* chain) {
     hcm::HttpConnectionManager manager;
     manager.set_stat_prefix(absl::StrCat("outbound_", listener->name()));
-    manager.mutable_rds()->set_route_config_name(table);
+    manager.mutable_rds()->set_route_config_name(table + suffix);
     SetAds(manager.mutable_rds()->mutable_config_source());
     manager.mutable_use_remote_address()->set_value(true);  // clients are not trusted
     SetClientCert(hcm::HttpConnectionManager::SANITIZE_SET, &manager);
@@ -69,32 +72,45 @@ struct Chains {
     *chain->add_filters() = ManagerFilter(manager);
   }
 
-  void AddProxy(const model::VirtualService& rule, const model::TcpRoute& route, uint32_t port,
-                FilterChain* chain) {
+  TcpProxy ProxyOf(const model::VirtualService& rule, const model::TcpRoute& route, uint32_t port) {
     TcpProxy proxy;
     proxy.set_stat_prefix(absl::StrCat("outbound_", listener->name()));
     SetDestinations(model, rule.meta, route.route, port, &proxy);
     SetAccessLog(mesh, &proxy);
-    *chain->add_filters() = ProxyFilter(proxy);
+    return proxy;
+  }
+
+  // The client of a match is the gateway, and its address the destination.
+  bool TakesHere(const model::L4Match& match, const Server& server) {
+    return Takes(match, server.gateway->Name(), server->port, &workload) &&
+           Covers(match.subnets, workload);
   }
 
   void AddPassthrough(const Server& server) {
-    const std::string gateway = server.gateway->Name();
+    ConnectionRoutes routes;
     for (const model::VirtualService& rule : model.virtual_services()) {
-      if (!rule.AppliesTo(gateway)) continue;
+      if (!rule.AppliesTo(server.gateway->Name())) continue;
       const std::vector<std::string> hosts = HostsOf(rule, *server);
+      std::vector<ConnectionRoute>& list = routes.services.emplace_back();
       for (const model::TcpRoute& route : rule.tls) {
         for (const model::L4Match& match : route.match) {
-          if (!Takes(match, gateway, server->port)) continue;
+          if (!TakesHere(match, server)) continue;
           std::vector<std::string> names;
           for (const std::string& sni : match.sni_hosts) {
             for (const std::string& host : hosts) {
-              if (auto both = Intersect(sni, host)) names.push_back(*std::move(both));
+              const auto both = Intersect(sni, host);
+              if (both) names.push_back(absl::AsciiStrToLower(*both));
             }
           }
-          if (!names.empty()) AddProxy(rule, route, server->port, AddTls(server, names));
+          if (names.empty()) continue;
+          list.push_back({.names = names, .proxy = ProxyOf(rule, route, server->port)});
         }
       }
+    }
+    for (const ConnectionChain& made : ChainsOf({routes})) {
+      FilterChain* chain = Add(server);
+      *chain->mutable_filter_chain_match() = made.match;
+      *chain->add_filters() = ProxyFilter(made.proxy);
     }
   }
 
@@ -106,12 +122,13 @@ struct Chains {
       for (const model::TcpRoute& route : rule.tcp) {
         bool takes = route.match.empty();
         for (const model::L4Match& match : route.match) {
-          takes |= Takes(match, gateway, server->port);
+          takes |= TakesHere(match, server);
         }
         if (!takes) continue;
         if (server->tls && !AddServerSecrets(model, workload, server, out)) return AddShut(server);
         FilterChain* chain = server->tls ? AddOwnTls(server, false) : Add(server);
-        return AddProxy(rule, route, server->port, chain);
+        *chain->add_filters() = ProxyFilter(ProxyOf(rule, route, server->port));
+        return;
       }
     }
   }
@@ -214,7 +231,8 @@ void AddGatewayListener(const model::Model& model, const model::MeshConfig& mesh
     *filter->mutable_typed_config() =
         Pack(envoy::extensions::filters::listener::proxy_protocol::v3::ProxyProtocol());
   }
-  Chains{model, mesh, workload, &listener, out}.AddAll(port, servers);
+  Chains{model, mesh, workload, &listener, TableSuffix(model, servers, workload), out}.AddAll(
+      port, servers);
   // A port to which no rule says a destination refuses connections.
   if (listener.filter_chains_size() > 0) out->listeners.push_back(std::move(listener));
 }

@@ -7,10 +7,12 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "control/pilot/translate/sources.h"
 
 namespace meltemi::control::pilot::translate {
 namespace {
@@ -19,22 +21,16 @@ using envoy::config::route::v3::Route;
 using envoy::config::route::v3::RouteConfiguration;
 using envoy::config::route::v3::VirtualHost;
 
-// For people who read dumps, and for what is held back.
-void SetOrigin(const model::Meta& meta, const RuleRoute& made, Route* route) {
-  auto& fields = *(*route->mutable_metadata()->mutable_filter_metadata())[kOrigin].mutable_fields();
-  fields["config"].set_string_value(ConfigName(meta));
-  fields["field"].set_string_value(RulePath(made));
-}
-
 using HostRoutes = std::map<std::string, std::vector<Route>>;  // by host
 
 // Rules with one host follow each other by namespace and name; what takes everything comes last.
-void AddRules(const model::Model& model, const Server& server, HostRoutes* hosts) {
+void AddRules(const model::Model& model, const Server& server, const model::Endpoint& workload,
+              HostRoutes* hosts) {
   for (const model::VirtualService& rule : model.virtual_services()) {
     const std::string gateway = server.gateway->Name();
     if (!rule.AppliesTo(gateway) || rule.http.empty()) continue;
     for (const std::string& host : HostsOf(rule, *server)) {
-      for (RuleRoute& made : RuleRoutes(model, rule, gateway, server->port)) {
+      for (RuleRoute& made : RuleRoutes(model, rule, gateway, server->port, &workload)) {
         SetOrigin(rule.meta, made, &made.route);
         (*hosts)[host].push_back(std::move(made.route));
       }
@@ -56,11 +52,14 @@ void AddRedirects(const Server& server, HostRoutes* hosts) {
   }
 }
 
+bool HasTable(const std::string& name, const Resources& out) {
+  return std::any_of(out.routes.begin(), out.routes.end(),
+                     [&](const RouteConfiguration& table) { return table.name() == name; });
+}
+
 void AddRouteConfiguration(const std::string& name, uint32_t port, const HostRoutes& hosts,
                            Resources* out) {
-  for (const RouteConfiguration& other : out->routes) {
-    if (other.name() == name) return;  // its Gateway has workloads that run others, too
-  }
+  if (HasTable(name, *out)) return;  // its Gateway has workloads that run others, too
   RouteConfiguration config;
   config.set_name(name);
   for (const auto& [host, routes] : hosts) {
@@ -73,26 +72,35 @@ void AddRouteConfiguration(const std::string& name, uint32_t port, const HostRou
   out->routes.push_back(std::move(config));
 }
 
-void AddTables(const model::Model& model, uint32_t port, const Servers& servers, Resources* out) {
+void AddTables(const model::Model& model, uint32_t port, const Servers& servers,
+               const model::Endpoint& workload, Resources* out) {
+  const std::string suffix = TableSuffix(model, servers, workload);
   HostRoutes plain;
   for (const Server& server : servers) {
     if (server->protocol == model::ServerProtocol::kHttp) {
-      if (!server->https_redirect) AddRules(model, server, &plain);
+      if (!server->https_redirect) AddRules(model, server, workload, &plain);
     } else if (server->protocol == model::ServerProtocol::kHttps &&
                server->tls->mode != model::ServerTlsMode::kPassthrough) {
       HostRoutes hosts;
-      AddRules(model, server, &hosts);
-      AddRouteConfiguration(TlsTable(server), port, hosts, out);
+      AddRules(model, server, workload, &hosts);
+      AddRouteConfiguration(TlsTable(server) + suffix, port, hosts, out);
     }
   }
   if (servers[0]->protocol != model::ServerProtocol::kHttp) return;
   for (const Server& server : servers) {
     if (server->https_redirect) AddRedirects(server, &plain);
   }
-  AddRouteConfiguration(PlainTable(port, servers), port, plain, out);
+  AddRouteConfiguration(PlainTable(port, servers) + suffix, port, plain, out);
 }
 
 }  // namespace
+
+// For people who read dumps, and for what is held back.
+void SetOrigin(const model::Meta& rule, const RuleRoute& made, Route* route) {
+  auto& fields = *(*route->mutable_metadata()->mutable_filter_metadata())[kOrigin].mutable_fields();
+  fields["config"].set_string_value(ConfigName(rule));
+  fields["field"].set_string_value(RulePath(made));
+}
 
 std::string ConfigName(const model::Meta& rule) {
   return absl::StrCat("/apis/networking.istio.io/v1/namespaces/", rule.ns, "/virtual-service/",
@@ -131,6 +139,19 @@ std::string TlsTable(const Server& server) {
                       server.gateway->meta.name, ".", server.gateway->meta.ns);
 }
 
+std::string TableSuffix(const model::Model& model, const Servers& servers,
+                        const model::Endpoint& workload) {
+  Asked asked;
+  for (const Server& server : servers) {
+    const std::string gateway = server.gateway->Name();
+    for (const model::VirtualService& rule : model.virtual_services()) {
+      if (rule.AppliesTo(gateway)) AddAsked(&rule, gateway, server->port, &asked);
+    }
+  }
+  const std::string name = NameOf(asked, workload);
+  return name.empty() ? "" : absl::StrCat("~", name);
+}
+
 void AddGateways(const model::Model& model, const model::MeshConfig& mesh, Resources* out) {
   for (const model::GatewayGroup& group : model.gateway_groups()) {
     std::map<uint32_t, Servers> ports;
@@ -141,8 +162,11 @@ void AddGateways(const model::Model& model, const model::MeshConfig& mesh, Resou
       }
     }
     for (const auto& [port, servers] : ports) {
-      AddTables(model, port, servers, out);
+      std::set<std::string> known;
       for (const model::Endpoint& workload : group.workloads) {
+        if (known.insert(TableSuffix(model, servers, workload)).second) {
+          AddTables(model, port, servers, workload, out);
+        }
         AddGatewayListener(model, mesh, workload, port, servers, out);
       }
     }

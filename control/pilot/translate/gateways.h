@@ -30,6 +30,9 @@ std::vector<std::string> HostsOf(const model::VirtualService& rule,
 // Names of route configurations: of all plain HTTP servers of a port, and of one with TLS.
 std::string PlainTable(uint32_t port, const Servers& servers);
 std::string TlsTable(const Server& server);
+// Behind both: what is true of the workload of what http matches ask of clients; or nothing.
+std::string TableSuffix(const model::Model& model, const Servers& servers,
+                        const model::Endpoint& workload);
 
 void AddGatewayListener(const model::Model& model, const model::MeshConfig& mesh,
                         const model::Endpoint& workload, uint32_t port, const Servers& servers,

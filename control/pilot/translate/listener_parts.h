@@ -53,10 +53,10 @@ void SetFirstBytes(const model::MeshConfig& mesh, envoy::config::listener::v3::L
 
 // The addresses clients use for a TCP port: the service's, or every endpoint's when it is headless.
 std::set<std::string> TcpAddresses(const model::MeshService& service, const model::MeshPort& port);
-// Where connections to it go, by its rule's tcp routes.
+// Where connections to it go, by a tcp route of its rule; null: to itself.
 envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy TcpProxyFor(
     const model::Model& model, const model::MeshService& service, const model::MeshPort& port,
-    const model::MeshConfig& mesh);
+    const model::MeshConfig& mesh, const model::TcpRoute* route);
 
 // The filters of who sends requests on by rules: CORS, faults, the router.
 void AddHttpFilters(
@@ -69,8 +69,9 @@ envoy::config::listener::v3::Filter ProxyFilter(
 
 // Does a match that names `gateways` (none: all of its rule's) hold for what came in by `gateway`?
 bool OfGateway(const std::vector<std::string>& gateways, const std::string& gateway);
-// The same of a match of a tcp or tls route, on `port`.
-bool Takes(const model::L4Match& match, const std::string& gateway, uint32_t port);
+// The same of a match of a tcp or tls route, on `port`, and of who the client is.
+bool Takes(const model::L4Match& match, const std::string& gateway, uint32_t port,
+           const model::Endpoint* client);
 // Where `route` of the rule `meta` sends connections, by weights.
 void SetDestinations(const model::Model& model, const model::Meta& meta,
                      const std::vector<model::RouteDestination>& route, uint32_t port,

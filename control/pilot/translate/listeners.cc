@@ -4,9 +4,11 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "control/pilot/translate/connection_routes.h"
 #include "control/pilot/translate/listener_parts.h"
 #include "control/pilot/translate/proto_util.h"
 #include "control/pilot/translate/sni_listeners.h"
+#include "control/pilot/translate/sources.h"
 #include "control/pilot/translate/translate.h"
 #include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
 #include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
@@ -28,43 +30,46 @@ void SetUdpAddress(const std::string& ip, uint32_t port, envoy::config::core::v3
   to->mutable_socket_address()->set_protocol(envoy::config::core::v3::SocketAddress::UDP);
 }
 
-void AddHttpListener(uint32_t port, const model::MeshConfig& mesh, Resources* out) {
+// Clients of whom rules ask have a filter chain, and a route configuration, of their own. The last
+// chain is everybody else's, and without them the only one.
+void AddHttpListener(uint32_t port, const std::vector<Clients>& clients,
+                     const model::MeshConfig& mesh, Resources* out) {
   const std::string name = absl::StrCat("0.0.0.0_", port);
   Listener listener = NewListener(name, "0.0.0.0", port);
   AddWildcardIpv6(port, &listener);
-  hcm::HttpConnectionManager manager;
-  manager.set_stat_prefix(absl::StrCat("outbound_", name));
-  manager.mutable_rds()->set_route_config_name(absl::StrCat(port));
-  SetAds(manager.mutable_rds()->mutable_config_source());
-  AddHttpFilters(&manager);
-  SetAccessLog(mesh, &manager);
-  *listener.add_filter_chains()->add_filters() = ManagerFilter(manager);
-  out->listeners.push_back(std::move(listener));
-}
-
-// The first tcp route of the service's rule that takes this port, or null.
-const model::TcpRoute* FindTcpRoute(const model::VirtualService* rule, uint32_t port) {
-  if (rule == nullptr) return nullptr;
-  for (const model::TcpRoute& route : rule->tcp) {
-    if (route.match.empty()) return &route;
-    for (const model::L4Match& match : route.match) {
-      if (Takes(match, model::kMeshGateway, port)) return &route;
-    }
+  for (size_t c = clients.size(); c-- > 0;) {
+    hcm::HttpConnectionManager manager;
+    manager.set_stat_prefix(absl::StrCat("outbound_", name));
+    manager.mutable_rds()->set_route_config_name(MeshTable(port, clients[c]));
+    SetAds(manager.mutable_rds()->mutable_config_source());
+    AddHttpFilters(&manager);
+    SetAccessLog(mesh, &manager);
+    auto* chain = listener.add_filter_chains();
+    *chain->add_filters() = ManagerFilter(manager);
+    if (c == 0) continue;
+    chain->set_name(clients[c].name);
+    AddSources(clients[c], chain->mutable_filter_chain_match());
   }
-  return nullptr;
+  out->listeners.push_back(std::move(listener));
 }
 
 void AddTcpListeners(const model::Model& model, const model::MeshService& service,
                      const model::MeshPort& port, const model::MeshConfig& mesh,
                      std::set<std::string>* names, Resources* out) {
+  Asked asked;
+  AddAskedOfConnections(model.VirtualServiceFor(service.hostname), port.number, &asked);
+  const std::vector<Clients> kinds = ClientsOf(model, asked);
   for (const std::string& address : TcpAddresses(service, port)) {
     const std::string name = absl::StrCat(address, "_", port.number);
     // Two headless services may select one pod; the first by host name has it.
     if (!names->insert(name).second) continue;
     Listener listener = NewListener(name, address, port.number);
     if (address == "0.0.0.0") AddWildcardIpv6(port.number, &listener);
-    *listener.add_filter_chains()->add_filters() =
-        ProxyFilter(TcpProxyFor(model, service, port, mesh));
+    std::vector<ConnectionRoutes> routes;
+    for (const Clients& clients : kinds) {
+      routes.push_back(RoutesOfPort(model, service, port, mesh, address, clients));
+    }
+    AddConnectionChains(routes, &listener);
     out->listeners.push_back(std::move(listener));
   }
 }
@@ -95,15 +100,15 @@ void AddUdpListener(const model::MeshService& service, const model::MeshPort& po
 }  // namespace
 
 TcpProxy TcpProxyFor(const model::Model& model, const model::MeshService& service,
-                     const model::MeshPort& port, const model::MeshConfig& mesh) {
+                     const model::MeshPort& port, const model::MeshConfig& mesh,
+                     const model::TcpRoute* route) {
   TcpProxy proxy;
   const std::string plain = ClusterName(port.number, "", service.hostname);
   proxy.set_stat_prefix(plain);
-  const model::VirtualService* rule = model.VirtualServiceFor(service.hostname);
-  const model::TcpRoute* route = FindTcpRoute(rule, port.number);
   if (route == nullptr) {
     proxy.set_cluster(plain);
   } else {
+    const model::VirtualService* rule = model.VirtualServiceFor(service.hostname);
     SetDestinations(model, rule->meta, route->route, port.number, &proxy);
   }
   if (route == nullptr) {
@@ -168,8 +173,10 @@ bool OfGateway(const std::vector<std::string>& gateways, const std::string& gate
   return gateways.empty() || std::find(gateways.begin(), gateways.end(), gateway) != gateways.end();
 }
 
-bool Takes(const model::L4Match& match, const std::string& gateway, uint32_t port) {
-  return (match.port == 0 || match.port == port) && OfGateway(match.gateways, gateway);
+bool Takes(const model::L4Match& match, const std::string& gateway, uint32_t port,
+           const model::Endpoint* client) {
+  return (match.port == 0 || match.port == port) && OfGateway(match.gateways, gateway) &&
+         Applies(match.source, match.gateways, gateway, client);
 }
 
 void SetDestinations(const model::Model& model, const model::Meta& meta,
@@ -227,15 +234,9 @@ Listener NewWorkloadListener(const std::string& name, const model::Endpoint& wor
 }
 
 void AddListeners(const model::Model& model, const model::MeshConfig& mesh, Resources* out) {
-  std::set<uint32_t> http_ports;
-  for (const model::MeshService& service : model.services()) {
-    for (const model::MeshPort& port : service.ports) {
-      if (model::IsHttp(port.protocol)) http_ports.insert(port.number);
-    }
-  }
   std::set<std::string> names;
-  for (const uint32_t port : http_ports) {
-    AddHttpListener(port, mesh, out);
+  for (const auto& [port, asked] : AskedOfHttp(model)) {
+    AddHttpListener(port, ClientsOf(model, asked), mesh, out);
     names.insert(absl::StrCat("0.0.0.0_", port));
   }
   SniListeners by_sni(model, mesh);

@@ -4,6 +4,7 @@
 #include "absl/strings/str_join.h"
 #include "control/pilot/translate/listener_parts.h"
 #include "control/pilot/translate/proto_util.h"
+#include "control/pilot/translate/sources.h"
 #include "control/pilot/translate/translate.h"
 #include "envoy/extensions/filters/http/cors/v3/cors.pb.h"
 #include "envoy/extensions/filters/http/fault/v3/fault.pb.h"
@@ -303,7 +304,8 @@ bool CatchAll(const RouteMatch& match) {
 }
 
 std::vector<RuleRoute> RuleRoutes(const model::Model& model, const model::VirtualService& rule,
-                                  const std::string& gateway, uint32_t port) {
+                                  const std::string& gateway, uint32_t port,
+                                  const model::Endpoint* client) {
   std::vector<RuleRoute> out;
   const std::vector<model::HttpMatch> everything(1);
   for (const model::HttpRoute& http : rule.http) {
@@ -312,6 +314,7 @@ std::vector<RuleRoute> RuleRoutes(const model::Model& model, const model::Virtua
       const model::HttpMatch& match = matches[m];
       if (match.port != 0 && match.port != port) continue;
       if (!OfGateway(match.gateways, gateway)) continue;
+      if (!Applies(match.source, match.gateways, gateway, client)) continue;
       const bool known = !http.match.empty() && http.delegate.empty();
       RuleRoute made{.path = http.path, .match = known ? static_cast<int>(m) : -1};
       const bool both = !http.name.empty() && !match.name.empty();
@@ -327,9 +330,12 @@ std::vector<RuleRoute> RuleRoutes(const model::Model& model, const model::Virtua
 }
 
 std::vector<RuleRoute> RoutesFor(const model::Model& model, const model::VirtualService* rule,
-                                 const model::MeshService& service, uint32_t port) {
+                                 const model::MeshService& service, uint32_t port,
+                                 const model::Endpoint* client) {
   if (rule != nullptr && !rule->http.empty()) {
-    return RuleRoutes(model, *rule, model::kMeshGateway, port);
+    std::vector<RuleRoute> made = RuleRoutes(model, *rule, model::kMeshGateway, port, client);
+    // As in Istio: a rule that has nothing to say on the port, or of the client, is none.
+    if (!made.empty()) return made;
   }
   return {{.route = DefaultRoute(model, service, port)}};
 }

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "control/pilot/translate/proto_util.h"
+#include "control/pilot/translate/sources.h"
 #include "control/pilot/translate/translate.h"
 
 namespace meltemi::control::pilot::translate {
@@ -32,7 +33,8 @@ std::vector<std::string> HostNames(const model::MeshService& service, const Shor
 }
 
 VirtualHost ServiceHost(const model::Model& model, const model::MeshService& service, uint32_t port,
-                        const ShortNames& shorts, std::set<std::string>* taken) {
+                        const ShortNames& shorts, const Clients& clients,
+                        std::set<std::string>* taken) {
   VirtualHost host;
   host.set_name(absl::StrCat(service.hostname, ":", port));
   for (const std::string& name : HostNames(service, shorts)) {
@@ -42,7 +44,8 @@ VirtualHost ServiceHost(const model::Model& model, const model::MeshService& ser
     }
   }
   const model::VirtualService* rule = model.VirtualServiceFor(service.hostname);
-  for (RuleRoute& made : RoutesFor(model, rule, service, port)) {
+  for (RuleRoute& made : RoutesFor(model, rule, service, port, clients.one)) {
+    if (clients.one != nullptr && !made.path.empty()) SetOrigin(rule->meta, made, &made.route);
     *host.add_routes() = std::move(made.route);
   }
   return host;
@@ -81,16 +84,18 @@ void AddRouteConfigurations(const model::Model& model, const model::MeshConfig& 
       if (service.kubernetes) ++shorts[port.number][service.meta.name];
     }
   }
-  for (const auto& [port, services] : ports) {
-    RouteConfiguration config;
-    config.set_name(absl::StrCat(port));
-    std::set<std::string> taken = {"*"};
-    for (const model::MeshService* service : services) {
-      VirtualHost host = ServiceHost(model, *service, port, shorts[port], &taken);
-      if (host.domains_size() > 0) *config.add_virtual_hosts() = std::move(host);
+  for (const auto& [port, asked] : AskedOfHttp(model)) {
+    for (const Clients& clients : ClientsOf(model, asked)) {
+      RouteConfiguration config;
+      config.set_name(MeshTable(port, clients));
+      std::set<std::string> taken = {"*"};
+      for (const model::MeshService* service : ports[port]) {
+        VirtualHost host = ServiceHost(model, *service, port, shorts[port], clients, &taken);
+        if (host.domains_size() > 0) *config.add_virtual_hosts() = std::move(host);
+      }
+      *config.add_virtual_hosts() = LastHost(mesh);
+      out->routes.push_back(std::move(config));
     }
-    *config.add_virtual_hosts() = LastHost(mesh);
-    out->routes.push_back(std::move(config));
   }
 }
 

@@ -2,16 +2,17 @@
 #ifndef MELTEMI_CONTROL_PILOT_TRANSLATE_SNI_LISTENERS_H_
 #define MELTEMI_CONTROL_PILOT_TRANSLATE_SNI_LISTENERS_H_
 
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "control/pilot/model/mesh_config.h"
 #include "control/pilot/model/model.h"
+#include "control/pilot/translate/connection_routes.h"
 #include "control/pilot/translate/translate.h"
-#include "envoy/config/listener/v3/listener.pb.h"
-#include "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.pb.h"
 
 namespace meltemi::control::pilot::translate {
 
@@ -30,14 +31,12 @@ class SniListeners {
 
  private:
   struct Entry {
-    envoy::config::listener::v3::Listener listener;
+    std::string address;
+    uint32_t port = 0;
     bool any_address = false;
-    std::set<std::string> names;  // of its chains
+    std::vector<std::pair<const model::MeshService*, const model::MeshPort*>> services;
   };
-  static void AddChain(const std::vector<std::string>& names,
-                       const envoy::extensions::filters::network::tcp_proxy::v3::TcpProxy& proxy,
-                       Entry* to);
-  void AddChains(const model::MeshService& service, const model::MeshPort& port, Entry* to);
+  ConnectionRoutes RoutesOf(const Entry& entry, const Clients& clients) const;
 
   const model::Model& model_;
   const model::MeshConfig& mesh_;

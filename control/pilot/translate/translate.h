@@ -58,22 +58,26 @@ struct RuleRoute {
   std::string path;  // of the rule's route: "spec.http[3]"; empty: no rule's
   int match = -1;    // the index of its match, where it is known
 };
-// The routes of one virtual host: what `rule` (may be null) says for requests to `service` that
-// came in on `port`.
+// The routes of one virtual host: what `rule` (may be null) says for requests of `client` (null: of
+// whom no rule asks anything) to `service` that came in on `port`.
 std::vector<RuleRoute> RoutesFor(const model::Model& model, const model::VirtualService* rule,
-                                 const model::MeshService& service, uint32_t port);
+                                 const model::MeshService& service, uint32_t port,
+                                 const model::Endpoint* client);
 
 // "spec.http[1].match[0]"
 std::string RulePath(const RuleRoute& made);
-// As Istio, the metadata kOrigin of a gateway's route says in "config" which rule it is of, and in
-// "field" where there.
+// As Istio, the metadata kOrigin of a route says in "config" which rule it is of, and in "field"
+// where there: at gateways, and where clients have routes of their own.
 inline constexpr char kOrigin[] = "istio";
 std::string ConfigName(const model::Meta& rule);
+void SetOrigin(const model::Meta& rule, const RuleRoute& made,
+               envoy::config::route::v3::Route* route);
 // Nothing behind such a match can ever be reached.
 bool CatchAll(const envoy::config::route::v3::RouteMatch& match);
 // What `rule` itself says for requests that came in by `gateway` (kMeshGateway: within the mesh).
 std::vector<RuleRoute> RuleRoutes(const model::Model& model, const model::VirtualService& rule,
-                                  const std::string& gateway, uint32_t port);
+                                  const std::string& gateway, uint32_t port,
+                                  const model::Endpoint* client);
 
 // The traffic policy of a cluster: the rule's (may be null), the subset's (may be null) over it.
 model::TrafficBlocks BlocksFor(const model::DestinationRule* rule, const model::Subset* subset,
