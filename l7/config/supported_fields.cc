@@ -71,6 +71,9 @@ constexpr IgnoredField kConfigSourceIgnored[] = {
     {"initial_fetch_timeout", kOneFetchTimeout},
     {"resource_api_version", "only version 3 is spoken"},
 };
+constexpr IgnoredField kPathSourceIgnored[] = {
+    {"watched_directory", "files are read again every second"},
+};
 constexpr IgnoredField kHttp1Ignored[] = {
     {"allow_absolute_url", "absolute request targets are always accepted (RFC 9112 3.2.2)"},
     {"use_balsa_parser", "the plane has one HTTP/1 parser"},
@@ -198,7 +201,8 @@ constexpr MessageFields kTable[] = {
     {"envoy.config.core.v3.Address", "socket_address", {}},
     {"envoy.config.core.v3.SocketAddress", "protocol address port_value", kSocketAddressIgnored},
     {"envoy.config.core.v3.TransportSocket", "name typed_config", {}},
-    {"envoy.config.core.v3.ConfigSource", "ads", kConfigSourceIgnored},
+    {"envoy.config.core.v3.ConfigSource", "ads path path_config_source", kConfigSourceIgnored},
+    {"envoy.config.core.v3.PathConfigSource", "path", kPathSourceIgnored},
     {"envoy.config.core.v3.AggregatedConfigSource", "", {}},
     {"envoy.config.accesslog.v3.AccessLog", "typed_config", kAccessLogIgnored},
     {"envoy.extensions.access_loggers.file.v3.FileAccessLog", "path format log_format", {}},
