@@ -24,7 +24,7 @@ inline constexpr size_t kCertificatesMax = 32;  // of a chain or a bundle
 inline constexpr int kChainDepthMax = 8;
 
 inline constexpr size_t kTokenBytesMax = 16 * 1024;
-inline constexpr size_t kTokenReviewReplyBytesMax = 256 * 1024;
+inline constexpr size_t kHttpAnswerBytesMax = 256 * 1024;  // a TokenReview, a key set
 inline constexpr size_t kJoinTokensMax = 10'000;
 inline constexpr size_t kRegistryFileBytesMax = 4 * 1024 * 1024;
 inline constexpr size_t kRegistryPodsMax = 100'000;

@@ -34,6 +34,8 @@ struct FlagValues {
   std::string http_addr = "0.0.0.0:15014";
   std::string server_names = "meltemi-ca,istiod.istio-system.svc,istio-ca.istio-system.svc";
   std::string token_jwks;
+  std::string token_jwks_ca;
+  std::string token_jwks_token;
   std::string token_issuer;
   std::string token_audiences = "istio-ca";
   std::string token_review;

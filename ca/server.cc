@@ -93,20 +93,34 @@ absl::Status Server::Open() {
   return absl::OkStatus();
 }
 
+absl::Status Server::OpenJwks() {
+  JwksVerifier::Options options{
+      .path = flags_.token_jwks,
+      .required = {.issuer = flags_.token_issuer, .audiences = options_.token_audiences}};
+  if (const size_t scheme = flags_.token_jwks.find("://"); scheme != std::string::npos) {
+    const size_t path = flags_.token_jwks.find('/', scheme + 3);
+    auto http =
+        MakeHttpClient({.url = flags_.token_jwks.substr(0, path), .ca_file = flags_.token_jwks_ca});
+    if (!http.ok()) return http.status();
+    jwks_server_ = *std::move(http);
+    options.path = path == std::string::npos ? "/" : flags_.token_jwks.substr(path);
+    options.http = jwks_server_.get();
+    options.own_token_file = flags_.token_jwks_token;
+  }
+  auto jwks = JwksVerifier::Open(&files_, std::move(options), options_.domains, clock_());
+  if (!jwks.ok()) return jwks.status();
+  jwks_ = *std::move(jwks);
+  return absl::OkStatus();
+}
+
 absl::Status Server::OpenTokens() {
   if (!flags_.token_jwks.empty()) {
-    auto jwks = JwksVerifier::Open(
-        &files_,
-        {.path = flags_.token_jwks,
-         .required = {.issuer = flags_.token_issuer, .audiences = options_.token_audiences}},
-        options_.domains);
-    if (!jwks.ok()) return jwks.status();
-    jwks_ = *std::move(jwks);
+    if (const absl::Status opened = OpenJwks(); !opened.ok()) return opened;
   }
   if (!flags_.token_review.empty()) {
     const bool tls = flags_.token_review.starts_with("https://");
     auto http =
-        MakeHttpPost({.url = flags_.token_review, .ca_file = tls ? flags_.token_review_ca : ""});
+        MakeHttpClient({.url = flags_.token_review, .ca_file = tls ? flags_.token_review_ca : ""});
     if (!http.ok()) return http.status();
     api_server_ = *std::move(http);
     reviewer_ = std::make_unique<TokenReviewVerifier>(
@@ -148,7 +162,7 @@ void Server::LookAfter() {
   authority_->Tick();  // it logs by itself
   failures_.Note(Part::kRotation, authority_->trouble(), clock_());
   if (jwks_ != nullptr) {
-    TellOnce(Part::kTokenKeys, "reading the keys of tokens failed", jwks_->Refresh());
+    TellOnce(Part::kTokenKeys, "reading the keys of tokens failed", jwks_->Refresh(clock_()));
   }
   if (pods_ != nullptr) {
     TellOnce(Part::kRegistry, "reading the registry's Pods failed", pods_->Refresh());

@@ -36,6 +36,7 @@ class Server {
   Server(const FlagValues& flags, Options options, Clock clock, Entropy entropy);
   absl::Status Open();
   absl::Status OpenTokens();
+  absl::Status OpenJwks();
   control::common::HttpReply Page(const std::string& path);
   void TellOnce(Failures::Part part, const std::string& what, const absl::Status& status);
   void Run();
@@ -50,8 +51,8 @@ class Server {
   std::unique_ptr<Authority> authority_;
   std::unique_ptr<IssuanceLog> log_;
   std::unique_ptr<JoinTokens> join_tokens_;
+  std::unique_ptr<HttpClient> jwks_server_, api_server_;
   std::unique_ptr<JwksVerifier> jwks_;
-  std::unique_ptr<HttpPost> api_server_;
   std::unique_ptr<TokenReviewVerifier> reviewer_;
   NoNodeBinding no_pods_;
   std::unique_ptr<PodFiles> pods_;

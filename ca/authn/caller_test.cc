@@ -73,7 +73,7 @@ class Jwks : public ::testing::Test {
     files_.content()["/jwks"] = signer_.Jwks();
     auto verifier = JwksVerifier::Open(
         &files_, {.path = "/jwks", .required = {.issuer = "i", .audiences = {"istio-ca"}}},
-        Domains());
+        Domains(), kNow);
     EXPECT_TRUE(verifier.ok()) << verifier.status();
     return *std::move(verifier);
   }
@@ -139,15 +139,15 @@ TEST_F(Jwks, KeysAreRenewedAndABrokenFileChangesNothing) {
   const std::string claims =
       R"({"iss":"i","aud":"istio-ca","exp":1700000100,"sub":"system:serviceaccount:n:s"})";
   files_.content()["/jwks"] = "{";
-  EXPECT_FALSE(verifier->Refresh().ok());
+  EXPECT_FALSE(verifier->Refresh(kNow).ok());
   EXPECT_TRUE(verifier->Verify(signer_.Sign(claims), kNow).ok());
   EXPECT_FALSE(verifier->Verify(next.Sign(claims), kNow).ok());
   files_.content()["/jwks"] = next.Jwks();
-  EXPECT_TRUE(verifier->Refresh().ok());
+  EXPECT_TRUE(verifier->Refresh(kNow).ok());
   EXPECT_TRUE(verifier->Verify(next.Sign(claims), kNow).ok());
   EXPECT_FALSE(verifier->Verify(signer_.Sign(claims), kNow).ok());
   files_.content().erase("/jwks");
-  EXPECT_FALSE(JwksVerifier::Open(&files_, {.path = "/jwks"}, Domains()).ok());
+  EXPECT_FALSE(JwksVerifier::Open(&files_, {.path = "/jwks"}, Domains(), kNow).ok());
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "ca/limits.h"
 #include "ca/testing/memory_files.h"
+#include "l7/base/text.h"
 
 namespace meltemi::ca {
 namespace {
@@ -69,6 +70,24 @@ TEST_F(JoinTokensTest, Expires) {
   EXPECT_EQ(files_.content().size(), 1u);
   EXPECT_TRUE(tokens_.Check(later, kNow).ok());
   EXPECT_FALSE(tokens_.Create(kNode, "", absl::ZeroDuration(), kNow, [](auto) {}).ok());
+}
+
+TEST_F(JoinTokensTest, UnusedOnesAreBounded) {
+  Create(absl::Minutes(10));
+  for (size_t i = 1; i < limits::kJoinTokensMax - 1; ++i) {
+    files_.content()[Cat("/d/join-tokens/", i)] = "{}";
+  }
+  const std::string last = Create(absl::Hours(1));
+  const auto create = [this](absl::Time now) {
+    return tokens_.Create(kNode, "", absl::Hours(1), now, [](auto) {}).status();
+  };
+  EXPECT_EQ(create(kNow).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(create(kNow).message(), "too many unused join tokens");
+  // One that is used, or has expired, makes room.
+  EXPECT_TRUE(create(kNow + absl::Minutes(10)).ok());
+  EXPECT_FALSE(create(kNow + absl::Minutes(10)).ok());
+  EXPECT_TRUE(tokens_.Consume(tokens_.Check(last, kNow)->join_token).ok());
+  EXPECT_TRUE(create(kNow + absl::Minutes(10)).ok());
 }
 
 TEST_F(JoinTokensTest, AFullDiskIsTold) {

@@ -3,6 +3,7 @@
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 
 #include <algorithm>
 
@@ -13,6 +14,8 @@
 
 namespace meltemi::ca {
 namespace {
+
+using PssPtr = std::unique_ptr<RSA_PSS_PARAMS, FreeWith<&RSA_PSS_PARAMS_free>>;
 
 absl::Status Refuse(std::string_view why) {
   ERR_clear_error();
@@ -71,13 +74,31 @@ absl::Status CheckKey(const EVP_PKEY* key) {
                     "; ECDSA P-256, ECDSA P-384 and RSA are"));
 }
 
+// RFC 4055 3.1: of RSASSA-PSS the digest is a parameter, and SHA-1 where none is named.
+int PssDigest(const X509_REQ* request) {
+  const X509_ALGOR* algorithm = nullptr;
+  X509_REQ_get0_signature(request, nullptr, &algorithm);
+  const ASN1_OBJECT* name = nullptr;
+  const void* value = nullptr;
+  int type = V_ASN1_UNDEF;
+  X509_ALGOR_get0(&name, &type, &value, algorithm);
+  if (type != V_ASN1_SEQUENCE) return NID_undef;
+  const auto* sequence = static_cast<const ASN1_STRING*>(value);
+  const uint8_t* at = ASN1_STRING_get0_data(sequence);
+  const PssPtr parameters(d2i_RSA_PSS_PARAMS(nullptr, &at, ASN1_STRING_length(sequence)));
+  if (parameters == nullptr || parameters->hashAlgorithm == nullptr) return NID_undef;
+  const ASN1_OBJECT* digest = nullptr;
+  X509_ALGOR_get0(&digest, nullptr, nullptr, parameters->hashAlgorithm);
+  return OBJ_obj2nid(digest);
+}
+
 absl::Status CheckSignature(X509_REQ* request, EVP_PKEY* key) {
   const int algorithm = X509_REQ_get_signature_nid(request);
   int digest = NID_undef, signer = NID_undef;
   OBJ_find_sigid_algs(algorithm, &digest, &signer);
-  const bool pss = algorithm == NID_rsassaPss;  // its digest is a parameter; OpenSSL checks it
+  if (algorithm == NID_rsassaPss) digest = PssDigest(request);
   const bool strong = digest == NID_sha256 || digest == NID_sha384 || digest == NID_sha512;
-  if (!strong && !pss) return Refuse("signed with a digest that is not accepted");
+  if (!strong) return Refuse("signed with a digest that is not accepted");
   if (X509_REQ_verify(request, key) != 1) return Refuse("its signature is not its key's");
   return absl::OkStatus();
 }

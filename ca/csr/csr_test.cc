@@ -12,6 +12,7 @@ namespace {
 using testing::CsrDer;
 using testing::CsrPem;
 using testing::NewKey;
+using testing::RsaPublicKey;
 
 std::string Why(const std::string& bytes) {
   return std::string(ParseCsr(bytes).status().message());
@@ -73,6 +74,49 @@ TEST(Csr, WeakDigestsAreRefused) {
   EXPECT_EQ(Why(CsrPem(rsa.get(), {.digest = EVP_md5()})),
             "CSR: signed with a digest that is not accepted");
   EXPECT_TRUE(ParseCsr(CsrPem(key.get(), {.digest = EVP_sha512()})).ok());
+  // Of RSASSA-PSS the digest is a parameter (RFC 4055).
+  for (const EVP_MD* weak : {EVP_sha1(), EVP_sha224()}) {
+    EXPECT_EQ(Why(CsrPem(rsa.get(), {.digest = weak, .pss = true})),
+              "CSR: signed with a digest that is not accepted");
+  }
+  for (const EVP_MD* strong : {EVP_sha256(), EVP_sha384(), EVP_sha512()}) {
+    EXPECT_EQ(Why(CsrPem(rsa.get(), {.digest = strong, .pss = true})), "");
+  }
+}
+
+TEST(Csr, RsaKeysAreBounded) {
+  const KeyPtr signer = NewKey();
+  const auto why = [&signer](const KeyPtr& asks) {
+    return Why(CsrPem(signer.get(), {.asks = asks.get()}));
+  };
+  // Those within the bounds get as far as the signature, which is not theirs.
+  constexpr char kGood[] = "CSR: its signature is not its key's";
+  EXPECT_EQ(why(RsaPublicKey(limits::kRsaBitsMin - 1, "10001")),
+            "CSR: an RSA key of 2047 bits; 2048 to 8192 are accepted");
+  EXPECT_EQ(why(RsaPublicKey(limits::kRsaBitsMin, "10001")), kGood);
+  EXPECT_EQ(why(RsaPublicKey(limits::kRsaBitsMax, "10001")), kGood);
+  EXPECT_EQ(why(RsaPublicKey(limits::kRsaBitsMax + 1, "10001")),
+            "CSR: an RSA key of 8193 bits; 2048 to 8192 are accepted");
+  EXPECT_EQ(why(RsaPublicKey(2048, "3")), kGood);
+  EXPECT_EQ(why(RsaPublicKey(2048, "8000000000000001")), kGood);  // 64 bits
+  for (const char* bad : {"1", "4", "10000000000000001"}) {       // the last has 65 bits
+    EXPECT_EQ(why(RsaPublicKey(2048, bad)), "CSR: an RSA key with a bad exponent") << bad;
+  }
+}
+
+TEST(Csr, BrokenExtensionsAreRefused) {
+  const KeyPtr key = NewKey();
+  const auto why = [&key](int nid, const std::string& der) {
+    return Why(CsrPem(key.get(), {.raw_extensions = {{nid, der}}}));
+  };
+  for (const char* broken : {"", "x", "\x30\x05\x01", "\x02\x01\x01"}) {
+    EXPECT_EQ(why(NID_basic_constraints, broken), "CSR: broken basic constraints");
+    EXPECT_EQ(why(NID_key_usage, broken), "CSR: a broken key usage");
+  }
+  // Twice, one of them harmless: neither is believed.
+  EXPECT_EQ(Why(CsrPem(key.get(), {.extensions = {{NID_basic_constraints, "CA:FALSE"},
+                                                  {NID_basic_constraints, "CA:TRUE"}}})),
+            "CSR: broken basic constraints");
 }
 
 TEST(Csr, NeverACa) {

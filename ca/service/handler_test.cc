@@ -36,7 +36,7 @@ class HandlerTest : public ::testing::Test {
     files_.content()["/jwks"] = signer_.Jwks();
     auto tokens = JwksVerifier::Open(
         &files_, {.path = "/jwks", .required = {.issuer = "i", .audiences = {"istio-ca"}}},
-        domains_);
+        domains_, now_);
     tokens_ = *std::move(tokens);
     auto authority = Authority::Open(
         {.folder = "/d", .root = {.trust_domain = "cluster.local", .ttl = absl::Hours(24 * 365)}},

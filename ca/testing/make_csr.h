@@ -11,10 +11,15 @@
 namespace meltemi::ca::testing {
 
 struct CsrOptions {
-  std::vector<std::pair<int, std::string>> extensions;  // NID and text as in OpenSSL's config
+  std::vector<std::pair<int, std::string>> extensions;      // NID and text as in OpenSSL's config
+  std::vector<std::pair<int, std::string>> raw_extensions;  // NID and what shall be DER
   const EVP_MD* digest = EVP_sha256();
+  bool pss = false;          // RSASSA-PSS, with that digest
+  EVP_PKEY* asks = nullptr;  // the key in the request, when it is not the one that signs it
 };
 
+// A public key of that modulus' length and exponent, which nobody has the private part of.
+KeyPtr RsaPublicKey(int bits, const std::string& exponent_hex);
 KeyPtr NewKey(KeyKind kind = KeyKind::kEcdsaP256);
 RequestPtr MakeRequest(EVP_PKEY* key, const CsrOptions& options = {});
 std::string CsrPem(EVP_PKEY* key, const CsrOptions& options = {});

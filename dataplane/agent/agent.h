@@ -18,6 +18,7 @@
 #include "dataplane/agent/ads_state.h"
 #include "dataplane/agent/bootstrap.h"
 #include "dataplane/agent/resolver.h"
+#include "dataplane/agent/secret_file.h"
 #include "dataplane/agent/tls_contexts.h"
 #include "dataplane/shared/latest.h"
 #include "dataplane/shared/snapshot_slot.h"
@@ -106,7 +107,7 @@ class Agent {
   bool node_changed_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Notification stopped_;
   Resolver resolver_;
-  TlsContexts contexts_{TlsContexts::FromDisk};  // the agent's thread only
+  TlsContexts contexts_{TlsContexts::FromDisk, ParseSecretFile};  // the agent's thread only
   shared::Latest<tls::ContextTableRef>* contexts_out_ = nullptr;
   OwnSecrets own_secrets_;
   uint64_t own_version_ = 0, secrets_version_ = 0;

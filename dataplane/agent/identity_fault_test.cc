@@ -24,7 +24,7 @@ class Pair {
  public:
   Pair() {
     files_.content()["/jwks"] = signer_.Jwks();
-    tokens_ = *ca::JwksVerifier::Open(&files_, {.path = "/jwks"}, domains_);
+    tokens_ = *ca::JwksVerifier::Open(&files_, {.path = "/jwks"}, domains_, clock_());
     authority_ =
         *ca::Authority::Open({.folder = "/d", .root = {.trust_domain = "cluster.local"}}, &files_,
                              clock_, entropy_, [](const std::string&, const absl::Status&) {});

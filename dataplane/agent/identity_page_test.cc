@@ -99,5 +99,26 @@ TEST_F(IdentityPageTest, GaugesTellWhatEndsWhen) {
   EXPECT_EQ(Gauges(2 * kDay)[5], "envoy_server_days_until_first_cert_expiring  0");
 }
 
+TEST_F(IdentityPageTest, AnIssuerBetweenLeafAndRootHasAGauge) {
+  // Any certificate does for it: only its date is looked at.
+  const auto requests = state_.Poll(now_, kCart);
+  ASSERT_EQ(requests.size(), 1u);
+  const auto answer =
+      ca_.Answer(requests[0].csr_pem, {{kCart}, {kStart - 120}, {kStart + kDay / 2}});
+  const IdentityCredentialPtr known = state_.Credentials().at(0);
+  const auto credential = std::make_shared<const IdentityCredential>(
+      IdentityCredential{.identity = known->identity,
+                         .key = known->key,
+                         .chain = {.chain_pem = known->chain.chain_pem + answer.at(0),
+                                   .trusted_pem = known->chain.trusted_pem,
+                                   .not_after = known->chain.not_after}});
+  std::vector<std::string> texts;
+  for (const IdentityGauge& g : IdentityGauges({}, {credential}, {kStart})) {
+    texts.push_back(Cat(g.name, " ", g.identity, " ", g.value));
+  }
+  EXPECT_EQ(texts.back(), "meltemi_identity_issuer_days_to_expiry  0.5");
+  EXPECT_EQ(texts.at(1), "envoy_server_days_until_first_cert_expiring  0");
+}
+
 }  // namespace
 }  // namespace meltemi::agent

@@ -48,7 +48,7 @@ class Mesh {
                                        .rotation = {.distribute = 2 * kDay, .retire = 2 * kDay}},
                                       &files_, clock_, entropy_,
                                       [](const std::string&, const absl::Status&) {});
-    tokens_ = *ca::JwksVerifier::Open(&files_, {.path = "/jwks"}, domains_);
+    tokens_ = *ca::JwksVerifier::Open(&files_, {.path = "/jwks"}, domains_, clock_());
     log_ = *ca::IssuanceLog::Open(&files_, "/d/log", ca::SyncPolicy::kNever);
     handler_ = std::make_unique<ca::CertificateHandler>(ca::CertificateHandler::Options{
         .domains = domains_,

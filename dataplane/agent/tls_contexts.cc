@@ -137,18 +137,63 @@ absl::StatusOr<tls::Certificate> TlsContexts::CertificateOf(
   return tls::Certificate{.chain_pem = *chain, .key_pem = *key};
 }
 
+// Each once, however many settings name it. What only older settings named is forgotten.
+void TlsContexts::ReadSecretFiles() {
+  std::map<std::string, SecretFile> next;
+  for (const TlsSettings& s : settings_) {
+    for (const auto& [name, where] : s.secret_files) {
+      const auto [it, added] = next.try_emplace(where.path);
+      if (!added) continue;
+      SecretFile& file = it->second;
+      if (const auto known = files_.find(where.path); known != files_.end()) {
+        file = std::move(known->second);
+      }
+      auto text = read_(where.path);
+      if (!text.ok()) {
+        file.status = text.status();
+        file.text.reset();
+        continue;
+      }
+      if (*text == file.text) continue;
+      file.text = *std::move(text);
+      auto secrets = parse_(*file.text);
+      file.status =
+          secrets.ok()
+              ? absl::OkStatus()
+              : absl::InvalidArgumentError(Cat(where.path, ": ", Std(secrets.status().message())));
+      if (secrets.ok()) file.secrets = *std::move(secrets);
+    }
+  }
+  files_ = std::move(next);
+}
+
+absl::StatusOr<const config::TlsSecret*> TlsContexts::FindSecret(const TlsSettings& settings,
+                                                                 const std::string& name) const {
+  const auto in_file = settings.secret_files.find(name);
+  if (in_file == settings.secret_files.end()) {
+    const auto secret = secrets_.find(name);
+    if (secret != secrets_.end()) return &secret->second;
+    return absl::UnavailableError(Cat("secret \"", name, "\" has not come"));
+  }
+  const SecretFile& file = files_.at(in_file->second.path);
+  if (!file.status.ok()) return file.status;
+  const auto secret = file.secrets.find(in_file->second.name);
+  if (secret != file.secrets.end()) return &secret->second;
+  return absl::UnavailableError(
+      Cat(in_file->second.path, ": has no secret \"", in_file->second.name, "\""));
+}
+
 absl::StatusOr<TlsContexts::Material> TlsContexts::Gather(const TlsSettings& settings) const {
   Material material;
   std::vector<const config::TlsCertificateSource*> certificates;
   for (const auto& source : settings.certificates) certificates.push_back(&source);
   for (const std::string& name : settings.certificate_secrets) {
-    const auto secret = secrets_.find(name);
-    if (secret == secrets_.end())
-      return absl::UnavailableError(Cat("secret \"", name, "\" has not come"));
-    if (!secret->second.certificate.has_value()) {
+    const auto secret = FindSecret(settings, name);
+    if (!secret.ok()) return secret.status();
+    if (!(*secret)->certificate.has_value()) {
       return absl::InvalidArgumentError(Cat("secret \"", name, "\" is no certificate"));
     }
-    certificates.push_back(&*secret->second.certificate);
+    certificates.push_back(&*(*secret)->certificate);
   }
   for (const config::TlsCertificateSource* source : certificates) {
     auto certificate = CertificateOf(*source);
@@ -158,15 +203,13 @@ absl::StatusOr<TlsContexts::Material> TlsContexts::Gather(const TlsSettings& set
   if (!settings.verifies()) return material;
   config::DataSource trusted = settings.trusted_ca;
   if (!settings.trust_secret.empty()) {
-    const auto secret = secrets_.find(settings.trust_secret);
-    if (secret == secrets_.end()) {
-      return absl::UnavailableError(Cat("secret \"", settings.trust_secret, "\" has not come"));
-    }
-    if (secret->second.trusted_ca.empty()) {
+    const auto secret = FindSecret(settings, settings.trust_secret);
+    if (!secret.ok()) return secret.status();
+    if ((*secret)->trusted_ca.empty()) {
       return absl::InvalidArgumentError(
           Cat("secret \"", settings.trust_secret, "\" has no trusted_ca"));
     }
-    trusted = secret->second.trusted_ca;
+    trusted = (*secret)->trusted_ca;
   }
   auto pem = Text(trusted);
   if (!pem.ok()) return pem.status();
@@ -206,6 +249,7 @@ bool TlsContexts::UpdateEntry(Entry* entry) {
 
 tls::ContextTableRef TlsContexts::Update() {
   ChooseEntries();
+  ReadSecretFiles();
   for (auto& [key, entry] : entries_) changed_ |= UpdateEntry(&entry);
   if (!std::exchange(changed_, false)) return nullptr;
   std::vector<tls::ContextEntry> ready;

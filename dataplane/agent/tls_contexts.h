@@ -3,6 +3,8 @@
 // its listeners and clusters wait for it; one that changes for the worse (a broken certificate, a
 // key that does not fit, a file that is gone) leaves the old context in force and says why.
 //
+// Secrets may be in files of their own (TlsSettings::secret_files), which are read again too.
+//
 // Settings that leave the certificate to the connection (TlsSettings::by_source) have one context
 // for each identity among the secrets: "spiffe://...".
 //
@@ -14,7 +16,9 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -41,7 +45,10 @@ struct TlsContextStatus {
 class TlsContexts {
  public:
   using ReadFile = std::function<absl::StatusOr<std::string>(const std::string& path)>;
-  explicit TlsContexts(ReadFile read) : read_(std::move(read)) {}
+  // The secrets in the text of a file (secret_file.h).
+  using ParseSecrets = std::function<absl::StatusOr<TlsSecrets>(std::string_view text)>;
+  TlsContexts(ReadFile read, ParseSecrets parse)
+      : read_(std::move(read)), parse_(std::move(parse)) {}
 
   // Reads a file of at most kSecretFileBytesMax.
   static absl::StatusOr<std::string> FromDisk(const std::string& path);
@@ -72,6 +79,15 @@ class TlsContexts {
     std::string made_error;  // of `material`
     bool tried = false;
   };
+  // A file of secrets: what it has, or what is wrong with it.
+  struct SecretFile {
+    std::optional<std::string> text;  // none: it could not be read
+    TlsSecrets secrets;
+    absl::Status status;
+  };
+  void ReadSecretFiles();
+  absl::StatusOr<const config::TlsSecret*> FindSecret(const config::TlsSettings& settings,
+                                                      const std::string& name) const;
   absl::StatusOr<std::string> Text(const config::DataSource& source) const;
   absl::StatusOr<tls::Certificate> CertificateOf(const config::TlsCertificateSource& source) const;
   absl::StatusOr<Material> Gather(const config::TlsSettings& settings) const;
@@ -80,10 +96,12 @@ class TlsContexts {
   void Fail(const absl::Status& why, Entry* entry);
 
   const ReadFile read_;
+  const ParseSecrets parse_;
   std::vector<config::TlsSettings> settings_;
   std::map<std::pair<uint32_t, std::string>, Entry> entries_;  // by id and source
   TlsSecrets secrets_;
-  bool changed_ = true;  // the first table is one even if it is empty
+  std::map<std::string, SecretFile> files_;  // by path
+  bool changed_ = true;                      // the first table is one even if it is empty
   uint64_t failures_ = 0;
 };
 

@@ -42,11 +42,26 @@ class TlsContextsTest : public ::testing::Test {
 
   tls::TestAuthority root_{"root"};
   std::map<std::string, std::string> files_;
-  TlsContexts contexts_{[this](const std::string& path) -> absl::StatusOr<std::string> {
-    const auto file = files_.find(path);
-    if (file == files_.end()) return absl::NotFoundError(Cat(path, ": cannot be read"));
-    return file->second;
-  }};
+  TlsContexts contexts_{
+      [this](const std::string& path) -> absl::StatusOr<std::string> {
+        const auto file = files_.find(path);
+        if (file == files_.end()) return absl::NotFoundError(Cat(path, ": cannot be read"));
+        return file->second;
+      },
+      [this](std::string_view text) -> absl::StatusOr<TlsSecrets> {  // of files "NAME FILE"
+        ++parses_;
+        const size_t space = text.find(' ');
+        if (space == std::string_view::npos) return absl::InvalidArgumentError("no secret");
+        const std::string path(text.substr(space + 1));
+        config::TlsSecret secret;
+        if (path == "/roots") {
+          secret.trusted_ca.filename = path;
+        } else {
+          secret.certificate = {.chain = {.filename = path}, .key = {.filename = "/key"}};
+        }
+        return TlsSecrets{{std::string(text.substr(0, space)), secret}};
+      }};
+  int parses_ = 0;
 };
 
 TEST_F(TlsContextsTest, AFileThatChangesMakesANewContextAndOneThatDoesNotMakesNone) {
@@ -114,6 +129,53 @@ TEST_F(TlsContextsTest, SecretsThatHaveNotComeAreWaitedFor) {
   EXPECT_EQ(contexts_.Update(), nullptr);
   EXPECT_EQ(contexts_.Status().front().error, "secret \"roots\" has no trusted_ca");
   EXPECT_TRUE(contexts_.Status().front().ready);
+}
+
+TEST_F(TlsContextsTest, SecretsOfFilesAreReadAgain) {
+  TlsSettings s{.stable_id = 3};
+  s.certificate_secrets = {"file:/sds#mine"};
+  s.trust_secret = "file:/trust#roots";
+  s.secret_files = {{"file:/sds#mine", {.path = "/sds", .name = "mine"}},
+                    {"file:/trust#roots", {.path = "/trust", .name = "roots"}}};
+  files_["/sds"] = "mine /chain";
+  contexts_.SetSettings({s});
+  EXPECT_EQ(Context(contexts_.Update(), 3), nullptr);
+  EXPECT_EQ(contexts_.Status().front().error, "/trust: cannot be read");
+  files_["/trust"] = "roots /roots";
+  files_["/roots"] = root_.pem();
+  const tls::ContextRef first = Context(contexts_.Update(), 3);
+  ASSERT_NE(first, nullptr);
+  EXPECT_EQ(contexts_.Status().front().secrets, "file:/sds#mine file:/trust#roots");
+  EXPECT_EQ(contexts_.Update(), nullptr);
+  EXPECT_EQ(parses_, 2);  // only what has changed
+  // The files that it names change, and it itself does.
+  Write(root_.IssueSpiffe("b"));
+  const tls::ContextRef second = Context(contexts_.Update(), 3);
+  EXPECT_NE(second, nullptr);
+  EXPECT_NE(second, first);
+  files_["/chain2"] = files_["/chain"];
+  files_["/sds"] = "mine /chain2";
+  EXPECT_EQ(contexts_.Update(), nullptr);  // the same texts
+  const struct {
+    const char* path;
+    const char* text;
+    const char* error;
+  } kRows[] = {
+      {"/sds", "broken", "/sds: no secret"},
+      {"/sds", "other /chain", "/sds: has no secret \"mine\""},
+      {"/sds", "", "/sds: no secret"},
+      {"/sds", "mine /roots", "secret \"file:/sds#mine\" is no certificate"},
+      {"/trust", "roots /chain", "secret \"file:/trust#roots\" has no trusted_ca"},
+  };
+  for (const auto& row : kRows) {
+    const std::string good = std::exchange(files_[row.path], row.text);
+    EXPECT_EQ(contexts_.Update(), nullptr) << row.text;
+    EXPECT_TRUE(contexts_.Status().front().ready);
+    EXPECT_EQ(contexts_.Status().front().error, row.error);
+    files_[row.path] = good;
+    EXPECT_EQ(contexts_.Update(), nullptr);
+    EXPECT_EQ(contexts_.Status().front().error, "");
+  }
 }
 
 TEST_F(TlsContextsTest, SettingsThatAreGoneAreForgotten) {

@@ -113,7 +113,7 @@ void Tcp::Impl::OnAck(Conn& c, const Segment& s, bool window_changed, Instant no
   } else if (loss.aux == LossState::Aux::kProbe && !loss.calm()) {
     loss.ClearAux();
   }
-  TellSendSpace(c);
+  TellSendSpace(c, now);
 }
 
 // The short way for what is by far the most frequent: all of a flight that left in one turn is
@@ -137,11 +137,16 @@ void Tcp::Impl::OnWholeAck(Conn& c, Instant now) {
   }
   c.SetRetransmitAt(Instant::Never());
   DropLoss(c);
-  TellSendSpace(c);
+  TellSendSpace(c, now);
 }
 
-void Tcp::Impl::TellSendSpace(Conn& c) {
+void Tcp::Impl::TellSendSpace(Conn& c, Instant now) {
   if (!c.send_full) return;
+  if (c.reset_last) {
+    // By the timer: whoever called is not done with the connection.
+    if (c.queued_bytes() == 0) SetLife(c, now, now);
+    return;
+  }
   uint32_t low = memory_.SendQueueLow(c.congestion.cwnd, c.set_aside());
   if (rooms_.pressed()) low = std::min(low, std::max(PressedSendQueueMax(c).bytes / 2, 1u));
   if (c.queued_bytes() >= low) return;

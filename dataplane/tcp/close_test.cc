@@ -227,6 +227,33 @@ TEST(TcpClose, ReleasedConnectionDoesNotWaitForEverInFinWait2) {
   EXPECT_EQ(t.counters().fin_wait_2_timeouts, 1u);
 }
 
+TEST(TcpClose, ResetComesAfterAllThatWasQueuedIsAcknowledged) {
+  Script t;
+  t.Accept();
+  t.Send(10);
+  t.Expect(Data(1, 10));
+  t.Reset();
+  t.ExpectNothing();
+  t.Peer(Data(1, 5).Acking(1));
+  t.Expect(Ack(6).At(11));
+  EXPECT_EQ(t.received(), 0u);
+  t.Wait(Duration::Millis(250));
+  t.Expect(Data(1, 10).Acking(6));  // lost, and sent again
+  t.Peer(Ack(11).At(6));
+  t.Wait(Duration::Millis(2));
+  t.Expect(Rst(11).Acking(6));
+  EXPECT_EQ(t.tcp().conn_count(), 0u);
+  t.ExpectNoEvent();
+}
+
+TEST(TcpClose, ResetWithNothingQueuedIsAbort) {
+  Script t;
+  t.Accept();
+  t.Reset();
+  t.Expect(Rst(1).Acking(1));
+  EXPECT_EQ(t.tcp().conn_count(), 0u);
+}
+
 TEST(TcpClose, AbortSendsRst) {
   Script t;
   t.Accept();

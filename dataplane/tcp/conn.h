@@ -85,6 +85,7 @@ struct Conn {
   bool wl1_ahead : 1 = false;   // SND.WL1 is snd_wl1, beyond rcv.nxt: UpdateWindow
   bool curve : 1 = false;       // congestion.cubic may be on its curve, which idle time moves
   bool retransmit_rare : 1 = false;  // rare_retransmit_at is set
+  bool reset_last : 1 = false;       // Reset was called: RST when nothing is queued any more
 
   State state : 4 = State::kSynSent;
   uint8_t rcv_doublings : 4 = 0;     // of what may wait for the owner: Impl::RcvLimit

@@ -112,6 +112,16 @@ void Tcp::Release(TcpId id, Instant now) {
   impl_->Arm(*c, now);
 }
 
+void Tcp::Reset(TcpId id, Instant now) {
+  Conn* c = impl_->conns_.Find(id);
+  if (c == nullptr) return;
+  if (c->syn_in_flight() || c->fin_queued || c->queued_bytes() == 0) return Abort(id, now);
+  c->detached = true;
+  c->reset_last = true;
+  c->send_full = true;  // TellSendSpace is to look
+  impl_->RefundUnread(*c, c->rcv_unread);
+}
+
 void Tcp::Abort(TcpId id, Instant now) {
   (void)now;
   Conn* c = impl_->conns_.Find(id);

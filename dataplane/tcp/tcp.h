@@ -136,6 +136,9 @@ class Tcp {
   // FIN after everything queued; what still comes in is thrown away; no more events; the id is
   // dead.
   void Release(TcpId id, Instant now);
+  // The same for what its peer is not to take for an end in order: RST once all that was queued is
+  // acknowledged.
+  void Reset(TcpId id, Instant now);
   void Abort(TcpId id, Instant now);  // RST now; the id is dead, no event
   // `byte_count` bytes of kData events have been used up: the receive window may open.
   void Consumed(TcpId id, uint32_t byte_count, Instant now);

@@ -129,7 +129,7 @@ struct Tcp::Impl {
   void NoteWl1(Conn& c, const Segment& s);
   void OnAck(Conn& c, const Segment& s, bool window_changed, Instant now);
   void OnWholeAck(Conn& c, Instant now);
-  void TellSendSpace(Conn& c);
+  void TellSendSpace(Conn& c, Instant now);
   void TakeCumulativeAck(Conn& c, const Segment& s, AckNews* news);
   void TakeSacks(Conn& c, const Segment& s, AckNews* news);
   void NoteDelivered(Conn& c, const Segment& s, const SentRange& range, SeqRange part,

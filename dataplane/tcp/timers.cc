@@ -97,12 +97,17 @@ void Tcp::Impl::OnDelayedAckTimer(Instant now) {
   }
 }
 
-// The deadline of an open, the end of a released FIN-WAIT-2, or keepalive. False: the connection is
-// gone.
+// The deadline of an open, the end of a released FIN-WAIT-2, of what is to be reset, or keepalive.
+// False: the connection is gone.
 bool Tcp::Impl::OnLifeTimer(Conn& c, Instant now) {
   c.life_at = Instant::Never();
   if (c.syn_in_flight()) {
     Fail(c, TcpError::kTimeout);
+    return false;
+  }
+  if (c.reset_last && c.queued_bytes() == 0) {
+    SendRst(c);
+    Destroy(c);
     return false;
   }
   if (c.state == State::kFinWait2 && c.detached) {

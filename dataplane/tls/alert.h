@@ -14,10 +14,17 @@ enum class Alert : uint8_t {
   kBadRecordMac = 20,
   kRecordOverflow = 22,
   kHandshakeFailure = 40,
+  kBadCertificate = 42,
+  kUnsupportedCertificate = 43,
+  kCertificateExpired = 45,
+  kCertificateUnknown = 46,
   kIllegalParameter = 47,
+  kUnknownCa = 48,
   kDecodeError = 50,
+  kProtocolVersion = 70,
   kInternalError = 80,
   kUserCanceled = 90,
+  kCertificateRequired = 116,
 };
 
 enum class TlsError : uint8_t {

@@ -24,6 +24,13 @@ uint64_t CountProtected(std::string_view bytes) {
   return count;
 }
 
+// RFC 8446 6.2, of what CheckPeer says.
+Alert AlertOf(TlsError error) {
+  if (error == TlsError::kPeerCertificateMissing) return Alert::kCertificateRequired;
+  if (error == TlsError::kPeerCertificateExpired) return Alert::kCertificateExpired;
+  return Alert::kCertificateUnknown;
+}
+
 }  // namespace
 
 HandshakeRunner::~HandshakeRunner() = default;
@@ -79,10 +86,11 @@ void Handshake::Run(PeerCertificates* certificates) {
 
 void Handshake::Finish() {
   info = ssl_->Info();
-  SslConnection::Failure failure = ssl_->CheckPeer(unix_seconds_, info->peer);
-  if (failure.error != TlsError::kNone) return Fail(std::move(failure));
-  session = ssl_->TakeSession();  // TLS 1.2
   own_records = ssl_->OwnRecords(&suite);
+  if (own_records) TakeSecrets();
+  SslConnection::Failure failure = ssl_->CheckPeer(unix_seconds_, info->peer);
+  if (failure.error != TlsError::kNone) return Refuse(std::move(failure));
+  session = ssl_->TakeSession();  // TLS 1.2
   state_ = State::kDone;
   if (!own_records) {
     connection = std::move(ssl_);
@@ -90,17 +98,32 @@ void Handshake::Finish() {
   }
   // OpenSSL reads record by record: what it has not asked for lies untouched.
   leftover = ssl_->TakeLeftover();
+  if (role_ == Role::kClient && resume_) {
+    state_ = State::kTickets;
+  } else {
+    ssl_.reset();
+  }
+}
+
+void Handshake::TakeSecrets() {
   const bool server = role_ == Role::kServer;
   read_secret = server ? ssl_->secrets().client : ssl_->secrets().server;
   write_secret = server ? ssl_->secrets().server : ssl_->secrets().client;
   // A server's tickets follow the client's Finished, in the last trip, alone (RFC 8446 4.6.1). A
   // client's last trip is its Finished, under the handshake's key.
   write_sequence = server ? CountProtected(out) : 0;
-  if (!server && resume_) {
-    state_ = State::kTickets;
+}
+
+// The handshake is over for OpenSSL, which has no way to send a fatal alert then. Where records are
+// its own it says close_notify, for want of a better word.
+void Handshake::Refuse(SslConnection::Failure failure) {
+  if (own_records) {
+    alert = AlertOf(failure.error);
   } else {
-    ssl_.reset();
+    ssl_->WriteCloseNotify();
+    ssl_->TakeOutput(&out);
   }
+  Fail(std::move(failure));
 }
 
 // `in` holds records that follow the handshake directly: tickets and nothing else.

@@ -12,6 +12,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "dataplane/tls/handshake_info.h"
@@ -51,6 +52,10 @@ class Handshake {
   Role role() const { return role_; }
   const SslConnection::Failure& failure() const { return failure_; }  // kFailed
 
+  // kFailed, when the peer has finished its handshake and hears of it by the worker's record layer
+  // only: `own_records` and what goes with it are set.
+  std::optional<Alert> alert;
+
   // kDone and kTickets.
   std::unique_ptr<HandshakeInfo> info;
   std::string leftover;  // ciphertext that came after the handshake
@@ -67,6 +72,8 @@ class Handshake {
 
  private:
   void Finish();
+  void TakeSecrets();
+  void Refuse(SslConnection::Failure failure);
   void Fail(SslConnection::Failure failure);
   void ReadTickets();
 

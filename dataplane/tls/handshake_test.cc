@@ -15,21 +15,28 @@ namespace {
 struct Row {
   const char* name;
   std::function<void(MeshOptions*)> change;
-  TlsError client, server;  // kNone: the handshake was done
+  TlsError client, server;            // kNone: the handshake was done
+  Alert alert = Alert::kCloseNotify;  // what the one that refuses has sent
 };
 
 const Row kRows[] = {
     {"mutual", [](MeshOptions*) {}, TlsError::kNone, TlsError::kNone},
     {"client unknown to the server",
      [](MeshOptions* o) { o->client.certificate = MeshPki::Get().other.IssueSpiffe("b"); },
-     TlsError::kPeerAlert, TlsError::kPeerCertificateUnknownIssuer},
+     TlsError::kPeerAlert, TlsError::kPeerCertificateUnknownIssuer, Alert::kUnknownCa},
     {"server unknown to the client",
      [](MeshOptions* o) {
        o->server.certificates = {{{}, MeshPki::Get().other.IssueSpiffe("a")}};
      },
-     TlsError::kPeerCertificateUnknownIssuer, TlsError::kPeerAlert},
+     TlsError::kPeerCertificateUnknownIssuer, TlsError::kPeerAlert, Alert::kUnknownCa},
     {"client without a certificate", [](MeshOptions* o) { o->client.certificate = {}; },
-     TlsError::kPeerAlert, TlsError::kPeerCertificateMissing},
+     TlsError::kPeerAlert, TlsError::kPeerCertificateMissing, Alert::kCertificateRequired},
+    {"client without a certificate, TLS 1.2",
+     [](MeshOptions* o) {
+       o->client.certificate = {};
+       o->client.common.version_max = Version::kTls12;
+     },
+     TlsError::kPeerAlert, TlsError::kPeerCertificateMissing, Alert::kHandshakeFailure},
     {"client without one, where it may",
      [](MeshOptions* o) {
        o->client.certificate = {};
@@ -40,36 +47,36 @@ const Row kRows[] = {
      [](MeshOptions* o) {
        o->client.certificate = MeshPki::Get().root.Issue({.not_after = kTestNow - 1});
      },
-     TlsError::kPeerAlert, TlsError::kPeerCertificateExpired},
+     TlsError::kPeerAlert, TlsError::kPeerCertificateExpired, Alert::kCertificateExpired},
     {"server not valid yet",
      [](MeshOptions* o) {
        o->server.certificates = {{{}, MeshPki::Get().root.Issue({.not_before = kTestNow + 60})}};
      },
-     TlsError::kPeerCertificateExpired, TlsError::kPeerAlert},
+     TlsError::kPeerCertificateExpired, TlsError::kPeerAlert, Alert::kCertificateExpired},
     {"server with a client's certificate",
      [](MeshOptions* o) {
        o->server.certificates = {{{}, MeshPki::Get().root.Issue({.client_only = true})}};
      },
-     TlsError::kPeerCertificateInvalid, TlsError::kPeerAlert},
+     TlsError::kPeerCertificateInvalid, TlsError::kPeerAlert, Alert::kUnsupportedCertificate},
     {"secure naming: the right account",
      [](MeshOptions* o) { o->client.common.peer.uris = {"spiffe://cluster.local/ns/a/sa/a"}; },
      TlsError::kNone, TlsError::kNone},
     {"secure naming: another account",
      [](MeshOptions* o) { o->client.common.peer.uris = {"spiffe://cluster.local/ns/a/sa/x"}; },
-     TlsError::kPeerIdentity, TlsError::kPeerAlert},
+     TlsError::kPeerIdentity, TlsError::kPeerAlert, Alert::kCertificateUnknown},
     {"secure naming of the request goes before the context's",
      [](MeshOptions* o) {
        o->client.common.peer.uris = {"spiffe://cluster.local/ns/a/sa/a"};
        o->request.peer = std::make_unique<PeerRule>();
        o->request.peer->uris = {"spiffe://cluster.local/ns/a/sa/x"};
      },
-     TlsError::kPeerIdentity, TlsError::kPeerAlert},
+     TlsError::kPeerIdentity, TlsError::kPeerAlert, Alert::kCertificateUnknown},
     {"trust domain: ours",
      [](MeshOptions* o) { o->server.common.peer.trust_domains = {"cluster.local"}; },
      TlsError::kNone, TlsError::kNone},
     {"trust domain: another's",
      [](MeshOptions* o) { o->server.common.peer.trust_domains = {"cluster.loca"}; },
-     TlsError::kPeerAlert, TlsError::kPeerIdentity},
+     TlsError::kPeerAlert, TlsError::kPeerIdentity, Alert::kCertificateUnknown},
     {"DNS name",
      [](MeshOptions* o) {
        o->server.certificates = {{{}, MeshPki::Get().root.Issue({.dns_names = {"*.x.com"}})}};
@@ -81,7 +88,7 @@ const Row kRows[] = {
        o->server.certificates = {{{}, MeshPki::Get().root.Issue({.dns_names = {"*.x.com"}})}};
        o->client.common.peer.dns_names = {"a.b.x.com"};
      },
-     TlsError::kPeerIdentity, TlsError::kPeerAlert},
+     TlsError::kPeerIdentity, TlsError::kPeerAlert, Alert::kCertificateUnknown},
     {"roots of the identity's trust domain",
      [](MeshOptions* o) {
        o->client.common.trust = {{"other.local", MeshPki::Get().other.pem()},
@@ -93,7 +100,7 @@ const Row kRows[] = {
        o->client.common.trust = {{"other.local", MeshPki::Get().root.pem()},
                                  {"cluster.local", MeshPki::Get().other.pem()}};
      },
-     TlsError::kPeerCertificateUnknownIssuer, TlsError::kPeerAlert},
+     TlsError::kPeerCertificateUnknownIssuer, TlsError::kPeerAlert, Alert::kUnknownCa},
     {"two identities: the second would not be vouched for by its own roots",
      [](MeshOptions* o) {
        o->server.certificates = {
@@ -104,7 +111,7 @@ const Row kRows[] = {
                                  {"cluster.local", MeshPki::Get().root.pem()}};
        o->client.common.peer.uris = {"spiffe://other.local/ns/a/sa/a"};
      },
-     TlsError::kPeerCertificateInvalid, TlsError::kPeerAlert},
+     TlsError::kPeerCertificateInvalid, TlsError::kPeerAlert, Alert::kBadCertificate},
     {"old and new root together (rotation)",
      [](MeshOptions* o) {
        o->client.common.trust = {{.pem = MeshPki::Get().other.pem() + MeshPki::Get().root.pem()}};
@@ -121,13 +128,13 @@ const Row kRows[] = {
        o->client.common.version_max = Version::kTls12;
        o->server.common.version_min = Version::kTls13;
      },
-     TlsError::kPeerAlert, TlsError::kNoCommonParameters},
+     TlsError::kPeerAlert, TlsError::kNoCommonParameters, Alert::kProtocolVersion},
     {"no common cipher suite",
      [](MeshOptions* o) {
        o->client.common.cipher_suites_13 = "TLS_AES_128_GCM_SHA256";
        o->server.common.cipher_suites_13 = "TLS_AES_256_GCM_SHA384";
      },
-     TlsError::kPeerAlert, TlsError::kNoCommonParameters},
+     TlsError::kPeerAlert, TlsError::kNoCommonParameters, Alert::kHandshakeFailure},
 };
 
 TEST(Handshake, AcceptsAndRefusesByRule) {
@@ -138,6 +145,8 @@ TEST(Handshake, AcceptsAndRefusesByRule) {
     ends.Shake(Client(options.client), Server(options.server), std::move(options.request));
     EXPECT_EQ(ends.client.seen.error, row.client) << row.name << ends.client.seen.detail;
     EXPECT_EQ(ends.server.seen.error, row.server) << row.name << ends.server.seen.detail;
+    const Seen& told = row.client == TlsError::kPeerAlert ? ends.client.seen : ends.server.seen;
+    EXPECT_EQ(Name(told.alert), Name(row.alert)) << row.name;
     // A client may be done before the server has looked at its certificate.
     EXPECT_EQ(ends.server.seen.info != nullptr, row.server == TlsError::kNone) << row.name;
     EXPECT_EQ(ends.server.tls.handshakes_in_flight(), 0u) << row.name;
@@ -205,7 +214,11 @@ TEST(Handshake, ResumedPeersAreLookedAtAgain) {
   auto rule = std::make_unique<PeerRule>();
   rule->uris = {"spiffe://cluster.local/ns/a/sa/x"};
   again(std::move(rule));
+  // It is not even offered, so that the refusal is that of a full handshake.
   EXPECT_EQ(ends.client.seen.error, TlsError::kPeerIdentity);
+  EXPECT_EQ(ends.client.seen.detail, "certificate of somebody else");
+  EXPECT_EQ(ends.server.seen.error, TlsError::kPeerAlert);
+  EXPECT_EQ(Name(ends.server.seen.alert), "certificate_unknown");
   // That session is gone from the client: the next one is made anew.
   again(nullptr);
   ASSERT_TRUE(ends.done());
@@ -214,6 +227,35 @@ TEST(Handshake, ResumedPeersAreLookedAtAgain) {
   again(nullptr);
   EXPECT_NE(ends.server.seen.error, TlsError::kNone);
   EXPECT_FALSE(ends.done());
+}
+
+TEST(Handshake, WhoResumesAndIsRefusedIsTold) {
+  // Goal: who is refused by what is looked at when OpenSSL has done the handshake hears why.
+  // Method: a client whose certificate has ended, by a clock that only the server has; OpenSSL's
+  // cache goes by the day's time.
+  for (const bool tls12 : {false, true}) {
+    MeshOptions options;
+    options.client.certificate = MeshPki::Get().root.Issue({.not_after = kTestNow + 100});
+    if (tls12) options.client.common.version_max = Version::kTls12;
+    const ContextRef server = Server(options.server), client = Client(options.client);
+    MeshEnds ends;
+    for (const bool ended : {false, true}) {
+      ends.client.Again();
+      ends.server.Again();
+      if (ended) ends.server.Advance(Duration::Seconds(200));
+      ends.Shake(client, server, {.sni = "a"});
+      EXPECT_EQ(ends.server.seen.info == nullptr, ended);
+    }
+    ASSERT_TRUE(ends.client.seen.info->resumed);
+    EXPECT_EQ(ends.server.seen.error, TlsError::kPeerCertificateExpired);
+    if (tls12) {
+      EXPECT_EQ(ends.client.seen.close_notifies, 1);
+    } else {
+      EXPECT_EQ(ends.client.seen.error, TlsError::kPeerAlert);
+      EXPECT_EQ(Name(ends.client.seen.alert), "certificate_expired");
+      EXPECT_EQ(ends.server.tls.counters().alerts_out, 1u);
+    }
+  }
 }
 
 TEST(Handshake, RotationLeavesSessionsAlone) {
@@ -287,7 +329,8 @@ TEST(Handshake, AlpnIsTheServersFirstThatTheClientHas) {
 }
 
 TEST(Handshake, SessionsOfTls12AndChaChaLiveOn) {
-  // Goal: two ends of ours on the second path, with a cut, a bad record and an end.
+  // Goal: two ends of ours on the second path, with an end in order, a cut, and a bad record.
+  enum class How { kOrderly, kCut, kAltered };
   for (const bool tls12 : {true, false}) {
     MeshOptions options;
     if (tls12) {
@@ -295,7 +338,7 @@ TEST(Handshake, SessionsOfTls12AndChaChaLiveOn) {
     } else {
       options.client.common.cipher_suites_13 = "TLS_CHACHA20_POLY1305_SHA256";
     }
-    for (const bool altered : {false, true}) {
+    for (const How how : {How::kOrderly, How::kCut, How::kAltered}) {
       MeshEnds ends;
       ends.Shake(Client(options.client), Server(options.server));
       ASSERT_TRUE(ends.done());
@@ -303,19 +346,41 @@ TEST(Handshake, SessionsOfTls12AndChaChaLiveOn) {
       Pump(&ends.client, &ends.server);
       EXPECT_EQ(ends.server.seen.plain.size(), 50'000u);
       ASSERT_TRUE(ends.client.Send("last"));
-      if (!altered) ends.client.Close();
+      if (how == How::kOrderly) ends.client.Close();
       std::string bytes = ends.client.Take();
-      if (altered) bytes.back() = static_cast<char>(bytes.back() ^ 1);
+      if (how == How::kAltered) bytes.back() = static_cast<char>(bytes.back() ^ 1);
       ends.server.Receive(bytes);
-      EXPECT_EQ(ends.server.seen.error, altered ? TlsError::kBadRecordMac : TlsError::kNone);
-      EXPECT_EQ(ends.server.seen.close_notifies, altered ? 0 : 1);
-      if (altered) {
+      ends.server.Eof();
+      EXPECT_EQ(ends.server.seen.error,
+                how == How::kAltered ? TlsError::kBadRecordMac : TlsError::kNone);
+      EXPECT_EQ(ends.server.seen.close_notifies, how == How::kOrderly ? 1 : 0);
+      EXPECT_EQ(ends.server.seen.truncations, how == How::kCut ? 1 : 0);
+      EXPECT_EQ(ends.server.tls.counters().truncated, how == How::kCut ? 1u : 0u);
+      if (how == How::kAltered) {
         ends.client.Receive(ends.server.Take());
         EXPECT_EQ(ends.client.seen.error, TlsError::kPeerAlert);
         EXPECT_EQ(ends.client.seen.alert, Alert::kBadRecordMac);
+      } else {
+        EXPECT_EQ(ends.server.seen.plain.size(), 50'004u);
       }
     }
     EXPECT_EQ(MeshEnds().server.tls.session_count(), 0u);
+  }
+}
+
+TEST(Handshake, ACutInsideOfARecordIsOneToo) {
+  for (const bool tls12 : {true, false}) {
+    MeshOptions options;
+    if (tls12) options.client.common.version_max = Version::kTls12;
+    MeshEnds ends;
+    ends.Shake(Client(options.client), Server(options.server));
+    ASSERT_TRUE(ends.client.Send("last"));
+    std::string bytes = ends.client.Take();
+    bytes.pop_back();
+    ends.server.Receive(bytes);
+    ends.server.Eof();
+    EXPECT_EQ(ends.server.seen.plain, "");
+    EXPECT_EQ(ends.server.seen.truncations, 1);
   }
 }
 

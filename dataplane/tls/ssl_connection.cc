@@ -50,6 +50,18 @@ unsigned long TakeCause() {
   return cause != 0 ? cause : first;
 }
 
+constexpr std::string_view kSomebodyElse = "certificate of somebody else";
+
+// The alert is OpenSSL's choice, by the reason it is given (ssl_x509err2alert). Where that would
+// not be RFC 8446 6.2's: a certificate that is not valid yet is certificate_expired; a good one of
+// somebody else certificate_unknown, as Envoy sends it, which is OpenSSL's for reasons that no
+// chain of its own has, such as this one.
+int ForItsAlert(int x509_error) {
+  if (x509_error == X509_V_ERR_CERT_NOT_YET_VALID) return X509_V_ERR_CERT_HAS_EXPIRED;
+  if (x509_error == X509_V_ERR_APPLICATION_VERIFICATION) return X509_V_ERR_PERMITTED_VIOLATION;
+  return x509_error;
+}
+
 TlsError ErrorOfReason(int reason) {
   switch (reason) {  // an int of OpenSSL's with hundreds of values: a default is right here
     case SSL_R_NO_SHARED_CIPHER:
@@ -96,7 +108,6 @@ SslConnection::SslConnection(SslOptions options)
     SSL_set_alpn_protos(ssl_.get(), reinterpret_cast<const uint8_t*>(alpn.data()),
                         static_cast<unsigned>(alpn.size()));
   }
-  if (options_.session != nullptr) SSL_set_session(ssl_.get(), options_.session.get());
 }
 
 SslConnection::~SslConnection() {
@@ -134,10 +145,23 @@ SslConnection::Result SslConnection::DoHandshake(int64_t unix_seconds,
   verified_ = &certificates->verified;
   const ParsedCertificates::Scope scope(&certificates->parsed);
   ERR_clear_error();
+  if (options_.session != nullptr) OfferSession();
   const int returned = SSL_do_handshake(ssl_.get());
   const Result result = returned == 1 ? Result::kDone : Classify(returned);
   verified_ = nullptr;
   return result;
+}
+
+// Of a peer whom today's rule or time refuses no session is offered: the handshake is a full one,
+// in which the peer may have got another certificate, or is refused with the alert that says why.
+void SslConnection::OfferSession() {
+  const SslSessionPtr session = std::move(options_.session);
+  X509* const leaf = SSL_SESSION_get0_peer(session.get());
+  if (leaf != nullptr && options_.context->options.verify != VerifyPeer::kNo) {
+    if (unix_seconds_ > UnixSeconds(X509_get0_notAfter(leaf))) return;
+    if (rule() != PeerRule{} && !Matches(rule(), ReadIdentity(leaf), leaf)) return;
+  }
+  SSL_set_session(ssl_.get(), session.get());
 }
 
 SslConnection::Result SslConnection::Read(uint8_t* out, uint32_t size, uint32_t* n) {
@@ -177,9 +201,7 @@ SslConnection::Result SslConnection::Classify(int returned) {
   if (verify_error_ != TlsError::kNone) failure_.error = verify_error_;
   const char* text = ERR_reason_error_string(code);
   failure_.detail = text != nullptr ? text : "unknown error";
-  if (verify_error_ != TlsError::kNone) {
-    failure_.detail = X509_verify_cert_error_string(SSL_get_verify_result(ssl_.get()));
-  }
+  if (verify_error_ != TlsError::kNone) failure_.detail = verify_detail_;
   return Result::kFailed;
 }
 
@@ -227,7 +249,7 @@ SslConnection::Failure SslConnection::CheckPeer(int64_t unix_seconds,
     return {.error = TlsError::kPeerCertificateExpired, .detail = "certificate has expired"};
   }
   if (!Matches(rule(), peer, leaf)) {
-    return {.error = TlsError::kPeerIdentity, .detail = "certificate of somebody else"};
+    return {.error = TlsError::kPeerIdentity, .detail = std::string(kSomebodyElse)};
   }
   return {};
 }
@@ -291,13 +313,16 @@ int SslConnection::Verify(X509_STORE_CTX* given) {
       *options_.context, leaf, X509_STORE_CTX_get0_untrusted(given), unix_seconds_, verified_);
   int error = verdict.x509_error;
   ++(verdict.known ? certificates_known_ : certificates_verified_);
-  if (error == X509_V_OK && !Matches(rule(), ReadIdentity(leaf), leaf)) {
+  if (error != X509_V_OK) {
+    verify_error_ = ErrorOfX509(error);
+    verify_detail_ = X509_verify_cert_error_string(error);
+  } else if (!Matches(rule(), ReadIdentity(leaf), leaf)) {
     error = X509_V_ERR_APPLICATION_VERIFICATION;
+    verify_error_ = TlsError::kPeerIdentity;
+    verify_detail_ = kSomebodyElse;
   }
-  X509_STORE_CTX_set_error(given, error);
-  if (error == X509_V_OK) return 1;
-  verify_error_ = ErrorOfX509(error);
-  return 0;
+  X509_STORE_CTX_set_error(given, ForItsAlert(error));
+  return error == X509_V_OK ? 1 : 0;
 }
 
 int SslConnection::OnServerName(SSL* ssl, int* alert, void* unused) {
@@ -309,7 +334,9 @@ int SslConnection::OnServerName(SSL* ssl, int* alert, void* unused) {
   return SSL_TLSEXT_ERR_OK;
 }
 
-// Our order counts.
+// Our order counts. Nothing in common is agreed as nothing, not refused with
+// no_application_protocol (RFC 7301 3.2 has that a SHOULD): so does Envoy, and curl and others then
+// speak HTTP/1.1.
 int SslConnection::OnSelectAlpn(SSL* ssl, const uint8_t** out, uint8_t* out_bytes,
                                 const uint8_t* in, unsigned in_bytes, void* unused) {
   (void)unused;

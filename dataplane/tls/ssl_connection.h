@@ -94,6 +94,7 @@ class SslConnection {
   static int OnNewClientSession(SSL* ssl, SSL_SESSION* session);
 
   const PeerRule& rule() const;
+  void OfferSession();
   int Verify(X509_STORE_CTX* given);
   Result Classify(int returned);
 
@@ -103,6 +104,7 @@ class SslConnection {
   SslSessionPtr new_session_;
   Failure failure_;
   TlsError verify_error_ = TlsError::kNone;
+  std::string verify_detail_;
   uint32_t certificates_verified_ = 0, certificates_known_ = 0;
   // Of the running DoHandshake.
   int64_t unix_seconds_ = 0;

@@ -17,7 +17,7 @@
 //   timer of TimerOwner::kTls        OnTimer(timer, now, &events)
 //   L7 action kWrite                 Seal(id, bytes, &records), then tcp.Send(records)
 //   L7 action kFinish                Close(id, &records), tcp.Send(records), tcp.Finish
-//   L7 actions kAbort, kRelease; TCP kClosed    Release(id)
+//   L7 actions kAbort, kReset, kRelease; TCP kClosed    Release(id)
 //
 //   event kWrite         -> tcp.Send
 //   event kHandshakeDone -> engine.OnAccept / OnConnected, with the peer's identity
@@ -26,7 +26,7 @@
 //                           layer holds less than one record of them), L7's plaintext bytes are the
 //                           worker's to add up: it tells TCP what Receive took, when L7 has
 //                           consumed as much.
-//   event kCloseNotify, kTruncated   -> engine.OnEof
+//   event kCloseNotify, kTruncated   -> engine.OnEof, which is told which of them it was
 //   event kError         -> before kHandshakeDone: the connect failed (or the accept never was);
 //                           after it: engine.OnClosed. Then tcp.Release, so that an alert written
 //                           before still goes out.

@@ -153,7 +153,20 @@ void Tls::Impl::OnFailed(const Handshake& handshake, TlsId id, Events* events) {
   CountCertificates(handshake);
   // Whatever went wrong: the next one is a full handshake.
   if (s.negotiation->resuming) client_sessions_.Erase(handshake.resumption_key);
+  if (handshake.alert.has_value()) WriteAlert(handshake, id, s, events);
   End(id, s, handshake.failure(), events);
+}
+
+void Tls::Impl::WriteAlert(const Handshake& handshake, TlsId id, Session& s, Events* events) {
+  Traffic write;
+  SetSecret(handshake.suite, {handshake.write_secret.data(), SecretBytes(handshake.suite)}, &write);
+  write.sequence = handshake.write_sequence;
+  const uint8_t fatal[2] = {2, static_cast<uint8_t>(*handshake.alert)};
+  Chain record;
+  // Out of buffers, the peer sees a truncated stream: all that can be done.
+  if (!records_.SealBytes(ContentType::kAlert, fatal, &write, &record)) return;
+  ++counters_.alerts_out;
+  Add(TlsEvent::Kind::kWrite, id, s, events).bytes = std::move(record);
 }
 
 void Tls::Impl::Establish(std::unique_ptr<Handshake> handshake, Session& s, Events* events) {

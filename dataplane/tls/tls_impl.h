@@ -94,6 +94,7 @@ class Tls::Impl {
   void OnTrip(std::unique_ptr<Handshake> handshake, Instant now, Events* events);
   void CountCertificates(const Handshake& handshake);
   void OnFailed(const Handshake& handshake, TlsId id, Events* events);
+  void WriteAlert(const Handshake& handshake, TlsId id, Session& s, Events* events);
   void Establish(std::unique_ptr<Handshake> handshake, Session& s, Events* events);
   void CountFailure(TlsError error);
   void KeepSession(Handshake* handshake);

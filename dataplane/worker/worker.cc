@@ -240,7 +240,7 @@ void Worker::OnTcpEvent(tcp::TcpEvent& event, Instant now) {
       engine_.OnBytes(conn, std::move(event.bytes), now);
       break;
     case Kind::kEof:
-      engine_.OnEof(conn, now);
+      engine_.OnEof(conn, engine::Ending::kOrderly, now);
       break;
     case Kind::kSendSpace:
       engine_.OnSendQueue(conn, true, now);
@@ -403,6 +403,10 @@ void Worker::Run(engine::Action& action, Instant now) {
     case Kind::kAbort:
       pipes_.Part(action.conn);
       tcp_.Abort(tcp, now);
+      break;
+    case Kind::kReset:
+      pipes_.Part(action.conn);
+      tcp_.Reset(tcp, now);
       break;
     case Kind::kRelease:
       pipes_.Part(action.conn);

@@ -251,8 +251,9 @@ void Worker::OnTlsEvent(tls::TlsEvent& event, Instant now) {
       pipe->with_l7 += event.bytes.size();
       return engine_.OnBytes(pipe->conn, std::move(event.bytes), now);
     case tls::TlsEvent::Kind::kCloseNotify:
+      return engine_.OnEof(pipe->conn, engine::Ending::kOrderly, now);
     case tls::TlsEvent::Kind::kTruncated:
-      return engine_.OnEof(pipe->conn, now);
+      return engine_.OnEof(pipe->conn, engine::Ending::kCut, now);
     case tls::TlsEvent::Kind::kError:
       return OnTlsError(event, now);
   }
@@ -360,6 +361,9 @@ void Worker::RunTls(engine::Action& action, TlsPipe& pipe, Instant now) {
       if (!SealPlain(pipe, now)) break;
       CloseTls(pipe, now);
       tcp_.Finish(pipe.tcp, now);
+      break;
+    case engine::Action::Kind::kReset:
+      if (SealPlain(pipe, now)) tcp_.Reset(ForgetTls(pipe).tcp, now);
       break;
     case engine::Action::Kind::kAbort:
       tcp_.Abort(ForgetTls(pipe).tcp, now);

@@ -11,6 +11,7 @@
 namespace meltemi::config {
 namespace {
 
+using envoy::config::core::v3::ConfigSource;
 using envoy::config::core::v3::TransportSocket;
 using envoy::extensions::transport_sockets::tls::v3::CertificateValidationContext;
 using envoy::extensions::transport_sockets::tls::v3::CommonTlsContext;
@@ -57,16 +58,37 @@ absl::StatusOr<TlsCertificateSource> CompileCertificate(const TlsCertificate& fr
   return to;
 }
 
+// Files that are read again every second need no watched_directory; a path is one by itself, or the
+// older field of that name.
+absl::StatusOr<std::string> CompileSecretPath(const ConfigSource& from) {
+  using From = envoy::config::core::v3::ConfigSource;
+  switch (from.config_source_specifier_case()) {
+    case From::kPath:
+      if (from.path().empty()) return Invalid("path", "must not be empty");
+      return from.path();
+    case From::kPathConfigSource:
+      if (from.path_config_source().path().empty()) {
+        return Invalid("path_config_source.path", "must not be empty");
+      }
+      return from.path_config_source().path();
+    default:  // what is not supported is refused as a field
+      return Invalid("", "one of ads, path, path_config_source must be set");
+  }
+}
+
 absl::StatusOr<std::string> CompileSecretName(const CompileContext& context,
-                                              const SdsSecretConfig& from) {
+                                              const SdsSecretConfig& from, TlsSettings* to) {
   if (from.name().empty()) return Invalid("name", "must not be empty");
   if (!from.has_sds_config() && context.options.static_secrets.count(from.name()) == 0) {
     return Invalid("name", Cat("there is no static secret \"", from.name(), "\""));
   }
-  if (from.has_sds_config() && !from.sds_config().has_ads()) {
-    return Invalid("sds_config.ads", "must be set: it is the only source supported");
-  }
-  return from.name();
+  if (!from.has_sds_config() || from.sds_config().has_ads()) return from.name();
+  TlsSecretFile file{.name = from.name()};
+  ASSIGN_OR_RETURN_AT(file.path, "sds_config", CompileSecretPath(from.sds_config()));
+  // No name of an identity, or of the control plane's secrets, can look like this.
+  std::string name = Cat("file:", file.path, "#", file.name);
+  to->secret_files.emplace(name, std::move(file));
+  return name;
 }
 
 absl::Status CompileVersion(std::string_view field, int from, TlsVersion* to) {
@@ -152,8 +174,9 @@ absl::Status CompileTrust(const CompileContext& context, const CommonTlsContext&
       RETURN_IF_ERROR_AT("validation_context", CompileValidation(from.validation_context(), to));
       break;
     case CommonTlsContext::kValidationContextSdsSecretConfig: {
-      ASSIGN_OR_RETURN_AT(to->trust_secret, "validation_context_sds_secret_config",
-                          CompileSecretName(context, from.validation_context_sds_secret_config()));
+      ASSIGN_OR_RETURN_AT(
+          to->trust_secret, "validation_context_sds_secret_config",
+          CompileSecretName(context, from.validation_context_sds_secret_config(), to));
       break;
     }
     case CommonTlsContext::kCombinedValidationContext: {
@@ -162,7 +185,7 @@ absl::Status CompileTrust(const CompileContext& context, const CommonTlsContext&
                          CompileValidation(combined.default_validation_context(), to));
       ASSIGN_OR_RETURN_AT(
           to->trust_secret, "combined_validation_context.validation_context_sds_secret_config",
-          CompileSecretName(context, combined.validation_context_sds_secret_config()));
+          CompileSecretName(context, combined.validation_context_sds_secret_config(), to));
       break;
     }
     default:  // the other sources are refused as fields; or there is none
@@ -184,7 +207,7 @@ absl::Status CompileCommon(const CompileContext& context, const CommonTlsContext
   for (int i = 0; i < from.tls_certificate_sds_secret_configs_size(); ++i) {
     ASSIGN_OR_RETURN_AT(to->certificate_secrets.emplace_back(),
                         Indexed("tls_certificate_sds_secret_configs", i),
-                        CompileSecretName(context, from.tls_certificate_sds_secret_configs(i)));
+                        CompileSecretName(context, from.tls_certificate_sds_secret_configs(i), to));
   }
   for (int i = 0; i < from.alpn_protocols_size(); ++i) {
     const std::string& protocol = from.alpn_protocols(i);

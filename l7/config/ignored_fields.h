@@ -74,6 +74,9 @@ inline constexpr IgnoredField kConfigSourceIgnored[] = {
     {"initial_fetch_timeout", kOneFetchTimeout},
     {"resource_api_version", "only version 3 is spoken"},
 };
+inline constexpr IgnoredField kPathSourceIgnored[] = {
+    {"watched_directory", "files are read again every second"},
+};
 inline constexpr IgnoredField kHttp1Ignored[] = {
     {"allow_absolute_url", "absolute request targets are always accepted (RFC 9112 3.2.2)"},
     {"use_balsa_parser", "the plane has one HTTP/1 parser"},

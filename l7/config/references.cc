@@ -35,10 +35,10 @@ void ForEachFilter(const Listener& listener, const Http& http, const Tcp& tcp) {
   if (listener.has_default_filter_chain()) chain(listener.default_filter_chain());
 }
 
-// A secret without a source is a static one: nobody is asked for it.
+// A secret without a source is a static one, and some come from files: nobody is asked for these.
 void AddSecretName(const envoy::extensions::transport_sockets::tls::v3::SdsSecretConfig& secret,
                    std::set<std::string>* names) {
-  if (secret.has_sds_config()) names->insert(secret.name());
+  if (secret.sds_config().has_ads()) names->insert(secret.name());
 }
 
 void AddSecretNames(const envoy::extensions::transport_sockets::tls::v3::CommonTlsContext& tls,

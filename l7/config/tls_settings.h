@@ -3,6 +3,7 @@
 #define MELTEMI_L7_CONFIG_TLS_SETTINGS_H_
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,6 +32,10 @@ struct TlsSecret {
   std::optional<TlsCertificateSource> certificate;
   DataSource trusted_ca;  // validation_context
 };
+// A secret that a file has, with others maybe: sds_config.path_config_source.
+struct TlsSecretFile {
+  std::string path, name;
+};
 // Whom to accept of those whose certificate is good; one match is enough. All empty: everyone.
 struct TlsPeerNames {
   std::vector<std::string> uris, trust_domains, dns_names;
@@ -52,8 +57,10 @@ struct TlsSettings {
   std::vector<std::string> alpn;
   std::vector<TlsCertificateSource> certificates;
   std::vector<std::string> certificate_secrets;  // names: tls_certificate_sds_secret_configs
-  DataSource trusted_ca;                         // neither this nor a name: nothing is verified
-  std::string trust_secret;                      // validation_context_sds_secret_config
+  // Those of these names, and trust_secret, that no control plane is asked for: "file:PATH#NAME".
+  std::map<std::string, TlsSecretFile> secret_files;
+  DataSource trusted_ca;     // neither this nor a name: nothing is verified
+  std::string trust_secret;  // validation_context_sds_secret_config
   TlsPeerNames peer;
   bool require_peer_certificate = false;  // kServer: require_client_certificate
   std::string sni;                        // kClient

@@ -15,17 +15,19 @@ namespace meltemi::engine {
 
 struct Action {
   enum class Kind : uint8_t {
-    kConnect,   // open a TCP connection to `address` for the engine's id `conn`; the outcome comes
-                // as OnConnected or OnConnectFailed, at the latest after `connect_timeout`.
-                // With `tls`, it is connected when the handshake is done. `bytes` go before all
-                // else, TLS too.
-    kWrite,     // send `bytes` on `conn`
-    kFinish,    // send FIN after everything written: half-close. Reading goes on.
-    kAbort,     // send RST and forget: the id is dead, no OnClosed follows. Also ends a kConnect
-                // under way.
-    kRelease,   // the engine is done with `conn`: FIN after everything written, further input is
-                // thrown away; the id is dead, no OnClosed follows (TCP ends it by itself, with RST
-                // if the peer keeps sending).
+    kConnect,  // open a TCP connection to `address` for the engine's id `conn`; the outcome comes
+               // as OnConnected or OnConnectFailed, at the latest after `connect_timeout`.
+               // With `tls`, it is connected when the handshake is done. `bytes` go before all
+               // else, TLS too.
+    kWrite,    // send `bytes` on `conn`
+    kFinish,   // send FIN after everything written: half-close. Reading goes on.
+    kReset,    // as kRelease, but with RST when everything written is acknowledged, and without the
+               // close_notify of TLS: the peer is not to take it for an end in order
+    kAbort,    // send RST and forget: the id is dead, no OnClosed follows. Also ends a kConnect
+               // under way.
+    kRelease,  // the engine is done with `conn`: FIN after everything written, further input is
+               // thrown away; the id is dead, no OnClosed follows (TCP ends it by itself, with RST
+               // if the peer keeps sending).
     kConsumed,  // `byte_count` bytes given by OnBytes have left the engine: the window may open
   };
   Kind kind = Kind::kWrite;

@@ -33,8 +33,8 @@ void Engine::OnBytes(ConnId conn, Chain bytes, Instant now) {
   impl_->OnBytes(conn, std::move(bytes), now);
   impl_->Settle(now);
 }
-void Engine::OnEof(ConnId conn, Instant now) {
-  impl_->OnEof(conn, now);
+void Engine::OnEof(ConnId conn, Ending ending, Instant now) {
+  impl_->OnEof(conn, ending, now);
   impl_->Settle(now);
 }
 void Engine::OnClosed(ConnId conn, CloseReason reason, Instant now) {
@@ -278,63 +278,6 @@ void Engine::Impl::OnBytes(ConnId id, Chain bytes, Instant now) {
     case Conn::Kind::kTcpUp:
       return PumpTcp(id, now);
     case Conn::Kind::kProbe:
-      return PumpProbe(id, now);
-  }
-}
-
-void Engine::Impl::OnEof(ConnId id, Instant now) {
-  Conn* conn = conns_.Find(id);
-  if (conn == nullptr) return;
-  conn->eof = true;
-  switch (conn->kind) {
-    case Conn::Kind::kHttpDown: {
-      PumpDownstream(id, now);
-      conn = conns_.Find(id);
-      if (conn == nullptr || InTunnel(*conn)) return;
-      if (conn->kind == Conn::Kind::kHttp2Down) return CarrierGone(id, now);
-      // Envoy's reading of a FIN: the client has gone, nobody waits for the answer.
-      DownstreamGone(id, now);
-      if ((conn = conns_.Find(id)) != nullptr) EndConn(*conn, Action::Kind::kRelease);
-      return;
-    }
-    case Conn::Kind::kHttpUp:
-      return PumpUpstream(id, now);
-    case Conn::Kind::kHttp2Down:
-    case Conn::Kind::kHttp2Up:
-      return CarrierGone(id, now);
-    case Conn::Kind::kTcpDown:
-    case Conn::Kind::kTcpUp:
-      return TcpEof(id, now);
-    case Conn::Kind::kProbe:
-      return PumpProbe(id, now);
-  }
-}
-
-void Engine::Impl::OnClosed(ConnId id, CloseReason reason, Instant now) {
-  Conn* conn = conns_.Find(id);
-  if (conn == nullptr) return;
-  if (InTunnel(*conn)) return TunnelGone(*conn, reason, now);
-  switch (conn->kind) {
-    case Conn::Kind::kHttpDown:
-      if (Exchange* x = exchanges_.Find(conn->exchange);
-          x != nullptr && reason == CloseReason::kOverload) {
-        x->flags |= telemetry::kOverloadManager;
-      }
-      DownstreamGone(id, now);
-      if ((conn = conns_.Find(id)) != nullptr) ForgetConn(*conn);
-      return;
-    case Conn::Kind::kHttpUp:
-      conn->eof = conn->gone = true;
-      return PumpUpstream(id, now);
-    case Conn::Kind::kHttp2Down:
-    case Conn::Kind::kHttp2Up:
-      conn->gone = true;
-      return CarrierGone(id, now);
-    case Conn::Kind::kTcpDown:
-    case Conn::Kind::kTcpUp:
-      return TcpGone(id, reason, now);
-    case Conn::Kind::kProbe:
-      conn->eof = conn->gone = true;
       return PumpProbe(id, now);
   }
 }

@@ -60,6 +60,13 @@ struct Connected {
   const config::Workload* workload = nullptr;     // whose pod of this node it leads to
 };
 
+// How a peer's stream has ended.
+enum class Ending : uint8_t {
+  kOrderly,  // by FIN; of TLS, by close_notify
+  kCut,  // of TLS, by a FIN that anybody may have sent (RFC 8446 6.1): what ends at its end is not
+         // whole
+};
+
 enum class CloseReason : uint8_t {
   kPeerReset,  // RST received
   kTimeout,    // retransmissions or keepalive gave up
@@ -119,9 +126,9 @@ class Engine {
   // Both directions. Bytes come in order; the engine owns them and tells by Action::kConsumed when
   // the receive window may open again.
   void OnBytes(ConnId conn, Chain bytes, Instant now);
-  void OnEof(ConnId conn, Instant now);  // FIN: no more bytes will come
-  // The connection is gone; the id is dead after this call. Not called after Action::kAbort or
-  // kRelease. After kFinish and OnEof, when all is acknowledged, it comes with kFinished.
+  void OnEof(ConnId conn, Ending ending, Instant now);  // no more bytes will come
+  // The connection is gone; the id is dead after this call. Not called after Action::kAbort,
+  // kReset or kRelease. After kFinish and OnEof, when all is acknowledged, it comes with kFinished.
   void OnClosed(ConnId conn, CloseReason reason, Instant now);
   // Backpressure: false when more than limits::kTcpSendQueueBytes wait in TCP, true when half
   // drained.

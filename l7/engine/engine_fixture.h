@@ -34,8 +34,8 @@ class EngineTest : public ::testing::Test {
     std::string source;   // upstream: whose certificate
     std::string written;  // not yet taken by the test
     uint64_t consumed = 0;
-    bool finished = false, aborted = false, released = false;
-    bool dead() const { return aborted || released; }
+    bool finished = false, aborted = false, released = false, reset = false;
+    bool dead() const { return aborted || released || reset; }
   };
 
   explicit EngineTest(uint32_t allocation_max = 2048) : pool_(allocation_max), timers_(now_) {
@@ -201,6 +201,9 @@ class EngineTest : public ::testing::Test {
           EXPECT_FALSE(conn.finished);
           conn.finished = true;
           break;
+        case Action::Kind::kReset:
+          conn.reset = true;
+          break;
         case Action::Kind::kAbort:
           conn.aborted = true;
           break;
@@ -233,8 +236,8 @@ class EngineTest : public ::testing::Test {
     engine().OnBytes(id, std::move(bytes), now_);
     Run();
   }
-  void Eof(ConnId id) {
-    engine().OnEof(id, now_);
+  void Eof(ConnId id, Ending ending = Ending::kOrderly) {
+    engine().OnEof(id, ending, now_);
     Run();
   }
   void Closed(ConnId id, CloseReason reason = CloseReason::kPeerReset) {

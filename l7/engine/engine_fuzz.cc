@@ -279,9 +279,10 @@ void Script::Step() {
       }
       return;
     case 'e':
+    case 'E':
       if (Conn* conn = Pick(); conn != nullptr && conn->connected && !conn->eof) {
         conn->eof = true;
-        engine_.OnEof(conn->id, now_);
+        engine_.OnEof(conn->id, op == 'E' ? Ending::kCut : Ending::kOrderly, now_);
       }
       return;
     case 'x':
@@ -337,7 +338,8 @@ void Script::TakeActions() {
       if (c.id == action.conn) conn = &c;
     }
     CHECK(conn != nullptr && conn->alive);
-    if (action.kind == Action::Kind::kAbort || action.kind == Action::Kind::kRelease) {
+    if (action.kind == Action::Kind::kAbort || action.kind == Action::Kind::kReset ||
+        action.kind == Action::Kind::kRelease) {
       conn->alive = false;
     } else if (action.kind == Action::Kind::kConsumed) {
       conn->consumed += action.byte_count;

@@ -133,7 +133,9 @@ void Engine::Impl::PumpProbe(ConnId id, Instant now) {
   std::optional<health::Result> result = probe->probe->OnBytes(&conn->in, now);
   Consume(*conn, before - conn->in.size());
   if (!conn->eof) Write(*conn, probe->probe->TakeOutput());
-  if (!result.has_value() && conn->eof) result = probe->probe->OnEof();
+  if (!result.has_value() && conn->eof) {
+    result = conn->cut ? health::Result::kNetwork : probe->probe->OnEof();
+  }
   if (result.has_value()) return FinishCheck(*probe, *result, now);
   if (conn->eof || (!probe->asking && !probe->probe->reusable())) DropProbeConn(*probe);
 }

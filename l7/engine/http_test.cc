@@ -141,6 +141,62 @@ TEST_F(HttpTest, BodyUntilCloseBecomesChunked) {
   EXPECT_FALSE(At(down).dead());
 }
 
+// RFC 9112 8: what ends by the connection's end is whole only when that was an end in order. A FIN
+// without close_notify may be anybody's; after a reset nobody knows what else there was.
+TEST_F(HttpTest, BodyUntilCloseThatIsCutIsNotWhole) {
+  for (const bool reset : {false, true}) {
+    const ConnId down = Accept();
+    Send(down, Get());
+    const ConnId up = Connect();
+    Send(up, "HTTP/1.1 200 OK\r\n\r\nabc");
+    EXPECT_EQ(BodyOf(Take(down)), "3\r\nabc\r\n");
+    if (reset) {
+      Closed(up, CloseReason::kPeerReset);
+    } else {
+      Eof(up, Ending::kCut);
+    }
+    EXPECT_EQ(Take(down), "");  // no last chunk
+    EXPECT_TRUE(At(down).dead());
+    EXPECT_EQ(LastRecord(), "200 UC upstream_reset_after_response_started{connection_termination}");
+  }
+}
+
+TEST_F(HttpTest, BodyUntilCloseToAnOldClientIsCutByAReset) {
+  const ConnId down = Accept();
+  Send(down, "GET / HTTP/1.0\r\nhost: backend\r\n\r\n");
+  const ConnId up = Connect();
+  Send(up, "HTTP/1.1 200 OK\r\n\r\nabc");
+  EXPECT_EQ(BodyOf(Take(down)), "abc");
+  Eof(up, Ending::kCut);
+  EXPECT_TRUE(At(down).aborted);
+}
+
+// It waits for its client; what became of its server meanwhile changes nothing.
+TEST_F(HttpTest, BodyUntilCloseThatEndedInOrderIsWholeWhateverComesAfter) {
+  const ConnId down = Accept();
+  Send(down, Get());
+  const ConnId up = Connect();
+  Send(up, "HTTP/1.1 200 OK\r\n\r\nabc");
+  Take(down);
+  SendQueue(down, false);
+  Send(up, "def");
+  Eof(up);
+  Closed(up, CloseReason::kPeerReset);
+  SendQueue(down, true);
+  EXPECT_EQ(Take(down), "3\r\ndef\r\n0\r\n\r\n");
+  EXPECT_FALSE(At(down).dead());
+}
+
+TEST_F(HttpTest, BodyOfKnownLengthIsWholeBeforeTheCut) {
+  const ConnId down = Accept();
+  Send(down, Get());
+  const ConnId up = Connect();
+  Send(up, Ok("abc"));
+  Eof(up, Ending::kCut);
+  EXPECT_EQ(BodyOf(Take(down)), "abc");
+  EXPECT_FALSE(At(down).dead());
+}
+
 TEST_F(HttpTest, HeadHasLengthAndNoBody) {
   const ConnId down = Accept();
   Send(down, "HEAD / HTTP/1.1\r\nhost: b\r\n\r\n");

@@ -43,7 +43,7 @@ class Engine::Impl {
   uint64_t oldest_snapshot() const;
   ConnId OnAccept(const Accepted& accepted, Instant now);
   void OnBytes(ConnId id, Chain bytes, Instant now);
-  void OnEof(ConnId id, Instant now);
+  void OnEof(ConnId id, Ending ending, Instant now);
   void OnClosed(ConnId id, CloseReason reason, Instant now);
   void OnSendQueue(ConnId id, bool has_space, Instant now);
   void OnConnected(ConnId id, const Connected& connected, Instant now);
@@ -338,6 +338,8 @@ class Engine::Impl {
   size_t Relay(Conn& from, Conn& to);
   void PumpTunnel(Exchange& x, Instant now);
   void TunnelGone(Conn& conn, CloseReason reason, Instant now);
+  void TunnelCut(Exchange& x, const Conn& from, Instant now);
+  void UpstreamLeftTunnel(Exchange& x);
   void EndTunnel(Exchange& x, Action::Kind kind, Instant now);
 
   // local_reply.cc
@@ -358,6 +360,7 @@ class Engine::Impl {
   void ConnectTcp(ConnId down, Instant now);
   void PumpTcp(ConnId from, Instant now);
   void TcpEof(ConnId id, Instant now);
+  void TcpCut(Conn& down, const Conn& from, Instant now);
   void FollowTcp(Conn& down, Instant now);
   void TcpConnectFailed(ConnId down, ConnectError error, Instant now);
   void TcpGone(ConnId id, CloseReason reason, Instant now);

@@ -253,6 +253,33 @@ TEST_F(TcpProxyTest, ResetGoesThrough) {
   EXPECT_TRUE(At(down).aborted);
 }
 
+// A stream of TLS that ended without close_notify is passed on as one that was cut, after all that
+// came of it.
+TEST_F(TcpProxyTest, ACutGoesThroughAsAResetAfterItsBytes) {
+  const ConnId down = Accept(1);
+  const ConnId up = Connect();
+  SendQueue(down, false);
+  Send(up, "abc");
+  Eof(up, Ending::kCut);
+  EXPECT_FALSE(At(down).dead());
+  SendQueue(down, true);
+  EXPECT_EQ(Take(down), "abc");
+  EXPECT_FALSE(At(down).finished);
+  EXPECT_TRUE(At(down).reset);
+  EXPECT_TRUE(At(up).reset);
+  EXPECT_EQ(LastRecord(), "0 UC upstream_reset_after_response_started{connection_termination}");
+}
+
+TEST_F(TcpProxyTest, ACutOfTheClientsGoesThroughToo) {
+  const ConnId down = Accept(1);
+  const ConnId up = Connect();
+  Send(down, "abc");
+  Eof(down, Ending::kCut);
+  EXPECT_EQ(Take(up), "abc");
+  EXPECT_TRUE(At(up).reset);
+  EXPECT_EQ(LastRecord(), "0 DC downstream_remote_disconnect");
+}
+
 TEST_F(TcpProxyTest, ClientResetEndsTheConnecting) {
   const ConnId down = Accept(1);
   const ConnId up = TakeConnect();

@@ -114,6 +114,7 @@ struct Conn {
 
   Kind kind;
   bool eof = false;        // the peer has sent FIN
+  bool cut = false;        // and that, or a reset, is no end in order: Ending::kCut
   bool has_space = true;   // for writing
   bool connected = false;  // upstream: SYN answered
   bool finished = false;   // we have sent FIN

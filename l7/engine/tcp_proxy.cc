@@ -1,6 +1,6 @@
 // Opaque TCP: two connections and the bytes between them. A FIN goes through as a FIN (the other
-// direction goes on), a reset as a reset; bytes wait in Conn::in while the other side cannot take
-// them.
+// direction goes on), a reset as a reset, a stream of TLS that was cut as a reset after its bytes;
+// bytes wait in Conn::in while the other side cannot take them.
 #include <algorithm>
 #include <utility>
 
@@ -126,9 +126,20 @@ void Engine::Impl::PumpTcp(ConnId from_id, Instant now) {
     if (!limit.zero() && !down.listener_gone) timers_->Schedule(&down.timer, now + limit);
   }
   if (!from->eof || to->finished) return;
+  if (from->cut) return TcpCut(down, *from, now);
   to->finished = true;
   if (from->finished) return EndTcp(down.id, Action::Kind::kRelease, now);
   Emit(Action::Kind::kFinish, to->id);
+}
+
+// Its peer may have had more to say: the other side must not take this for the end.
+void Engine::Impl::TcpCut(Conn& down, const Conn& from, Instant now) {
+  down.tcp()->flags |= &from == &down ? telemetry::kDownstreamConnectionTermination
+                                      : telemetry::kUpstreamConnectionTermination;
+  down.tcp()->details = &from == &down
+                            ? "downstream_remote_disconnect"
+                            : "upstream_reset_after_response_started{connection_termination}";
+  EndTcp(down.id, Action::Kind::kReset, now);
 }
 
 void Engine::Impl::TcpEof(ConnId id, Instant now) { PumpTcp(id, now); }

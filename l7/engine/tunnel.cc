@@ -148,7 +148,7 @@ size_t Engine::Impl::Relay(Conn& from, Conn& to) {
     Consume(from, size);
     Write(to, std::move(from.in));
   }
-  if (from.eof && !to.finished) {
+  if (from.eof && !from.cut && !to.finished) {
     to.finished = true;
     if (to.is_stream()) {
       EndStreamBody(to, {});
@@ -167,6 +167,10 @@ void Engine::Impl::PumpTunnel(Exchange& x, Instant now) {
   x.bytes_sent += sent;
   x.bytes_received += received;
   if (sent + received > 0) Touch(x, now);
+  const Conn* const cut = up.cut && up.in.empty()       ? &up
+                          : down.cut && down.in.empty() ? &down
+                                                        : nullptr;
+  if (cut != nullptr) return TunnelCut(x, *cut, now);
   if (down.finished && up.finished) EndTunnel(x, Action::Kind::kRelease, now);
 }
 
@@ -183,11 +187,27 @@ void Engine::Impl::TunnelGone(Conn& conn, CloseReason reason, Instant now) {
     DownstreamGone(id, now);
     return ForgetConn(conns_[id]);
   }
-  if (!conn.is_stream()) ++x.cluster->stats.cx_destroy_remote;
+  UpstreamLeftTunnel(x);
+  EndTunnel(x, Action::Kind::kAbort, now);
+}
+
+// As TcpCut.
+void Engine::Impl::TunnelCut(Exchange& x, const Conn& from, Instant now) {
+  if (from.id == x.up) {
+    UpstreamLeftTunnel(x);
+  } else {
+    x.flags |= telemetry::kDownstreamConnectionTermination;
+    x.details.Set("downstream_remote_disconnect");
+  }
+  EndTunnel(x, Action::Kind::kReset, now);
+}
+
+void Engine::Impl::UpstreamLeftTunnel(Exchange& x) {
+  const Conn* const up = conns_.Find(x.up);
+  if (up == nullptr || !up->is_stream()) ++x.cluster->stats.cx_destroy_remote;
   ++x.cluster->stats.rq_rx_reset;
   x.flags |= telemetry::kUpstreamConnectionTermination;
   x.details.Set("upstream_reset_after_response_started{connection_termination}");
-  EndTunnel(x, Action::Kind::kAbort, now);
 }
 
 void Engine::Impl::EndTunnel(Exchange& x, Action::Kind kind, Instant now) {

@@ -224,6 +224,23 @@ TEST_F(UpgradeTest, ResetsGoThrough) {
   EXPECT_EQ(LastRecord(), "101 DC downstream_remote_disconnect");
 }
 
+TEST_F(UpgradeTest, ACutGoesThroughAsAResetAfterItsBytes) {
+  Open();
+  SendQueue(down_, false);
+  Send(up_, "last");
+  Eof(up_, Ending::kCut);
+  EXPECT_FALSE(At(down_).dead());
+  SendQueue(down_, true);
+  EXPECT_EQ(Take(down_), "last");
+  EXPECT_FALSE(At(down_).finished);
+  EXPECT_TRUE(At(down_).reset);
+  EXPECT_EQ(LastRecord(), "101 UC upstream_reset_after_response_started{connection_termination}");
+  Open();
+  Eof(down_, Ending::kCut);
+  EXPECT_TRUE(At(up_).reset);
+  EXPECT_EQ(LastRecord(), "101 DC downstream_remote_disconnect");
+}
+
 TEST_F(UpgradeTest, BytesWaitWhileTheOtherSideCannotTakeThem) {
   Open();
   SendQueue(down_, false);

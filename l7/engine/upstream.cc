@@ -393,7 +393,7 @@ bool Engine::Impl::IsReuseRace(const Conn& up, const Exchange& x) const {
 void Engine::Impl::UpstreamEnded(Conn& up, Exchange& x, Instant now) {
   if (!up.is_stream()) ++up.cluster->stats.cx_destroy_remote;
   const AttemptFailure broken = up.broken;
-  if (x.response_started && up.responses()->EndAtClose()) {
+  if (x.response_started && !up.cut && up.responses()->EndAtClose()) {
     return FinishResponse(x, {}, now);
   }
   if (x.response_started) {

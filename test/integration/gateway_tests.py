@@ -23,6 +23,7 @@ TOPOLOGY = topo.Topology(
 V4, V6 = topo.NODE_A.uplinks
 SECURE_PORT = 9443
 TESTSSL_PORT = 4443  # of any name: some of testssl's handshakes give none
+NEW_PORT, OLD_PORT = 4444, 4445  # TLS 1.3 alone, and 1.2 alone with one suite for each kind of key
 
 
 def _pki(mesh):
@@ -35,11 +36,12 @@ def _pki(mesh):
         pki.issue("friend", "URI:spiffe://partner/friend")
         pki.issue("foe", "URI:spiffe://partner/foe")
         pki.issue("secure", "DNS:pass.example.org")
+        pki.issue("rsa.example.com", "DNS:b.example.com", rsa=True)
     return pki
 
 
 def _server(port, protocol, hosts, **tls):
-    name = re.sub(r"[^a-z]", "", f"{protocol.lower()}{port}{hosts[0]}{len(tls)}")
+    name = re.sub(r"[^a-z0-9]", "", f"{protocol.lower()}{port}{hosts[0]}{len(tls)}")
     server = {"port": {"number": port, "name": name, "protocol": protocol}, "hosts": hosts}
     return {**server, "tls": tls} if tls else server
 
@@ -62,6 +64,14 @@ def _use_gateway(mesh):
         _server(443, "TLS", ["*.example.org"], mode="PASSTHROUGH"),
         _server(8443, "TLS", ["*"], mode="SIMPLE", **own["a.example.com"]),
         _server(TESTSSL_PORT, "HTTPS", ["*"], mode="SIMPLE", **own["a.example.com"]),
+        _server(NEW_PORT, "HTTPS", ["*"], mode="OPTIONAL_MUTUAL", minProtocolVersion="TLSV1_3",
+                tlsCertificates=[own["a.example.com"], own["b.example.com"]],
+                caCertificates=pki.pem("ca-a")),
+        _server(OLD_PORT, "HTTPS", ["*"], mode="SIMPLE", maxProtocolVersion="TLSV1_2",
+                cipherSuites=["ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-RSA-AES128-GCM-SHA256"],
+                tlsCertificates=[own["a.example.com"], {
+                    "serverCertificate": pki.pem("rsa.example.com"),
+                    "privateKey": pki.key("rsa.example.com")}]),
         _server(9000, "TCP", ["*"]),
     ]
     to_echo = {"destination": {"host": "echo"}}
@@ -92,6 +102,11 @@ def _curl(mesh, *arguments, check=True):
 def _get(mesh, name, *arguments, port=443, check=True):
     return _curl(mesh, "--cacert", _pki(mesh).pem("ca-a"), "--resolve", f"{name}:{port}:{V4}",
                  *arguments, f"https://{name}:{port}/", check=check)
+
+
+def _s_client(mesh, name, port, *arguments):
+    argv = ["openssl", "s_client", "-connect", f"{V4}:{port}", "-servername", name, *arguments]
+    return shell.run(mesh.in_pod(OUTSIDER.name, argv), check=False, stdin_text="", timeout_s=20)
 
 
 def plain_http_by_host(mesh):
@@ -137,6 +152,38 @@ def mutual_tls_of_clients(mesh):
         expect(done.returncode != 0, f"served with {certificate or 'no certificate'}")
 
 
+def versions_suites_and_certificates(mesh):
+    """What a server's TLS is bounded by holds at the port; of several certificates SNI chooses, and
+    the client's kind of key has to be the chosen one's."""
+    _use_gateway(mesh)
+    pki = _pki(mesh)
+    done = _get(mesh, "a.example.com", "--tls-max", "1.2", port=NEW_PORT, check=False)
+    expect_equal(35, done.returncode, f"TLS 1.2 where 1.3 is the least: {done.stderr}")
+    done = _get(mesh, "a.example.com", "--tlsv1.3", port=OLD_PORT, check=False)
+    expect_equal(35, done.returncode, f"TLS 1.3 where 1.2 is the most: {done.stderr}")
+    for certificate, code in (((), "200"), (("friend",), "200"), (("stranger",), "000")):
+        if certificate == ("stranger",):
+            pki.issue("stranger", "URI:spiffe://partner/friend", authority="b")
+        shown = [argument for name in certificate
+                 for argument in ("--cert", pki.pem(name), "--key", pki.key(name))]
+        done = _get(mesh, "a.example.com", *shown, "-o", "/dev/null", "-w", "%{http_code}",
+                    port=NEW_PORT, check=False)
+        expect_equal(code, done.stdout, f"OPTIONAL_MUTUAL with {certificate or 'nothing'}")
+    rows = (("a.example.com", NEW_PORT, "Cipher is TLS_AES", "CN = a.example.com"),
+            ("b.example.com", NEW_PORT, "Cipher is TLS_AES", "CN = b.example.com"),
+            ("a.example.com", OLD_PORT, "Cipher is ECDHE-ECDSA-AES256-GCM-SHA384",
+             "CN = a.example.com"),
+            ("b.example.com", OLD_PORT, "Cipher is ECDHE-RSA-AES128-GCM-SHA256",
+             "CN = rsa.example.com"))
+    for name, port, *wanted in rows:
+        done = _s_client(mesh, name, port, "-CAfile", pki.pem("ca-a"), "-verify_return_error")
+        for text in wanted:
+            expect(text in done.stdout, f"{name}:{port}, not {text}:\n{done.stdout[-900:]}"
+                   f"{done.stderr[-300:]}")
+    done = _s_client(mesh, "a.example.com", OLD_PORT, "-cipher", "ECDHE-ECDSA-AES128-GCM-SHA256")
+    expect("alert handshake failure" in done.stderr, f"a suite that is not named: {done.stderr}")
+
+
 def passthrough_and_tcp(mesh):
     _use_gateway(mesh)
     pki = _pki(mesh)
@@ -179,13 +226,14 @@ def testssl_finds_no_weakness(mesh):
     report = f"{mesh.run_dir}/testssl.json"
     mesh.run_in_pod(OUTSIDER.name, [
         "testssl", "--quiet", "--color", "0", "--warnings", "off", "--nodns", "none", "--add-ca",
-        pki.pem("ca-a"),
-        "--ip", V4, "--protocols", "--std", "--server-defaults", "--vulnerable", "--jsonfile",
-        report, f"a.example.com:{TESTSSL_PORT}"], check=False, timeout_s=110)
+        pki.pem("ca-a"), "--ip", V4, "--protocols", "--std", "--fs", "--server-preference",
+        "--server-defaults", "--vulnerable", "--jsonfile", report,
+        f"a.example.com:{TESTSSL_PORT}"], check=False, timeout_s=170)
     with open(report) as file:
         findings = json.load(file)
     checks = {entry["id"] for entry in findings}
-    expect({"SSLv3", "TLS1", "TLS1_3", "heartbleed", "ROBOT", "LUCKY13"} <= checks,
+    expect({"SSLv3", "TLS1", "TLS1_3", "heartbleed", "ROBOT", "LUCKY13", "PFS", "cipher_order"}
+           <= checks,
            f"testssl did not look for everything: {sorted(checks)}")
     # About how a test's certificate is made, not about the server; and what testssl cannot see: it
     # hangs up before a TLS 1.3 ticket can reach it (resumption: tls_tests.py).
@@ -202,4 +250,5 @@ def tests():
         return []
     return [(f"gateway_{test.__name__}", test, TOPOLOGY) for test in (
         plain_http_by_host, https_by_name_and_redirect, mutual_tls_of_clients,
-        passthrough_and_tcp, testssl_finds_no_weakness, goes_on_with_its_own_identity)]
+        versions_suites_and_certificates, passthrough_and_tcp, testssl_finds_no_weakness,
+        goes_on_with_its_own_identity)]

@@ -2,8 +2,10 @@
 mesh goes from PERMISSIVE to STRICT."""
 import os
 import re
+import time
 
 import measure
+import servers
 import shell
 import topology as topo
 from fixture import FIRST_PEER, Talk, curl, expect, expect_equal, expect_none_lost
@@ -225,6 +227,73 @@ def clients_own_tls_goes_by_its_server_name(mesh):
         mesh.wait_converged()
 
 
+_GUARDED = servers.NGINX_START + """\
+  server {{
+    listen {port} ssl;
+    ssl_certificate {folder}/guarded.test.pem;
+    ssl_certificate_key {folder}/guarded.test.key;
+    ssl_client_certificate {folder}/ca-a.pem;
+    ssl_verify_client optional;
+    location / {{ return 200 "$ssl_server_name [$ssl_client_s_dn] $ssl_client_verify\\n"; }}
+  }}
+}}
+"""
+GUARDED_PORT, GUARDED = 9443, "198.51.100.9"
+
+
+def rules_say_what_tls_servers_of_others_get(mesh):
+    """DestinationRule SIMPLE and MUTUAL, with files of the node, to an nginx outside."""
+    pki = Pki(f"{mesh.run_dir}/pki")
+    pki.issue("guarded.test", "DNS:guarded.test")
+    pki.issue("caller", "URI:spiffe://partner/caller")
+    pki.issue("stranger", "URI:spiffe://partner/caller", authority="b")
+    with open(f"{mesh.run_dir}/guarded.conf", "w") as config:
+        config.write(_GUARDED.format(run=mesh.run_dir, port=GUARDED_PORT, folder=pki.folder))
+    server = shell.Daemon("nginx", ["nginx", "-e", "stderr", "-c", f"{mesh.run_dir}/guarded.conf"],
+                          f"{mesh.run_dir}/guarded.log", mesh.netns(OUTSIDER.name)).start()
+    entry = _istio("ServiceEntry", "guarded", {
+        "hosts": ["guarded.example.com"], "addresses": [GUARDED], "resolution": "STATIC",
+        "ports": [{"number": 80, "name": "http", "protocol": "HTTP", "targetPort": GUARDED_PORT}],
+        "endpoints": [{"address": OUTSIDER.v4}]})
+    trust = {"caCertificates": pki.pem("ca-a"), "subjectAltNames": ["guarded.test"],
+             "sni": "guarded.test"}
+
+    def shown(name):
+        return {"clientCertificate": pki.pem(name), "privateKey": pki.key(name)}
+
+    rows = (
+        ({"mode": "SIMPLE", **trust}, "200", "guarded.test [] NONE"),
+        ({"mode": "MUTUAL", **trust, **shown("caller")}, "200",
+         "guarded.test [CN=caller] SUCCESS"),
+        ({"mode": "MUTUAL", **trust, **shown("stranger")}, "400", "SSL certificate error"),
+        ({"mode": "SIMPLE", **trust, "subjectAltNames": ["other.test"]}, "503",
+         "CERTIFICATE_VERIFY_FAILED"),
+        ({"mode": "SIMPLE", **trust, "caCertificates": pki.pem("ca-b")}, "503",
+         "CERTIFICATE_VERIFY_FAILED"),
+        ({"mode": "SIMPLE", "insecureSkipVerify": True, "sni": "x.test"}, "200", "x.test [] NONE"),
+        ({"mode": "DISABLE"}, "400", "plain HTTP request was sent to HTTPS port"))
+    def ask():
+        return curl(mesh, "-w", "%{http_code}", "-H", "host: guarded.example.com",
+                    f"http://{GUARDED}/").stdout
+
+    try:
+        for tls, code, text in rows:
+            mesh.apply_objects(entry, _istio("DestinationRule", "guarded", {
+                "host": "guarded.example.com", "trafficPolicy": {"tls": tls}}))
+
+            # A context is made when the node has read its files.
+            deadline, answer = time.monotonic() + 10, ask()
+            while not (text in answer and answer.endswith(code)):
+                expect(time.monotonic() < deadline, f"{tls}: {code} {text!r}, not {answer}")
+                time.sleep(0.2)
+                answer = ask()
+    finally:
+        server.stop()
+        for kind in ("DestinationRule", "ServiceEntry"):
+            mesh.meltemi("delete", kind, "guarded", check=False)
+        mesh.wait_converged()
+
+
 def permissive_to_strict_under_load_loses_nothing(mesh):
     _policy(mesh, "PERMISSIVE")
     load = measure.Wrk(mesh, ECHO, 6, connections=16)
@@ -244,4 +313,5 @@ def tests():
         outsiders_are_served_in_permissive_and_refused_in_strict,
         strict_holds_for_ports_that_no_service_has, servers_that_speak_first_are_heard,
         clients_own_tls_goes_by_its_server_name,
+        rules_say_what_tls_servers_of_others_get,
         permissive_to_strict_under_load_loses_nothing)]

@@ -5,6 +5,8 @@ Certificates are made by the openssl command, servers are nginx and openssl s_se
 import os
 import subprocess
 
+import yaml
+
 import mesh as mesh_lib
 import servers
 import shell
@@ -21,6 +23,7 @@ GATEWAY = TOPOLOGY.service("gw").v4
 BACKEND = TOPOLOGY.pod("backend").v4
 # Of the gateway.
 PLAIN, BY_NAME, ONE, MUTUAL, PERMISSIVE, OPAQUE, RULED = 8080, 8443, 8444, 8445, 8446, 8447, 8448
+BY_FILE = 8449
 # Of the backend.
 NGINX, NGINX_MUTUAL, NGINX_OTHER_CA, OPENSSL_12, NGINX_PLAIN = 9443, 9444, 9445, 9446, 9080
 PEER = 9447  # whatever a test puts there
@@ -148,6 +151,21 @@ def trust(pki, authority, *sans):
     return {"validation_context": context}
 
 
+def secret_file(pki):
+    """Where sds_config.path_config_source finds the secret "server"."""
+    return f"{pki.folder}/secrets.yaml"
+
+
+def put_secret_file(pki, name):
+    """The certificate `name`, as a file of secrets, put there whole."""
+    secret = {"@type": f"{_TLS}Secret", "name": "server", "tls_certificate": {
+        "certificate_chain": {"inline_string": pki.text(pki.pem(name))},
+        "private_key": {"inline_string": pki.text(pki.key(name))}}}
+    with open(f"{secret_file(pki)}.new", "w") as file:
+        yaml.safe_dump({"resources": [secret]}, file)
+    os.rename(f"{secret_file(pki)}.new", secret_file(pki))
+
+
 def _listeners(pki, log):
     def answers(text):
         return http_filter(text, {"/": text}, log)
@@ -197,6 +215,14 @@ def _listeners(pki, log):
             "transport_socket": server_socket({"tls_certificates": [certificate(pki, "a.test")],
                                                "alpn_protocols": ["http/1.1"]}),
             "filters": [deny_server_name("also-a.test"), tcp_filter("ruled", "to-plain")]}),
+        listener("by-file", BY_FILE, {
+            "transport_socket": server_socket({"tls_certificate_sds_secret_configs": [
+                {"name": "server", "sds_config": {"resource_api_version": "V3",
+                                                  "path_config_source": {
+                                                      "path": secret_file(pki),
+                                                      "watched_directory": {
+                                                          "path": pki.folder}}}}]}),
+            "filters": [http_filter("by-file", {"/plain": "to-plain", "/": "by file"}, log)]}),
     ]
 
 
@@ -270,6 +296,8 @@ class Rig:
         pki.issue("a.test", "DNS:a.test", "DNS:also-a.test")
         pki.issue("wild.test", "DNS:*.wild.test", rsa=True)
         pki.issue("rotated.test", "DNS:rotated.test")
+        pki.issue("filed.test", "DNS:filed.test")
+        put_secret_file(pki, "filed.test")
         pki.issue("server.test", "DNS:server.test")
         pki.issue("server-rsa", "DNS:server.test", rsa=True)
         pki.issue("stranger", "DNS:server.test", authority="b")

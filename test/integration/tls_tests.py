@@ -12,7 +12,8 @@ import mesh as mesh_lib
 import shell
 import tls_peer_tests
 from fixture import expect, expect_equal
-from tls_rig import BY_NAME, GATEWAY, MUTUAL, NODE, ONE, PERMISSIVE, PLAIN, RIG, RULED
+from tls_rig import (BY_FILE, BY_NAME, GATEWAY, MUTUAL, NODE, ONE, PERMISSIVE, PLAIN, RIG, RULED,
+                     put_secret_file, secret_file)
 
 
 def _curl(*arguments, check=True):
@@ -149,8 +150,8 @@ def client_certificates_are_verified(_):
     expect_equal(["connection_error"], done, "no common suite")
 
 
-def _s_client(*arguments, text="", port=ONE):
-    argv = ["openssl", "s_client", "-connect", f"{GATEWAY}:{port}", "-servername", "rotated.test",
+def _s_client(*arguments, text="", port=ONE, name="rotated.test"):
+    argv = ["openssl", "s_client", "-connect", f"{GATEWAY}:{port}", "-servername", name,
             "-CAfile", RIG.pki.pem("ca-a"), *arguments]
     return shell.run(RIG.mesh.in_pod("client", argv), check=False, stdin_text=text, timeout_s=20)
 
@@ -215,25 +216,46 @@ def upstream_validation(_):
 
 # Change.
 
-def certificate_is_rotated_under_load(_):
-    """New connections get the new certificate; no request of old or new ones is lost."""
+def _rotates_under_load(name, port, again):
+    """New connections get what again() makes; no request of old or new ones is lost."""
     def serial():
-        leaf = _s_client(text="Q").stdout.split("-----END CERTIFICATE-----")[0]
-        return leaf.rpartition("-----")[2]
+        leaf = _s_client(text="Q", port=port, name=name).stdout
+        return leaf.split("-----END CERTIFICATE-----")[0].rpartition("-----")[2]
 
-    url = f"https://{GATEWAY}:{ONE}/plain"
+    url = f"https://{GATEWAY}:{port}/plain"
     loads = [measure.Wrk(RIG.mesh, url, 8, connections=16),
              measure.Wrk(RIG.mesh, url, 8, connections=4, headers=("Connection: close",))]
     time.sleep(1)
     seen = {serial()}
     for _round in range(3):
-        RIG.pki.issue("rotated.test", "DNS:rotated.test")
+        again()
         shell.wait_until(lambda: serial() not in seen, "the new certificate to be served", 5)
         seen.add(serial())
     for load in loads:
         result = load.result()
         expect(result.requests > 50, f"hardly any request:\n{result.text}")
         expect_equal((0, 0), (result.socket_errors, result.failed), f"lost\n{result.text}")
+
+
+def secrets_of_a_file_are_rotated_under_load(_):
+    """sds_config.path_config_source: the file is read again, and a broken one is told."""
+    def again():
+        RIG.pki.issue("filed.test", "DNS:filed.test")
+        put_secret_file(RIG.pki, "filed.test")
+
+    _rotates_under_load("filed.test", BY_FILE, again)
+    with open(secret_file(RIG.pki), "w") as file:
+        file.write("resources: [")
+    plane = RIG.mesh.planes[NODE.name]
+    shell.wait_until(lambda: f"{secret_file(RIG.pki)}: line 1: " in plane.log_tail(1),
+                     "the log to tell of the broken file", 5)
+    expect_equal("by file", _get("filed.test", BY_FILE).stdout, "with the last good certificate")
+    put_secret_file(RIG.pki, "filed.test")
+
+
+def certificate_is_rotated_under_load(_):
+    _rotates_under_load("rotated.test", ONE,
+                        lambda: RIG.pki.issue("rotated.test", "DNS:rotated.test"))
     # A key that does not fit is not taken, and said so.
     with open(RIG.pki.key("rotated.test")) as key:
         good = key.read()
@@ -297,7 +319,8 @@ TESTS = (tls_versions_and_alpn, cipher_suites, server_name_chooses_the_certifica
          passthrough_by_server_name, rules_know_the_server_name_of_ended_tls,
          tls_and_plain_on_one_port, client_certificates_are_verified,
          openssl_client, many_streams_and_connections, upstream_tls, upstream_validation,
-         certificate_is_rotated_under_load, keys_are_not_shown,
+         certificate_is_rotated_under_load, secrets_of_a_file_are_rotated_under_load,
+         keys_are_not_shown,
          wrong_configuration_names_the_field) + tls_peer_tests.TESTS
 
 

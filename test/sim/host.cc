@@ -150,7 +150,7 @@ bool Host::Send(TcpId id, std::string_view bytes, Instant now) {
 }
 
 void Host::Finish(TcpId id, Instant now) {
-  if (tls_ == nullptr || !tls_->Finish(id, now)) tcp_.Finish(id, now);
+  if (tls_ == nullptr || options_.tls.cuts || !tls_->Finish(id, now)) tcp_.Finish(id, now);
 }
 
 void Host::Abort(TcpId id, Instant now) {

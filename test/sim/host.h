@@ -38,6 +38,7 @@ class App {
 struct HostTlsOptions {
   tls::ContextRef server, client;  // of accepted and of opened connections; null: plain
   WallClock wall_clock;
+  bool cuts = false;  // ends its streams by FIN alone, without close_notify
 };
 
 struct HostOptions {

@@ -214,5 +214,42 @@ TEST(SimTls, BigBodiesThroughSmallWindows) {
   ExpectNothingLeft(mesh.world);
 }
 
+// Goal: a stream of TLS that ends without close_notify is not passed on as one that ended in order,
+// and all that came of it before arrives. Method: servers that do send close_notify, and servers
+// that do not, behind a listener of opaque TCP, for clients that speak plainly.
+TEST(SimTls, AStreamThatIsCutIsResetAfterItsBytes) {
+  for (const bool cuts : {false, true}) {
+    SCOPED_TRACE(testing::Message() << "cuts " << cuts);
+    Tls tls{.servers = true};
+    WorldOptions options = Options(tls, 1, 0);
+    options.clients = options.pod_servers = options.uplink_servers = 0;
+    options.stream_clients = options.stream_servers = 1;
+    options.streams.stream_count = 40;
+    options.streams.connection_count = 4;
+    options.tls.cuts = cuts;
+    options.pod_link = BadLink();
+    World world(options);
+    world.plane().SetTls({{.id = kClientSide, .context = tls::Client(tls.plane.client)}});
+    ConfigMaker config;
+    world.plane().Publish(config.Make({.clusters = {{.name = "s",
+                                                     .endpoints = {world.stream_server_address(0)},
+                                                     .tls = kClientSide}},
+                                       .tcp = {{.port = kStreamPort, .cluster = "s"}}}));
+    StreamClient& client = world.stream_client(0);
+    ASSERT_TRUE(world.Run(kLimit, [&client] { return client.done(); }));
+    for (size_t i = 0; i < client.outcomes().size(); ++i) {
+      const StreamOutcome& outcome = client.outcomes()[i];
+      EXPECT_EQ(outcome.whole, !cuts) << i;
+      EXPECT_EQ(outcome.error, cuts ? tcp::TcpError::kReset : tcp::TcpError::kNone) << i;
+      EXPECT_EQ(outcome.received,
+                StreamPlanOf(client.options().first_id + i, client.options().shape).down_bytes)
+          << i;
+    }
+    EXPECT_EQ(world.Errors(), "");
+    EXPECT_EQ(world.plane().TlsTotals().truncated, cuts ? 40u : 0u);
+    ExpectNothingLeft(world);
+  }
+}
+
 }  // namespace
 }  // namespace meltemi::sim

@@ -161,6 +161,8 @@ void World::AddStreamServer(int i) {
                    .mac = HostMac(4, i),
                    .seed = options_.seed * 10'000 + 8000 + static_cast<uint64_t>(i)};
   host.tcp.keepalive_idle = Duration::Seconds(20);
+  host.tls = options_.tls;
+  host.tls.client = nullptr;
   auto app = std::make_unique<StreamServer>(server);
   StreamServer* const mine = app.get();
   stream_servers_.push_back(

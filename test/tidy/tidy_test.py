@@ -187,7 +187,8 @@ class Documents(unittest.TestCase):
         fields, tests = pilot_fields.parsed(pilot_fields.parsers()), pilot_fields.tests()
         self.assertGreater(len(fields), 150)
         self.assertGreater(len(tests), 40)
-        found = pilot_fields.problems(source.read(pilot_fields.README), fields, tests)
+        found = pilot_fields.problems(source.read(pilot_fields.README), fields, tests,
+                                      pilot_fields.goldens())
         self.assertEqual([], found, "\n" + "\n".join(found))
 
     def test_finds_what_pilots_table_says_wrongly(self):
@@ -195,10 +196,10 @@ class Documents(unittest.TestCase):
                                       'ReadPort(map, "port"); spec.Int("weight", 1, 2)'])
         self.assertEqual({"here", "gone", "also", "port", "weight"}, fields)
         text = ("| here, port | yes | |\n| gone | yes | `golden`, `T.Gone` |\n"
-                "| weight | no | |\n")
-        found = pilot_fields.problems(text, fields, {"golden"})
+                "| weight | no | |\n| here, port | yes | `golden` |\n")
+        found = pilot_fields.problems(text, fields, {"golden"}, {"golden": {"here"}})
         self.assertEqual(["1: served, and no test named", "2: no such test: T.Gone",
-                          " does not say whether also is served"],
+                          "4: no test named has port", " does not say whether also is served"],
                          [f.split(":", 1)[1] for f in found])
 
     def test_headers_have_guards_named_by_path(self):

@@ -145,6 +145,10 @@ class Script {
     tcp().Release(id, now_);
     Flush();
   }
+  void Reset() {
+    tcp().Reset(id, now_);
+    Flush();
+  }
   void Abort() {
     tcp().Abort(id, now_);
     Flush();

@@ -1,3 +1,5 @@
+#include "ca/authn/http_client.h"
+
 #include <netdb.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -11,7 +13,6 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/time/clock.h"
-#include "ca/authn/token_review.h"
 #include "ca/limits.h"
 #include "ca/x509/openssl.h"
 #include "l7/base/text.h"
@@ -147,13 +148,28 @@ absl::StatusOr<HttpAnswer> ParseAnswer(const std::string& text) {
   return out;
 }
 
-class SocketHttpPost final : public HttpPost {
+class SocketHttpClient final : public HttpClient {
  public:
-  SocketHttpPost(Url url, absl::Duration timeout, SslContextPtr context)
+  SocketHttpClient(Url url, absl::Duration timeout, SslContextPtr context)
       : url_(std::move(url)), timeout_(timeout), context_(std::move(context)) {}
 
   absl::StatusOr<HttpAnswer> Post(const std::string& path, const std::string& bearer,
                                   const std::string& json) override {
+    return Exchange(Cat(Head("POST", path, bearer), "Content-Type: application/json\r\n",
+                        "Content-Length: ", json.size(), "\r\n\r\n", json));
+  }
+  absl::StatusOr<HttpAnswer> Get(const std::string& path, const std::string& bearer) override {
+    return Exchange(Cat(Head("GET", path, bearer), "\r\n"));
+  }
+
+ private:
+  std::string Head(std::string_view method, const std::string& path,
+                   const std::string& bearer) const {
+    return Cat(method, " ", path, " HTTP/1.0\r\nHost: ", url_.host,
+               "\r\nAccept: application/json\r\n", bearer.empty() ? "" : "Authorization: Bearer ",
+               bearer, bearer.empty() ? "" : "\r\n");
+  }
+  absl::StatusOr<HttpAnswer> Exchange(const std::string& request) const {
     const absl::Time deadline = absl::Now() + timeout_;
     const absl::StatusOr<int> fd = Dial(url_, timeout_);
     if (!fd.ok()) return fd.status();
@@ -162,15 +178,10 @@ class SocketHttpPost final : public HttpPost {
       const absl::Status started = connection.StartTls(context_.get(), url_.host);
       if (!started.ok()) return started;
     }
-    const std::string request =
-        Cat("POST ", path, " HTTP/1.0\r\nHost: ", url_.host,
-            "\r\nContent-Type: application/json\r\nAccept: application/json\r\n",
-            bearer.empty() ? "" : "Authorization: Bearer ", bearer, bearer.empty() ? "" : "\r\n",
-            "Content-Length: ", json.size(), "\r\n\r\n", json);
     if (!connection.WriteAll(request)) return Failed("sending");
     std::string answer;
     char buffer[8192];
-    while (answer.size() <= limits::kTokenReviewReplyBytesMax) {
+    while (answer.size() <= limits::kHttpAnswerBytesMax) {
       const ssize_t n = connection.Read(buffer, sizeof(buffer));
       if (n == 0) return ParseAnswer(answer);
       if (n < 0 || absl::Now() > deadline) return Failed("receiving");
@@ -179,7 +190,6 @@ class SocketHttpPost final : public HttpPost {
     return absl::UnavailableError("the answer is too large");
   }
 
- private:
   absl::Status Failed(std::string_view what) const {
     ERR_clear_error();
     return absl::UnavailableError(
@@ -192,7 +202,7 @@ class SocketHttpPost final : public HttpPost {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<HttpPost>> MakeHttpPost(HttpPostOptions options) {
+absl::StatusOr<std::unique_ptr<HttpClient>> MakeHttpClient(HttpClientOptions options) {
   absl::StatusOr<Url> url = ParseUrl(options.url);
   if (!url.ok()) return url.status();
   SslContextPtr context;
@@ -208,7 +218,7 @@ absl::StatusOr<std::unique_ptr<HttpPost>> MakeHttpPost(HttpPostOptions options) 
             : SSL_CTX_load_verify_locations(context.get(), options.ca_file.c_str(), nullptr);
     if (loaded != 1) return OpenSslError(Cat("reading ", options.ca_file));
   }
-  return std::make_unique<SocketHttpPost>(*std::move(url), options.timeout, std::move(context));
+  return std::make_unique<SocketHttpClient>(*std::move(url), options.timeout, std::move(context));
 }
 
 }  // namespace meltemi::ca
