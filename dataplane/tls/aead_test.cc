@@ -130,8 +130,9 @@ TEST(KeySchedule, NonceIsIvXorSequence) {
   Traffic traffic;
   traffic.iv = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
   traffic.sequence = 0x0102030405060708;
-  EXPECT_EQ(NonceOf(traffic), (std::array<uint8_t, 12>{1, 2, 3, 4, 5 ^ 1, 6 ^ 2, 7 ^ 3, 8 ^ 4,
-                                                       9 ^ 5, 10 ^ 6, 11 ^ 7, 12 ^ 8}));
+  const Nonce nonce = NonceOf(traffic);
+  EXPECT_EQ(Bytes(nonce.data(), nonce.data() + kNonceBytes),
+            (Bytes{1, 2, 3, 4, 5 ^ 1, 6 ^ 2, 7 ^ 3, 8 ^ 4, 9 ^ 5, 10 ^ 6, 11 ^ 7, 12 ^ 8}));
 }
 
 TEST(KeyCache, KeepsBusyKeysAndExpandsIdleOnesAgain) {
@@ -143,7 +144,8 @@ TEST(KeyCache, KeepsBusyKeysAndExpandsIdleOnesAgain) {
   std::array<KeyRef, 4> ref;
   for (Bytes& k : key) k = Random(&prng, 16);
   const auto use = [&](int i) {
-    return keys.Use(&ref[i], AeadAlgorithm::kAes128Gcm, key[i].data());
+    const uint32_t* slot = keys.Find(ref[i]);
+    return slot != nullptr ? *slot : keys.Expand(&ref[i], AeadAlgorithm::kAes128Gcm, key[i].data());
   };
   for (int round = 0; round < 3; ++round) {
     for (int i = 0; i < 3; ++i) use(i);
@@ -179,8 +181,10 @@ TEST(KeyCache, EvictedKeysStillSealRight) {
     Bytes a(100, 'x'), b(100, 'x'), tag_a(16), tag_b(16);
     const std::array<Piece, 1> piece_a = {Piece{a.data(), a.data(), 100}};
     const std::array<Piece, 1> piece_b = {Piece{b.data(), b.data(), 100}};
-    aead->Seal(keys.Use(&ref[i], AeadAlgorithm::kAes256Gcm, key[i].data()),
-               {nonce.data(), {}, piece_a}, tag_a.data());
+    if (keys.Find(ref[i]) == nullptr) {
+      keys.Expand(&ref[i], AeadAlgorithm::kAes256Gcm, key[i].data());
+    }
+    aead->Seal(ref[i].slot, {nonce.data(), {}, piece_a}, tag_a.data());
     reference->Seal(i, {nonce.data(), {}, piece_b}, tag_b.data());
     ASSERT_EQ(a, b);
     ASSERT_EQ(tag_a, tag_b);

@@ -1,5 +1,7 @@
 #include "dataplane/tls/record_layer.h"
 
+#include <immintrin.h>
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -16,22 +18,43 @@ constexpr uint32_t kCopyBytesMax = 2048;
 constexpr uint32_t kInPlaceBytesMin = 4096;
 // What a sealed record may be longer than its content: type, padding, tag (RFC 8446 5.2).
 constexpr uint32_t kExpansionBytesMax = 256;
+// The inner plaintext, padding included (5.4).
+constexpr uint32_t kInnerBytesMax = limits::kTlsRecordBytesMax + 1;
 
-void WriteHeader(uint32_t length, uint8_t* header) {
-  header[0] = static_cast<uint8_t>(ContentType::kApplicationData);
-  header[1] = 3;
-  header[2] = 3;
-  header[3] = static_cast<uint8_t>(length >> 8);
-  header[4] = static_cast<uint8_t>(length);
-}
+// A record's header, which is authenticated with the content. In sixteen bytes written by one
+// store: the engine loads as many, and would wait for several.
+struct alignas(16) Header {
+  explicit Header(uint32_t length) {
+    constexpr uint64_t kTypeAndVersion =
+        0x030300u | static_cast<uint8_t>(ContentType::kApplicationData);
+    _mm_store_si128(
+        reinterpret_cast<__m128i*>(bytes.data()),
+        _mm_cvtsi64_si128(static_cast<int64_t>(
+            kTypeAndVersion | uint64_t{length >> 8 & 0xFF} << 24 | uint64_t{length & 0xFF} << 32)));
+  }
+  std::array<uint8_t, 16> bytes;
+};
 
 // The buffer is only this slice's, and has room around it for the rest of the record.
 bool FitsInPlace(const Slice& slice) {
-  const Buffer* buffer = slice.buffer();
-  const auto front = static_cast<size_t>(slice.data() - buffer->memory);
-  const size_t back = buffer->capacity - front - slice.size();
-  return buffer->refs == 1 && slice.size() <= limits::kTlsRecordBytesMax &&
-         front >= kRecordHeaderBytes && back >= 1 + kTagBytes;
+  return slice.buffer()->refs == 1 && slice.size() <= limits::kTlsRecordBytesMax &&
+         slice.front_room() >= kRecordHeaderBytes && slice.back_room() >= 1 + kTagBytes;
+}
+
+// From the end: zeros are padding, the first other byte is the type (5.4). All zeros: kInvalid.
+uint32_t Unpadded(std::span<const Piece> pieces, uint32_t n, ContentType* type) {
+  for (size_t i = pieces.size(); i > 0; --i) {
+    const Piece& piece = pieces[i - 1];
+    for (uint32_t j = piece.size; j > 0; --j) {
+      --n;
+      if (piece.out[j - 1] != 0) {
+        *type = static_cast<ContentType>(piece.out[j - 1]);
+        return n;
+      }
+    }
+  }
+  *type = ContentType::kInvalid;
+  return 0;
 }
 
 }  // namespace
@@ -54,15 +77,17 @@ RecordLayer::RecordLayer(std::unique_ptr<Aead> aead, uint32_t expanded_key_count
       pool_(pool),
       counters_(counters) {}
 
-bool RecordLayer::Seal(ContentType type, Chain content, Traffic* traffic, Chain* records) {
-  const uint32_t copy_max =
-      std::min(limits::kTlsRecordBytesMax, pool_->allocation_max() - kRecordOverheadBytes);
+bool RecordLayer::Seal(ContentType type, Chain&& content, Traffic* traffic, Chain* records) {
   while (!content.empty()) {
     const uint32_t first = content.front().size();
     if (FitsInPlace(content.front()) && (first == content.size() || first >= kInPlaceBytesMin)) {
-      if (!SealInPlace(type, content.PopFront(), traffic, records)) return false;
+      Chain record = content.TakePrefix(first);
+      SealInPlace(type, traffic, &record);
+      records->Append(std::move(record));
       continue;
     }
+    const uint32_t copy_max =
+        std::min(limits::kTlsRecordBytesMax, pool_->allocation_max() - kRecordOverheadBytes);
     const auto n = static_cast<uint32_t>(std::min<size_t>(content.size(), copy_max));
     if (!SealCopy(type, content, n, traffic, records)) return false;
     content.RemovePrefix(n);
@@ -79,17 +104,16 @@ bool RecordLayer::SealBytes(ContentType type, std::span<const uint8_t> content, 
          SealCopy(type, chain, static_cast<uint32_t>(content.size()), traffic, records);
 }
 
-// The slice grows at both ends, inside its buffer.
-bool RecordLayer::SealInPlace(ContentType type, Slice content, Traffic* traffic, Chain* records) {
-  const uint32_t n = content.size();
-  uint8_t* const begin = content.mutable_data() - kRecordHeaderBytes;
+// The only slice of `record` grows at both ends, inside its buffer.
+void RecordLayer::SealInPlace(ContentType type, Traffic* traffic, Chain* record) {
+  const auto n = static_cast<uint32_t>(record->size());
+  record->WidenFront(kRecordHeaderBytes, 1 + kTagBytes);
+  uint8_t* const begin = record->front().mutable_data();
   uint8_t* const data = begin + kRecordHeaderBytes;
   data[n] = static_cast<uint8_t>(type);
-  pieces_.assign({Piece{.in = data, .out = data, .size = n + 1}});
-  SealPieces(type, n, begin, data + n + 1, traffic);
+  const Piece piece{.in = data, .out = data, .size = n + 1};
+  SealPieces(type, n, {&piece, 1}, begin, data + n + 1, traffic);
   ++counters_->sealed_in_place;
-  records->Append(Slice(content.buffer(), begin, n + kRecordOverheadBytes));
-  return true;
 }
 
 bool RecordLayer::SealCopy(ContentType type, const Chain& content, uint32_t n, Traffic* traffic,
@@ -111,29 +135,45 @@ bool RecordLayer::SealCopy(ContentType type, const Chain& content, uint32_t n, T
     }
     pieces_.push_back({.in = data + n, .out = data + n, .size = 1});
   }
-  SealPieces(type, n, record.mutable_data(), data + n + 1, traffic);
+  SealPieces(type, n, pieces_, record.mutable_data(), data + n + 1, traffic);
   records->Append(std::move(record));
   return true;
 }
 
-void RecordLayer::SealPieces(ContentType type, uint32_t content_bytes, uint8_t* header,
-                             uint8_t* tag, Traffic* traffic) {
-  WriteHeader(content_bytes + 1 + kTagBytes, header);
-  const auto nonce = NonceOf(*traffic);
+void RecordLayer::SealPieces(ContentType type, uint32_t content_bytes,
+                             std::span<const Piece> pieces, uint8_t* header, uint8_t* tag,
+                             Traffic* traffic) {
+  const Header own(content_bytes + 1 + kTagBytes);
+  std::memcpy(header, own.bytes.data(), kRecordHeaderBytes);
+  const Nonce nonce = NonceOf(*traffic);
   ++traffic->sequence;
-  const uint32_t slot = keys_.Use(&traffic->ref, AlgorithmOf(traffic->suite), traffic->key.data());
-  aead_->Seal(slot, {.nonce = nonce.data(), .aad = {header, kRecordHeaderBytes}, .pieces = pieces_},
-              tag);
+  aead_->Seal(
+      SlotOf(traffic),
+      {.nonce = nonce.data(), .aad = {own.bytes.data(), kRecordHeaderBytes}, .pieces = pieces},
+      tag);
   ++counters_->records_out;
   if (type == ContentType::kApplicationData) counters_->bytes_out += content_bytes;
+}
+
+// The slot of the expanded key.
+uint32_t RecordLayer::SlotOf(Traffic* traffic) {
+  if (const uint32_t* slot = keys_.Find(traffic->ref)) return *slot;
+  const uint32_t slot =
+      keys_.Expand(&traffic->ref, AlgorithmOf(traffic->suite), traffic->key.data());
   counters_->keys_expanded = keys_.expanded_count();
+  return slot;
 }
 
 RecordLayer::Verdict RecordLayer::Open(BufferUse use, Traffic* traffic, Chain* ciphertext,
                                        Opened* opened) {
   if (ciphertext->size() < kRecordHeaderBytes) return Verdict::kNeedMore;
-  std::array<uint8_t, kRecordHeaderBytes> header;
-  ciphertext->CopyTo(0, kRecordHeaderBytes, header.data());
+  std::array<uint8_t, kRecordHeaderBytes> copy;
+  const Slice& front = ciphertext->front();
+  const uint8_t* header = front.data();
+  if (front.size() < kRecordHeaderBytes) {
+    ciphertext->CopyTo(0, kRecordHeaderBytes, copy.data());
+    header = copy.data();
+  }
   // 5.2: the outer type is always application data; the version is ignored (5.1).
   if (header[0] != static_cast<uint8_t>(ContentType::kApplicationData)) {
     return Verdict::kUnexpectedMessage;
@@ -142,28 +182,42 @@ RecordLayer::Verdict RecordLayer::Open(BufferUse use, Traffic* traffic, Chain* c
   if (length > limits::kTlsRecordBytesMax + kExpansionBytesMax) return Verdict::kRecordOverflow;
   if (length < 1 + kTagBytes) return Verdict::kBadRecordMac;
   if (ciphertext->size() < kRecordHeaderBytes + length) return Verdict::kNeedMore;
+  if (use == BufferUse::kInPlace && front.size() >= kRecordHeaderBytes + length) {
+    return OpenWhole(length - kTagBytes, traffic, ciphertext, opened);
+  }
+  if (header != copy.data()) std::memcpy(copy.data(), header, kRecordHeaderBytes);
   ciphertext->RemovePrefix(kRecordHeaderBytes);
-  return OpenBody(use, header, ciphertext->TakePrefix(length), traffic, opened);
+  return OpenParts(use, copy, ciphertext->TakePrefix(length), traffic, opened);
 }
 
-RecordLayer::Verdict RecordLayer::OpenBody(BufferUse use, std::span<const uint8_t> header,
-                                           Chain body, Traffic* traffic, Opened* opened) {
+// The record lies in the first slice, in one piece: most do. `n` bytes are sealed.
+RecordLayer::Verdict RecordLayer::OpenWhole(uint32_t n, Traffic* traffic, Chain* ciphertext,
+                                            Opened* opened) {
+  uint8_t* const begin = ciphertext->front().mutable_data();
+  uint8_t* const data = begin + kRecordHeaderBytes;
+  const Piece piece{.in = data, .out = data, .size = n};
+  if (!OpenPieces({begin, kRecordHeaderBytes}, {&piece, 1}, data + n, traffic)) {
+    return Verdict::kBadRecordMac;
+  }
+  if (n > kInnerBytesMax) return Verdict::kRecordOverflow;
+  const uint32_t content_bytes = Unpadded({&piece, 1}, n, &opened->type);
+  if (opened->type == ContentType::kInvalid) return Verdict::kUnexpectedMessage;
+  opened->content = ciphertext->TakePrefix(kRecordHeaderBytes + n + kTagBytes);
+  opened->content.RemoveSuffix(n - content_bytes + kTagBytes);
+  opened->content.RemovePrefix(kRecordHeaderBytes);
+  return Verdict::kOk;
+}
+
+RecordLayer::Verdict RecordLayer::OpenParts(BufferUse use, std::span<const uint8_t> header,
+                                            Chain body, Traffic* traffic, Opened* opened) {
   const auto n = static_cast<uint32_t>(body.size() - kTagBytes);
   std::array<uint8_t, kTagBytes> tag;
   body.CopyTo(n, kTagBytes, tag.data());
   Chain copy;
   if (!PiecesInto(body, n, use == BufferUse::kCopy ? &copy : nullptr)) return Verdict::kNoMemory;
-  const auto nonce = NonceOf(*traffic);
-  ++traffic->sequence;
-  const uint32_t slot = keys_.Use(&traffic->ref, AlgorithmOf(traffic->suite), traffic->key.data());
-  counters_->keys_expanded = keys_.expanded_count();
-  if (!aead_->Open(slot, {.nonce = nonce.data(), .aad = header, .pieces = pieces_}, tag.data())) {
-    return Verdict::kBadRecordMac;
-  }
-  ++counters_->records_in;
-  // 5.4: the inner plaintext, padding included, is at most 2^14 + 1 bytes.
-  if (n > limits::kTlsRecordBytesMax + 1) return Verdict::kRecordOverflow;
-  const uint32_t content_bytes = Unpadded(n, &opened->type);
+  if (!OpenPieces(header, pieces_, tag.data(), traffic)) return Verdict::kBadRecordMac;
+  if (n > kInnerBytesMax) return Verdict::kRecordOverflow;
+  const uint32_t content_bytes = Unpadded(pieces_, n, &opened->type);
   if (opened->type == ContentType::kInvalid) return Verdict::kUnexpectedMessage;
   if (use == BufferUse::kCopy) {
     ++counters_->opened_copied;
@@ -173,11 +227,21 @@ RecordLayer::Verdict RecordLayer::OpenBody(BufferUse use, std::span<const uint8_
   return Verdict::kOk;
 }
 
+bool RecordLayer::OpenPieces(std::span<const uint8_t> header, std::span<const Piece> pieces,
+                             const uint8_t* tag, Traffic* traffic) {
+  const Nonce nonce = NonceOf(*traffic);
+  ++traffic->sequence;
+  const bool right =
+      aead_->Open(SlotOf(traffic), {.nonce = nonce.data(), .aad = header, .pieces = pieces}, tag);
+  counters_->records_in += right;
+  return right;
+}
+
 // The first n bytes of `body` as pieces, opened where they lie, or into new buffers.
 bool RecordLayer::PiecesInto(const Chain& body, uint32_t n, Chain* out) {
   pieces_.clear();
   for (const ChainNode* node = body.head(); n > 0; node = node->next) {
-    Slice slice = node->slice;  // a view: counted up and down again
+    const Slice& slice = node->slice;
     const uint32_t size = std::min(slice.size(), n);
     n -= size;
     for (uint32_t done = 0; done < size;) {
@@ -195,22 +259,6 @@ bool RecordLayer::PiecesInto(const Chain& body, uint32_t n, Chain* out) {
     }
   }
   return true;
-}
-
-// From the end: zeros are padding, the first other byte is the type (5.4). All zeros: kInvalid.
-uint32_t RecordLayer::Unpadded(uint32_t n, ContentType* type) const {
-  for (size_t i = pieces_.size(); i > 0; --i) {
-    const Piece& piece = pieces_[i - 1];
-    for (uint32_t j = piece.size; j > 0; --j) {
-      --n;
-      if (piece.out[j - 1] != 0) {
-        *type = static_cast<ContentType>(piece.out[j - 1]);
-        return n;
-      }
-    }
-  }
-  *type = ContentType::kInvalid;
-  return 0;
 }
 
 void RecordLayer::Drop(Traffic* traffic) {

@@ -75,9 +75,9 @@ class Tls::Impl {
   void FeedHandshake(Session& s, Instant now, TlsId id, Events* events);
 
   // tls.cc
-  void Receive(TlsId id, Chain ciphertext, Instant now, Events* events);
+  void Receive(TlsId id, Chain&& ciphertext, Instant now, Events* events);
   void OnEof(TlsId id, Events* events);
-  bool Seal(TlsId id, Chain plain, Chain* records);
+  bool Seal(TlsId id, Chain&& plain, Chain* records);
   void Close(TlsId id, Chain* records);
   void Release(TlsId id);
   void UpdateKeys(TlsId id, RequestPeer request, Chain* records);
@@ -100,7 +100,7 @@ class Tls::Impl {
 
   // tls.cc
   TlsEvent& Add(TlsEvent::Kind kind, TlsId id, const Session& s, Events* events);
-  void AddPlain(TlsId id, const Session& s, Chain bytes, Events* events);
+  void AddPlain(TlsId id, const Session& s, Chain&& bytes, Events* events);
   // False when out of buffers.
   bool AddWrite(TlsId id, const Session& s, std::string_view bytes, Events* events);
   void End(TlsId id, Session& s, SslConnection::Failure failure, Events* events);
@@ -108,8 +108,8 @@ class Tls::Impl {
 
   // tls_records.cc. False: the session has ended.
   bool ReceiveOwn(TlsId id, Session& s, Events* events);
-  bool OnRecord(TlsId id, Session& s, Opened opened, Events* events);
-  bool OnData(TlsId id, Session& s, Chain content, Events* events);
+  bool OnRecord(TlsId id, Session& s, Opened&& opened, Events* events);
+  bool OnData(TlsId id, Session& s, Chain&& content, Events* events);
   bool OnAlert(TlsId id, Session& s, const Chain& content, Events* events);
   bool OnMessageBytes(TlsId id, Session& s, const Chain& content, Events* events);
   bool OnMessage(TlsId id, Session& s, std::string_view message, bool last, Events* events);

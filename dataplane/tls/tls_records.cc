@@ -69,7 +69,7 @@ bool Tls::Impl::ReceiveOwn(TlsId id, Session& s, Events* events) {
   return AnswerKeyUpdate(id, s, events);
 }
 
-bool Tls::Impl::OnRecord(TlsId id, Session& s, Opened opened, Events* events) {
+bool Tls::Impl::OnRecord(TlsId id, Session& s, Opened&& opened, Events* events) {
   // 5.1: parts of a handshake message are not interleaved with other types.
   if (s.message != nullptr && opened.type != ContentType::kHandshake) {
     return Refuse(id, s, TlsError::kUnexpectedMessage, events);
@@ -88,7 +88,7 @@ bool Tls::Impl::OnRecord(TlsId id, Session& s, Opened opened, Events* events) {
   return Refuse(id, s, TlsError::kUnexpectedMessage, events);  // 5: or a type nobody knows
 }
 
-bool Tls::Impl::OnData(TlsId id, Session& s, Chain content, Events* events) {
+bool Tls::Impl::OnData(TlsId id, Session& s, Chain&& content, Events* events) {
   if (content.empty()) {  // allowed against traffic analysis (5.4), not for ever
     if (++s.empty_records <= limits::kTlsEmptyRecordsMax) return true;
     return Refuse(id, s, TlsError::kUnexpectedMessage, events);
