@@ -23,17 +23,27 @@ constexpr uint32_t kInnerBytesMax = limits::kTlsRecordBytesMax + 1;
 
 // A record's header, which is authenticated with the content. In sixteen bytes written by one
 // store: the engine loads as many, and would wait for several.
-struct alignas(16) Header {
+class alignas(16) Header {
+ public:
   explicit Header(uint32_t length) {
-    constexpr uint64_t kTypeAndVersion =
-        0x030300u | static_cast<uint8_t>(ContentType::kApplicationData);
-    _mm_store_si128(
-        reinterpret_cast<__m128i*>(bytes.data()),
-        _mm_cvtsi64_si128(static_cast<int64_t>(
-            kTypeAndVersion | uint64_t{length >> 8 & 0xFF} << 24 | uint64_t{length & 0xFF} << 32)));
+    constexpr uint64_t kTypeAndVersion = 0x03'03'00 | uint64_t{23};  // application data, 1.2
+    const uint64_t big_endian = (length >> 8 & 0xFF) | (length & 0xFF) << 8;
+    const auto all = static_cast<int64_t>(kTypeAndVersion | big_endian << 24);
+    _mm_store_si128(reinterpret_cast<__m128i*>(bytes_.data()), _mm_cvtsi64_si128(all));
   }
-  std::array<uint8_t, 16> bytes;
+  const uint8_t* data() const { return bytes_.data(); }
+  void CopyTo(uint8_t* out) const { std::memcpy(out, bytes_.data(), kRecordHeaderBytes); }
+
+ private:
+  std::array<uint8_t, 16> bytes_;
 };
+
+// Of the record that is next.
+Nonce TakeNonce(Traffic* traffic) {
+  const Nonce nonce = NonceOf(*traffic);
+  ++traffic->sequence;
+  return nonce;
+}
 
 // The buffer is only this slice's, and has room around it for the rest of the record.
 bool FitsInPlace(const Slice& slice) {
@@ -42,24 +52,24 @@ bool FitsInPlace(const Slice& slice) {
 }
 
 // From the end: zeros are padding, the first other byte is the type (5.4). All zeros: kInvalid.
+uint32_t Unpadded(const uint8_t* bytes, uint32_t n, ContentType* type) {
+  while (n > 0 && bytes[n - 1] == 0) --n;
+  *type = n > 0 ? static_cast<ContentType>(bytes[n - 1]) : ContentType::kInvalid;
+  return n > 0 ? n - 1 : 0;
+}
 uint32_t Unpadded(std::span<const Piece> pieces, uint32_t n, ContentType* type) {
-  for (size_t i = pieces.size(); i > 0; --i) {
-    const Piece& piece = pieces[i - 1];
-    for (uint32_t j = piece.size; j > 0; --j) {
-      --n;
-      if (piece.out[j - 1] != 0) {
-        *type = static_cast<ContentType>(piece.out[j - 1]);
-        return n;
-      }
-    }
-  }
   *type = ContentType::kInvalid;
-  return 0;
+  for (size_t i = pieces.size(); i > 0 && *type == ContentType::kInvalid; --i) {
+    const Piece& piece = pieces[i - 1];
+    n -= piece.size;
+    n += Unpadded(piece.out, piece.size, type);
+  }
+  return n;
 }
 
 }  // namespace
 
-BufferUse UseOf(const Chain& chain) {
+BufferUse UseOfMany(const Chain& chain) {
   for (const ChainNode* node = chain.head(); node != nullptr;) {
     // Slices of one buffer stand side by side: a chain is cut, never shuffled.
     Buffer* const buffer = node->slice.buffer();
@@ -78,6 +88,17 @@ RecordLayer::RecordLayer(std::unique_ptr<Aead> aead, uint32_t expanded_key_count
       counters_(counters) {}
 
 bool RecordLayer::Seal(ContentType type, Chain&& content, Traffic* traffic, Chain* records) {
+  if (!content.one_slice() || !FitsInPlace(content.front())) {
+    return SealParts(type, std::move(content), traffic, records);
+  }
+  SealInPlace(type, traffic, &content);
+  records->Append(std::move(content));
+  return true;
+}
+
+bool RecordLayer::SealParts(ContentType type, Chain&& content, Traffic* traffic, Chain* records) {
+  const uint32_t copy_max =
+      std::min(limits::kTlsRecordBytesMax, pool_->allocation_max() - kRecordOverheadBytes);
   while (!content.empty()) {
     const uint32_t first = content.front().size();
     if (FitsInPlace(content.front()) && (first == content.size() || first >= kInPlaceBytesMin)) {
@@ -86,8 +107,6 @@ bool RecordLayer::Seal(ContentType type, Chain&& content, Traffic* traffic, Chai
       records->Append(std::move(record));
       continue;
     }
-    const uint32_t copy_max =
-        std::min(limits::kTlsRecordBytesMax, pool_->allocation_max() - kRecordOverheadBytes);
     const auto n = static_cast<uint32_t>(std::min<size_t>(content.size(), copy_max));
     if (!SealCopy(type, content, n, traffic, records)) return false;
     content.RemovePrefix(n);
@@ -107,13 +126,15 @@ bool RecordLayer::SealBytes(ContentType type, std::span<const uint8_t> content, 
 // The only slice of `record` grows at both ends, inside its buffer.
 void RecordLayer::SealInPlace(ContentType type, Traffic* traffic, Chain* record) {
   const auto n = static_cast<uint32_t>(record->size());
+  uint8_t* const bytes = record->front().mutable_data();
+  bytes[n] = static_cast<uint8_t>(type);
   record->WidenFront(kRecordHeaderBytes, 1 + kTagBytes);
-  uint8_t* const begin = record->front().mutable_data();
-  uint8_t* const data = begin + kRecordHeaderBytes;
-  data[n] = static_cast<uint8_t>(type);
-  const Piece piece{.in = data, .out = data, .size = n + 1};
-  SealPieces(type, n, {&piece, 1}, begin, data + n + 1, traffic);
+  const Header header(n + 1 + kTagBytes);
+  header.CopyTo(bytes - kRecordHeaderBytes);
+  const Nonce nonce = TakeNonce(traffic);
+  aead_->SealRecord(SlotOf(traffic), nonce.data(), header.data(), bytes, n + 1);
   ++counters_->sealed_in_place;
+  CountSealed(type, n);
 }
 
 bool RecordLayer::SealCopy(ContentType type, const Chain& content, uint32_t n, Traffic* traffic,
@@ -122,11 +143,14 @@ bool RecordLayer::SealCopy(ContentType type, const Chain& content, uint32_t n, T
   if (record.empty()) return false;
   uint8_t* const data = record.mutable_data() + kRecordHeaderBytes;
   data[n] = static_cast<uint8_t>(type);
-  pieces_.clear();
+  const Header header(n + 1 + kTagBytes);
+  header.CopyTo(record.mutable_data());
+  const Nonce nonce = TakeNonce(traffic);
   if (n <= kCopyBytesMax) {
     content.CopyTo(0, n, data);
-    pieces_.push_back({.in = data, .out = data, .size = n + 1});
+    aead_->SealRecord(SlotOf(traffic), nonce.data(), header.data(), data, n + 1);
   } else {
+    pieces_.clear();
     uint32_t done = 0;
     for (const ChainNode* node = content.head(); done < n; node = node->next) {
       const uint32_t part = std::min(node->slice.size(), n - done);
@@ -134,30 +158,22 @@ bool RecordLayer::SealCopy(ContentType type, const Chain& content, uint32_t n, T
       done += part;
     }
     pieces_.push_back({.in = data + n, .out = data + n, .size = 1});
+    aead_->Seal(
+        SlotOf(traffic),
+        {.nonce = nonce.data(), .aad = {header.data(), kRecordHeaderBytes}, .pieces = pieces_},
+        data + n + 1);
   }
-  SealPieces(type, n, pieces_, record.mutable_data(), data + n + 1, traffic);
+  CountSealed(type, n);
   records->Append(std::move(record));
   return true;
 }
 
-void RecordLayer::SealPieces(ContentType type, uint32_t content_bytes,
-                             std::span<const Piece> pieces, uint8_t* header, uint8_t* tag,
-                             Traffic* traffic) {
-  const Header own(content_bytes + 1 + kTagBytes);
-  std::memcpy(header, own.bytes.data(), kRecordHeaderBytes);
-  const Nonce nonce = NonceOf(*traffic);
-  ++traffic->sequence;
-  aead_->Seal(
-      SlotOf(traffic),
-      {.nonce = nonce.data(), .aad = {own.bytes.data(), kRecordHeaderBytes}, .pieces = pieces},
-      tag);
+void RecordLayer::CountSealed(ContentType type, uint32_t content_bytes) {
   ++counters_->records_out;
   if (type == ContentType::kApplicationData) counters_->bytes_out += content_bytes;
 }
 
-// The slot of the expanded key.
-uint32_t RecordLayer::SlotOf(Traffic* traffic) {
-  if (const uint32_t* slot = keys_.Find(traffic->ref)) return *slot;
+uint32_t RecordLayer::Expand(Traffic* traffic) {
   const uint32_t slot =
       keys_.Expand(&traffic->ref, AlgorithmOf(traffic->suite), traffic->key.data());
   counters_->keys_expanded = keys_.expanded_count();
@@ -193,14 +209,15 @@ RecordLayer::Verdict RecordLayer::Open(BufferUse use, Traffic* traffic, Chain* c
 // The record lies in the first slice, in one piece: most do. `n` bytes are sealed.
 RecordLayer::Verdict RecordLayer::OpenWhole(uint32_t n, Traffic* traffic, Chain* ciphertext,
                                             Opened* opened) {
-  uint8_t* const begin = ciphertext->front().mutable_data();
-  uint8_t* const data = begin + kRecordHeaderBytes;
-  const Piece piece{.in = data, .out = data, .size = n};
-  if (!OpenPieces({begin, kRecordHeaderBytes}, {&piece, 1}, data + n, traffic)) {
+  uint8_t* const header = ciphertext->front().mutable_data();
+  uint8_t* const bytes = header + kRecordHeaderBytes;
+  const Nonce nonce = TakeNonce(traffic);
+  if (!aead_->OpenRecord(SlotOf(traffic), nonce.data(), header, bytes, n)) {
     return Verdict::kBadRecordMac;
   }
+  ++counters_->records_in;
   if (n > kInnerBytesMax) return Verdict::kRecordOverflow;
-  const uint32_t content_bytes = Unpadded({&piece, 1}, n, &opened->type);
+  const uint32_t content_bytes = Unpadded(bytes, n, &opened->type);
   if (opened->type == ContentType::kInvalid) return Verdict::kUnexpectedMessage;
   opened->content = ciphertext->TakePrefix(kRecordHeaderBytes + n + kTagBytes);
   opened->content.RemoveSuffix(n - content_bytes + kTagBytes);
@@ -215,7 +232,10 @@ RecordLayer::Verdict RecordLayer::OpenParts(BufferUse use, std::span<const uint8
   body.CopyTo(n, kTagBytes, tag.data());
   Chain copy;
   if (!PiecesInto(body, n, use == BufferUse::kCopy ? &copy : nullptr)) return Verdict::kNoMemory;
-  if (!OpenPieces(header, pieces_, tag.data(), traffic)) return Verdict::kBadRecordMac;
+  const Nonce nonce = TakeNonce(traffic);
+  const AeadInput input{.nonce = nonce.data(), .aad = header, .pieces = pieces_};
+  if (!aead_->Open(SlotOf(traffic), input, tag.data())) return Verdict::kBadRecordMac;
+  ++counters_->records_in;
   if (n > kInnerBytesMax) return Verdict::kRecordOverflow;
   const uint32_t content_bytes = Unpadded(pieces_, n, &opened->type);
   if (opened->type == ContentType::kInvalid) return Verdict::kUnexpectedMessage;
@@ -225,16 +245,6 @@ RecordLayer::Verdict RecordLayer::OpenParts(BufferUse use, std::span<const uint8
   }
   opened->content = body.TakePrefix(content_bytes);
   return Verdict::kOk;
-}
-
-bool RecordLayer::OpenPieces(std::span<const uint8_t> header, std::span<const Piece> pieces,
-                             const uint8_t* tag, Traffic* traffic) {
-  const Nonce nonce = NonceOf(*traffic);
-  ++traffic->sequence;
-  const bool right =
-      aead_->Open(SlotOf(traffic), {.nonce = nonce.data(), .aad = header, .pieces = pieces}, tag);
-  counters_->records_in += right;
-  return right;
 }
 
 // The first n bytes of `body` as pieces, opened where they lie, or into new buffers.

@@ -30,14 +30,17 @@ enum class ContentType : uint8_t {
   kApplicationData = 23,
 };
 
-inline constexpr uint32_t kRecordHeaderBytes = 5;
 inline constexpr uint32_t kRecordOverheadBytes = kRecordHeaderBytes + 1 + kTagBytes;
 
 // May the bytes of a chain be overwritten by what they are opened to?
 enum class BufferUse : uint8_t { kInPlace, kCopy };
 
 // kInPlace when nobody but this chain views any of its buffers.
-BufferUse UseOf(const Chain& chain);
+BufferUse UseOfMany(const Chain& chain);
+inline BufferUse UseOf(const Chain& chain) {
+  if (!chain.one_slice()) return UseOfMany(chain);
+  return chain.front().buffer()->refs == 1 ? BufferUse::kInPlace : BufferUse::kCopy;
+}
 
 struct Opened {
   ContentType type = ContentType::kInvalid;
@@ -74,18 +77,20 @@ class RecordLayer {
   void Update(Traffic* traffic);
 
  private:
+  bool SealParts(ContentType type, Chain&& content, Traffic* traffic, Chain* records);
   void SealInPlace(ContentType type, Traffic* traffic, Chain* record);
   bool SealCopy(ContentType type, const Chain& content, uint32_t n, Traffic* traffic,
                 Chain* records);
-  void SealPieces(ContentType type, uint32_t content_bytes, std::span<const Piece> pieces,
-                  uint8_t* header, uint8_t* tag, Traffic* traffic);
+  void CountSealed(ContentType type, uint32_t content_bytes);
   Verdict OpenWhole(uint32_t n, Traffic* traffic, Chain* ciphertext, Opened* opened);
   Verdict OpenParts(BufferUse use, std::span<const uint8_t> header, Chain body, Traffic* traffic,
                     Opened* opened);
-  bool OpenPieces(std::span<const uint8_t> header, std::span<const Piece> pieces,
-                  const uint8_t* tag, Traffic* traffic);
   bool PiecesInto(const Chain& body, uint32_t n, Chain* out);
-  uint32_t SlotOf(Traffic* traffic);
+  uint32_t SlotOf(Traffic* traffic) {
+    const uint32_t* slot = keys_.Find(traffic->ref);
+    return slot != nullptr ? *slot : Expand(traffic);
+  }
+  uint32_t Expand(Traffic* traffic);
 
   const std::unique_ptr<Aead> aead_;
   KeyCache keys_;

@@ -115,6 +115,12 @@ class Tls::Impl {
   bool OnMessage(TlsId id, Session& s, std::string_view message, bool last, Events* events);
   bool Refuse(TlsId id, Session& s, RecordLayer::Verdict verdict, Events* events);
   bool Refuse(TlsId id, Session& s, TlsError error, Events* events);
+  bool AsksKeyUpdate(const Session& s) const {
+    return s.read.sequence >= options_.records_per_key_max && !s.key_update_asked;
+  }
+  bool OwesKeyUpdate(const Session& s) const {
+    return (s.key_update_owed || AsksKeyUpdate(s)) && !s.write_closed;
+  }
   bool AnswerKeyUpdate(TlsId id, Session& s, Events* events);
   bool SealKeyUpdate(Session& s, RequestPeer request, Chain* records);
   void KeepRawRecord(Session& s);

@@ -66,7 +66,7 @@ bool Tls::Impl::ReceiveOwn(TlsId id, Session& s, Events* events) {
   }
   if (s.pending.empty()) s.pending_use = BufferUse::kInPlace;
   if (s.tickets != nullptr && s.tickets->ticket_seen) ReadTickets(s);
-  return AnswerKeyUpdate(id, s, events);
+  return !OwesKeyUpdate(s) || AnswerKeyUpdate(id, s, events);
 }
 
 bool Tls::Impl::OnRecord(TlsId id, Session& s, Opened&& opened, Events* events) {
@@ -206,8 +206,7 @@ bool Tls::Impl::Refuse(TlsId id, Session& s, TlsError error, Events* events) {
 // One answer however often the peer has asked (4.6.3); and a question when the peer's key has been
 // used long enough.
 bool Tls::Impl::AnswerKeyUpdate(TlsId id, Session& s, Events* events) {
-  const bool ask = s.read.sequence >= options_.records_per_key_max && !s.key_update_asked;
-  if ((!s.key_update_owed && !ask) || s.write_closed) return true;
+  const bool ask = AsksKeyUpdate(s);
   s.key_update_owed = false;
   Chain records;
   if (!SealKeyUpdate(s, ask ? RequestPeer::kYes : RequestPeer::kNo, &records)) {

@@ -61,6 +61,12 @@ void Chain::RemoveNodesBefore(size_t n) {
   }
 }
 
+void Chain::RemoveNodesBehind(size_t n) {
+  CHECK(n <= size_);
+  Chain rest = TakePrefix(size_ - n);
+  *this = std::move(rest);
+}
+
 // n < size_: the last slice stays, or a part of it.
 Chain Chain::TakePart(size_t n) {
   CHECK(n < size_);

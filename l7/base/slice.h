@@ -171,6 +171,7 @@ class Chain {
   size_t size() const { return size_; }  // bytes
   bool empty() const { return size_ == 0; }
   size_t slice_count() const;
+  bool one_slice() const { return head_ != nullptr && head_ == tail_; }
   const Slice& front() const {
     CHECK(head_ != nullptr);
     return head_->slice;
@@ -210,6 +211,7 @@ class Chain {
  private:
   void ClearNodes();
   void RemoveNodesBefore(size_t n);
+  void RemoveNodesBehind(size_t n);
   Chain TakePart(size_t n);
 
   ChainNode* head_ = nullptr;
@@ -240,12 +242,7 @@ inline void Chain::RemovePrefix(size_t n) {
 }
 
 inline void Chain::RemoveSuffix(size_t n) {
-  if (tail_ == nullptr || n >= tail_->slice.size()) {
-    CHECK(n <= size_);
-    Chain rest = TakePrefix(size_ - n);
-    *this = std::move(rest);
-    return;
-  }
+  if (tail_ == nullptr || n >= tail_->slice.size()) return RemoveNodesBehind(n);
   tail_->slice.RemoveSuffix(static_cast<uint32_t>(n));
   size_ -= n;
 }
