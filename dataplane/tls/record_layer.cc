@@ -180,6 +180,25 @@ uint32_t RecordLayer::Expand(Traffic* traffic) {
   return slot;
 }
 
+// The record lies in the first slice, in one piece: most do. `n` bytes are sealed.
+inline RecordLayer::Verdict RecordLayer::OpenWhole(uint32_t n, Traffic* traffic, Chain* ciphertext,
+                                                   Opened* opened) {
+  uint8_t* const header = ciphertext->front().mutable_data();
+  uint8_t* const bytes = header + kRecordHeaderBytes;
+  const Nonce nonce = TakeNonce(traffic);
+  if (!aead_->OpenRecord(SlotOf(traffic), nonce.data(), header, bytes, n)) {
+    return Verdict::kBadRecordMac;
+  }
+  ++counters_->records_in;
+  if (n > kInnerBytesMax) return Verdict::kRecordOverflow;
+  const uint32_t content_bytes = Unpadded(bytes, n, &opened->type);
+  if (opened->type == ContentType::kInvalid) return Verdict::kUnexpectedMessage;
+  opened->content = ciphertext->TakePrefix(kRecordHeaderBytes + n + kTagBytes);
+  opened->content.RemoveSuffix(n - content_bytes + kTagBytes);
+  opened->content.RemovePrefix(kRecordHeaderBytes);
+  return Verdict::kOk;
+}
+
 RecordLayer::Verdict RecordLayer::Open(BufferUse use, Traffic* traffic, Chain* ciphertext,
                                        Opened* opened) {
   if (ciphertext->size() < kRecordHeaderBytes) return Verdict::kNeedMore;
@@ -204,25 +223,6 @@ RecordLayer::Verdict RecordLayer::Open(BufferUse use, Traffic* traffic, Chain* c
   if (header != copy.data()) std::memcpy(copy.data(), header, kRecordHeaderBytes);
   ciphertext->RemovePrefix(kRecordHeaderBytes);
   return OpenParts(use, copy, ciphertext->TakePrefix(length), traffic, opened);
-}
-
-// The record lies in the first slice, in one piece: most do. `n` bytes are sealed.
-RecordLayer::Verdict RecordLayer::OpenWhole(uint32_t n, Traffic* traffic, Chain* ciphertext,
-                                            Opened* opened) {
-  uint8_t* const header = ciphertext->front().mutable_data();
-  uint8_t* const bytes = header + kRecordHeaderBytes;
-  const Nonce nonce = TakeNonce(traffic);
-  if (!aead_->OpenRecord(SlotOf(traffic), nonce.data(), header, bytes, n)) {
-    return Verdict::kBadRecordMac;
-  }
-  ++counters_->records_in;
-  if (n > kInnerBytesMax) return Verdict::kRecordOverflow;
-  const uint32_t content_bytes = Unpadded(bytes, n, &opened->type);
-  if (opened->type == ContentType::kInvalid) return Verdict::kUnexpectedMessage;
-  opened->content = ciphertext->TakePrefix(kRecordHeaderBytes + n + kTagBytes);
-  opened->content.RemoveSuffix(n - content_bytes + kTagBytes);
-  opened->content.RemovePrefix(kRecordHeaderBytes);
-  return Verdict::kOk;
 }
 
 RecordLayer::Verdict RecordLayer::OpenParts(BufferUse use, std::span<const uint8_t> header,

@@ -116,22 +116,6 @@ void Tls::Impl::UpdateKeys(TlsId id, RequestPeer request, Chain* records) {
   (void)TakeOutput(*s, records);
 }
 
-TlsEvent& Tls::Impl::Add(TlsEvent::Kind kind, TlsId id, const Session& s, Events* events) {
-  TlsEvent& event = events->emplace_back();
-  event.kind = kind;
-  event.id = id;
-  event.cookie = s.cookie;
-  return event;
-}
-
-// One event for all bytes of a call.
-void Tls::Impl::AddPlain(TlsId id, const Session& s, Chain&& bytes, Events* events) {
-  if (events->empty() || events->back().kind != TlsEvent::Kind::kPlain || events->back().id != id) {
-    Add(TlsEvent::Kind::kPlain, id, s, events);
-  }
-  events->back().bytes.Append(std::move(bytes));
-}
-
 bool Tls::Impl::AddWrite(TlsId id, const Session& s, std::string_view bytes, Events* events) {
   if (bytes.empty()) return true;
   Chain copy;

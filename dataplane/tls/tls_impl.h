@@ -7,6 +7,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "dataplane/tls/client_sessions.h"
@@ -98,9 +99,21 @@ class Tls::Impl {
   void CountFailure(TlsError error);
   void KeepSession(Handshake* handshake);
 
+  static TlsEvent& Add(TlsEvent::Kind kind, TlsId id, const Session& s, Events* events) {
+    TlsEvent& event = events->emplace_back();
+    event.kind = kind;
+    event.id = id;
+    event.cookie = s.cookie;
+    return event;
+  }
+  // One event for all bytes of a call.
+  static void AddPlain(TlsId id, const Session& s, Chain&& bytes, Events* events) {
+    const bool new_event =
+        events->empty() || events->back().id != id || events->back().kind != TlsEvent::Kind::kPlain;
+    TlsEvent& event = new_event ? Add(TlsEvent::Kind::kPlain, id, s, events) : events->back();
+    event.bytes.Append(std::move(bytes));
+  }
   // tls.cc
-  TlsEvent& Add(TlsEvent::Kind kind, TlsId id, const Session& s, Events* events);
-  void AddPlain(TlsId id, const Session& s, Chain&& bytes, Events* events);
   // False when out of buffers.
   bool AddWrite(TlsId id, const Session& s, std::string_view bytes, Events* events);
   void End(TlsId id, Session& s, SslConnection::Failure failure, Events* events);

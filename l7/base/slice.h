@@ -45,10 +45,13 @@ class Slice {
         data_(std::exchange(other.data_, nullptr)),
         size_(std::exchange(other.size_, 0)) {}
   Slice& operator=(Slice other) noexcept {
-    std::swap(buffer_, other.buffer_);
-    std::swap(data_, other.data_);
-    std::swap(size_, other.size_);
+    Swap(&other);
     return *this;
+  }
+  void Swap(Slice* other) {
+    std::swap(buffer_, other->buffer_);
+    std::swap(data_, other->data_);
+    std::swap(size_, other->size_);
   }
   ~Slice();
 
@@ -150,7 +153,7 @@ inline Slice TakeSlice(ChainNode* node) {
 class Chain {
  public:
   Chain() = default;
-  explicit Chain(Slice slice) { Append(std::move(slice)); }
+  explicit Chain(Slice&& slice) { Append(std::move(slice)); }
   Chain(Chain&& other) noexcept
       : head_(std::exchange(other.head_, nullptr)),
         tail_(std::exchange(other.tail_, nullptr)),
@@ -185,7 +188,7 @@ class Chain {
   }
 
   // What every small message passes is inline: a call costs more than what is done.
-  void Append(Slice slice);  // an empty slice is ignored
+  void Append(Slice&& slice);  // an empty slice is ignored
   void Append(Chain&& other);
   void Prepend(Slice slice);
   Slice PopFront();  // the first slice, whole
@@ -219,11 +222,11 @@ class Chain {
   size_t size_ = 0;
 };
 
-inline void Chain::Append(Slice slice) {
+inline void Chain::Append(Slice&& slice) {
   if (slice.empty()) return;
   ChainNode* node = slice.buffer()->pool->TakeNode();
   size_ += slice.size();
-  node->slice = std::move(slice);
+  slice.Swap(&node->slice);  // a free node's is empty
   (tail_ != nullptr ? tail_->next : head_) = node;
   tail_ = node;
 }

@@ -86,7 +86,8 @@ OpenSslEnds::OpenSslEnds(const std::string& suite, uint32_t bytes_max)
   BIO_up_ref(wire);
   SSL_set0_wbio(server_.ssl.get(), wire);
   SSL_set0_rbio(client_.ssl.get(), wire);
-  if (getenv("RA")) SSL_set_read_ahead(client_.ssl.get(), 1);
+  // As nginx has it: a record takes one read of the BIO instead of two.
+  SSL_set_read_ahead(client_.ssl.get(), 1);
 }
 
 void OpenSslEnds::Exchange(uint32_t bytes) {
