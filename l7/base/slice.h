@@ -154,6 +154,7 @@ class Chain {
  public:
   Chain() = default;
   explicit Chain(Slice&& slice) { Append(std::move(slice)); }
+  explicit Chain(const Slice& slice) { Append(slice); }
   Chain(Chain&& other) noexcept
       : head_(std::exchange(other.head_, nullptr)),
         tail_(std::exchange(other.tail_, nullptr)),
@@ -189,6 +190,7 @@ class Chain {
 
   // What every small message passes is inline: a call costs more than what is done.
   void Append(Slice&& slice);  // an empty slice is ignored
+  void Append(const Slice& slice) { Append(Slice(slice)); }
   void Append(Chain&& other);
   void Prepend(Slice slice);
   Slice PopFront();  // the first slice, whole
