@@ -1,7 +1,7 @@
 // Records and handshakes against OpenSSL's own, in the same run.
 //
-//   Own/N, OpenSsl/N      seal and open one record of N bytes: Tls::Seal and Tls::Receive, against
-//                         SSL_write and SSL_read over memory BIOs. Both TLS 1.3, AES-128-GCM.
+//   Own/N, OpenSsl/N      seal and open one record of N bytes: testing/record_ends.h. Both TLS 1.3,
+//                         AES-128-GCM. In rounds, with the goal: record_ratio.cc
 //   Own256/N, OpenSsl256/N  the same with AES-256-GCM
 //   Aead/N                the engine alone
 //   Idle/K                as Own/64 over K sessions in turn: what an expanded key made anew costs
