@@ -43,6 +43,20 @@ class OpenSslAead final : public Aead {
     return EVP_CipherFinal_ex(context, &none, &n) == 1;
   }
 
+  void SealRecord(uint32_t slot, const uint8_t* nonce, const uint8_t* header, uint8_t* bytes,
+                  uint32_t n) override {
+    const Piece piece{.in = bytes, .out = bytes, .size = n};
+    Seal(slot, {.nonce = nonce, .aad = {header, kRecordHeaderBytes}, .pieces = {&piece, 1}},
+         bytes + n);
+  }
+
+  bool OpenRecord(uint32_t slot, const uint8_t* nonce, const uint8_t* header, uint8_t* bytes,
+                  uint32_t n) override {
+    const Piece piece{.in = bytes, .out = bytes, .size = n};
+    return Open(slot, {.nonce = nonce, .aad = {header, kRecordHeaderBytes}, .pieces = {&piece, 1}},
+                bytes + n);
+  }
+
  private:
   EVP_CIPHER_CTX* Run(uint32_t slot, const AeadInput& input, int encrypt) {
     EVP_CIPHER_CTX* context = contexts_[slot].get();

@@ -96,6 +96,57 @@ TEST(Aead, BothEnginesRefuseWhatWasAltered) {
   }
 }
 
+TEST(Aead, ARecordIsTheSameAsItsPieces) {
+  // Goal: what SealRecord makes of a record is what Seal makes of a piece, in both engines, and
+  // each opens it; one flipped bit anywhere (header, bytes, tag, nonce) is found by both.
+  Prng prng(6);
+  const auto mb = MakeIpsecMbAead();
+  const auto reference = MakeOpenSslAead();
+  for (uint32_t n = 0; n <= 16'385; n += n < 600 ? 1 : 1 + static_cast<uint32_t>(prng.Below(97))) {
+    const auto algorithm = n % 2 == 0 ? AeadAlgorithm::kAes128Gcm : AeadAlgorithm::kAes256Gcm;
+    const Bytes key = Random(&prng, 32), plain = Random(&prng, n);
+    Bytes nonce = Random(&prng, 12), header = Random(&prng, kRecordHeaderBytes);
+    mb->SetKey(0, algorithm, key.data());
+    reference->SetKey(0, algorithm, key.data());
+    Bytes expected = plain;
+    expected.resize(n + kTagBytes);
+    const Piece piece{expected.data(), expected.data(), n};
+    reference->Seal(0, {nonce.data(), header, {&piece, 1}}, expected.data() + n);
+    for (Aead* aead : {mb.get(), reference.get()}) {
+      Bytes record = plain;
+      record.resize(n + kTagBytes);
+      aead->SealRecord(0, nonce.data(), header.data(), record.data(), n);
+      ASSERT_EQ(record, expected) << n;
+      ASSERT_TRUE(aead->OpenRecord(0, nonce.data(), header.data(), record.data(), n)) << n;
+      record.resize(n);
+      ASSERT_EQ(record, plain) << n;
+    }
+    std::array<Bytes*, 3> parts = {&expected, &header, &nonce};
+    Bytes& part = *parts[prng.Below(3)];
+    part[prng.Below(part.size())] ^= static_cast<uint8_t>(1u << prng.Below(8));
+    for (Aead* aead : {mb.get(), reference.get()}) {
+      Bytes record = expected;
+      ASSERT_FALSE(aead->OpenRecord(0, nonce.data(), header.data(), record.data(), n)) << n;
+    }
+  }
+}
+
+TEST(Aead, EveryBitOfTheTagCounts) {
+  Prng prng(7);
+  for (const auto& aead : {MakeIpsecMbAead(), MakeOpenSslAead()}) {
+    const Bytes key = Random(&prng, 16), nonce = Random(&prng, 12), header = Random(&prng, 5);
+    Bytes sealed = Random(&prng, 20 + kTagBytes);
+    aead->SetKey(0, AeadAlgorithm::kAes128Gcm, key.data());
+    aead->SealRecord(0, nonce.data(), header.data(), sealed.data(), 20);
+    for (uint32_t bit = 0; bit < 8 * kTagBytes; ++bit) {
+      Bytes record = sealed;
+      record[20 + bit / 8] ^= static_cast<uint8_t>(1u << bit % 8);
+      EXPECT_FALSE(aead->OpenRecord(0, nonce.data(), header.data(), record.data(), 20)) << bit;
+    }
+    EXPECT_TRUE(aead->OpenRecord(0, nonce.data(), header.data(), sealed.data(), 20));
+  }
+}
+
 TEST(Aead, SealsIntoOtherMemory) {
   // Goal: out of place, the plaintext stays as it is (retries still need it).
   Prng prng(3);
@@ -130,8 +181,9 @@ TEST(KeySchedule, NonceIsIvXorSequence) {
   Traffic traffic;
   traffic.iv = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
   traffic.sequence = 0x0102030405060708;
-  EXPECT_EQ(NonceOf(traffic), (std::array<uint8_t, 12>{1, 2, 3, 4, 5 ^ 1, 6 ^ 2, 7 ^ 3, 8 ^ 4,
-                                                       9 ^ 5, 10 ^ 6, 11 ^ 7, 12 ^ 8}));
+  const Nonce nonce = NonceOf(traffic);
+  EXPECT_EQ(Bytes(nonce.data(), nonce.data() + kNonceBytes),
+            (Bytes{1, 2, 3, 4, 5 ^ 1, 6 ^ 2, 7 ^ 3, 8 ^ 4, 9 ^ 5, 10 ^ 6, 11 ^ 7, 12 ^ 8}));
 }
 
 TEST(KeyCache, KeepsBusyKeysAndExpandsIdleOnesAgain) {
@@ -143,7 +195,8 @@ TEST(KeyCache, KeepsBusyKeysAndExpandsIdleOnesAgain) {
   std::array<KeyRef, 4> ref;
   for (Bytes& k : key) k = Random(&prng, 16);
   const auto use = [&](int i) {
-    return keys.Use(&ref[i], AeadAlgorithm::kAes128Gcm, key[i].data());
+    const uint32_t* slot = keys.Find(ref[i]);
+    return slot != nullptr ? *slot : keys.Expand(&ref[i], AeadAlgorithm::kAes128Gcm, key[i].data());
   };
   for (int round = 0; round < 3; ++round) {
     for (int i = 0; i < 3; ++i) use(i);
@@ -179,8 +232,10 @@ TEST(KeyCache, EvictedKeysStillSealRight) {
     Bytes a(100, 'x'), b(100, 'x'), tag_a(16), tag_b(16);
     const std::array<Piece, 1> piece_a = {Piece{a.data(), a.data(), 100}};
     const std::array<Piece, 1> piece_b = {Piece{b.data(), b.data(), 100}};
-    aead->Seal(keys.Use(&ref[i], AeadAlgorithm::kAes256Gcm, key[i].data()),
-               {nonce.data(), {}, piece_a}, tag_a.data());
+    if (keys.Find(ref[i]) == nullptr) {
+      keys.Expand(&ref[i], AeadAlgorithm::kAes256Gcm, key[i].data());
+    }
+    aead->Seal(ref[i].slot, {nonce.data(), {}, piece_a}, tag_a.data());
     reference->Seal(i, {nonce.data(), {}, piece_b}, tag_b.data());
     ASSERT_EQ(a, b);
     ASSERT_EQ(tag_a, tag_b);

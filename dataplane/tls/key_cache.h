@@ -27,12 +27,14 @@ class KeyCache {
     slots_.reserve(slot_count_max);
   }
 
-  // The slot in which the key is expanded, now at the latest.
-  uint32_t Use(KeyRef* ref, AeadAlgorithm algorithm, const uint8_t* key) {
-    if (ref->stamp != 0 && slots_[ref->slot].stamp == ref->stamp) {
-      slots_[ref->slot].used = true;
-      return ref->slot;
-    }
+  // The slot in which the key is expanded; null when it is not, or no more. What every record asks.
+  const uint32_t* Find(const KeyRef& ref) {
+    if (ref.stamp == 0 || slots_[ref.slot].stamp != ref.stamp) return nullptr;
+    slots_[ref.slot].used = true;
+    return &ref.slot;
+  }
+  // Expands the key that was not found.
+  uint32_t Expand(KeyRef* ref, AeadAlgorithm algorithm, const uint8_t* key) {
     const uint32_t slot = TakeSlot();
     slots_[slot] = {.stamp = ++last_stamp_, .used = true};
     *ref = {.stamp = last_stamp_, .slot = slot};

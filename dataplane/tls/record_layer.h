@@ -30,14 +30,17 @@ enum class ContentType : uint8_t {
   kApplicationData = 23,
 };
 
-inline constexpr uint32_t kRecordHeaderBytes = 5;
 inline constexpr uint32_t kRecordOverheadBytes = kRecordHeaderBytes + 1 + kTagBytes;
 
 // May the bytes of a chain be overwritten by what they are opened to?
 enum class BufferUse : uint8_t { kInPlace, kCopy };
 
 // kInPlace when nobody but this chain views any of its buffers.
-BufferUse UseOf(const Chain& chain);
+BufferUse UseOfMany(const Chain& chain);
+inline BufferUse UseOf(const Chain& chain) {
+  if (!chain.one_slice()) return UseOfMany(chain);
+  return chain.front().buffer()->refs == 1 ? BufferUse::kInPlace : BufferUse::kCopy;
+}
 
 struct Opened {
   ContentType type = ContentType::kInvalid;
@@ -60,11 +63,12 @@ class RecordLayer {
 
   // Appends `content` as records of `type`, each as large as allowed, to `records`. False when the
   // pool is exhausted: the sequence has moved on and what was appended must not be sent.
-  [[nodiscard]] bool Seal(ContentType type, Chain content, Traffic* traffic, Chain* records);
+  [[nodiscard]] bool Seal(ContentType type, Chain&& content, Traffic* traffic, Chain* records);
   // The same for a few bytes: alerts and messages.
   [[nodiscard]] bool SealBytes(ContentType type, std::span<const uint8_t> content, Traffic* traffic,
                                Chain* records);
-  // Takes the first record from `ciphertext`. Not kOk and not kNeedMore: the session is over.
+  // Takes the first record from `ciphertext`. Not kOk and not kNeedMore: the session is over, and
+  // of `ciphertext` some may be gone.
   Verdict Open(BufferUse use, Traffic* traffic, Chain* ciphertext, Opened* opened);
 
   // Forgets the expanded key and overwrites the secrets.
@@ -73,15 +77,20 @@ class RecordLayer {
   void Update(Traffic* traffic);
 
  private:
-  bool SealInPlace(ContentType type, Slice content, Traffic* traffic, Chain* records);
+  bool SealParts(ContentType type, Chain&& content, Traffic* traffic, Chain* records);
+  void SealInPlace(ContentType type, Traffic* traffic, Chain* record);
   bool SealCopy(ContentType type, const Chain& content, uint32_t n, Traffic* traffic,
                 Chain* records);
-  void SealPieces(ContentType type, uint32_t content_bytes, uint8_t* header, uint8_t* tag,
-                  Traffic* traffic);
-  Verdict OpenBody(BufferUse use, std::span<const uint8_t> header, Chain body, Traffic* traffic,
-                   Opened* opened);
+  void CountSealed(ContentType type, uint32_t content_bytes);
+  Verdict OpenWhole(uint32_t n, Traffic* traffic, Chain* ciphertext, Opened* opened);
+  Verdict OpenParts(BufferUse use, std::span<const uint8_t> header, Chain body, Traffic* traffic,
+                    Opened* opened);
   bool PiecesInto(const Chain& body, uint32_t n, Chain* out);
-  uint32_t Unpadded(uint32_t n, ContentType* type) const;
+  uint32_t SlotOf(Traffic* traffic) {
+    const uint32_t* slot = keys_.Find(traffic->ref);
+    return slot != nullptr ? *slot : Expand(traffic);
+  }
+  uint32_t Expand(Traffic* traffic);
 
   const std::unique_ptr<Aead> aead_;
   KeyCache keys_;

@@ -35,7 +35,7 @@ Tls::Impl::~Impl() {
   sessions_.ForEach([this](TlsId id, Session& s) { Erase(id, s); });
 }
 
-void Tls::Impl::Receive(TlsId id, Chain ciphertext, Instant now, Events* events) {
+void Tls::Impl::Receive(TlsId id, Chain&& ciphertext, Instant now, Events* events) {
   Session* s = Find(id);
   if (s == nullptr) return;
   if (s->read_closed) {
@@ -73,7 +73,7 @@ void Tls::Impl::OnEof(TlsId id, Events* events) {
   Add(TlsEvent::Kind::kTruncated, id, *s, events);
 }
 
-bool Tls::Impl::Seal(TlsId id, Chain plain, Chain* records) {
+bool Tls::Impl::Seal(TlsId id, Chain&& plain, Chain* records) {
   Session* s = Find(id);
   if (s == nullptr || s->write_closed) return true;  // bytes for nobody
   CHECK(s->phase != Session::Phase::kHandshake);
@@ -114,22 +114,6 @@ void Tls::Impl::UpdateKeys(TlsId id, RequestPeer request, Chain* records) {
   // TLS 1.2 has none: OpenSSL refuses, nothing happens.
   if (s->connection->UpdateKeys(request == RequestPeer::kYes)) ++counters_.key_updates_out;
   (void)TakeOutput(*s, records);
-}
-
-TlsEvent& Tls::Impl::Add(TlsEvent::Kind kind, TlsId id, const Session& s, Events* events) {
-  TlsEvent& event = events->emplace_back();
-  event.kind = kind;
-  event.id = id;
-  event.cookie = s.cookie;
-  return event;
-}
-
-// One event for all bytes of a call.
-void Tls::Impl::AddPlain(TlsId id, const Session& s, Chain bytes, Events* events) {
-  if (events->empty() || events->back().kind != TlsEvent::Kind::kPlain || events->back().id != id) {
-    Add(TlsEvent::Kind::kPlain, id, s, events);
-  }
-  events->back().bytes.Append(std::move(bytes));
 }
 
 bool Tls::Impl::AddWrite(TlsId id, const Session& s, std::string_view bytes, Events* events) {

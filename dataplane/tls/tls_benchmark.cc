@@ -1,7 +1,7 @@
 // Records and handshakes against OpenSSL's own, in the same run.
 //
-//   Own/N, OpenSsl/N      seal and open one record of N bytes: Tls::Seal and Tls::Receive, against
-//                         SSL_write and SSL_read over memory BIOs. Both TLS 1.3, AES-128-GCM.
+//   Own/N, OpenSsl/N      seal and open one record of N bytes: testing/record_ends.h. Both TLS 1.3,
+//                         AES-128-GCM. In rounds, with the goal: record_ratio.cc
 //   Own256/N, OpenSsl256/N  the same with AES-256-GCM
 //   Aead/N                the engine alone
 //   Idle/K                as Own/64 over K sessions in turn: what an expanded key made anew costs
@@ -21,137 +21,23 @@
 #include "dataplane/tls/parsed_certificates.h"
 #include "dataplane/tls/testing/certificates.h"
 #include "dataplane/tls/testing/openssl_peer.h"
+#include "dataplane/tls/testing/record_ends.h"
 #include "dataplane/tls/testing/tls_end.h"
 
 namespace meltemi::tls {
 namespace {
 
-// A free list of one size, like the cache of a worker's pool: 16 KB and a packet's headroom.
-class BenchPool final : public BufferPool {
- public:
-  ~BenchPool() override {
-    for (Buffer* buffer : free_) {
-      delete[] buffer->memory;
-      delete buffer;
-    }
-  }
-  Slice Allocate(uint32_t size) override {
-    if (free_.empty()) {
-      free_.push_back(new Buffer{.memory = new uint8_t[kRoom], .capacity = kRoom, .pool = this});
-    }
-    Buffer* buffer = free_.back();
-    free_.pop_back();
-    return Slice(buffer, buffer->memory + kHeadroom, size);
-  }
-  uint32_t allocation_max() const override { return kRoom - kHeadroom; }
-  void Release(Buffer* buffer) override { free_.push_back(buffer); }
-
- private:
-  static constexpr uint32_t kHeadroom = 128;
-  static constexpr uint32_t kRoom = 16'384 + 2 * kHeadroom;
-  std::vector<Buffer*> free_;
-};
-
-struct Pki {
-  TestAuthority root{"root"};
-  Certificate server = root.IssueSpiffe("server");
-  Certificate client = root.IssueSpiffe("client");
-  static const Pki& Get() {
-    static const Pki pki;
-    return pki;
-  }
-};
-
-ContextRef Server(const std::string& suite, VerifyPeer verify, uint32_t sessions) {
-  return *MakeServerContext({.common = {.verify = verify,
-                                        .trust = {{.pem = Pki::Get().root.pem()}},
-                                        .cipher_suites_13 = suite},
-                             .certificates = {{{}, Pki::Get().server}},
-                             .session_count_max = sessions});
-}
-ContextRef Client(const std::string& suite, const Certificate& certificate, bool resume) {
-  return *MakeClientContext({.common = {.verify = VerifyPeer::kRequired,
-                                        .trust = {{.pem = Pki::Get().root.pem()}},
-                                        .cipher_suites_13 = suite},
-                             .certificate = certificate,
-                             .resume = resume});
-}
-
-// Pairs of sessions in one Tls, past their handshakes.
-struct Pairs {
-  Pairs(const std::string& suite, int count, AeadKind aead = AeadKind::kIpsecMb)
-      : timers(Instant()), tls(Options(aead), &pool, &timers, &runner, Instant()) {
-    const ContextRef server = Server(suite, VerifyPeer::kNo, 0);
-    const ContextRef client = Client(suite, {}, false);
-    for (int i = 0; i < count; ++i) {
-      ids.push_back(tls.Accept(server, 2 * i, Instant()));
-      ids.push_back(tls.Connect(client, {}, 2 * i + 1, Instant()));
-      Shake();
-    }
-  }
-  static TlsOptions Options(AeadKind aead) {
-    TlsOptions options = TestOptions();
-    options.session_count_max = 100'000;
-    options.aead = aead;
-    return options;
-  }
-  void Shake() {
-    for (int round = 0; round < 6; ++round) {
-      tls.Poll(Instant(), &events);
-      std::vector<TlsEvent> now = std::exchange(events, {});
-      for (TlsEvent& event : now) {
-        CHECK(event.kind != TlsEvent::Kind::kError);
-        if (event.kind == TlsEvent::Kind::kWrite) {
-          tls.Receive(ids[event.cookie ^ 1], std::move(event.bytes), Instant(), &events);
-        }
-      }
-    }
-    events.clear();
-  }
-  // One record from an end to the other.
-  void Record(size_t pair, uint32_t bytes) {
-    Slice plain = pool.Allocate(bytes);
-    Chain records;
-    CHECK(tls.Seal(ids[2 * pair], Chain(std::move(plain)), &records));
-    tls.Receive(ids[2 * pair + 1], std::move(records), Instant(), &events);
-    CHECK(events.size() == 1 && events[0].bytes.size() == bytes);
-    events.clear();
-  }
-
-  BenchPool pool;
-  TimerWheel timers;
-  SynchronousHandshakes runner;
-  Tls tls;
-  std::vector<TlsId> ids;
-  std::vector<TlsEvent> events;
-};
-
 void OwnRecords(benchmark::State& state, const char* suite, AeadKind aead) {
-  Pairs pairs(suite, 1, aead);
+  OwnEnds ends(suite, 1, aead);
   const auto bytes = static_cast<uint32_t>(state.range(0));
-  for (auto _ : state) pairs.Record(0, bytes);
+  for (auto _ : state) ends.Exchange(0, bytes);
   state.SetBytesProcessed(state.iterations() * bytes);
 }
 
 void OpenSslRecords(benchmark::State& state, const char* suite) {
-  OpenSslPeer server({.server = true, .certificate = Pki::Get().server, .suite = suite});
-  OpenSslPeer client({.suite = suite});
-  for (int round = 0; round < 3; ++round) {
-    server.Receive(client.Take());
-    client.Receive(server.Take());
-  }
-  CHECK(server.done() && client.done());
-  // One's output is the other's input: no copy between that we would not make.
-  BIO* wire = BIO_new(BIO_s_mem());
-  BIO_up_ref(wire);
-  SSL_set0_wbio(server.ssl.get(), wire);
-  SSL_set0_rbio(client.ssl.get(), wire);
-  const auto bytes = static_cast<int>(state.range(0));
-  std::string plain(bytes, 'p'), out(bytes, '\0');
-  for (auto _ : state) {
-    CHECK(SSL_write(server.ssl.get(), plain.data(), bytes) == bytes);
-    CHECK(SSL_read(client.ssl.get(), out.data(), bytes) == bytes);
-  }
+  const auto bytes = static_cast<uint32_t>(state.range(0));
+  OpenSslEnds ends(suite, bytes);
+  for (auto _ : state) ends.Exchange(bytes);
   state.SetBytesProcessed(state.iterations() * bytes);
 }
 
@@ -174,14 +60,14 @@ void AeadAlone(benchmark::State& state, std::unique_ptr<Aead> (*make)()) {
 }
 
 void Idle(benchmark::State& state) {
-  Pairs pairs("TLS_AES_128_GCM_SHA256", static_cast<int>(state.range(0)));
+  OwnEnds ends("TLS_AES_128_GCM_SHA256", static_cast<int>(state.range(0)));
   size_t pair = 0;
   for (auto _ : state) {
-    pairs.Record(pair, 64);
-    pair = pair + 1 == pairs.ids.size() / 2 ? 0 : pair + 1;
+    ends.Exchange(pair, 64);
+    pair = pair + 1 == ends.pair_count() ? 0 : pair + 1;
   }
   state.counters["keys_expanded"] = benchmark::Counter(
-      static_cast<double>(pairs.tls.counters().keys_expanded), benchmark::Counter::kAvgIterations);
+      static_cast<double>(ends.counters().keys_expanded), benchmark::Counter::kAvgIterations);
 }
 
 enum class Kind { kFull, kMutual, kResumed };
@@ -190,8 +76,9 @@ enum class Kind { kFull, kMutual, kResumed };
 void OwnHandshake(benchmark::State& state, Kind kind) {
   const bool mutual = kind != Kind::kFull, resumed = kind == Kind::kResumed;
   const ContextRef server =
-      Server("", mutual ? VerifyPeer::kRequired : VerifyPeer::kNo, resumed ? 100 : 0);
-  const ContextRef client = Client("", mutual ? Pki::Get().client : Certificate(), resumed);
+      BenchServer("", mutual ? VerifyPeer::kRequired : VerifyPeer::kNo, resumed ? 100 : 0);
+  const ContextRef client =
+      BenchClient("", mutual ? BenchPki::Get().client : Certificate(), resumed);
   TlsEnd a, b;
   const auto shake = [&] {
     a.Again();
@@ -209,13 +96,13 @@ void OwnHandshake(benchmark::State& state, Kind kind) {
 
 void OpenSslHandshake(benchmark::State& state, Kind kind) {
   const bool mutual = kind != Kind::kFull, resumed = kind == Kind::kResumed;
-  const std::string trust = Pki::Get().root.pem();
+  const std::string trust = BenchPki::Get().root.pem();
   OpenSslPeer server({.server = true,
-                      .certificate = Pki::Get().server,
+                      .certificate = BenchPki::Get().server,
                       .trust_pem = mutual ? trust : "",
                       .tickets = resumed ? 1 : 0});
   OpenSslPeer client(
-      {.certificate = mutual ? Pki::Get().client : Certificate(), .trust_pem = trust});
+      {.certificate = mutual ? BenchPki::Get().client : Certificate(), .trust_pem = trust});
   const auto shake = [&] {
     server.Begin();
     client.Begin();
@@ -236,7 +123,7 @@ void Parse(benchmark::State& state, OSSL_LIB_CTX* library, bool kept) {
   ParsedCertificates parsed;
   std::optional<ParsedCertificates::Scope> scope;
   if (kept) scope.emplace(&parsed);
-  const std::string& pem = Pki::Get().client.chain_pem;
+  const std::string& pem = BenchPki::Get().client.chain_pem;
   BIO* bio = BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()));
   X509* made = PEM_read_bio_X509(bio, nullptr, nullptr, nullptr);
   uint8_t* der = nullptr;

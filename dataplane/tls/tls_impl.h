@@ -7,6 +7,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "dataplane/tls/client_sessions.h"
@@ -75,9 +76,9 @@ class Tls::Impl {
   void FeedHandshake(Session& s, Instant now, TlsId id, Events* events);
 
   // tls.cc
-  void Receive(TlsId id, Chain ciphertext, Instant now, Events* events);
+  void Receive(TlsId id, Chain&& ciphertext, Instant now, Events* events);
   void OnEof(TlsId id, Events* events);
-  bool Seal(TlsId id, Chain plain, Chain* records);
+  bool Seal(TlsId id, Chain&& plain, Chain* records);
   void Close(TlsId id, Chain* records);
   void Release(TlsId id);
   void UpdateKeys(TlsId id, RequestPeer request, Chain* records);
@@ -99,9 +100,21 @@ class Tls::Impl {
   void CountFailure(TlsError error);
   void KeepSession(Handshake* handshake);
 
+  static TlsEvent& Add(TlsEvent::Kind kind, TlsId id, const Session& s, Events* events) {
+    TlsEvent& event = events->emplace_back();
+    event.kind = kind;
+    event.id = id;
+    event.cookie = s.cookie;
+    return event;
+  }
+  // One event for all bytes of a call.
+  static void AddPlain(TlsId id, const Session& s, Chain&& bytes, Events* events) {
+    const bool new_event =
+        events->empty() || events->back().id != id || events->back().kind != TlsEvent::Kind::kPlain;
+    TlsEvent& event = new_event ? Add(TlsEvent::Kind::kPlain, id, s, events) : events->back();
+    event.bytes.Append(std::move(bytes));
+  }
   // tls.cc
-  TlsEvent& Add(TlsEvent::Kind kind, TlsId id, const Session& s, Events* events);
-  void AddPlain(TlsId id, const Session& s, Chain bytes, Events* events);
   // False when out of buffers.
   bool AddWrite(TlsId id, const Session& s, std::string_view bytes, Events* events);
   void End(TlsId id, Session& s, SslConnection::Failure failure, Events* events);
@@ -109,13 +122,19 @@ class Tls::Impl {
 
   // tls_records.cc. False: the session has ended.
   bool ReceiveOwn(TlsId id, Session& s, Events* events);
-  bool OnRecord(TlsId id, Session& s, Opened opened, Events* events);
-  bool OnData(TlsId id, Session& s, Chain content, Events* events);
+  bool OnRecord(TlsId id, Session& s, Opened&& opened, Events* events);
+  bool OnData(TlsId id, Session& s, Chain&& content, Events* events);
   bool OnAlert(TlsId id, Session& s, const Chain& content, Events* events);
   bool OnMessageBytes(TlsId id, Session& s, const Chain& content, Events* events);
   bool OnMessage(TlsId id, Session& s, std::string_view message, bool last, Events* events);
   bool Refuse(TlsId id, Session& s, RecordLayer::Verdict verdict, Events* events);
   bool Refuse(TlsId id, Session& s, TlsError error, Events* events);
+  bool AsksKeyUpdate(const Session& s) const {
+    return s.read.sequence >= options_.records_per_key_max && !s.key_update_asked;
+  }
+  bool OwesKeyUpdate(const Session& s) const {
+    return (s.key_update_owed || AsksKeyUpdate(s)) && !s.write_closed;
+  }
   bool AnswerKeyUpdate(TlsId id, Session& s, Events* events);
   bool SealKeyUpdate(Session& s, RequestPeer request, Chain* records);
   void KeepRawRecord(Session& s);

@@ -50,26 +50,19 @@ Alert AlertOf(TlsError error) {
 
 }  // namespace
 
-bool Tls::Impl::ReceiveOwn(TlsId id, Session& s, Events* events) {
-  while (!s.pending.empty() && !s.read_closed) {
-    if (s.tickets != nullptr) KeepRawRecord(s);
-    Opened opened;
-    const auto verdict = records_.Open(s.pending_use, &s.read, &s.pending, &opened);
-    if (verdict == RecordLayer::Verdict::kNeedMore) break;
-    if (verdict != RecordLayer::Verdict::kOk) return Refuse(id, s, verdict, events);
-    if (s.tickets != nullptr) WatchTickets(s, opened.type);
-    if (!OnRecord(id, s, std::move(opened), events)) return false;
+inline bool Tls::Impl::OnData(TlsId id, Session& s, Chain&& content, Events* events) {
+  if (content.empty()) {  // allowed against traffic analysis (5.4), not for ever
+    if (++s.empty_records <= limits::kTlsEmptyRecordsMax) return true;
+    return Refuse(id, s, TlsError::kUnexpectedMessage, events);
   }
-  if (s.read_closed) {
-    counters_.bytes_after_close += s.pending.size();
-    s.pending.Clear();
-  }
-  if (s.pending.empty()) s.pending_use = BufferUse::kInPlace;
-  if (s.tickets != nullptr && s.tickets->ticket_seen) ReadTickets(s);
-  return AnswerKeyUpdate(id, s, events);
+  s.empty_records = 0;
+  s.key_updates = 0;
+  counters_.bytes_in += content.size();
+  AddPlain(id, s, std::move(content), events);
+  return true;
 }
 
-bool Tls::Impl::OnRecord(TlsId id, Session& s, Opened opened, Events* events) {
+inline bool Tls::Impl::OnRecord(TlsId id, Session& s, Opened&& opened, Events* events) {
   // 5.1: parts of a handshake message are not interleaved with other types.
   if (s.message != nullptr && opened.type != ContentType::kHandshake) {
     return Refuse(id, s, TlsError::kUnexpectedMessage, events);
@@ -88,16 +81,23 @@ bool Tls::Impl::OnRecord(TlsId id, Session& s, Opened opened, Events* events) {
   return Refuse(id, s, TlsError::kUnexpectedMessage, events);  // 5: or a type nobody knows
 }
 
-bool Tls::Impl::OnData(TlsId id, Session& s, Chain content, Events* events) {
-  if (content.empty()) {  // allowed against traffic analysis (5.4), not for ever
-    if (++s.empty_records <= limits::kTlsEmptyRecordsMax) return true;
-    return Refuse(id, s, TlsError::kUnexpectedMessage, events);
+bool Tls::Impl::ReceiveOwn(TlsId id, Session& s, Events* events) {
+  while (!s.pending.empty() && !s.read_closed) {
+    if (s.tickets != nullptr) KeepRawRecord(s);
+    Opened opened;
+    const auto verdict = records_.Open(s.pending_use, &s.read, &s.pending, &opened);
+    if (verdict == RecordLayer::Verdict::kNeedMore) break;
+    if (verdict != RecordLayer::Verdict::kOk) return Refuse(id, s, verdict, events);
+    if (s.tickets != nullptr) WatchTickets(s, opened.type);
+    if (!OnRecord(id, s, std::move(opened), events)) return false;
   }
-  s.empty_records = 0;
-  s.key_updates = 0;
-  counters_.bytes_in += content.size();
-  AddPlain(id, s, std::move(content), events);
-  return true;
+  if (s.read_closed) {
+    counters_.bytes_after_close += s.pending.size();
+    s.pending.Clear();
+  }
+  if (s.pending.empty()) s.pending_use = BufferUse::kInPlace;
+  if (s.tickets != nullptr && s.tickets->ticket_seen) ReadTickets(s);
+  return !OwesKeyUpdate(s) || AnswerKeyUpdate(id, s, events);
 }
 
 bool Tls::Impl::OnAlert(TlsId id, Session& s, const Chain& content, Events* events) {
@@ -206,8 +206,7 @@ bool Tls::Impl::Refuse(TlsId id, Session& s, TlsError error, Events* events) {
 // One answer however often the peer has asked (4.6.3); and a question when the peer's key has been
 // used long enough.
 bool Tls::Impl::AnswerKeyUpdate(TlsId id, Session& s, Events* events) {
-  const bool ask = s.read.sequence >= options_.records_per_key_max && !s.key_update_asked;
-  if ((!s.key_update_owed && !ask) || s.write_closed) return true;
+  const bool ask = AsksKeyUpdate(s);
   s.key_update_owed = false;
   Chain records;
   if (!SealKeyUpdate(s, ask ? RequestPeer::kYes : RequestPeer::kNo, &records)) {

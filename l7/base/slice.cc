@@ -27,32 +27,6 @@ BufferPool::~BufferPool() {
   }
 }
 
-void Chain::Append(Slice slice) {
-  if (slice.empty()) return;
-  ChainNode* node = slice.buffer()->pool->TakeNode();
-  size_ += slice.size();
-  node->slice = std::move(slice);
-  if (tail_ != nullptr) {
-    tail_->next = node;
-  } else {
-    head_ = node;
-  }
-  tail_ = node;
-}
-
-void Chain::Append(Chain other) {
-  if (other.head_ == nullptr) return;
-  if (tail_ != nullptr) {
-    tail_->next = other.head_;
-  } else {
-    head_ = other.head_;
-  }
-  tail_ = other.tail_;
-  size_ += other.size_;
-  other.head_ = other.tail_ = nullptr;
-  other.size_ = 0;
-}
-
 void Chain::Prepend(Slice slice) {
   if (slice.empty()) return;
   ChainNode* node = slice.buffer()->pool->TakeNode();
@@ -73,7 +47,7 @@ Slice Chain::PopFront() {
   return slice;
 }
 
-void Chain::RemovePrefix(size_t n) {
+void Chain::RemoveNodesBefore(size_t n) {
   CHECK(n <= size_);
   while (n > 0) {
     if (head_->slice.size() <= n) {
@@ -87,24 +61,33 @@ void Chain::RemovePrefix(size_t n) {
   }
 }
 
-Chain Chain::TakePrefix(size_t n) {
+void Chain::RemoveNodesBehind(size_t n) {
   CHECK(n <= size_);
+  Chain rest = TakePrefix(size_ - n);
+  *this = std::move(rest);
+}
+
+// n < size_: the last slice stays, or a part of it.
+Chain Chain::TakePart(size_t n) {
+  CHECK(n < size_);
   Chain taken;
-  if (n == size_) {
-    std::swap(taken.head_, head_);
-    std::swap(taken.tail_, tail_);
-    std::swap(taken.size_, size_);
-    return taken;
+  ChainNode* last = nullptr;
+  ChainNode* rest = head_;
+  for (; rest->slice.size() <= n; rest = rest->next) {
+    n -= rest->slice.size();
+    taken.size_ += rest->slice.size();
+    last = rest;
   }
-  while (n > 0 && head_->slice.size() <= n) {
-    n -= head_->slice.size();
-    taken.Append(PopFront());
+  if (last != nullptr) {
+    taken.head_ = std::exchange(head_, rest);
+    taken.tail_ = last;
+    last->next = nullptr;
   }
   if (n > 0) {
-    taken.Append(head_->slice.Sub(0, static_cast<uint32_t>(n)));
-    head_->slice.RemovePrefix(static_cast<uint32_t>(n));
-    size_ -= n;
+    taken.Append(rest->slice.Sub(0, static_cast<uint32_t>(n)));
+    rest->slice.RemovePrefix(static_cast<uint32_t>(n));
   }
+  size_ -= taken.size_;
   return taken;
 }
 

@@ -45,15 +45,20 @@ class Slice {
         data_(std::exchange(other.data_, nullptr)),
         size_(std::exchange(other.size_, 0)) {}
   Slice& operator=(Slice other) noexcept {
-    std::swap(buffer_, other.buffer_);
-    std::swap(data_, other.data_);
-    std::swap(size_, other.size_);
+    Swap(&other);
     return *this;
+  }
+  void Swap(Slice* other) {
+    std::swap(buffer_, other->buffer_);
+    std::swap(data_, other->data_);
+    std::swap(size_, other->size_);
   }
   ~Slice();
 
   const uint8_t* data() const { return data_; }
-  uint8_t* mutable_data() { return data_; }  // the caller knows that nobody else reads these bytes
+  uint8_t* mutable_data() const {
+    return data_;
+  }  // the caller knows: nobody else reads these bytes
   uint32_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
   Buffer* buffer() const { return buffer_; }
@@ -68,6 +73,14 @@ class Slice {
     CHECK(n <= size_);
     size_ -= n;
   }
+  // Takes in room of its buffer around it, which nobody else views.
+  void Widen(uint32_t before, uint32_t behind) {
+    CHECK(buffer_->refs == 1 && before <= front_room() && behind <= back_room());
+    data_ -= before;
+    size_ += before + behind;
+  }
+  uint32_t front_room() const { return static_cast<uint32_t>(data_ - buffer_->memory); }
+  uint32_t back_room() const { return buffer_->capacity - front_room() - size_; }
   // The part [offset, offset + n), counted on its own.
   Slice Sub(uint32_t offset, uint32_t n) const {
     CHECK(offset <= size_ && n <= size_ - offset);
@@ -140,7 +153,8 @@ inline Slice TakeSlice(ChainNode* node) {
 class Chain {
  public:
   Chain() = default;
-  explicit Chain(Slice slice) { Append(std::move(slice)); }
+  explicit Chain(Slice&& slice) { Append(std::move(slice)); }
+  explicit Chain(const Slice& slice) { Append(slice); }
   Chain(Chain&& other) noexcept
       : head_(std::exchange(other.head_, nullptr)),
         tail_(std::exchange(other.tail_, nullptr)),
@@ -161,6 +175,7 @@ class Chain {
   size_t size() const { return size_; }  // bytes
   bool empty() const { return size_ == 0; }
   size_t slice_count() const;
+  bool one_slice() const { return head_ != nullptr && head_ == tail_; }
   const Slice& front() const {
     CHECK(head_ != nullptr);
     return head_->slice;
@@ -173,12 +188,21 @@ class Chain {
     return {std::exchange(head_, nullptr), std::exchange(tail_, nullptr)};
   }
 
-  void Append(Slice slice);  // an empty slice is ignored
-  void Append(Chain other);
+  // What every small message passes is inline: a call costs more than what is done.
+  void Append(Slice&& slice);  // an empty slice is ignored
+  void Append(const Slice& slice) { Append(Slice(slice)); }
+  void Append(Chain&& other);
   void Prepend(Slice slice);
-  Slice PopFront();             // the first slice, whole
+  Slice PopFront();  // the first slice, whole
+  // The first slice takes in room around it: Slice::Widen.
+  void WidenFront(uint32_t before, uint32_t behind) {
+    head_->slice.Widen(before, behind);
+    size_ += before + behind;
+  }
   void RemovePrefix(size_t n);  // n <= size()
-  Chain TakePrefix(size_t n);   // the first n bytes leave this chain; n <= size()
+  void RemoveSuffix(size_t n);  // n <= size()
+  // The first n bytes leave this chain; n <= size().
+  Chain TakePrefix(size_t n) { return n == size_ ? std::move(*this) : TakePart(n); }
   // A counted copy of bytes [offset, offset + n).
   Chain Share(size_t offset, size_t n) const;
   // Inline: most chains that end were moved from.
@@ -191,11 +215,42 @@ class Chain {
 
  private:
   void ClearNodes();
+  void RemoveNodesBefore(size_t n);
+  void RemoveNodesBehind(size_t n);
+  Chain TakePart(size_t n);
 
   ChainNode* head_ = nullptr;
   ChainNode* tail_ = nullptr;
   size_t size_ = 0;
 };
+
+inline void Chain::Append(Slice&& slice) {
+  if (slice.empty()) return;
+  ChainNode* node = slice.buffer()->pool->TakeNode();
+  size_ += slice.size();
+  slice.Swap(&node->slice);  // a free node's is empty
+  (tail_ != nullptr ? tail_->next : head_) = node;
+  tail_ = node;
+}
+
+inline void Chain::Append(Chain&& other) {
+  if (other.head_ == nullptr) return;
+  (tail_ != nullptr ? tail_->next : head_) = std::exchange(other.head_, nullptr);
+  tail_ = std::exchange(other.tail_, nullptr);
+  size_ += std::exchange(other.size_, 0);
+}
+
+inline void Chain::RemovePrefix(size_t n) {
+  if (head_ == nullptr || n >= head_->slice.size()) return RemoveNodesBefore(n);
+  head_->slice.RemovePrefix(static_cast<uint32_t>(n));
+  size_ -= n;
+}
+
+inline void Chain::RemoveSuffix(size_t n) {
+  if (tail_ == nullptr || n >= tail_->slice.size()) return RemoveNodesBehind(n);
+  tail_->slice.RemoveSuffix(static_cast<uint32_t>(n));
+  size_ -= n;
+}
 
 // Copies `bytes` into new buffers of `pool`, appended to `out`. False (and `out` unchanged) when
 // the pool is exhausted.

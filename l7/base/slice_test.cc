@@ -42,6 +42,46 @@ TEST(Chain, TakePrefixSplitsInsideASlice) {
   EXPECT_EQ(chain.ToString(), "ghijabcdef");
 }
 
+TEST(Chain, TakePrefixMovesWholeSlices) {
+  // Goal: slices that leave whole are the same views, counted as before; none is made but at a cut.
+  HeapBufferPool pool(4);
+  Chain chain = Make(&pool, "abcdefghij");
+  const uint8_t* first = chain.front().data();
+  Chain head = chain.TakePrefix(8);
+  EXPECT_EQ(head.front().data(), first);
+  EXPECT_EQ(head.front().buffer()->refs, 1u);
+  EXPECT_EQ(head.slice_count(), 2u);
+  EXPECT_TRUE(chain.one_slice());
+  EXPECT_EQ(chain.ToString(), "ij");
+  head.Append(std::move(chain));
+  EXPECT_EQ(head.ToString(), "abcdefghij");
+  EXPECT_TRUE(chain.empty());
+}
+
+TEST(Chain, RemoveSuffixAtEveryCut) {
+  for (size_t n = 0; n <= 10; ++n) {
+    HeapBufferPool pool(4);
+    Chain chain = Make(&pool, "abcdefghij");
+    chain.RemoveSuffix(n);
+    EXPECT_EQ(chain.ToString(), std::string("abcdefghij").substr(0, 10 - n));
+    chain.Append(Make(&pool, "xyz"));
+    EXPECT_EQ(chain.ToString(), std::string("abcdefghij").substr(0, 10 - n) + "xyz");
+  }
+}
+
+TEST(Chain, WidenFrontTakesInTheRoomAround) {
+  // Goal: all the room there is before and behind.
+  HeapBufferPool pool(100);
+  Chain chain = Make(&pool, "abcdefghij");
+  chain.RemovePrefix(3);
+  chain.RemoveSuffix(2);
+  EXPECT_EQ(chain.front().front_room(), 3u);
+  EXPECT_EQ(chain.front().back_room(), 2u);
+  chain.WidenFront(3, 2);
+  EXPECT_EQ(chain.ToString(), "abcdefghij");
+  EXPECT_EQ(chain.size(), 10u);
+}
+
 TEST(Chain, AppendCopyFailsWholeWhenThePoolIsExhausted) {
   HeapBufferPool pool(4, 2);
   Chain chain;
@@ -62,11 +102,15 @@ TEST(Chain, AgreesWithAString) {
       const std::string text(prng.Below(20), static_cast<char>('a' + prng.Below(26)));
       const size_t n = prng.Below(model.size() + 1);
       const size_t m = prng.Below(model.size() - n + 1);
-      switch (prng.Below(6)) {
+      switch (prng.Below(7)) {
         case 0:
         case 1:
           chain.Append(Make(&pool, text));
           model += text;
+          break;
+        case 6:
+          chain.RemoveSuffix(n);
+          model.resize(model.size() - n);
           break;
         case 2:
           chain.RemovePrefix(n);
