@@ -85,6 +85,7 @@ struct Conn {
   bool wl1_ahead : 1 = false;   // SND.WL1 is snd_wl1, beyond rcv.nxt: UpdateWindow
   bool curve : 1 = false;       // congestion.cubic may be on its curve, which idle time moves
   bool retransmit_rare : 1 = false;  // rare_retransmit_at is set
+  bool corked : 1 = false;           // more text follows at once: whole segments only, till then
 
   State state : 4 = State::kSynSent;
   uint8_t rcv_doublings : 4 = 0;     // of what may wait for the owner: Impl::RcvLimit
@@ -142,8 +143,9 @@ struct Conn {
   uint32_t hash = 0;              // of the tuple, for the flow table
   uint32_t iss = 0;
   uint32_t irs = 0;
-  Instant rtt_sent_at;  // the SYN
-  Instant challenge_allowed_at;
+  uint32_t cork_place = 0;         // among those that are corked, while `corked`
+  PastInstant challenged_at;       // the last answer to an invalid segment
+  Instant rtt_sent_at;             // the SYN
   Conn* half_open_prev = nullptr;  // the SYN queue, oldest first
   Conn* half_open_next = nullptr;
 

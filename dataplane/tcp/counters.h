@@ -46,6 +46,7 @@ namespace meltemi::tcp {
   C(syn_cookies_invalid, "packets", "ACKs without a connection that brought no cookie of ours")  \
   C(syn_cookies_early, "packets", "of those: no RST, they may have overtaken their cookie")      \
   C(conn_table_full, "connections", "opens refused: the connection table is full")               \
+  C(corks_timed_out, "connections", "corked text sent because nothing followed for 200 ms")      \
   C(retransmits, "packets", "packets sent again")                                                \
   C(retransmit_bytes, "bytes", "payload bytes sent again")                                       \
   C(fast_recoveries, "events", "recoveries entered by duplicate or selective ACKs")              \

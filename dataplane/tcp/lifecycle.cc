@@ -22,7 +22,8 @@ Tcp::Impl::Impl(const TcpOptions& options, packet::PacketPool* pool, TimerWheel*
       rooms_(pool->count_max(packet::kSmall), pool->count_max(packet::kLarge)),
       time_wait_(options.conn_count_max),
       time_wait_timer_(TimerOwner::kTcp, 0),
-      delayed_ack_timer_(TimerOwner::kTcp, 0) {
+      delayed_ack_timer_(TimerOwner::kTcp, 0),
+      cork_timer_(TimerOwner::kTcp, 0) {
   uint64_t limit = options.receive_window_bytes;
   for (uint32_t& rcv_limit : rcv_limits_) {
     rcv_limit = static_cast<uint32_t>(limit);
@@ -33,6 +34,7 @@ Tcp::Impl::Impl(const TcpOptions& options, packet::PacketPool* pool, TimerWheel*
 Tcp::Impl::~Impl() {
   timers_->Cancel(&time_wait_timer_);
   timers_->Cancel(&delayed_ack_timer_);
+  timers_->Cancel(&cork_timer_);
   for (const SegmentOut& out : replies_) pool_->Free(out.packet);
   conns_.ForEach([this](TcpId, Conn& c) { Free(c); });
 }
@@ -116,6 +118,7 @@ void Tcp::Impl::Free(Conn& c) {
   LeaveHalfOpen(c);
   if (c.ready) ready_.Leave();
   UndelayAck(c);
+  Uncork(c);
   timers_->Cancel(&c.timer);
   DropLoss(c);
   DropReassembly(c);

@@ -89,6 +89,9 @@ struct TcpEvent {
   uint64_t cookie = 0;  // the caller's
   Chain bytes;
   TcpError error = TcpError::kNone;
+  // kData: the peer has more to send at once: it came in a full segment, not pushed. Whoever passes
+  // it on may cork.
+  bool more = false;
 };
 
 // A packet for IP::SendTcp.
@@ -132,6 +135,10 @@ class Tcp {
   // congestion window, within limits.h and the memory left): the caller stops until kSendSpace
   // (what was given is kept all the same).
   bool Send(TcpId id, Chain bytes, Instant now);
+  // The same, and more follows at once: whole segments leave, the rest waits until Send, Uncork or
+  // Finish, and no longer than 200 ms (Linux's TCP_CORK and MSG_MORE).
+  bool SendCorked(TcpId id, Chain bytes, Instant now);
+  void Uncork(TcpId id);               // nothing follows after all
   void Finish(TcpId id, Instant now);  // FIN after everything queued; receiving goes on
   // FIN after everything queued; what still comes in is thrown away; no more events; the id is
   // dead.

@@ -1,5 +1,5 @@
 // Timers: one wheel entry per connection, armed for the earliest of its deadlines; one for all
-// delayed ACKs, one for TIME-WAIT.
+// delayed ACKs, one for all corks, one for TIME-WAIT.
 #include <algorithm>
 
 #include "dataplane/tcp/tcp_impl.h"
@@ -52,6 +52,7 @@ void Tcp::Impl::RestartRetransmit(Conn& c, Instant now) { c.SetRetransmitAt(now 
 void Tcp::Impl::OnTimer(Timer& timer, Instant now) {
   if (&timer == &time_wait_timer_) return OnTimeWaitTimer(now);
   if (&timer == &delayed_ack_timer_) return OnDelayedAckTimer(now);
+  if (&timer == &cork_timer_) return OnCorkTimer(now);
   Conn* c = conns_.Find(TcpId::FromBits(timer.subject));
   CHECK(c != nullptr);
   c->armed_at = Instant::Never();
@@ -93,6 +94,28 @@ void Tcp::Impl::OnDelayedAckTimer(Instant now) {
     c->interactive = false;
     c->ack_now = true;
     ++counters_.delayed_acks;
+    MakeReady(*c);
+  }
+}
+
+void Tcp::Impl::Cork(Conn& c, Instant now) {
+  const Instant until = now + kCorkMax;
+  c.corked = true;
+  corks_.Push(&c, until);
+  if (!cork_timer_.pending()) timers_->Schedule(&cork_timer_, until);
+}
+
+// What was to follow at once has not come.
+void Tcp::Impl::OnCorkTimer(Instant now) {
+  while (Conn* c = corks_.front()) {
+    const Deadline until = corks_.front_until();
+    if (!until.due(now)) {
+      timers_->Schedule(&cork_timer_, until.At(now));
+      return;
+    }
+    Uncork(*c);
+    if (c->queue.unsent() == 0) continue;
+    ++counters_.corks_timed_out;
     MakeReady(*c);
   }
 }

@@ -220,6 +220,7 @@ void Worker::OnTcpEvent(tcp::TcpEvent& event, Instant now) {
       engine_.OnConnectFailed(conn, ConnectErrorOf(event.error), now);
       break;
     case Kind::kData:
+      more_follows_ = event.more;
       engine_.OnBytes(conn, std::move(event.bytes), now);
       break;
     case Kind::kEof:
@@ -234,6 +235,7 @@ void Worker::OnTcpEvent(tcp::TcpEvent& event, Instant now) {
       break;
   }
   RunActions(now);
+  more_follows_ = false;
 }
 
 void Worker::OnAccepted(TcpId tcp, Instant now) {
@@ -357,8 +359,7 @@ void Worker::Run(engine::Action& action, Instant now) {
     case Kind::kConnect:
       break;
     case Kind::kWrite:
-      if (!tcp_.Send(tcp, std::move(action.bytes), now))
-        engine_.OnSendQueue(action.conn, false, now);
+      if (!Write(action, tcp, now)) engine_.OnSendQueue(action.conn, false, now);
       break;
     case Kind::kFinish:
       tcp_.Finish(tcp, now);
@@ -375,6 +376,13 @@ void Worker::Run(engine::Action& action, Instant now) {
       tcp_.Consumed(tcp, action.byte_count, now);
       break;
   }
+}
+
+// The explicit cork: a stream that is passed on is held to whole segments while its source has more
+// to send at once. What a turn writes leaves together in any case, at its end.
+bool Worker::Write(engine::Action& action, TcpId tcp, Instant now) {
+  if (!action.passed_on || !more_follows_) return tcp_.Send(tcp, std::move(action.bytes), now);
+  return tcp_.SendCorked(tcp, std::move(action.bytes), now);
 }
 
 // As the server's certificate would be: the pod is one of those that the cluster expects.

@@ -124,6 +124,7 @@ class Worker {
   Instant FireTimers(Instant now);
   void RunActions(Instant now);
   void Run(engine::Action& action, Instant now);
+  bool Write(engine::Action& action, TcpId tcp, Instant now);
   void Connect(engine::Action& action, Instant now);
   template <typename InUse>
   bool ChoosePort(SockAddr* local, const SockAddr& remote, InUse&& in_use);
@@ -197,6 +198,7 @@ class Worker {
   const config::Snapshot* snapshot_ = nullptr;
   WorkerCounters counters_;
   bool busy_ = false;
+  bool more_follows_ = false;  // of the event under way: tcp::TcpEvent::more
   bool stopped_ = false;
 
   // Scratch of one turn, kept for its capacity.

@@ -121,7 +121,7 @@ void Engine::Impl::PumpTcp(ConnId from_id, Instant now) {
     const size_t size = from->in.size();
     (from == &down ? down.tcp()->bytes_received : down.tcp()->bytes_sent) += size;
     Consume(*from, size);
-    Write(*to, std::move(from->in));
+    PassOn(*to, std::move(from->in));
     const Duration limit = std::get<config::TcpProxy>(ListenerOf(down).filter).idle_timeout;
     if (!limit.zero() && !down.listener_gone) timers_->Schedule(&down.timer, now + limit);
   }
@@ -129,6 +129,12 @@ void Engine::Impl::PumpTcp(ConnId from_id, Instant now) {
   to->finished = true;
   if (from->finished) return EndTcp(down.id, Action::Kind::kRelease, now);
   Emit(Action::Kind::kFinish, to->id);
+}
+
+void Engine::Impl::PassOn(Conn& to, Chain bytes) {
+  if (to.gone) return;
+  Write(to, std::move(bytes));
+  engine_->actions_.back().passed_on = true;
 }
 
 void Engine::Impl::TcpEof(ConnId id, Instant now) { PumpTcp(id, now); }

@@ -79,6 +79,8 @@ class Exchange {
   // Calls of the stack's user.
   TcpId Connect(Duration deadline = Duration::Max());
   void Send(uint32_t bytes);
+  void SendCorked(uint32_t bytes);
+  void Uncork();
   void Finish();
   void Release();
   void Abort();
@@ -117,6 +119,7 @@ class Exchange {
 
   SegmentIn Build(const Packet& packet);
   void Deliver(const std::vector<SegmentIn>& segments);
+  Chain NextText(uint32_t bytes);
   void RunTo(Instant end);
   void Flush();
   void TakeEvents();
