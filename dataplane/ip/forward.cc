@@ -128,6 +128,7 @@ void Ip::Impl::RoutePacket(Inbound& in, Instant now) {
   PortState& egress = *FindPort(route.port);
   if (SuperFrame(in.packet) && !PrepareSuperFrame(in))
     return Drop(in.packet, &IpCounters::drop_super_frame);
+  if (in.protocol == wire::kProtoTcp && !in.fragment) ClampMss(in, egress);
   const Fit fit = FitMtu(in, egress, now);
   if (fit == Fit::kDropped) return;
   ToTransmitFlags(in);
