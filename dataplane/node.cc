@@ -10,6 +10,7 @@
 
 #include "control/common/log.h"
 #include "dataplane/bootstrap_change.h"
+#include "dataplane/connection_bounds.h"
 #include "dataplane/nic/make_port.h"
 #include "l7/base/limits.h"
 #include "l7/base/text.h"
@@ -39,6 +40,12 @@ ClockReading ReadClocks() {
   reading.after = worker::MonotonicNow();
   reading.unix_nanos = int64_t{wall.tv_sec} * 1'000'000'000 + wall.tv_nsec;
   return reading;
+}
+
+void UseTcpOptions(const agent::Bootstrap& bootstrap, tcp::TcpOptions* options) {
+  options->congestion =
+      bootstrap.new_reno ? tcp::CongestionAlgorithm::kNewReno : tcp::CongestionAlgorithm::kCubic;
+  options->keepalive = worker::KeepaliveOf(bootstrap.tcp_keepalive);
 }
 
 }  // namespace
@@ -123,18 +130,20 @@ void Node::CreateWorkers() {
   std::vector<shared::Doorbell*> bells;
   for (auto& slot : workers_) bells.push_back(&slot->bell);
   handshakes_ = std::make_unique<tls::HandshakeThreads>(bootstrap_.handshake_threads, bells);
+  const ConnectionBounds bounds(bootstrap_.connections_max);
   const auto isn_key = RandomValue<std::array<uint8_t, 16>>();
   for (int i = 0; i < n; ++i) {
     WorkerSlot& slot = *workers_[i];
     worker::WorkerOptions options{.index = i, .worker_count = n, .seed = RandomValue<uint64_t>()};
     options.tcp.isn_key = isn_key;
-    options.tcp.conn_count_max =
-        bootstrap_.connections_max == 0 ? limits::kTcpConnCountMax : bootstrap_.connections_max;
+    options.tcp.conn_count_max = bounds.tcp;
+    options.tls.session_count_max = bounds.tls;
+    UseTcpOptions(bootstrap_, &options.tcp);
     // As much as this worker has in large segments (packet::SplitMemory), and less than in small
     // ones: TCP makes its windows smaller before either are used up, whatever the text came in.
     options.tcp.memory_bytes_max = (uint64_t{bootstrap_.memory_mb} << 20) / n / 5 * 2;
-    options.engine = {.conn_count_max = limits::kL7ConnCountMax,
-                      .exchange_count_max = limits::kExchangeCountMax,
+    options.engine = {.conn_count_max = bounds.l7,
+                      .exchange_count_max = bounds.exchanges,
                       .wall_clock = wall_clock_.clock(),
                       .board = &board_,
                       .checks_health = i == 0};

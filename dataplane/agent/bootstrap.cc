@@ -226,6 +226,31 @@ CaConfig ReadCa(Reader in) {
   return out;
 }
 
+config::TcpKeepalive ReadKeepalive(Reader in) {
+  using Keepalive = config::TcpKeepalive;
+  Keepalive out;
+  const auto count = [&](const char* key, int64_t fallback, int64_t max) {
+    return in.Int(key, fallback, 1, max);
+  };
+  out.time_s =
+      static_cast<uint16_t>(count("time_s", Keepalive::kTimeDefault, Keepalive::kSecondsMax));
+  out.interval_s = static_cast<uint16_t>(
+      count("interval_s", Keepalive::kIntervalDefault, Keepalive::kSecondsMax));
+  out.probes =
+      static_cast<uint8_t>(count("probes", Keepalive::kProbesDefault, Keepalive::kProbesMax));
+  in.Finish();
+  return out;
+}
+
+void ReadTcp(Reader* in, Bootstrap* out) {
+  const std::string algorithm = in->Text("congestion_control", "CUBIC");
+  if (algorithm != "CUBIC" && algorithm != "NEW_RENO") {
+    in->Fail("congestion_control", "must be CUBIC or NEW_RENO");
+  }
+  out->new_reno = algorithm == "NEW_RENO";
+  if (in->Has("tcp_keepalive")) out->tcp_keepalive = ReadKeepalive(in->Child("tcp_keepalive"));
+}
+
 void ReadMeltemi(Reader in, Bootstrap* out) {
   out->workers = static_cast<int>(in.Int("workers", 1, 1, limits::kWorkerCountMax));
   in.ForEach("cpus", [&](const YAML::Node& node, const std::string& path) {
@@ -244,6 +269,7 @@ void ReadMeltemi(Reader in, Bootstrap* out) {
   out->hugepages = in.Bool("hugepages", false);
   out->access_log_path = in.Text("access_log_path");
   out->connections_max = static_cast<uint32_t>(in.Int("connections_max", 0, 0, 1 << 24));
+  ReadTcp(&in, out);
   out->handshake_threads =
       static_cast<int>(in.Int("handshake_threads", 1, 1, limits::kTlsHandshakeThreadCountMax));
   in.ForEach("ports", [&](const YAML::Node& node, const std::string& path) {

@@ -132,6 +132,7 @@ struct Conn {
   uint16_t path_mtu = 0;
   uint16_t peer_mss = 536;             // RFC 9293 3.7.1: when the option is absent
   uint16_t super_frame_bytes_max = 0;  // 0: none
+  uint8_t keepalive = 0;               // which of Impl::keepalives_
   Deadline rare_retransmit_at;         // SYN, persist: retransmit_at while there is no `loss`
   Instant life_at = Instant::Never();  // connect deadline, FIN-WAIT-2, keepalive
   Reassembly* reassembly = nullptr;

@@ -70,6 +70,7 @@ namespace meltemi::tcp {
   C(ecn_cwr_out, "packets", "segments that told of a window reduced for a CE mark")              \
   C(syn_retransmits, "packets", "SYN or SYN-ACK sent again")                                     \
   C(window_probes, "packets", "zero-window probes sent")                                         \
+  C(keepalives_refused, "connections", "with the worker's keepalive: too many different ones")   \
   C(keepalive_probes, "packets", "keepalive probes sent")                                        \
   C(timeouts, "connections", "connections ended because the peer fell silent")                   \
   C(delayed_acks, "packets", "ACKs sent by the delayed-ACK timer")                               \

@@ -60,6 +60,19 @@ bool Tcp::InUse(const FourTuple& tuple) const {
 void Tcp::SetCookie(TcpId id, uint64_t cookie) {
   if (Conn* c = impl_->conns_.Find(id)) c->cookie = cookie;
 }
+void Tcp::SetKeepalive(TcpId id, const Keepalive& keepalive) {
+  CHECK(keepalive.probes <= kKeepaliveProbesMax);
+  Conn* c = impl_->conns_.Find(id);
+  if (c == nullptr) return;
+  std::vector<Keepalive>& known = impl_->keepalives_;
+  const auto found = std::find(known.begin(), known.end(), keepalive);
+  if (found == known.end() && known.size() > limits::kTcpKeepaliveCountMax) {
+    ++impl_->counters_.keepalives_refused;
+    return;
+  }
+  c->keepalive = static_cast<uint8_t>(found - known.begin());
+  if (found == known.end()) known.push_back(keepalive);
+}
 FourTuple Tcp::tuple(TcpId id) const {
   const Conn* c = impl_->conns_.Find(id);
   return c != nullptr ? c->tuple() : FourTuple();

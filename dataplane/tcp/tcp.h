@@ -29,6 +29,14 @@ namespace meltemi::tcp {
 // RFC 3168: kAccept when a peer asks, kAsk on active opens too.
 enum class Ecn : uint8_t { kOff, kAccept, kAsk };
 
+// RFC 9293 3.8.4: when a peer that is silent is asked whether it lives, and given up.
+struct Keepalive {
+  Duration idle;  // zero: off
+  Duration interval = Duration::Seconds(75);
+  uint8_t probes = 9;  // without an answer; 15 at most
+  bool operator==(const Keepalive&) const = default;
+};
+
 struct TcpOptions {
   uint32_t conn_count_max = 65'536;
   uint32_t syn_queue_max = limits::kTcpSynQueueMax;        // half-open ones; SYN cookies above
@@ -40,7 +48,7 @@ struct TcpOptions {
   Duration rto_min = Duration::Millis(200);
   Duration rto_initial = Duration::Seconds(1);
   Duration delayed_ack = Duration::Millis(40);
-  Duration keepalive_idle;  // zero: off
+  Keepalive keepalive;  // of connections without their own
   CongestionAlgorithm congestion = CongestionAlgorithm::kCubic;
   Ecn ecn = Ecn::kAccept;
 };
@@ -128,6 +136,9 @@ class Tcp {
   bool InUse(const FourTuple& tuple) const;
 
   void SetCookie(TcpId id, uint64_t cookie);
+  // From when it is established. Of kTcpKeepaliveCountMax different ones at most, then the options'
+  // own stays, counted.
+  void SetKeepalive(TcpId id, const Keepalive& keepalive);
   FourTuple tuple(TcpId id) const;      // of a dead id: an empty one
   const void* PlaceOf(TcpId id) const;  // where its state lies: for tests of that
 

@@ -44,10 +44,10 @@ static_assert(kCookieWindow <= limits::kTcpReceiveWindowBytes);
 inline constexpr uint32_t kRoomsPerWindow = 4;
 inline constexpr uint16_t kPeerMssDefault = 536;  // RFC 9293 3.7.1: when the option is absent
 inline constexpr Duration kTsRecentLife = Duration::Seconds(24 * 86'400);  // RFC 7323 5.5
-inline constexpr uint32_t kReusedIssGap = 65'536;  // above the old numbers of a tuple: RFC 6191
-inline constexpr uint8_t kQuickAcks = 8;           // segments acknowledged at once at the start
-inline constexpr Duration kKeepaliveInterval = Duration::Seconds(75);  // RFC 9293 3.8.4
-inline constexpr uint8_t kKeepaliveProbes = 9;
+inline constexpr uint32_t kReusedIssGap = 65'536;   // above the old numbers of a tuple: RFC 6191
+inline constexpr uint8_t kQuickAcks = 8;            // segments acknowledged at once at the start
+inline constexpr uint8_t kKeepaliveProbesMax = 15;  // that Conn counts
+static_assert(limits::kTcpKeepaliveCountMax <= UINT8_MAX);
 // Tail loss probes, RFC 8985 7.2: before there is a round trip; when one segment is in flight, the
 // longest that a peer's ACK may be delayed; else what two round trips may take longer.
 inline constexpr Duration kProbeInitial = Duration::Seconds(1);
@@ -223,8 +223,8 @@ struct Tcp::Impl {
   void SetLife(Conn& c, Instant at, Instant now);
   // After so much of it the peer's silence is looked at: for keepalive, and for PAWS. Keepalive
   // that begins later than 24 days begins then.
-  Duration SilenceChecked() const {
-    const Duration idle = options_.keepalive_idle;
+  Duration SilenceChecked(const Conn& c) const {
+    const Duration idle = keepalives_[c.keepalive].idle;
     return idle.zero() ? kTsRecentLife : std::min(idle, kTsRecentLife);
   }
   Duration Timeout(const Conn& c) const;
@@ -310,6 +310,9 @@ struct Tcp::Impl {
   void CheckInvariants();
 
   const TcpOptions options_;
+  // That connections have, never more than were configured in this process's life, and bounded;
+  // the first is the options'.
+  std::vector<Keepalive> keepalives_;
   std::array<uint32_t, 16> rcv_limits_;  // by how often it has doubled
   packet::PacketPool* const pool_;
   TimerWheel* const timers_;

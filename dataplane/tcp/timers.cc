@@ -138,29 +138,31 @@ bool Tcp::Impl::OnLifeTimer(Conn& c, Instant now) {
     silence = kTsRecentLife + Duration::Seconds(1);
     c.last_heard_at = now - silence;
   }
-  if (options_.keepalive_idle.zero()) {
-    c.life_at = now + SilenceChecked();
+  const Keepalive& keepalive = keepalives_[c.keepalive];
+  if (keepalive.idle.zero()) {
+    c.life_at = now + SilenceChecked(c);
     return true;
   }
   // RFC 9293 3.8.4: only when nothing is in flight, else retransmission does the asking. All times
   // are from when the peer was heard last: an answer to a probe begins a new idle time, which may
   // be shorter than the interval between probes without one.
-  const Instant due = now + (SilenceChecked() + kKeepaliveInterval * c.keepalive_probes - silence);
+  const Instant due = now + (SilenceChecked(c) + keepalive.interval * c.keepalive_probes - silence);
   if (due > now) {
     c.life_at = due;
     return true;
   }
   if (c.flight() == 0) {
-    if (c.keepalive_probes++ >= kKeepaliveProbes) {
+    if (c.keepalive_probes >= keepalive.probes) {
       ++counters_.timeouts;
       Fail(c, TcpError::kTimeout);
       return false;
     }
+    ++c.keepalive_probes;
     ++counters_.keepalive_probes;
     c.probe_now = true;
     MakeReady(c);
   }
-  c.life_at = now + std::min(options_.keepalive_idle, kKeepaliveInterval);
+  c.life_at = now + std::min(keepalive.idle, keepalive.interval);
   return true;
 }
 

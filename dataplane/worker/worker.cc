@@ -27,6 +27,12 @@ std::unique_ptr<tls::Tls> MakeTls(const WorkerOptions& options, const WorkerLink
 
 }  // namespace
 
+tcp::Keepalive KeepaliveOf(const config::TcpKeepalive& configured) {
+  return {.idle = Duration::Seconds(configured.time_s),
+          .interval = Duration::Seconds(configured.interval_s),
+          .probes = configured.probes};
+}
+
 engine::ConnectError ConnectErrorOf(tcp::TcpError error) {
   switch (error) {
     case tcp::TcpError::kRefused:
@@ -417,6 +423,7 @@ void Worker::Connect(engine::Action& action, Instant now) {
     ++counters_.connect_no_port;
     return engine_.OnConnectFailed(action.conn, engine::ConnectError::kNoResources, now);
   }
+  if (action.keepalive.on()) tcp_.SetKeepalive(tcp, KeepaliveOf(action.keepalive));
   if (!action.bytes.empty()) (void)tcp_.Send(tcp, std::move(action.bytes), now);
   counters_.tls_local += pod != nullptr;
   if (action.tls != config::kNoTls && pod == nullptr) return ConnectTls(action, tcp, now);

@@ -38,6 +38,7 @@
 namespace meltemi::worker {
 
 // What TCP's errors are to L7.
+tcp::Keepalive KeepaliveOf(const config::TcpKeepalive& configured);
 engine::ConnectError ConnectErrorOf(tcp::TcpError error);
 engine::CloseReason CloseReasonOf(tcp::TcpError error);
 

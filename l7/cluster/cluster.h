@@ -123,6 +123,7 @@ class Cluster {
     bool locality_weighted = false;
     Duration connect_timeout, idle_timeout;
     uint32_t requests_per_connection_max = 0;
+    config::TcpKeepalive keepalive;
     std::optional<config::Http2Options> http2;
     config::ClusterTls tls;
     std::optional<config::ClusterTls> mesh_tls;  // of hosts in the mesh

@@ -29,6 +29,7 @@
 #include "l7/config/rate_limit.h"
 #include "l7/config/rbac.h"
 #include "l7/config/route_index.h"
+#include "l7/config/tcp_keepalive.h"
 #include "l7/config/tls_settings.h"
 #include "l7/config/values.h"
 #include "re2/re2.h"
@@ -425,6 +426,7 @@ struct Cluster {
   Duration connect_timeout = Duration::Seconds(5);
   Duration idle_timeout = Duration::Seconds(3600);  // of pooled connections
   uint32_t requests_per_connection_max = 0;         // 0: no limit
+  TcpKeepalive keepalive;                           // upstream_connection_options.tcp_keepalive
   std::optional<Http2Options> http2;                // to its endpoints; else HTTP/1.1
   ClusterTls tls;                                   // transport_socket
   std::optional<ClusterTls> mesh_tls;               // transport_socket_matches: of `mesh` endpoints

@@ -38,7 +38,8 @@ struct Action {
   std::string_view alpn;          // kConnect: offered when the settings name none; a literal
   std::string_view source;        // kConnect: whose certificate to show; lives with the engine
   uint32_t byte_count = 0;
-  bool passed_on = false;  // kWrite: of an opaque stream, as they came, by themselves
+  config::TcpKeepalive keepalive;  // kConnect: off: the worker's own
+  bool passed_on = false;          // kWrite: of an opaque stream, as they came, by themselves
 };
 
 }  // namespace meltemi::engine

@@ -52,6 +52,11 @@ void Exchange::Uncork() {
   Flush();
 }
 
+void Exchange::SetKeepalive(const Keepalive& keepalive) {
+  Note("  SetKeepalive");
+  tcp_->SetKeepalive(id_, keepalive);
+}
+
 void Exchange::Finish() {
   Note("  Finish");
   tcp_->Finish(id_, now_);

@@ -81,6 +81,7 @@ class Exchange {
   void Send(uint32_t bytes);
   void SendCorked(uint32_t bytes);
   void Uncork();
+  void SetKeepalive(const Keepalive& keepalive);
   void Finish();
   void Release();
   void Abort();
