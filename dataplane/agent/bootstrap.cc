@@ -7,6 +7,7 @@
 #include <set>
 #include <sstream>
 
+#include "dataplane/agent/bootstrap_tcp.h"
 #include "dataplane/agent/yaml_json.h"
 #include "dataplane/agent/yaml_reader.h"
 #include "dataplane/nic/device.h"
@@ -224,31 +225,6 @@ CaConfig ReadCa(Reader in) {
   out.ttl = Duration::Seconds(in.Int("ttl_s", 0, 0, 90 * 86'400));
   in.Finish();
   return out;
-}
-
-config::TcpKeepalive ReadKeepalive(Reader in) {
-  using Keepalive = config::TcpKeepalive;
-  Keepalive out;
-  const auto count = [&](const char* key, int64_t fallback, int64_t max) {
-    return in.Int(key, fallback, 1, max);
-  };
-  out.time_s =
-      static_cast<uint16_t>(count("time_s", Keepalive::kTimeDefault, Keepalive::kSecondsMax));
-  out.interval_s = static_cast<uint16_t>(
-      count("interval_s", Keepalive::kIntervalDefault, Keepalive::kSecondsMax));
-  out.probes =
-      static_cast<uint8_t>(count("probes", Keepalive::kProbesDefault, Keepalive::kProbesMax));
-  in.Finish();
-  return out;
-}
-
-void ReadTcp(Reader* in, Bootstrap* out) {
-  const std::string algorithm = in->Text("congestion_control", "CUBIC");
-  if (algorithm != "CUBIC" && algorithm != "NEW_RENO") {
-    in->Fail("congestion_control", "must be CUBIC or NEW_RENO");
-  }
-  out->new_reno = algorithm == "NEW_RENO";
-  if (in->Has("tcp_keepalive")) out->tcp_keepalive = ReadKeepalive(in->Child("tcp_keepalive"));
 }
 
 void ReadMeltemi(Reader in, Bootstrap* out) {

@@ -37,8 +37,8 @@
 
 namespace meltemi::worker {
 
-// What TCP's errors are to L7.
 tcp::Keepalive KeepaliveOf(const config::TcpKeepalive& configured);
+// What TCP's errors are to L7.
 engine::ConnectError ConnectErrorOf(tcp::TcpError error);
 engine::CloseReason CloseReasonOf(tcp::TcpError error);
 
