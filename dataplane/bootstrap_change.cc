@@ -53,6 +53,8 @@ absl::Status CheckReload(const agent::Bootstrap& running, const agent::Bootstrap
       {"meltemi.access_log_path", running.access_log_path == next.access_log_path},
       {"meltemi.handshake_threads", running.handshake_threads == next.handshake_threads},
       {"meltemi.connections_max", running.connections_max == next.connections_max},
+      {"meltemi.congestion_control", running.new_reno == next.new_reno},
+      {"meltemi.tcp_keepalive", running.tcp_keepalive == next.tcp_keepalive},
       {"meltemi.ca", running.ca == next.ca},
   };
   for (const auto& [name, same] : fields) {

@@ -81,6 +81,9 @@ TEST(BootstrapChange, WhatElseDiffersIsNamed) {
         {"hugepages: false", "hugepages: true", "meltemi.hugepages"},
         {"/log", "/logs", "meltemi.access_log_path"},
         {"connections_max: 100", "connections_max: 101", "meltemi.connections_max"},
+        {"memory_mb: 64", "memory_mb: 64\n  congestion_control: NEW_RENO",
+         "meltemi.congestion_control"},
+        {"memory_mb: 64", "memory_mb: 64\n  tcp_keepalive: {}", "meltemi.tcp_keepalive"},
         {"/token", "/other", "meltemi.ca"}}) {
     const absl::Status status = Reload(row.from, row.to);
     EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << row.to;

@@ -13,6 +13,7 @@
 
 #include "control/common/log.h"
 #include "dataplane/bootstrap_change.h"
+#include "dataplane/connection_bounds.h"
 #include "dataplane/nic/make_port.h"
 #include "l7/base/limits.h"
 #include "l7/base/text.h"
@@ -50,6 +51,12 @@ std::optional<uint64_t> ResidentBytes() {
   uint64_t size = 0, resident = 0;
   if (!(in >> size >> resident)) return std::nullopt;
   return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+void UseTcpOptions(const agent::Bootstrap& bootstrap, tcp::TcpOptions* options) {
+  options->congestion =
+      bootstrap.new_reno ? tcp::CongestionAlgorithm::kNewReno : tcp::CongestionAlgorithm::kCubic;
+  options->keepalive = worker::KeepaliveOf(bootstrap.tcp_keepalive);
 }
 
 }  // namespace
@@ -141,16 +148,18 @@ void Node::CreateWorkers() {
   std::vector<shared::Doorbell*> bells;
   for (auto& slot : workers_) bells.push_back(&slot->bell);
   handshakes_ = std::make_unique<tls::HandshakeThreads>(bootstrap_.handshake_threads, bells);
+  const ConnectionBounds bounds(bootstrap_.connections_max);
   const auto isn_key = RandomValue<std::array<uint8_t, 16>>();
   for (int i = 0; i < n; ++i) {
     WorkerSlot& slot = *workers_[i];
     worker::WorkerOptions options{.index = i, .worker_count = n, .seed = RandomValue<uint64_t>()};
     options.tcp.isn_key = isn_key;
-    options.tcp.conn_count_max =
-        bootstrap_.connections_max == 0 ? limits::kTcpConnCountMax : bootstrap_.connections_max;
+    options.tcp.conn_count_max = bounds.tcp;
+    options.tls.session_count_max = bounds.tls;
+    UseTcpOptions(bootstrap_, &options.tcp);
     options.tcp.memory_bytes_max = memory_max;
-    options.engine = {.conn_count_max = limits::kL7ConnCountMax,
-                      .exchange_count_max = limits::kExchangeCountMax,
+    options.engine = {.conn_count_max = bounds.l7,
+                      .exchange_count_max = bounds.exchanges,
                       .wall_clock = wall_clock_.clock(),
                       .board = &board_,
                       .checks_health = i == 0};

@@ -175,6 +175,7 @@ ip::PortOptions PortKeeper::IpOptionsOf(const Slot& slot) const {
   o.tx_checksum = caps.tx_checksum;
   o.tx_segmentation = caps.tx_segmentation;
   o.super_frame_bytes_max = caps.super_frame_bytes_max;
+  o.segment_bytes_min = caps.segment_bytes_min;
   return o;
 }
 

@@ -7,6 +7,7 @@
 #include <set>
 #include <sstream>
 
+#include "dataplane/agent/bootstrap_tcp.h"
 #include "dataplane/agent/read_overload.h"
 #include "dataplane/agent/yaml_json.h"
 #include "dataplane/agent/yaml_reader.h"
@@ -245,6 +246,7 @@ void ReadMeltemi(Reader in, Bootstrap* out) {
   out->hugepages = in.Bool("hugepages", false);
   out->access_log_path = in.Text("access_log_path");
   out->connections_max = static_cast<uint32_t>(in.Int("connections_max", 0, 0, 1 << 24));
+  ReadTcp(&in, out);
   out->handshake_threads =
       static_cast<int>(in.Int("handshake_threads", 1, 1, limits::kTlsHandshakeThreadCountMax));
   in.ForEach("ports", [&](const YAML::Node& node, const std::string& path) {

@@ -93,7 +93,9 @@ struct Bootstrap {
   bool hugepages = false;
   std::string access_log_path;
   uint32_t connections_max = 0;  // per worker; 0: limits::kTcpConnCountMax
-  int handshake_threads = 1;     // that compute TLS handshakes, for all workers
+  bool new_reno = false;         // instead of CUBIC
+  config::TcpKeepalive tcp_keepalive;
+  int handshake_threads = 1;  // that compute TLS handshakes, for all workers
   std::vector<PortConfig> ports;
   std::vector<RouteConfig> routes;
   std::vector<WorkloadConfig> workloads;

@@ -143,6 +143,19 @@ TEST(Bootstrap, ThePilotLearnsTheWorkloadsFromTheNodesMetadata) {
   EXPECT_EQ(fields.at("labels").struct_value().fields().at("app").string_value(), "productpage");
 }
 
+TEST(Bootstrap, ReadsWhatConcernsTcp) {
+  const Bootstrap b =
+      Parse(Meltemi("congestion_control: NEW_RENO, tcp_keepalive: {time_s: 60, "
+                    "interval_s: 5, probes: 3}"));
+  EXPECT_TRUE(b.new_reno);
+  EXPECT_EQ(b.tcp_keepalive, (config::TcpKeepalive{.time_s = 60, .interval_s = 5, .probes = 3}));
+  // As Linux has it where nothing is said; off where the whole is not there.
+  EXPECT_EQ(Parse(Meltemi("tcp_keepalive: {}")).tcp_keepalive,
+            (config::TcpKeepalive{.time_s = 7200, .interval_s = 75, .probes = 9}));
+  EXPECT_FALSE(Parse(Meltemi("congestion_control: CUBIC")).tcp_keepalive.on());
+  EXPECT_FALSE(Parse(Meltemi("congestion_control: CUBIC")).new_reno);
+}
+
 TEST(Bootstrap, DefaultsHold) {
   const Bootstrap b = Parse(R"({node: {id: n}, meltemi: {
       ports: [{name: p, device: "ring:p"}], workloads: [{name: w}]}})");
@@ -295,6 +308,10 @@ TEST(Bootstrap, MistakesInOurFieldsAreNamed) {
       {Meltemi("hugepages: yes"), "meltemi.hugepages: must be true or false"},
       {Meltemi("connections_max: -1"),
        "meltemi.connections_max: must be a whole number from 0 to 16777216, not \"-1\""},
+      {Meltemi("congestion_control: BBR"), "meltemi.congestion_control: must be CUBIC or NEW_RENO"},
+      {Meltemi("tcp_keepalive: {probes: 16}"),
+       "meltemi.tcp_keepalive.probes: must be a whole number from 1 to 15, not \"16\""},
+      {Meltemi("tcp_keepalive: {time: 5}"), "meltemi.tcp_keepalive.time: unknown field"},
       {Meltemi("port: []"), "meltemi.port: unknown field"},
       {Meltemi("ports: [p]"), "meltemi.ports[0]: must be a map"},
       {Meltemi("ports: [{device: \"null:\"}]"), "meltemi.ports[0].name: is required"},

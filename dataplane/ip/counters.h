@@ -26,6 +26,7 @@
   C(datagrams_translated, "packets", "datagrams of UDP services sent on between other ends")       \
   C(icmp_errors_translated, "packets", "ICMP errors about translated datagrams passed on")         \
   C(forwarded, "packets", "packets routed from port to port")                                      \
+  C(mss_clamped, "packets", "routed SYNs whose MSS was lowered to what the ports carry")           \
   C(arp_requests_out, "packets", "ARP requests sent")                                              \
   C(arp_replies_out, "packets", "ARP replies sent for addresses of the plane or proxied")          \
   C(arp_replies_in, "packets", "ARP replies received")                                             \

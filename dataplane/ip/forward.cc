@@ -93,7 +93,8 @@ bool Ip::Impl::TakesWhole(const Segment& segment) {
   const PortOptions& o = FindPort(route.port)->options;
   const uint32_t ip_bytes = segment.ip_header_bytes + segment.packet->pkt_len;
   const uint32_t headers = ip_bytes - TextBytes(segment.packet);
-  return o.tx_checksum && o.tx_segmentation && headers + segment.part_bytes <= o.mtu &&
+  return o.tx_checksum && o.tx_segmentation && segment.part_bytes >= o.segment_bytes_min &&
+         headers + segment.part_bytes <= o.mtu &&
          wire::kEthernetBytes + ip_bytes <= o.super_frame_bytes_max;
 }
 
@@ -127,6 +128,7 @@ void Ip::Impl::RoutePacket(Inbound& in, Instant now) {
   PortState& egress = *FindPort(route.port);
   if (SuperFrame(in.packet) && !PrepareSuperFrame(in))
     return Drop(in.packet, &IpCounters::drop_super_frame);
+  if (in.protocol == wire::kProtoTcp && !in.fragment) ClampMss(in, egress);
   const Fit fit = FitMtu(in, egress, now);
   if (fit == Fit::kDropped) return;
   ToTransmitFlags(in);

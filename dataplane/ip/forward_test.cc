@@ -227,6 +227,18 @@ TEST(Forward, CutsSuperFramesForPlainPorts) {
   }
 }
 
+TEST(Forward, CutsSuperFramesOfSegmentsThatAPortRefuses) {
+  for (const uint16_t segment : {255, 256, 257}) {
+    TestNode node({.segment_bytes_min = 256});
+    node.Warm();
+    SendAndForward(node, SuperFramePacket(node, kV4, std::string(2000, 's'), segment));
+    const bool cut = segment < 256;
+    EXPECT_EQ(node.TakeIp(kUplink).size(), cut ? 8u : 1u) << node.Drops();
+    EXPECT_EQ(node.ip.counters().super_frames_cut, cut ? 1u : 0u);
+    ExpectClean(node);
+  }
+}
+
 TEST(Forward, CutsUdpSuperFrames) {
   TestNode node;
   node.Warm();

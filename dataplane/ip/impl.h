@@ -205,6 +205,9 @@ class Ip::Impl {
                   uint16_t mtu);
   const IpAddr* OwnAddress(const PortState& port, const IpAddr& towards) const;
 
+  // clamp_mss.cc
+  void ClampMss(const Inbound& in, const PortState& egress);
+
   // fragment.cc
   // `packet` as it would go out, its IP header of `l3_bytes` in one piece: all fragments go, or
   // none. IPv6 only for packets of ours, without extension headers: routers do not fragment them.

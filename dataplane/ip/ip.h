@@ -43,6 +43,7 @@ struct PortOptions {
   bool tx_checksum = false;           // the port completes L4 checksums; else done in software here
   bool tx_segmentation = false;       // the port takes super-frames; else cut here
   uint32_t super_frame_bytes_max = 0;  // with the Ethernet header
+  uint16_t segment_bytes_min = 0;      // super-frames of smaller segments are cut here
 };
 
 // A TCP packet or a datagram, its IP header checked. The packet's data begins at the TCP or UDP

@@ -82,6 +82,18 @@ TEST(MergeForward, GivesPlainPortsThePacketsThatCame) {
   }
 }
 
+TEST(MergeForward, GivesPortsThatRefuseSmallSegmentsThePacketsThatCame) {
+  for (const uint16_t min : {999, 1000, 1001}) {
+    TestNode node({.segment_bytes_min = min});
+    node.Warm();
+    for (uint32_t i = 0; i < 4; ++i) node.Send(kUplink, Packet(true, i, 1000));
+    MergeAndForward(&node);
+    EXPECT_EQ(node.TakeIp(kPodA).size(), min <= 1000 ? 1u : 4u) << node.Drops();
+    EXPECT_EQ(node.ip.counters().super_frames_cut, 0u);
+    ExpectClean(&node);
+  }
+}
+
 TEST(MergeForward, FreesWhatHasNoRoute) {
   TestNode node;
   node.Warm();

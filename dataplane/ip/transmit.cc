@@ -41,7 +41,9 @@ void Ip::Impl::TransmitSuperFrame(packet::Packet* frame, PortState& port) {
   const PortOptions& o = port.options;
   // Ports promise TCP segmentation only; UDP's is cut always.
   const bool udp = (frame->ol_flags & RTE_MBUF_F_TX_UDP_SEG) != 0;
-  if (udp || !o.tx_checksum || !o.tx_segmentation || frame->pkt_len > o.super_frame_bytes_max) {
+  const bool takes = !udp && o.tx_checksum && o.tx_segmentation;
+  if (!takes || frame->pkt_len > o.super_frame_bytes_max ||
+      frame->tso_segsz < o.segment_bytes_min) {
     return Cut(frame, port);
   }
   if (!TxRoom(frame, port, 1)) return;

@@ -97,21 +97,11 @@ int TellOfLink(uint16_t /*port*/, rte_eth_event_type /*type*/, void* self, void*
   return 0;
 }
 
-// Borrowed rooms anywhere in the chain.
-bool HasBorrowed(const Packet* packet) {
-  for (const Packet* s = packet; s != nullptr; s = s->next) {
-    if ((s->ol_flags & RTE_MBUF_F_INDIRECT) != 0) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 DpdkEthdevPort::DpdkEthdevPort(const Options& options)
     : device_(options.device), instance_(DriverName(options.device, options.name)) {
   if (device_.kind == DeviceKind::kPci) bus_ = "pci";
-  if (device_.kind == DeviceKind::kAfXdp) tx_copy_ = TxCopy::kChains;
-  if (device_.kind == DeviceKind::kRing) tx_copy_ = TxCopy::kBorrowed;
 }
 
 absl::StatusOr<std::unique_ptr<Port>> DpdkEthdevPort::Open(const Options& options) {
@@ -169,29 +159,11 @@ absl::Status DpdkEthdevPort::AddRing() {
   return absl::OkStatus();
 }
 
-void DpdkEthdevPort::ChooseOffloads(const rte_eth_dev_info& info, rte_eth_conf* conf) {
-  constexpr uint64_t kTxWanted = RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM |
-                                 RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_TSO |
-                                 RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
-  constexpr uint64_t kRxWanted =
-      RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM | RTE_ETH_RX_OFFLOAD_IPV4_CKSUM;
-  constexpr uint64_t kL4 = RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM;
-  conf->txmode.offloads = info.tx_offload_capa & kTxWanted;
-  conf->rxmode.offloads = info.rx_offload_capa & kRxWanted;
-  // Frames above a small segment's room arrive in several.
-  if (conf->rxmode.mtu + kEthernetBytes + 4 > packet::kSmallRoom - packet::kHeadroom) {
-    conf->rxmode.offloads |= info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
-  }
-  const uint64_t tx = conf->txmode.offloads;
-  caps_.tx_checksum = (tx & kL4) == kL4;
-  caps_.tx_segmentation = caps_.tx_checksum && (tx & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0 &&
-                          (tx & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
-  caps_.super_frame_bytes_max = caps_.tx_segmentation ? 65'535 : 0;
-  caps_.tx_chains = true;  // MakeSendable copies where the driver cannot
-  // A ring keeps chains whole although net_ring does not say so.
-  if ((tx & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) == 0 && device_.kind != DeviceKind::kRing) {
-    tx_copy_ = TxCopy::kChains;
-  }
+// A queue that several workers send by is cleaned up by any of them.
+TxCopy DpdkEthdevPort::TxCopyWanted(bool queues_are_shared) const {
+  if (device_.kind == DeviceKind::kAfXdp) return TxCopy::kChains;
+  if (device_.kind == DeviceKind::kRing || queues_are_shared) return TxCopy::kBorrowed;
+  return TxCopy::kNever;
 }
 
 absl::Status DpdkEthdevPort::Start(const Options& options) {
@@ -199,9 +171,22 @@ absl::Status DpdkEthdevPort::Start(const Options& options) {
   absl::Status status = Check(rte_eth_dev_info_get(port_, &info), "device information");
   if (!status.ok()) return status;
   // Only a NIC spreads connections over queues by a hash of ours.
-  const bool multi_queue = device_.kind == DeviceKind::kPci;
+  RssChoice rss = ChooseRss(info);
+  const bool multi_queue = device_.kind == DeviceKind::kPci && rss.hash_fields != 0;
   const int queues_max = std::min<int>(info.max_rx_queues, info.max_tx_queues);
   const int queues = multi_queue ? std::min(options.workers, queues_max) : 1;
+  rte_eth_conf conf;
+  std::memset(&conf, 0, sizeof(conf));
+  const int mtu = options.mtu == 0 ? RTE_ETHER_MTU : options.mtu;
+  conf.rxmode.mtu = static_cast<uint32_t>(std::min<int>(mtu, info.max_mtu));
+  conf.intr_conf.rxq = HasInterrupts(device_.kind) ? 1 : 0;
+  const EthdevOffloads offloads =
+      ChooseOffloads(info, conf.rxmode.mtu, TxCopyWanted(queues < options.workers),
+                     device_.kind == DeviceKind::kRing ? Chains::kTaken : Chains::kIfOffered);
+  conf.txmode.offloads = offloads.tx;
+  conf.rxmode.offloads = offloads.rx;
+  tx_rules_ = offloads.rules;
+  caps_ = offloads.caps;
   caps_.rx_queues = queue_count_ = queues;
   caps_.tx_queues = options.workers;
   rx_slots_.resize(queues);
@@ -209,24 +194,12 @@ absl::Status DpdkEthdevPort::Start(const Options& options) {
   if (options.workers > queues) {
     for (int q = 0; q < queues; ++q) tx_locks_.push_back(std::make_unique<shared::QueueLock>());
     caps_.thread_safe_tx = true;
-    if (tx_copy_ == TxCopy::kNever) tx_copy_ = TxCopy::kBorrowed;
   }
-
-  rte_eth_conf conf;
-  std::memset(&conf, 0, sizeof(conf));
-  const int mtu = options.mtu == 0 ? RTE_ETHER_MTU : options.mtu;
-  conf.rxmode.mtu = static_cast<uint32_t>(std::min<int>(mtu, info.max_mtu));
-  conf.intr_conf.rxq = HasInterrupts(device_.kind) ? 1 : 0;
-  ChooseOffloads(info, &conf);
-  // 0x6d5a repeated: both directions of a connection hash alike (Woo and Park, 2012).
-  std::vector<uint8_t> key(info.hash_key_size == 0 ? 40 : info.hash_key_size);
-  for (size_t i = 0; i < key.size(); ++i) key[i] = i % 2 == 0 ? 0x6d : 0x5a;
   if (queues > 1) {
     conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-    conf.rx_adv_conf.rss_conf.rss_key = key.data();
-    conf.rx_adv_conf.rss_conf.rss_key_len = static_cast<uint8_t>(key.size());
-    conf.rx_adv_conf.rss_conf.rss_hf =
-        info.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
+    conf.rx_adv_conf.rss_conf.rss_key = rss.key.data();
+    conf.rx_adv_conf.rss_conf.rss_key_len = static_cast<uint8_t>(rss.key.size());
+    conf.rx_adv_conf.rss_conf.rss_hf = rss.hash_fields;
   }
   status = Check(rte_eth_dev_configure(port_, queues, queues, &conf), "configure");
   if (status.ok()) status = SetUpQueues(options);
@@ -367,17 +340,6 @@ int DpdkEthdevPort::RxBurst(int queue, PacketPool& pool, std::span<Packet*> out)
   return kept;
 }
 
-bool DpdkEthdevPort::MakeSendable(PacketPool& pool, Packet** packet) const {
-  const bool borrowed = tx_copy_ != TxCopy::kNever && HasBorrowed(*packet);
-  const bool chain = tx_copy_ == TxCopy::kChains && (*packet)->nb_segs > 1;
-  if (!borrowed && !chain) return true;
-  Packet* copy = tx_copy_ == TxCopy::kChains ? pool.CopyLinear(*packet) : pool.CopyChain(*packet);
-  if (copy == nullptr) return false;
-  pool.Free(*packet);
-  *packet = copy;
-  return true;
-}
-
 int DpdkEthdevPort::TxBurst(int queue, PacketPool& pool, std::span<Packet*> packets) {
   PortCounters* counters = &tx_slots_[queue].counters;
   const auto device_queue = static_cast<uint16_t>(queue % queue_count_);
@@ -398,7 +360,11 @@ int DpdkEthdevPort::Send(uint16_t queue, PacketPool& pool, std::span<Packet*> pa
     // them); the packet at `ready`, if the run ends early, has not and is dropped.
     const size_t end = std::min(packets.size(), done + limits::kTxBurst);
     size_t ready = done;
-    while (ready < end && MakeSendable(pool, &packets[ready])) ++ready;
+    for (; ready < end; ++ready) {
+      Packet* sendable = MakeSendable(tx_rules_, pool, packets[ready]);
+      if (sendable == nullptr) break;
+      packets[ready] = sendable;
+    }
     const auto wanted = static_cast<uint16_t>(ready - done);
     const uint16_t prepared = rte_eth_tx_prepare(port_, queue, &packets[done], wanted);
     uint32_t bytes[limits::kTxBurst];

@@ -17,13 +17,12 @@
 
 #include "absl/status/statusor.h"
 #include "dataplane/nic/device.h"
+#include "dataplane/nic/ethdev_offloads.h"
 #include "dataplane/nic/netdev.h"
 #include "dataplane/nic/port.h"
 #include "dataplane/shared/queue_lock.h"
 
 struct rte_mempool;
-struct rte_eth_conf;
-struct rte_eth_dev_info;
 
 namespace meltemi::packet {
 class DpdkPacketPool;
@@ -61,12 +60,6 @@ class DpdkEthdevPort final : public Port {
   static constexpr uint16_t kDescriptorCount = 512;
   static constexpr uint32_t kPrivateSegments = 8191;
 
-  // What a driver cannot do with our packets.
-  enum class TxCopy : uint8_t {
-    kNever,
-    kChains,    // takes one segment that is its own
-    kBorrowed,  // another worker may free it: hand over rooms, not views of rooms
-  };
   struct alignas(128) Slot {
     PortCounters counters;
   };
@@ -75,7 +68,7 @@ class DpdkEthdevPort final : public Port {
   absl::Status AddDevice();
   absl::Status AddRing();
   absl::Status Start(const Options& options);
-  void ChooseOffloads(const rte_eth_dev_info& info, rte_eth_conf* conf);
+  TxCopy TxCopyWanted(bool queues_are_shared) const;
   absl::Status SetUpQueues(const Options& options);
   absl::Status SetUpWake();
   void TakeDownWake();
@@ -86,7 +79,6 @@ class DpdkEthdevPort final : public Port {
   int Send(uint16_t queue, packet::PacketPool& pool, std::span<packet::Packet*> packets,
            PortCounters* counters);
   bool NobodyListens() const;
-  bool MakeSendable(packet::PacketPool& pool, packet::Packet** packet) const;
 
   const Device device_;
   std::string bus_ = "vdev";
@@ -94,7 +86,7 @@ class DpdkEthdevPort final : public Port {
   bool open_ = false;
   uint16_t port_ = 0;
   rte_mempool* private_mempool_ = nullptr;  // drivers that keep theirs for good
-  TxCopy tx_copy_ = TxCopy::kNever;
+  TxRules tx_rules_;
   PortCaps caps_;
   MacAddr mac_{};
   int queue_count_ = 0;   // the device's, of each kind

@@ -25,8 +25,9 @@ struct PortCaps {
   bool tx_segmentation = false;  // takes TCP super-frames up to super_frame_bytes_max
   bool tx_chains = false;        // takes multi-segment and indirect mbufs; else linear ones only
   uint32_t super_frame_bytes_max = 0;
-  int rx_queues = 1;            // with symmetric RSS when above 1
-  int tx_queues = 1;            // one number per worker that sends
+  uint16_t segment_bytes_min = 0;  // of a super-frame's segments (MSS); it refuses smaller ones
+  int rx_queues = 1;               // with symmetric RSS when above 1
+  int tx_queues = 1;               // one number per worker that sends
   bool thread_safe_tx = false;  // any worker may call TxBurst at the same time (one kernel socket)
   // event_fd tells of packets that come after ArmWake, once each, and of nothing else: poll once
   // more after arming, and always while awake. Else it is readable as long as packets wait.

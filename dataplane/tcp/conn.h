@@ -86,6 +86,7 @@ struct Conn {
   bool curve : 1 = false;       // congestion.cubic may be on its curve, which idle time moves
   bool retransmit_rare : 1 = false;  // rare_retransmit_at is set
   bool reset_last : 1 = false;       // Reset was called: RST when nothing is queued any more
+  bool corked : 1 = false;           // more text follows at once: whole segments only, till then
 
   State state : 4 = State::kSynSent;
   uint8_t rcv_doublings : 4 = 0;     // of what may wait for the owner: Impl::RcvLimit
@@ -132,6 +133,7 @@ struct Conn {
   uint16_t path_mtu = 0;
   uint16_t peer_mss = 536;             // RFC 9293 3.7.1: when the option is absent
   uint16_t super_frame_bytes_max = 0;  // 0: none
+  uint8_t keepalive = 0;               // which of Impl::keepalives_
   Deadline rare_retransmit_at;         // SYN, persist: retransmit_at while there is no `loss`
   Instant life_at = Instant::Never();  // connect deadline, FIN-WAIT-2, keepalive
   Reassembly* reassembly = nullptr;
@@ -143,8 +145,9 @@ struct Conn {
   uint32_t hash = 0;              // of the tuple, for the flow table
   uint32_t iss = 0;
   uint32_t irs = 0;
-  Instant rtt_sent_at;  // the SYN
-  Instant challenge_allowed_at;
+  uint32_t cork_place = 0;         // among those that are corked, while `corked`
+  PastInstant challenged_at;       // the last answer to an invalid segment
+  Instant rtt_sent_at;             // the SYN
   Conn* half_open_prev = nullptr;  // the SYN queue, oldest first
   Conn* half_open_next = nullptr;
 

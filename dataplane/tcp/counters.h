@@ -46,6 +46,7 @@ namespace meltemi::tcp {
   C(syn_cookies_invalid, "packets", "ACKs without a connection that brought no cookie of ours")  \
   C(syn_cookies_early, "packets", "of those: no RST, they may have overtaken their cookie")      \
   C(conn_table_full, "connections", "opens refused: the connection table is full")               \
+  C(corks_timed_out, "connections", "corked text sent because nothing followed for 200 ms")      \
   C(retransmits, "packets", "packets sent again")                                                \
   C(retransmit_bytes, "bytes", "payload bytes sent again")                                       \
   C(fast_recoveries, "events", "recoveries entered by duplicate or selective ACKs")              \
@@ -69,6 +70,7 @@ namespace meltemi::tcp {
   C(ecn_cwr_out, "packets", "segments that told of a window reduced for a CE mark")              \
   C(syn_retransmits, "packets", "SYN or SYN-ACK sent again")                                     \
   C(window_probes, "packets", "zero-window probes sent")                                         \
+  C(keepalives_refused, "connections", "with the worker's keepalive: too many different ones")   \
   C(keepalive_probes, "packets", "keepalive probes sent")                                        \
   C(timeouts, "connections", "connections ended because the peer fell silent")                   \
   C(delayed_acks, "packets", "ACKs sent by the delayed-ACK timer")                               \

@@ -237,13 +237,18 @@ Verdict Tcp::Impl::TakeText(Conn& c, Segment& s, Instant now) {
   }
   const uint32_t full = s.part_bytes != 0 ? s.part_bytes : s.text_bytes;
   c.rcv_mss = std::max<uint16_t>(c.rcv_mss, static_cast<uint16_t>(std::min<uint32_t>(full, c.mss)));
+  // RFC 9293 3.9.1 (MUST-61): the last segment of what is queued is pushed.
+  Follows follows = full >= c.rcv_mss && !s.has(kPsh) ? Follows::kMore : Follows::kUnknown;
   Chain bytes;
   pool_->TakePayload(s.packet, s.text_offset, s.text_bytes, &bytes);
   s.packet = nullptr;
   if (intake == Intake::kCopy) CopyToSmallRooms(&bytes);
   const SeqRange part{s.seq, s.seq + s.text_bytes};
   const bool beyond_hole = c.holes && !c.reassembly->empty();
-  if (beyond_hole) NoteDuplicate(c, c.reassembly->FirstHeld(part));
+  if (beyond_hole) {
+    NoteDuplicate(c, c.reassembly->FirstHeld(part));
+    follows = Follows::kUnknown;  // it may be followed by what was pushed
+  }
   if (s.seq == c.rcv_nxt) {
     if (beyond_hole) {
       Chain joined;
@@ -260,7 +265,7 @@ Verdict Tcp::Impl::TakeText(Conn& c, Segment& s, Instant now) {
         SeqLess(c.round_stamp, s.options.timestamps->echo)) {
       c.round_answered = true;
     }
-    DeliverText(c, std::move(bytes));
+    DeliverText(c, std::move(bytes), follows);
     if (beyond_hole) c.ack_now = true;  // RFC 5681 4.2: at once when a hole is filled
     ScheduleAck(c, s, now);
     if (s.cut) ShutWindow(c);
@@ -297,7 +302,7 @@ void Tcp::Impl::NoteDuplicate(Conn& c, SeqRange part) {
   c.ack_now = true;
 }
 
-void Tcp::Impl::DeliverText(Conn& c, Chain bytes) {
+void Tcp::Impl::DeliverText(Conn& c, Chain bytes, Follows follows) {
   counters_.bytes_in += bytes.size();
   if (c.detached) {
     counters_.drop_detached_bytes += bytes.size();
@@ -306,6 +311,7 @@ void Tcp::Impl::DeliverText(Conn& c, Chain bytes) {
   ChargeUnread(c, bytes);
   TcpEvent event{.kind = TcpEvent::Kind::kData, .id = IdOf(c), .cookie = c.cookie};
   event.bytes = std::move(bytes);
+  event.more = follows == Follows::kMore;
   events_->push_back(std::move(event));
 }
 
@@ -363,11 +369,11 @@ Verdict Tcp::Impl::OnFinReceived(Conn& c, Instant now) {
 // An ACK that lets an honest peer correct itself, limited per connection, so that two ends that
 // disagree do not talk for ever (RFC 9293 3.10.7.4, 7323 5.3).
 bool Tcp::Impl::AnswerInvalid(Conn& c, Instant now) {
-  if (now < c.challenge_allowed_at) {
+  if (!c.challenged_at.never() && now - c.challenged_at < kChallengeInterval) {
     ++counters_.challenge_acks_limited;
     return false;
   }
-  c.challenge_allowed_at = now + kChallengeInterval;
+  c.challenged_at = now;
   ++counters_.challenge_acks;
   c.ack_now = true;
   return true;

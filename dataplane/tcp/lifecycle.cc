@@ -7,6 +7,7 @@ namespace meltemi::tcp {
 
 Tcp::Impl::Impl(const TcpOptions& options, packet::PacketPool* pool, TimerWheel* timers, Prng* prng)
     : options_(options),
+      keepalives_{options.keepalive},
       pool_(pool),
       timers_(timers),
       prng_(prng),
@@ -22,7 +23,10 @@ Tcp::Impl::Impl(const TcpOptions& options, packet::PacketPool* pool, TimerWheel*
       rooms_(pool->count_max(packet::kSmall), pool->count_max(packet::kLarge)),
       time_wait_(options.conn_count_max),
       time_wait_timer_(TimerOwner::kTcp, 0),
-      delayed_ack_timer_(TimerOwner::kTcp, 0) {
+      delayed_ack_timer_(TimerOwner::kTcp, 0),
+      cork_timer_(TimerOwner::kTcp, 0) {
+  CHECK(options.keepalive.probes <= kKeepaliveProbesMax);
+  keepalives_.reserve(limits::kTcpKeepaliveCountMax + 1);
   uint64_t limit = options.receive_window_bytes;
   for (uint32_t& rcv_limit : rcv_limits_) {
     rcv_limit = static_cast<uint32_t>(limit);
@@ -33,6 +37,7 @@ Tcp::Impl::Impl(const TcpOptions& options, packet::PacketPool* pool, TimerWheel*
 Tcp::Impl::~Impl() {
   timers_->Cancel(&time_wait_timer_);
   timers_->Cancel(&delayed_ack_timer_);
+  timers_->Cancel(&cork_timer_);
   for (const SegmentOut& out : replies_) pool_->Free(out.packet);
   conns_.ForEach([this](TcpId, Conn& c) { Free(c); });
 }
@@ -85,7 +90,7 @@ void Tcp::Impl::Established(Conn& c, Instant now) {
   c.rcv_adv = SeqMax(c.rcv_adv, c.rcv_nxt + WindowWanted(c));
   c.retries = c.backoff = 0;
   c.SetRetransmitAt(Instant::Never());
-  SetLife(c, now + SilenceChecked(), now);
+  SetLife(c, now + SilenceChecked(c), now);
   c.congestion.Start(c.smss());
   if (c.syn_retransmitted) c.congestion.cwnd = c.smss();  // RFC 6928 2
   c.congestion.algorithm = options_.congestion;
@@ -116,6 +121,7 @@ void Tcp::Impl::Free(Conn& c) {
   LeaveHalfOpen(c);
   if (c.ready) ready_.Leave();
   UndelayAck(c);
+  Uncork(c);
   timers_->Cancel(&c.timer);
   DropLoss(c);
   DropReassembly(c);

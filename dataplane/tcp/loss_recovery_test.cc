@@ -277,7 +277,7 @@ TEST(TcpPathMtu, TooBigNeverGoesBelowTheFloorNorUp) {
 
 TEST(TcpKeepalive, ProbesAnIdlePeerAndGivesUp) {
   // RFC 9293 3.8.4.
-  Script t({.tcp = {.conn_count_max = 4, .keepalive_idle = Duration::Seconds(60)}});
+  Script t({.tcp = {.conn_count_max = 4, .keepalive = {.idle = Duration::Seconds(60)}}});
   t.Accept();
   t.Wait(Duration::Seconds(61));
   t.Expect(Ack(1).At(0));
@@ -293,7 +293,7 @@ TEST(TcpKeepalive, ProbesAnIdlePeerAndGivesUp) {
 }
 
 TEST(TcpKeepalive, TrafficPutsItOff) {
-  Script t({.tcp = {.conn_count_max = 4, .keepalive_idle = Duration::Seconds(60)}});
+  Script t({.tcp = {.conn_count_max = 4, .keepalive = {.idle = Duration::Seconds(60)}}});
   t.Accept();
   for (uint32_t i = 0; i < 10; ++i) {
     t.Wait(Duration::Seconds(50));

@@ -91,7 +91,7 @@ bool Tcp::Impl::SendSyn(Conn& c, Instant now) {
 }
 
 // How many new bytes the windows and silly-window avoidance (RFC 9293 3.8.6.2.1, Nagle off) let
-// out.
+// out. Corked, what is no whole segment waits as if the window were short of it.
 uint32_t Tcp::Impl::NewBytesAllowed(Conn& c) const {
   const uint32_t queued = c.queue.unsent();
   const uint32_t pipe = c.pipe();
@@ -100,7 +100,7 @@ uint32_t Tcp::Impl::NewBytesAllowed(Conn& c) const {
   // it.
   const uint32_t window = c.usable_window();
   const uint32_t allowed = std::min({queued, window, cwnd});
-  if (allowed == queued) return allowed;  // all there is: no reason to wait
+  if (allowed == queued && !c.corked) return allowed;  // all there is: no reason to wait
   const uint32_t smss = c.smss();
   if (allowed >= smss) return allowed - allowed % smss;
   if (c.push_window || (allowed > 0 && allowed >= c.snd_wnd_max() / 2)) return allowed;
@@ -131,7 +131,7 @@ bool Tcp::Impl::SendNew(Conn& c, Instant now, int* room) {
   // Whether the window is what holds us back is seen when it is used, and holds until it is again.
   const bool more = c.queue.unsent() > 0;
   if (sent || more) {
-    c.cwnd_limited = more && c.usable_window() >= c.smss();
+    c.cwnd_limited = more && c.usable_window() >= c.smss() && !HeldByCork(c);
   }
   if (sent) ScheduleProbe(c, now);
   // Nothing in flight and still something to say: the window is shut. Persist (RFC 9293 3.8.6.1).
@@ -176,7 +176,8 @@ bool Tcp::Impl::SendNewText(Conn& c, uint32_t bytes, Instant now) {
     if (c.state == State::kEstablished) c.state = State::kFinWait1;
     if (c.state == State::kCloseWait) c.state = State::kLastAck;
   }
-  if (bytes > 0 && (c.queue.unsent() == 0 || c.loss->tlp_open)) flags |= kPsh;
+  const bool last = c.queue.unsent() == 0 && !c.corked;
+  if (bytes > 0 && (last || c.loss->tlp_open)) flags |= kPsh;
   if (bytes > 0 && c.ecn_cwr) flags |= kCwr;
   const uint8_t ecn = c.ecn && bytes > 0 ? kEcnEct0 : 0;
   const bool sent = SendText(c, seq, text, bytes, flags, ecn, now);

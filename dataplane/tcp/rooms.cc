@@ -178,6 +178,7 @@ void Tcp::Impl::JoinText(Conn& c, Segment& s) {
   Slice last = event->bytes.PopFront();
   bytes.CopyTo(0, s.text_bytes, last.mutable_data() + last.size());
   event->bytes.Append(Slice(last.buffer(), last.mutable_data(), last.size() + s.text_bytes));
+  event->more = false;
   c.rcv_unread += s.text_bytes;
   c.rcv_nxt += s.text_bytes;
   counters_.bytes_in += s.text_bytes;

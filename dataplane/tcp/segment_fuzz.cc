@@ -76,7 +76,7 @@ class Peer {
 
  private:
   static TcpOptions OptionsOf(uint8_t bits) {
-    TcpOptions o{.conn_count_max = 16, .keepalive_idle = Duration::Seconds(30)};
+    TcpOptions o{.conn_count_max = 16, .keepalive = {.idle = Duration::Seconds(30)}};
     if ((bits & 16) != 0) o.syn_queue_max = 0;
     if ((bits & 32) != 0) o.memory_bytes_max = 8192;
     return o;

@@ -60,6 +60,19 @@ bool Tcp::InUse(const FourTuple& tuple) const {
 void Tcp::SetCookie(TcpId id, uint64_t cookie) {
   if (Conn* c = impl_->conns_.Find(id)) c->cookie = cookie;
 }
+void Tcp::SetKeepalive(TcpId id, const Keepalive& keepalive) {
+  CHECK(keepalive.probes <= kKeepaliveProbesMax);
+  Conn* c = impl_->conns_.Find(id);
+  if (c == nullptr) return;
+  std::vector<Keepalive>& known = impl_->keepalives_;
+  const auto found = std::find(known.begin(), known.end(), keepalive);
+  if (found == known.end() && known.size() > limits::kTcpKeepaliveCountMax) {
+    ++impl_->counters_.keepalives_refused;
+    return;
+  }
+  c->keepalive = static_cast<uint8_t>(found - known.begin());
+  if (found == known.end()) known.push_back(keepalive);
+}
 FourTuple Tcp::tuple(TcpId id) const {
   const Conn* c = impl_->conns_.Find(id);
   return c != nullptr ? c->tuple() : FourTuple();
@@ -73,22 +86,44 @@ bool Tcp::Send(TcpId id, Chain bytes, Instant now) {
     ++impl_->counters_.send_after_finish;
     return true;
   }
-  const size_t size = bytes.size();
-  impl_->memory_.Charge(size);
-  const uint32_t sent = c->sent();
-  c->queue.Append(std::move(bytes), sent, &c->split);
+  impl_->Uncork(*c);
+  return impl_->Queue(*c, std::move(bytes));
+}
+
+bool Tcp::SendCorked(TcpId id, Chain bytes, Instant now) {
+  Conn* c = impl_->conns_.Find(id);
+  if (c == nullptr || c->fin_queued) {
+    ++impl_->counters_.send_after_finish;
+    return true;
+  }
+  if (!c->corked) impl_->Cork(*c, now);
+  return impl_->Queue(*c, std::move(bytes));
+}
+
+void Tcp::Uncork(TcpId id) {
+  Conn* c = impl_->conns_.Find(id);
+  if (c == nullptr || !c->corked) return;
+  impl_->Uncork(*c);
   impl_->MakeReady(*c);
-  const size_t queued = size_t{sent} + c->queue.unsent();
-  if (queued == size && size > 0) impl_->rooms_.QueueBegins();
-  if (impl_->rooms_.pressed()) {
-    if (impl_->PressedQueueFull(*c)) {
-      c->send_full = true;
+}
+
+bool Tcp::Impl::Queue(Conn& c, Chain bytes) {
+  const size_t size = bytes.size();
+  memory_.Charge(size);
+  const uint32_t sent = c.sent();
+  c.queue.Append(std::move(bytes), sent, &c.split);
+  MakeReady(c);
+  const size_t queued = size_t{sent} + c.queue.unsent();
+  if (queued == size && size > 0) rooms_.QueueBegins();
+  if (rooms_.pressed()) {
+    if (PressedQueueFull(c)) {
+      c.send_full = true;
       return false;
     }
   }
   if (queued <= limits::kTcpSendQueueBytesMin) return true;
-  if (queued <= impl_->memory_.SendQueueMax(c->congestion.cwnd, c->set_aside())) return true;
-  c->send_full = true;
+  if (queued <= memory_.SendQueueMax(c.congestion.cwnd, c.set_aside())) return true;
+  c.send_full = true;
   return false;
 }
 
@@ -96,6 +131,7 @@ void Tcp::Finish(TcpId id, Instant now) {
   (void)now;
   Conn* c = impl_->conns_.Find(id);
   if (c == nullptr || c->fin_queued) return;
+  impl_->Uncork(*c);
   c->fin_queued = true;
   impl_->MakeReady(*c);
 }
@@ -106,6 +142,7 @@ void Tcp::Release(TcpId id, Instant now) {
   if (c->syn_in_flight()) return Abort(id, now);
   c->detached = true;
   impl_->RefundUnread(*c, c->rcv_unread);
+  impl_->Uncork(*c);
   c->fin_queued = true;
   if (c->state == State::kFinWait2) impl_->SetLife(*c, now + kFinWait2Max, now);
   impl_->MakeReady(*c);

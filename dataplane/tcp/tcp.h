@@ -29,6 +29,14 @@ namespace meltemi::tcp {
 // RFC 3168: kAccept when a peer asks, kAsk on active opens too.
 enum class Ecn : uint8_t { kOff, kAccept, kAsk };
 
+// RFC 9293 3.8.4: when a peer that is silent is asked whether it lives, and given up.
+struct Keepalive {
+  Duration idle;  // zero: off
+  Duration interval = Duration::Seconds(75);
+  uint8_t probes = 9;  // without an answer; 15 at most
+  bool operator==(const Keepalive&) const = default;
+};
+
 struct TcpOptions {
   uint32_t conn_count_max = 65'536;
   uint32_t syn_queue_max = limits::kTcpSynQueueMax;        // half-open ones; SYN cookies above
@@ -40,7 +48,7 @@ struct TcpOptions {
   Duration rto_min = Duration::Millis(200);
   Duration rto_initial = Duration::Seconds(1);
   Duration delayed_ack = Duration::Millis(40);
-  Duration keepalive_idle;  // zero: off
+  Keepalive keepalive;  // of connections without their own
   CongestionAlgorithm congestion = CongestionAlgorithm::kCubic;
   Ecn ecn = Ecn::kAccept;
 };
@@ -89,6 +97,9 @@ struct TcpEvent {
   uint64_t cookie = 0;  // the caller's
   Chain bytes;
   TcpError error = TcpError::kNone;
+  // kData: the peer has more to send at once: it came in a full segment, not pushed. Whoever passes
+  // it on may cork.
+  bool more = false;
 };
 
 // A packet for IP::SendTcp.
@@ -125,6 +136,9 @@ class Tcp {
   bool InUse(const FourTuple& tuple) const;
 
   void SetCookie(TcpId id, uint64_t cookie);
+  // From when it is established. Of kTcpKeepaliveCountMax different ones at most, then the options'
+  // own stays, counted.
+  void SetKeepalive(TcpId id, const Keepalive& keepalive);
   FourTuple tuple(TcpId id) const;      // of a dead id: an empty one
   const void* PlaceOf(TcpId id) const;  // where its state lies: for tests of that
 
@@ -132,6 +146,10 @@ class Tcp {
   // congestion window, within limits.h and the memory left): the caller stops until kSendSpace
   // (what was given is kept all the same).
   bool Send(TcpId id, Chain bytes, Instant now);
+  // The same, and more follows at once: whole segments leave, the rest waits until Send, Uncork or
+  // Finish, and no longer than 200 ms (Linux's TCP_CORK and MSG_MORE).
+  bool SendCorked(TcpId id, Chain bytes, Instant now);
+  void Uncork(TcpId id);               // nothing follows after all
   void Finish(TcpId id, Instant now);  // FIN after everything queued; receiving goes on
   // FIN after everything queued; what still comes in is thrown away; no more events; the id is
   // dead.

@@ -44,10 +44,10 @@ static_assert(kCookieWindow <= limits::kTcpReceiveWindowBytes);
 inline constexpr uint32_t kRoomsPerWindow = 4;
 inline constexpr uint16_t kPeerMssDefault = 536;  // RFC 9293 3.7.1: when the option is absent
 inline constexpr Duration kTsRecentLife = Duration::Seconds(24 * 86'400);  // RFC 7323 5.5
-inline constexpr uint32_t kReusedIssGap = 65'536;  // above the old numbers of a tuple: RFC 6191
-inline constexpr uint8_t kQuickAcks = 8;           // segments acknowledged at once at the start
-inline constexpr Duration kKeepaliveInterval = Duration::Seconds(75);  // RFC 9293 3.8.4
-inline constexpr uint8_t kKeepaliveProbes = 9;
+inline constexpr uint32_t kReusedIssGap = 65'536;   // above the old numbers of a tuple: RFC 6191
+inline constexpr uint8_t kQuickAcks = 8;            // segments acknowledged at once at the start
+inline constexpr uint8_t kKeepaliveProbesMax = 15;  // that Conn counts
+static_assert(limits::kTcpKeepaliveCountMax <= UINT8_MAX);
 // Tail loss probes, RFC 8985 7.2: before there is a round trip; when one segment is in flight, the
 // longest that a peer's ACK may be delayed; else what two round trips may take longer.
 inline constexpr Duration kProbeInitial = Duration::Seconds(1);
@@ -55,6 +55,7 @@ inline constexpr Duration kProbeAckDelay = Duration::Millis(200);
 inline constexpr Duration kProbeMargin = Duration::Millis(2);
 // No timer is armed for longer: it fires, finds nothing due and is armed again (short_time.h).
 inline constexpr Duration kArmedMax = Duration::Seconds(8 * 3600);
+inline constexpr Duration kCorkMax = Duration::Millis(200);  // as Linux's TCP_CORK
 inline constexpr Duration kFinWait2Max = Duration::Seconds(60);
 inline constexpr Duration kChallengeInterval =
     Duration::Millis(500);  // RFC 5961 10, per connection
@@ -114,7 +115,8 @@ struct Tcp::Impl {
   Verdict TakeText(Conn& c, Segment& s, Instant now);
   Verdict CheckFin(Conn& c, Segment& s, Instant now);
   Verdict OnFinReceived(Conn& c, Instant now);
-  void DeliverText(Conn& c, Chain bytes);
+  enum class Follows : uint8_t { kUnknown, kMore };  // TcpEvent::more
+  void DeliverText(Conn& c, Chain bytes, Follows follows);
   Reassembly* ReassemblyOf(Conn& c);
   void NoteDuplicate(Conn& c, SeqRange part);
   void TrimToWindow(Conn& c, Segment* s);
@@ -167,6 +169,9 @@ struct Tcp::Impl {
   void NoteEcn(Conn& c, const Segment& s);
   void OnEce(Conn& c, uint32_t flight_before);
 
+  // tcp.cc
+  bool Queue(Conn& c, Chain bytes);  // as Tcp::Send
+
   // output.cc
   void Output(Conn& c, Instant now, int* room);
   bool SendSyn(Conn& c, Instant now);
@@ -177,6 +182,8 @@ struct Tcp::Impl {
   bool SendText(Conn& c, uint32_t seq, SendPlace from, uint32_t bytes, uint8_t flags, uint8_t ecn,
                 Instant now);
   bool SendBare(Conn& c, uint32_t seq, uint8_t flags, Instant now);
+  // What is unsent waits for what follows.
+  static bool HeldByCork(const Conn& c) { return c.corked && c.queue.unsent() < c.smss(); }
   packet::Packet* StartPacket(Conn& c, uint32_t seq, uint8_t flags, uint32_t text_bytes,
                               Instant now);
   bool FinishPacket(Conn& c, packet::Packet* p, uint8_t ecn = 0);
@@ -205,12 +212,19 @@ struct Tcp::Impl {
     delayed_acks_.Remove(&c);
   }
   void OnDelayedAckTimer(Instant now);
+  void Cork(Conn& c, Instant now);
+  void Uncork(Conn& c) {
+    if (!c.corked) return;
+    c.corked = false;
+    corks_.Remove(&c);
+  }
+  void OnCorkTimer(Instant now);
   void OnTimeWaitTimer(Instant now);
   void SetLife(Conn& c, Instant at, Instant now);
   // After so much of it the peer's silence is looked at: for keepalive, and for PAWS. Keepalive
   // that begins later than 24 days begins then.
-  Duration SilenceChecked() const {
-    const Duration idle = options_.keepalive_idle;
+  Duration SilenceChecked(const Conn& c) const {
+    const Duration idle = keepalives_[c.keepalive].idle;
     return idle.zero() ? kTsRecentLife : std::min(idle, kTsRecentLife);
   }
   Duration Timeout(const Conn& c) const;
@@ -296,6 +310,9 @@ struct Tcp::Impl {
   void CheckInvariants();
 
   const TcpOptions options_;
+  // That connections have, never more than were configured in this process's life, and bounded;
+  // the first is the options'.
+  std::vector<Keepalive> keepalives_;
   std::array<uint32_t, 16> rcv_limits_;  // by how often it has doubled
   packet::PacketPool* const pool_;
   TimerWheel* const timers_;
@@ -329,6 +346,9 @@ struct Tcp::Impl {
   // With an ACK that is delayed: all as long, so that the first comes due first. One timer for all.
   WaitQueue<Conn, &Conn::ack_place> delayed_acks_;
   Timer delayed_ack_timer_;
+  // That are corked, as long as delayed ACKs are one list: all for the same time at most.
+  WaitQueue<Conn, &Conn::cork_place> corks_;
+  Timer cork_timer_;
   // Half-open passive connections, oldest first.
   Conn* half_open_head_ = nullptr;
   Conn* half_open_tail_ = nullptr;

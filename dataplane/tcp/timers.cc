@@ -1,5 +1,5 @@
 // Timers: one wheel entry per connection, armed for the earliest of its deadlines; one for all
-// delayed ACKs, one for TIME-WAIT.
+// delayed ACKs, one for all corks, one for TIME-WAIT.
 #include <algorithm>
 
 #include "dataplane/tcp/tcp_impl.h"
@@ -52,6 +52,7 @@ void Tcp::Impl::RestartRetransmit(Conn& c, Instant now) { c.SetRetransmitAt(now 
 void Tcp::Impl::OnTimer(Timer& timer, Instant now) {
   if (&timer == &time_wait_timer_) return OnTimeWaitTimer(now);
   if (&timer == &delayed_ack_timer_) return OnDelayedAckTimer(now);
+  if (&timer == &cork_timer_) return OnCorkTimer(now);
   Conn* c = conns_.Find(TcpId::FromBits(timer.subject));
   CHECK(c != nullptr);
   c->armed_at = Instant::Never();
@@ -97,6 +98,28 @@ void Tcp::Impl::OnDelayedAckTimer(Instant now) {
   }
 }
 
+void Tcp::Impl::Cork(Conn& c, Instant now) {
+  const Instant until = now + kCorkMax;
+  c.corked = true;
+  corks_.Push(&c, until);
+  if (!cork_timer_.pending()) timers_->Schedule(&cork_timer_, until);
+}
+
+// What was to follow at once has not come.
+void Tcp::Impl::OnCorkTimer(Instant now) {
+  while (Conn* c = corks_.front()) {
+    const Deadline until = corks_.front_until();
+    if (!until.due(now)) {
+      timers_->Schedule(&cork_timer_, until.At(now));
+      return;
+    }
+    Uncork(*c);
+    if (c->queue.unsent() == 0) continue;
+    ++counters_.corks_timed_out;
+    MakeReady(*c);
+  }
+}
+
 // The deadline of an open, the end of a released FIN-WAIT-2, of what is to be reset, or keepalive.
 // False: the connection is gone.
 bool Tcp::Impl::OnLifeTimer(Conn& c, Instant now) {
@@ -120,29 +143,31 @@ bool Tcp::Impl::OnLifeTimer(Conn& c, Instant now) {
     silence = kTsRecentLife + Duration::Seconds(1);
     c.last_heard_at = now - silence;
   }
-  if (options_.keepalive_idle.zero()) {
-    c.life_at = now + SilenceChecked();
+  const Keepalive& keepalive = keepalives_[c.keepalive];
+  if (keepalive.idle.zero()) {
+    c.life_at = now + SilenceChecked(c);
     return true;
   }
   // RFC 9293 3.8.4: only when nothing is in flight, else retransmission does the asking. All times
   // are from when the peer was heard last: an answer to a probe begins a new idle time, which may
   // be shorter than the interval between probes without one.
-  const Instant due = now + (SilenceChecked() + kKeepaliveInterval * c.keepalive_probes - silence);
+  const Instant due = now + (SilenceChecked(c) + keepalive.interval * c.keepalive_probes - silence);
   if (due > now) {
     c.life_at = due;
     return true;
   }
   if (c.flight() == 0) {
-    if (c.keepalive_probes++ >= kKeepaliveProbes) {
+    if (c.keepalive_probes >= keepalive.probes) {
       ++counters_.timeouts;
       Fail(c, TcpError::kTimeout);
       return false;
     }
+    ++c.keepalive_probes;
     ++counters_.keepalive_probes;
     c.probe_now = true;
     MakeReady(c);
   }
-  c.life_at = now + std::min(options_.keepalive_idle, kKeepaliveInterval);
+  c.life_at = now + std::min(keepalive.idle, keepalive.interval);
   return true;
 }
 

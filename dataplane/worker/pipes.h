@@ -1,6 +1,6 @@
 // Pipes: joins one L7 connection and what is below it: a TCP connection, or a TLS session that has
 // the TCP connection (tls_pipes.h).
-// Thread: the worker's. Bound: limits::kL7ConnCountMax, the engine's own bound.
+// Thread: the worker's. Bound: the engine's own.
 //
 //   TCP's cookie is the ConnId's bits; the slot of the ConnId finds the TcpId here: no hashing
 //   either way.

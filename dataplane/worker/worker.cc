@@ -27,6 +27,12 @@ std::unique_ptr<tls::Tls> MakeTls(const WorkerOptions& options, const WorkerLink
 
 }  // namespace
 
+tcp::Keepalive KeepaliveOf(const config::TcpKeepalive& configured) {
+  return {.idle = Duration::Seconds(configured.time_s),
+          .interval = Duration::Seconds(configured.interval_s),
+          .probes = configured.probes};
+}
+
 engine::ConnectError ConnectErrorOf(tcp::TcpError error) {
   switch (error) {
     case tcp::TcpError::kRefused:
@@ -237,6 +243,7 @@ void Worker::OnTcpEvent(tcp::TcpEvent& event, Instant now) {
       engine_.OnConnectFailed(conn, ConnectErrorOf(event.error), now);
       break;
     case Kind::kData:
+      more_follows_ = event.more;
       engine_.OnBytes(conn, std::move(event.bytes), now);
       break;
     case Kind::kEof:
@@ -251,6 +258,7 @@ void Worker::OnTcpEvent(tcp::TcpEvent& event, Instant now) {
       break;
   }
   RunActions(now);
+  more_follows_ = false;
 }
 
 void Worker::OnAccepted(TcpId tcp, Instant now) {
@@ -394,8 +402,7 @@ void Worker::Run(engine::Action& action, Instant now) {
     case Kind::kConnect:
       break;
     case Kind::kWrite:
-      if (!tcp_.Send(tcp, std::move(action.bytes), now))
-        engine_.OnSendQueue(action.conn, false, now);
+      if (!Write(action, tcp, now)) engine_.OnSendQueue(action.conn, false, now);
       break;
     case Kind::kFinish:
       tcp_.Finish(tcp, now);
@@ -416,6 +423,13 @@ void Worker::Run(engine::Action& action, Instant now) {
       tcp_.Consumed(tcp, action.byte_count, now);
       break;
   }
+}
+
+// The explicit cork: a stream that is passed on is held to whole segments while its source has more
+// to send at once. What a turn writes leaves together in any case, at its end.
+bool Worker::Write(engine::Action& action, TcpId tcp, Instant now) {
+  if (!action.passed_on || !more_follows_) return tcp_.Send(tcp, std::move(action.bytes), now);
+  return tcp_.SendCorked(tcp, std::move(action.bytes), now);
 }
 
 // As the server's certificate would be: the pod is one of those that the cluster expects.
@@ -450,6 +464,7 @@ void Worker::Connect(engine::Action& action, Instant now) {
     ++counters_.connect_no_port;
     return engine_.OnConnectFailed(action.conn, engine::ConnectError::kNoResources, now);
   }
+  if (action.keepalive.on()) tcp_.SetKeepalive(tcp, KeepaliveOf(action.keepalive));
   if (!action.bytes.empty()) (void)tcp_.Send(tcp, std::move(action.bytes), now);
   counters_.tls_local += pod != nullptr;
   if (action.tls != config::kNoTls && pod == nullptr) return ConnectTls(action, tcp, now);

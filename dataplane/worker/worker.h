@@ -38,6 +38,7 @@
 
 namespace meltemi::worker {
 
+tcp::Keepalive KeepaliveOf(const config::TcpKeepalive& configured);
 // What TCP's errors are to L7.
 engine::ConnectError ConnectErrorOf(tcp::TcpError error);
 engine::CloseReason CloseReasonOf(tcp::TcpError error);
@@ -132,6 +133,7 @@ class Worker {
   Instant FireTimers(Instant now);
   void RunActions(Instant now);
   void Run(engine::Action& action, Instant now);
+  bool Write(engine::Action& action, TcpId tcp, Instant now);
   void Connect(engine::Action& action, Instant now);
   template <typename InUse>
   bool ChoosePort(SockAddr* local, const SockAddr& remote, InUse&& in_use);
@@ -206,6 +208,7 @@ class Worker {
   policy::OverloadActions overload_;
   WorkerCounters counters_;
   bool busy_ = false;
+  bool more_follows_ = false;  // of the event under way: tcp::TcpEvent::more
   bool stopped_ = false;
 
   // Scratch of one turn, kept for its capacity.

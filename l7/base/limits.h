@@ -1,5 +1,7 @@
 // Every bound of the data plane in one place. Reaching one is normal: it is counted and tested
-// where it is enforced. Options may lower some of them at start-up; nothing raises them.
+// where it is enforced. Options may lower some of them at start-up. One raises: the bootstrap's
+// connections_max, which is how many connections a worker has room for in all of its tables
+// (dataplane/connection_bounds.h).
 #ifndef MELTEMI_L7_BASE_LIMITS_H_
 #define MELTEMI_L7_BASE_LIMITS_H_
 
@@ -49,6 +51,8 @@ inline constexpr size_t kNeighbourUpdatesPerTurn = 256;  // told to the other wo
 inline constexpr size_t kPortAddressCountMax = 64;       // own and pod addresses of a port, each
 
 // TCP
+// Distinct settings of keepalive among a worker's connections; more keep the worker's own.
+inline constexpr size_t kTcpKeepaliveCountMax = 255;
 inline constexpr uint32_t kTcpConnCountMax = 65'536;  // per worker, default of the option
 inline constexpr uint32_t kTcpSynQueueMax =
     4096;  // half-open connections per worker; SYN cookies above
@@ -116,6 +120,7 @@ inline constexpr uint32_t kHttpRetryBufferBytesMax = 64 * 1024;  // request body
 inline constexpr uint32_t kDirectResponseBytesMax = 4096;
 
 // L7
+// Per worker, as long as connections_max is the default or less.
 inline constexpr uint32_t kL7ConnCountMax = 2 * kTcpConnCountMax;
 inline constexpr uint32_t kExchangeCountMax = 65'536;
 inline constexpr uint32_t kIdleUpstreamPerHostMax = 1024;  // per worker

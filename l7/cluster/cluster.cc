@@ -18,6 +18,7 @@ Cluster::Settings SettingsOf(const config::Cluster& config) {
           .connect_timeout = config.connect_timeout,
           .idle_timeout = config.idle_timeout,
           .requests_per_connection_max = config.requests_per_connection_max,
+          .keepalive = config.keepalive,
           .http2 = config.http2,
           .follows_client = config.follows_client,
           .tls = config.tls,

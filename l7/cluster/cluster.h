@@ -129,6 +129,7 @@ class Cluster {
     bool locality_weighted = false;
     Duration connect_timeout, idle_timeout;
     uint32_t requests_per_connection_max = 0;
+    config::TcpKeepalive keepalive;
     std::optional<config::Http2Options> http2;
     bool follows_client = false;
     config::ClusterTls tls;

@@ -317,6 +317,30 @@ absl::Status CheckProxyProtocol(Cluster* to) {
   return absl::OkStatus();
 }
 
+// As Linux takes them: 0 and what is beyond its bounds are refused there as well.
+absl::Status CompileCount(std::string_view field, bool given,
+                          const google::protobuf::UInt32Value& from, uint32_t fallback,
+                          uint32_t max, uint32_t* to) {
+  *to = given ? from.value() : fallback;
+  if (*to >= 1 && *to <= max) return absl::OkStatus();
+  return Invalid(field, Cat("must be from 1 to ", max, ", not ", *to));
+}
+
+absl::StatusOr<TcpKeepalive> CompileKeepalive(const envoy::config::core::v3::TcpKeepalive& from) {
+  uint32_t time = 0, interval = 0, probes = 0;
+  RETURN_IF_ERROR(CompileCount("keepalive_time", from.has_keepalive_time(), from.keepalive_time(),
+                               TcpKeepalive::kTimeDefault, TcpKeepalive::kSecondsMax, &time));
+  RETURN_IF_ERROR(CompileCount("keepalive_interval", from.has_keepalive_interval(),
+                               from.keepalive_interval(), TcpKeepalive::kIntervalDefault,
+                               TcpKeepalive::kSecondsMax, &interval));
+  RETURN_IF_ERROR(CompileCount("keepalive_probes", from.has_keepalive_probes(),
+                               from.keepalive_probes(), TcpKeepalive::kProbesDefault,
+                               TcpKeepalive::kProbesMax, &probes));
+  return TcpKeepalive{.time_s = static_cast<uint16_t>(time),
+                      .interval_s = static_cast<uint16_t>(interval),
+                      .probes = static_cast<uint8_t>(probes)};
+}
+
 absl::Status CompileChecks(const FromCluster& from, Cluster* to) {
   to->removal_ignores_health = from.ignore_health_on_host_removal();
   if (from.health_checks_size() == 0) return absl::OkStatus();
@@ -348,6 +372,10 @@ absl::StatusOr<Cluster> CompileCluster(CompileContext* context, const FromCluste
     ASSIGN_OR_RETURN_AT(to.connect_timeout, "connect_timeout",
                         CompileDuration(from.connect_timeout()));
     if (to.connect_timeout.zero()) return Invalid("connect_timeout", "must be above 0");
+  }
+  if (from.upstream_connection_options().has_tcp_keepalive()) {
+    ASSIGN_OR_RETURN_AT(to.keepalive, "upstream_connection_options.tcp_keepalive",
+                        CompileKeepalive(from.upstream_connection_options().tcp_keepalive()));
   }
   to.locality_weighted = from.common_lb_config().has_locality_weighted_lb_config();
   if (to.locality_weighted && IsConsistent(to.lb)) {

@@ -108,6 +108,10 @@ void DescribeCluster(const Cluster& c, DescribeWriter* to) {
   to->IfNot(fallback.panic_percent, "panic_percent", c.panic_percent);
   to->IfNot(fallback.connect_timeout, "connect_timeout", c.connect_timeout);
   to->IfNot(fallback.idle_timeout, "idle_timeout", c.idle_timeout);
+  if (c.keepalive.on()) {
+    to->Line("tcp_keepalive after ", c.keepalive.time_s, " s, every ", c.keepalive.interval_s,
+             " s, ", c.keepalive.probes + 0, " times");
+  }
   if (c.proxy_protocol != ProxyVersion::kNone) {
     to->Line("proxy_protocol ", c.proxy_protocol == ProxyVersion::kV1 ? "v1" : "v2");
   }

@@ -33,6 +33,7 @@
 #include "l7/config/rbac.h"
 #include "l7/config/route_index.h"
 #include "l7/config/slow_start.h"
+#include "l7/config/tcp_keepalive.h"
 #include "l7/config/tls_settings.h"
 #include "l7/config/values.h"
 #include "re2/re2.h"
@@ -387,6 +388,7 @@ struct Cluster {
   Duration connect_timeout = Duration::Seconds(5);
   Duration idle_timeout = Duration::Seconds(3600);  // of pooled connections
   uint32_t requests_per_connection_max = 0;         // 0: no limit
+  TcpKeepalive keepalive;                           // upstream_connection_options.tcp_keepalive
   std::optional<Http2Options> http2;                // to its endpoints; else HTTP/1.1
   bool follows_client = false;                      // use_downstream_protocol_config: only for
                                                     // requests that came by HTTP/2

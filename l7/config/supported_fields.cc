@@ -258,8 +258,10 @@ constexpr MessageFields kTable[] = {
      "least_request_lb_config round_robin_lb_config original_dst_lb_config ring_hash_lb_config "
      "maglev_lb_config common_lb_config transport_socket transport_socket_matches "
      "outlier_detection dns_refresh_rate dns_lookup_family health_checks "
-     "ignore_health_on_host_removal",
+     "ignore_health_on_host_removal upstream_connection_options",
      kClusterIgnored},
+    {"envoy.config.cluster.v3.UpstreamConnectionOptions", "tcp_keepalive", {}},
+    {"envoy.config.core.v3.TcpKeepalive", "keepalive_probes keepalive_time keepalive_interval", {}},
     {"envoy.config.cluster.v3.Cluster.TransportSocketMatch", "name match transport_socket", {}},
     {"envoy.config.cluster.v3.Cluster.EdsClusterConfig", "eds_config service_name", {}},
     {"envoy.config.cluster.v3.Cluster.LeastRequestLbConfig", "choice_count slow_start_config", {}},

@@ -19,7 +19,8 @@ struct Action {
                // as OnConnected or OnConnectFailed, at the latest after `connect_timeout`.
                // With `tls`, it is connected when the handshake is done. `bytes` go before all
                // else, TLS too.
-    kWrite,    // send `bytes` on `conn`
+    kWrite,    // send `bytes` on `conn`. With `passed_on`, as long as their source has more to
+               // send at once, a piece too small for a packet may wait for it.
     kFinish,   // send FIN after everything written: half-close. Reading goes on.
     kReset,    // as kRelease, but with RST when everything written is acknowledged, and without the
                // close_notify of TLS: the peer is not to take it for an end in order
@@ -39,6 +40,8 @@ struct Action {
   std::string_view alpn;          // kConnect: offered when the settings name none; a literal
   std::string_view source;        // kConnect: whose certificate to show; lives with the engine
   uint32_t byte_count = 0;
+  config::TcpKeepalive keepalive;  // kConnect: off: the worker's own
+  bool passed_on = false;          // kWrite: of an opaque stream, as they came, by themselves
 };
 
 }  // namespace meltemi::engine

@@ -27,8 +27,9 @@ inline SockAddr Address(uint8_t last, uint16_t port) {
 class EngineTest : public ::testing::Test {
  protected:
   struct FakeConn {
-    SockAddr address;     // upstream: where to
-    Duration timeout;     // upstream
+    SockAddr address;  // upstream: where to
+    Duration timeout;  // upstream
+    config::TcpKeepalive keepalive;
     uint32_t tls = 0;     // upstream
     std::string alpn;     // upstream
     std::string source;   // upstream: whose certificate
@@ -187,6 +188,7 @@ class EngineTest : public ::testing::Test {
         case Action::Kind::kConnect:
           conn.address = action.address;
           conn.timeout = action.connect_timeout;
+          conn.keepalive = action.keepalive;
           conn.tls = action.tls;
           conn.source = action.source;
           conn.alpn = action.alpn;

@@ -87,6 +87,13 @@ TEST_F(FailureTest, ConnectionTimeout) {
   EXPECT_EQ(LastRecord(), "503 UF upstream_reset_before_response_started{connection_timeout}");
 }
 
+// Goal: the connections of a cluster are opened with its keepalive.
+TEST_F(FailureTest, ConnectionsHaveTheirClustersKeepalive) {
+  cluster().keepalive = {.time_s = 60, .interval_s = 5, .probes = 3};
+  Send(Accept(), Get());
+  EXPECT_EQ(At(connecting_.front()).keepalive, cluster().keepalive);
+}
+
 TEST_F(FailureTest, UpstreamClosesBeforeTheResponse) {
   const ConnId down = Accept();
   Send(down, Get());

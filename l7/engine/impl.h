@@ -359,6 +359,7 @@ class Engine::Impl {
   void BeginTcp(Conn& down, Instant now);
   void ConnectTcp(ConnId down, Instant now);
   void PumpTcp(ConnId from, Instant now);
+  void PassOn(Conn& to, Chain bytes);
   void TcpEof(ConnId id, Instant now);
   void TcpCut(Conn& down, const Conn& from, Instant now);
   void FollowTcp(Conn& down, Instant now);

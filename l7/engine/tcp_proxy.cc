@@ -121,7 +121,7 @@ void Engine::Impl::PumpTcp(ConnId from_id, Instant now) {
     const size_t size = from->in.size();
     (from == &down ? down.tcp()->bytes_received : down.tcp()->bytes_sent) += size;
     Consume(*from, size);
-    Write(*to, std::move(from->in));
+    PassOn(*to, std::move(from->in));
     const Duration limit = std::get<config::TcpProxy>(ListenerOf(down).filter).idle_timeout;
     if (!limit.zero() && !down.listener_gone) timers_->Schedule(&down.timer, now + limit);
   }
@@ -140,6 +140,12 @@ void Engine::Impl::TcpCut(Conn& down, const Conn& from, Instant now) {
                             ? "downstream_remote_disconnect"
                             : "upstream_reset_after_response_started{connection_termination}";
   EndTcp(down.id, Action::Kind::kReset, now);
+}
+
+void Engine::Impl::PassOn(Conn& to, Chain bytes) {
+  if (to.gone) return;
+  Write(to, std::move(bytes));
+  engine_->actions_.back().passed_on = true;
 }
 
 void Engine::Impl::TcpEof(ConnId id, Instant now) { PumpTcp(id, now); }

@@ -177,6 +177,7 @@ ConnId Engine::Impl::OpenUpstream(cluster::Cluster* cluster, cluster::Host* host
   action.conn = id;
   action.address = host->address;
   action.connect_timeout = cluster->settings().connect_timeout;
+  action.keepalive = cluster->settings().keepalive;
   action.tls = up.tls = cluster->TlsOf(*host).settings;
   up.identity = owner;
   if (owner != 0) action.source = identities_[owner - 1]->peer.principal;

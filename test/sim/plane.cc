@@ -93,6 +93,7 @@ void Plane::Attach(ip::PortId id) {
   slot.port.ip.tx_checksum = caps.tx_checksum;
   slot.port.ip.tx_segmentation = caps.tx_segmentation;
   slot.port.ip.super_frame_bytes_max = caps.super_frame_bytes_max;
+  slot.port.ip.segment_bytes_min = caps.segment_bytes_min;
   const int n = options_.workers;
   for (int i = 0; i < n; ++i) {
     worker::PortAttachment a{.id = id,

@@ -121,12 +121,12 @@ spec:
 
 TEST_F(ServableTest, ASettingThatChangesNoRequestIsLeftOut) {
   Make(absl::StrCat(kReviews, Destination("trafficPolicy: {connectionPool: {tcp: {tcpKeepalive: "
-                                          "{time: 7200s}, maxConnections: 5}}}")));
+                                          "{probes: 99}, maxConnections: 5}}}")));
   EXPECT_TRUE(absl::StartsWith(
       Unsupported(),
       "mesh.yaml: DestinationRule default/reviews: "
       "spec.trafficPolicy.connectionPool.tcp.tcpKeepalive: not supported by meltemi-node yet: "
-      "upstream_connection_options: not supported (Cluster "))
+      "upstream_connection_options.tcp_keepalive.keepalive_probes: must be from 1 to 15, not 99 "))
       << Unsupported();
   ASSERT_NE(Cluster("reviews"), nullptr);
   EXPECT_EQ(Cluster("reviews")->circuit_breakers().thresholds(0).max_connections().value(), 5u);
@@ -135,7 +135,7 @@ TEST_F(ServableTest, ASettingThatChangesNoRequestIsLeftOut) {
 TEST_F(ServableTest, ASubsetsPolicyIsNamedWhereItStands) {
   Make(absl::StrCat(kReviews, Destination("subsets: [{name: v1, labels: {version: v1}}, {name: v2, "
                                           "labels: {version: v2}, trafficPolicy: {connectionPool: "
-                                          "{tcp: {tcpKeepalive: {probes: 3}}}}}]")));
+                                          "{tcp: {tcpKeepalive: {probes: 99}}}}}]")));
   EXPECT_TRUE(absl::StrContains(
       Unsupported(), ": spec.subsets[1].trafficPolicy.connectionPool.tcp.tcpKeepalive: "))
       << Unsupported();
@@ -166,7 +166,7 @@ TEST_F(ServableTest, ARouteThatCannotBeCarriedOutAnswersInItsPlace) {
 TEST_F(ServableTest, EverythingAtFaultIsNamed) {
   Make(absl::StrCat(
       kReviews, Rule(absl::StrCat("{", kRewrite, "}")),
-      Destination("trafficPolicy: {connectionPool: {tcp: {tcpKeepalive: {probes: 3}}}, "
+      Destination("trafficPolicy: {connectionPool: {tcp: {tcpKeepalive: {probes: 99}}}, "
                   "outlierDetection: {baseEjectionTime: 10000h}}")));
   EXPECT_EQ(servable_.unsupported.size(), 3u) << Unsupported();
 }

@@ -39,6 +39,7 @@ PortOptions TestNode::PortOptionsOf(PortId port) const {
   o.tx_checksum = options.offload;
   o.tx_segmentation = options.offload;
   o.super_frame_bytes_max = options.offload ? 65'549 : 0;
+  o.segment_bytes_min = options.segment_bytes_min;
   if (port == kUplink) {
     o.kind = PortKind::kUplink;
     o.mtu = options.uplink_mtu;

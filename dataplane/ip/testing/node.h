@@ -28,7 +28,8 @@ inline MacAddr PeerMac(PortId port) { return {2, 0, 0, 0, 1, static_cast<uint8_t
 
 // What can be different about the ports.
 struct NodeOptions {
-  bool offload = true;  // all ports complete checksums and take super-frames
+  bool offload = true;             // all ports complete checksums and take super-frames
+  uint16_t segment_bytes_min = 0;  // of the super-frames they take
   uint16_t uplink_mtu = 1500;
   uint32_t segment_count_max = UINT32_MAX;
 };

@@ -25,15 +25,36 @@ TcpId Exchange::Connect(Duration deadline) {
   return id_;
 }
 
-void Exchange::Send(uint32_t bytes) {
-  Note(absl::StrCat("  Send ", bytes));
+Chain Exchange::NextText(uint32_t bytes) {
   std::string text;
   for (uint32_t i = 0; i < bytes; ++i) text += ByteAt(queued_ + i);
   queued_ += bytes;
   Chain chain;
   CHECK(AppendCopy(&pool_, text, &chain));
-  tcp_->Send(id_, std::move(chain), now_);
+  return chain;
+}
+
+void Exchange::Send(uint32_t bytes) {
+  Note(absl::StrCat("  Send ", bytes));
+  tcp_->Send(id_, NextText(bytes), now_);
   Flush();
+}
+
+void Exchange::SendCorked(uint32_t bytes) {
+  Note(absl::StrCat("  SendCorked ", bytes));
+  tcp_->SendCorked(id_, NextText(bytes), now_);
+  Flush();
+}
+
+void Exchange::Uncork() {
+  Note("  Uncork");
+  tcp_->Uncork(id_);
+  Flush();
+}
+
+void Exchange::SetKeepalive(const Keepalive& keepalive) {
+  Note("  SetKeepalive");
+  tcp_->SetKeepalive(id_, keepalive);
 }
 
 void Exchange::Finish() {

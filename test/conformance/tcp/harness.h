@@ -79,6 +79,9 @@ class Exchange {
   // Calls of the stack's user.
   TcpId Connect(Duration deadline = Duration::Max());
   void Send(uint32_t bytes);
+  void SendCorked(uint32_t bytes);
+  void Uncork();
+  void SetKeepalive(const Keepalive& keepalive);
   void Finish();
   void Release();
   void Abort();
@@ -117,6 +120,7 @@ class Exchange {
 
   SegmentIn Build(const Packet& packet);
   void Deliver(const std::vector<SegmentIn>& segments);
+  Chain NextText(uint32_t bytes);
   void RunTo(Instant end);
   void Flush();
   void TakeEvents();

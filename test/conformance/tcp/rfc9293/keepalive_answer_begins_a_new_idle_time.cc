@@ -5,7 +5,7 @@
 namespace meltemi::tcp::conformance {
 
 TEST(Rfc9293, KeepaliveAnswerBeginsANewIdleTime) {
-  Exchange t({.tcp = {.keepalive_idle = 30_s}});
+  Exchange t({.tcp = {.keepalive = {.idle = 30_s}}});
   t.Accept();
   t.At(30_s).Expect(Ack(1).At(0));
   t.After(10_ms).Peer(Ack(1));

@@ -5,7 +5,7 @@
 namespace meltemi::tcp::conformance {
 
 TEST(Rfc9293, KeepaliveProbeAfterIdle) {
-  Exchange t({.tcp = {.keepalive_idle = 100_s}});
+  Exchange t({.tcp = {.keepalive = {.idle = 100_s}}});
   t.Accept();
   t.ExpectNothing(99_s);
   t.At(100_s).Expect(Ack(1).At(0));

@@ -4,7 +4,7 @@
 namespace meltemi::tcp::conformance {
 
 TEST(Rfc9293, KeepaliveSilenceEnds) {
-  Exchange t({.tcp = {.keepalive_idle = 60_s}});
+  Exchange t({.tcp = {.keepalive = {.idle = 60_s}}});
   t.Accept();
   for (int probe = 0; probe < 9; ++probe) {
     t.At(60_s + 75_s * probe).Expect(Ack(1).At(0));

@@ -5,7 +5,7 @@
 namespace meltemi::tcp::conformance {
 
 TEST(Rfc9293, KeepaliveWaitsForWhatIsInFlight) {
-  Exchange t({.tcp = {.keepalive_idle = 30_s}});
+  Exchange t({.tcp = {.keepalive = {.idle = 30_s}}});
   t.Accept(Syn().Mss(1460), 100_ms);
   t.At(30'050_ms).Send(100);
   t.Expect(Data(1, 100));
