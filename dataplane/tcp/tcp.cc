@@ -157,6 +157,8 @@ void Tcp::Reset(TcpId id, Instant now) {
   c->reset_last = true;
   c->send_full = true;  // TellSendSpace is to look
   impl_->RefundUnread(*c, c->rcv_unread);
+  impl_->Uncork(*c);
+  impl_->MakeReady(*c);
 }
 
 void Tcp::Abort(TcpId id, Instant now) {
