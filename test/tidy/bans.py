@@ -32,6 +32,7 @@ BANS = (
         WORKER_CODE,
         {**_CONTROL_THREAD,
          "dataplane/worker/runner": "reads the clock once a turn and hands it down as `now`",
+         "dataplane/tls/record_ratio": "a benchmark, which times rounds",
          "l7/base/stage": "counts cycles in binaries for bench/profile, and in no others"}),
     Ban("randomness",
         r"std::(?:random_device|mt19937\w*|minstd_rand\w*)|\babsl::(?:BitGen|InsecureBitGen)\b|"
