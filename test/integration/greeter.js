@@ -266,6 +266,7 @@ async function call(target) {
     ...await callTogether(client),
   }));
   client.close();
+  process.exit(0); // the resolver of names would wait for its timer
 }
 
 const [what, where] = process.argv.slice(2);
