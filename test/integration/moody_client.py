@@ -1,7 +1,7 @@
 #!/usr/bin/python3 -B
 """Requests over HTTP/1.1, for a proxy whose servers misbehave.
 
-    moody_client.py HOST:PORT at-once PATH...    each on a connection of its own, all at the same time
+    moody_client.py HOST:PORT at-once PATH...    each on a connection of its own, together
     moody_client.py HOST:PORT in-turn PATH...    on one connection as long as it lasts
 
 Prints a line of JSON: [status, body] of each; of a reply that was cut [status, null], of none

@@ -118,8 +118,8 @@ class Rig:
         with open(mood, "w") as file:
             file.write("good")
         argv = [sys.executable, "-B", f"{HERE}/moody_server.py", str(SERVER), mood]
-        self.mesh.servers["server"] = shell.Daemon("server", argv, f"{self.mesh.run_dir}/server.log",
-                                                   self.mesh.netns("backend")).start()
+        self.mesh.servers["server"] = shell.Daemon(
+            "server", argv, f"{self.mesh.run_dir}/server.log", self.mesh.netns("backend")).start()
         shell.wait_until(self._listens, "the server to listen", 5)
 
     def _listens(self):
