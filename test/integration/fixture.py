@@ -12,7 +12,7 @@ import topology as topo
 PREFIX = os.environ.get("MELTEMI_TEST_PREFIX", "mltt-")
 
 # Bookinfo, and what only tests need: an echo server on the other node, one with IPv6 endpoints
-# only, iperf3 behind a TCP service, two servers that speak HTTP/2 only, and one of WebSockets.
+# only, iperf3 behind a TCP service, servers that speak HTTP/2 only, and one of WebSockets.
 TOPOLOGY = topo.Topology(
     nodes=topo.BOOKINFO.nodes,
     pods=topo.BOOKINFO.pods + (
@@ -21,6 +21,8 @@ TOPOLOGY = topo.Topology(
         topo.Pod("static2-v1", "static2", topo.NODE_B, 23),
         topo.Pod("greeter-v1", "greeter", topo.NODE_B, 24),
         topo.Pod("chat-v1", "chat", topo.NODE_B, 25),
+        topo.Pod("greeter-cpp-v1", "greeter-cpp", topo.NODE_B, 26),
+        topo.Pod("greeter-js-v1", "greeter-js", topo.NODE_B, 27),
     ),
     services=topo.BOOKINFO.services + (
         topo.Service("echo", 20),
@@ -29,6 +31,8 @@ TOPOLOGY = topo.Topology(
         topo.Service("static2", 23, port_name="http2"),
         topo.Service("greeter", 24, port_name="grpc"),
         topo.Service("chat", 25, port_name="http"),
+        topo.Service("greeter-cpp", 26, port_name="grpc"),
+        topo.Service("greeter-js", 27, port_name="grpc"),
     ),
 )
 

@@ -23,7 +23,11 @@ CA_BINARY = f"{ROOT}/bazel-bin/ca/meltemi-ca"
 CLI_BINARY = f"{ROOT}/bazel-bin/control/cli/meltemi"
 CLOCK_LIBRARY = f"{ROOT}/bazel-bin/test/integration/libwall_clock.so"
 BINARIES = ("//dataplane:meltemi-node", "//control/pilot:meltemi-pilot", "//control/cli:meltemi",
-            "//ca:meltemi-ca", "//test/integration:libwall_clock.so")
+            "//ca:meltemi-ca", "//test/integration:libwall_clock.so",
+            "//test/integration:greeter")
+GREETERS = {"greeter": [f"{ROOT}/test/integration/greeter.py"],
+            "greeter-cpp": [f"{ROOT}/bazel-bin/test/integration/greeter"],
+            "greeter-js": ["node", f"{ROOT}/test/integration/greeter.js"]}
 BOOKINFO_DIR = f"{ROOT}/deploy/dev/bookinfo"
 PILOT_SERVER_NAME = "meltemi-pilot"
 PRODUCTPAGE = f"{BOOKINFO_DIR}/productpage.py"
@@ -166,8 +170,8 @@ class Mesh:
             argv = ["/usr/bin/python3", PRODUCTPAGE, "--port", str(pod.port)]
         elif pod.app == "iperf":
             argv = ["iperf3", "-s", "-p", str(pod.port)]
-        elif pod.app == "greeter":
-            argv = [f"{ROOT}/test/integration/greeter.py", "serve", str(pod.port)]
+        elif pod.app in GREETERS:
+            argv = [*GREETERS[pod.app], "serve", str(pod.port)]
         elif pod.app == "chat":
             argv = [f"{ROOT}/test/integration/websocket_peer.py", "serve", str(pod.port)]
         elif pod.app == "static2":
