@@ -143,19 +143,6 @@ TEST(Bootstrap, ThePilotLearnsTheWorkloadsFromTheNodesMetadata) {
   EXPECT_EQ(fields.at("labels").struct_value().fields().at("app").string_value(), "productpage");
 }
 
-TEST(Bootstrap, ReadsWhatConcernsTcp) {
-  const Bootstrap b =
-      Parse(Meltemi("congestion_control: NEW_RENO, tcp_keepalive: {time_s: 60, "
-                    "interval_s: 5, probes: 3}"));
-  EXPECT_TRUE(b.new_reno);
-  EXPECT_EQ(b.tcp_keepalive, (config::TcpKeepalive{.time_s = 60, .interval_s = 5, .probes = 3}));
-  // As Linux has it where nothing is said; off where the whole is not there.
-  EXPECT_EQ(Parse(Meltemi("tcp_keepalive: {}")).tcp_keepalive,
-            (config::TcpKeepalive{.time_s = 7200, .interval_s = 75, .probes = 9}));
-  EXPECT_FALSE(Parse(Meltemi("congestion_control: CUBIC")).tcp_keepalive.on());
-  EXPECT_FALSE(Parse(Meltemi("congestion_control: CUBIC")).new_reno);
-}
-
 TEST(Bootstrap, DefaultsHold) {
   const Bootstrap b = Parse(R"({node: {id: n}, meltemi: {
       ports: [{name: p, device: "ring:p"}], workloads: [{name: w}]}})");
@@ -329,6 +316,19 @@ TEST(Bootstrap, MistakesInOurFieldsAreNamed) {
       {Meltemi("ports: [{name: p, device: \"null:\", colour: red}]"),
        "meltemi.ports[0].colour: unknown field"},
   });
+}
+
+TEST(Bootstrap, ReadsWhatConcernsTcp) {
+  const Bootstrap b =
+      Parse(Meltemi("congestion_control: NEW_RENO, tcp_keepalive: {time_s: 60, "
+                    "interval_s: 5, probes: 3}"));
+  EXPECT_TRUE(b.new_reno);
+  EXPECT_EQ(b.tcp_keepalive, (config::TcpKeepalive{.time_s = 60, .interval_s = 5, .probes = 3}));
+  // As Linux has it where nothing is said; off where the whole is not there.
+  EXPECT_EQ(Parse(Meltemi("tcp_keepalive: {}")).tcp_keepalive,
+            (config::TcpKeepalive{.time_s = 7200, .interval_s = 75, .probes = 9}));
+  EXPECT_FALSE(Parse(Meltemi("congestion_control: CUBIC")).tcp_keepalive.on());
+  EXPECT_FALSE(Parse(Meltemi("congestion_control: CUBIC")).new_reno);
 }
 
 TEST(Bootstrap, ReadsWhereIdentitiesComeFrom) {
