@@ -124,7 +124,7 @@ void World::AddServer(int i) {
                    .mac = HostMac(2, i),
                    .seed = options_.seed * 10'000 + 5000 + static_cast<uint64_t>(i)};
   // A connection whose other end went without a word is found out.
-  host.tcp.keepalive_idle = Duration::Seconds(20);
+  host.tcp.keepalive.idle = Duration::Seconds(20);
   host.tls = {.server = options_.tls.server, .wall_clock = options_.tls.wall_clock};
   auto app = std::make_unique<HttpServer>(server);
   HttpServer* const mine = app.get();
@@ -148,7 +148,7 @@ void World::AddStreamClient(int i) {
   HostOptions host{.name = Cat("t", i),
                    .mac = HostMac(3, i),
                    .seed = options_.seed * 10'000 + 7000 + static_cast<uint64_t>(i)};
-  host.tcp.keepalive_idle = Duration::Seconds(20);
+  host.tcp.keepalive.idle = Duration::Seconds(20);
   auto app = std::make_unique<StreamClient>(streams, now_);
   StreamClient* const mine = app.get();
   stream_clients_.push_back(
@@ -160,7 +160,7 @@ void World::AddStreamServer(int i) {
   HostOptions host{.name = server.name,
                    .mac = HostMac(4, i),
                    .seed = options_.seed * 10'000 + 8000 + static_cast<uint64_t>(i)};
-  host.tcp.keepalive_idle = Duration::Seconds(20);
+  host.tcp.keepalive.idle = Duration::Seconds(20);
   host.tls = options_.tls;
   host.tls.client = nullptr;
   auto app = std::make_unique<StreamServer>(server);
