@@ -43,6 +43,7 @@ absl::Status CheckReload(const agent::Bootstrap& running, const agent::Bootstrap
       {"static_resources.listeners", SameMessages(running.listeners, next.listeners)},
       {"static_resources.clusters", SameMessages(running.clusters, next.clusters)},
       {"static_resources.secrets", SameMessages(running.secrets, next.secrets)},
+      {"overload_manager", running.overload == next.overload},
       {"meltemi.workers", running.workers == next.workers},
       {"meltemi.cpus", running.cpus == next.cpus},
       {"meltemi.busy_poll_us_max", running.busy_poll_max == next.busy_poll_max},

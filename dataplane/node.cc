@@ -3,9 +3,12 @@
 #include <poll.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
+#include <x86intrin.h>
 
 #include <algorithm>
 #include <array>
+#include <fstream>
 #include <utility>
 
 #include "control/common/log.h"
@@ -39,6 +42,14 @@ ClockReading ReadClocks() {
   reading.after = worker::MonotonicNow();
   reading.unix_nanos = int64_t{wall.tv_sec} * 1'000'000'000 + wall.tv_nsec;
   return reading;
+}
+
+// The second number of statm, in pages.
+std::optional<uint64_t> ResidentBytes() {
+  std::ifstream in("/proc/self/statm");
+  uint64_t size = 0, resident = 0;
+  if (!(in >> size >> resident)) return std::nullopt;
+  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
 }  // namespace
@@ -113,6 +124,13 @@ absl::Status Node::Start() {
 
 void Node::CreateWorkers() {
   const int n = bootstrap_.workers;
+  // As much as a worker has in large segments (packet::SplitMemory), and less than in small ones:
+  // TCP makes its windows smaller before either are used up, whatever the text came in.
+  const uint64_t memory_max = (uint64_t{bootstrap_.memory_mb} << 20) / n / 5 * 2;
+  if (bootstrap_.overload) {
+    overload_slot_ = std::make_unique<shared::OverloadSlot>(n);
+    overload_.emplace(*bootstrap_.overload, n, memory_max, overload_slot_.get());
+  }
   for (int i = 0; i < n; ++i) workers_.push_back(std::make_unique<WorkerSlot>(&pools_->pool(i)));
   for (int i = 0; i < n; ++i) {
     for (int k = 0; k < n; ++k) {
@@ -130,18 +148,22 @@ void Node::CreateWorkers() {
     options.tcp.isn_key = isn_key;
     options.tcp.conn_count_max =
         bootstrap_.connections_max == 0 ? limits::kTcpConnCountMax : bootstrap_.connections_max;
-    // As much as this worker has in large segments (packet::SplitMemory), and less than in small
-    // ones: TCP makes its windows smaller before either are used up, whatever the text came in.
-    options.tcp.memory_bytes_max = (uint64_t{bootstrap_.memory_mb} << 20) / n / 5 * 2;
+    options.tcp.memory_bytes_max = memory_max;
     options.engine = {.conn_count_max = limits::kL7ConnCountMax,
                       .exchange_count_max = limits::kExchangeCountMax,
                       .wall_clock = wall_clock_.clock(),
                       .board = &board_,
                       .checks_health = i == 0};
+    if (overload_ && bootstrap_.overload->watches(policy::Resource::kConnections)) {
+      options.engine.downstream_connections = overload_slot_->connections();
+      options.engine.downstream_connections_max =
+          static_cast<uint32_t>(bootstrap_.overload->most_of(policy::Resource::kConnections));
+    }
     worker::WorkerLinks links{
         .pool = slot.pool, .snapshots = &snapshots_, .mail_in = &slot.mail, .mail_out = &slot.out};
     links.handshakes = handshakes_->runner(i);
     links.tls_contexts = &tls_contexts_;
+    links.overload = overload_slot_.get();
     for (int k = 0; k < n; ++k) {
       links.peers.push_back(k == i ? nullptr : workers_[k]->from_peers[i].get());
       links.from_peers.push_back(slot.from_peers[k].get());
@@ -172,11 +194,19 @@ void Node::Run(const Hooks& hooks) {
     ReloadIfAsked(hooks, now);
     WatchPorts(now);
     WatchWallClock();
+    WatchOverload(now);
     WaitForWork();
   }
   for (int i = 0; i < bootstrap_.workers; ++i) SendMail(i, worker::StopWorker{});
   for (auto& slot : workers_) slot->thread.join();
   ReadReplies(hooks, worker::MonotonicNow());
+}
+
+void Node::WatchOverload(Instant now) {
+  if (!overload_ || !overload_->due(now)) return;
+  overload_->Look({.resident_bytes = ResidentBytes(), .cycles = __rdtsc()}, now);
+  absl::MutexLock lock(&mutex_);
+  overload_samples_ = overload_->Samples();
 }
 
 void Node::WaitForWork() {
@@ -309,6 +339,7 @@ NodeStats Node::CollectStats() {
   stats.ports = port_status_;
   stats.reloads = reloads_;
   stats.wall_clock_steps = wall_clock_steps_;
+  stats.overload = overload_samples_;
   std::sort(stats.workers.begin(), stats.workers.end(),
             [](const auto& a, const auto& b) { return a->worker < b->worker; });
   for (const auto& report : stats.workers) {

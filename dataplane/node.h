@@ -20,6 +20,7 @@
 #include "dataplane/agent/bootstrap.h"
 #include "dataplane/nic/netlink_watch.h"
 #include "dataplane/nic/packet_pools.h"
+#include "dataplane/overload_watch.h"
 #include "dataplane/port_keeper.h"
 #include "dataplane/shared/doorbell.h"
 #include "dataplane/shared/latest.h"
@@ -44,6 +45,7 @@ struct NodeStats {
   std::vector<PortStatus> ports;
   ReloadStatus reloads;
   uint64_t wall_clock_steps = 0;
+  std::vector<telemetry::Sample> overload;
 };
 
 class Node {
@@ -80,13 +82,16 @@ class Node {
   void ReadReplies(const Hooks& hooks, Instant now);
   void WatchPorts(Instant now);
   void WatchWallClock();
+  void WatchOverload(Instant now);
   void ReloadIfAsked(const Hooks& hooks, Instant now);
   absl::Status Apply(absl::StatusOr<agent::Bootstrap> next, Instant now);
   void ServeStatsRequests();
   void WaitForWork();
 
-  agent::Bootstrap bootstrap_;  // what runs
-  shared::LockedBoard board_;   // outlives the workers
+  agent::Bootstrap bootstrap_;                           // what runs
+  shared::LockedBoard board_;                            // outlives the workers
+  std::unique_ptr<shared::OverloadSlot> overload_slot_;  // outlives the workers
+  std::optional<OverloadWatch> overload_;                // absent: no overload manager
   shared::SnapshotSlot snapshots_;
   shared::Latest<tls::ContextTableRef> tls_contexts_;
   std::unique_ptr<nic::PacketPools> pools_;
@@ -108,6 +113,7 @@ class Node {
   std::vector<PortStatus> port_status_ ABSL_GUARDED_BY(mutex_);
   ReloadStatus reloads_ ABSL_GUARDED_BY(mutex_);
   uint64_t wall_clock_steps_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<telemetry::Sample> overload_samples_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace meltemi

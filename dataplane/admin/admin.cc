@@ -212,6 +212,7 @@ std::string Admin::Prometheus() {
                      .value = static_cast<double>(stats.wall_clock_steps),
                      .kind = Sample::Kind::kCounter,
                      .family = {}});
+  samples.insert(samples.end(), stats.overload.begin(), stats.overload.end());
   AddAgent(agent_->Status(), &samples);
   if (identities_ != nullptr) AddIdentities(*identities_, &samples);
   std::string out;

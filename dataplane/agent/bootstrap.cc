@@ -7,6 +7,7 @@
 #include <set>
 #include <sstream>
 
+#include "dataplane/agent/read_overload.h"
 #include "dataplane/agent/yaml_json.h"
 #include "dataplane/agent/yaml_reader.h"
 #include "dataplane/nic/device.h"
@@ -452,6 +453,7 @@ absl::StatusOr<Bootstrap> ParseBootstrap(std::string_view text, std::string_view
     });
     fixed.Finish();
   }
+  if (top.Has("overload_manager")) b.overload = ReadOverload(top.Child("overload_manager"));
   if (top.Has("meltemi")) ReadMeltemi(top.Child("meltemi"), &b);
   top.Finish();
   if (error.ok()) error = CheckReferences(b);

@@ -20,6 +20,7 @@
 #include "l7/base/ip_addr.h"
 #include "l7/base/time.h"
 #include "l7/config/snapshot.h"
+#include "l7/policy/overload.h"
 
 namespace meltemi::agent {
 
@@ -81,6 +82,8 @@ struct Bootstrap {
   std::vector<envoy::config::listener::v3::Listener> listeners;  // static_resources
   std::vector<envoy::config::cluster::v3::Cluster> clusters;
   std::vector<envoy::extensions::transport_sockets::tls::v3::Secret> secrets;
+
+  std::optional<policy::OverloadSettings> overload;  // absent: nothing is watched
 
   int workers = 1;
   std::vector<int> cpus;  // one per worker; empty: not pinned

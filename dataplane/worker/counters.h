@@ -17,6 +17,7 @@ namespace meltemi::worker {
   C(segments_handed_over, "packets", "TCP packets handed to the worker that owns them")           \
   C(segments_merged, "packets", "TCP packets joined to the one before them (ip/merge.h)")         \
   C(drop_peer_full, "packets", "TCP packets dropped because the owner's queue was full")          \
+  C(drop_overload, "packets", "SYNs dropped: the overload manager stopped accepting connections") \
   C(drop_no_port, "packets", "packets dropped because their port was gone")                       \
   C(drop_port_full, "packets", "packets dropped because a port's transmit queue was full")        \
   C(refused_full, "connections", "connections reset because L7 had no slot for them")             \

@@ -74,6 +74,7 @@ Instant Worker::Turn(Instant now) {
   BeginStages();
   busy_ = false;
   TakeSnapshot(now);
+  if (links_.overload != nullptr) FollowOverload();
   ReadMail(now);
   EnterStage(Stage::kRx);
   rx_.clear();
@@ -121,10 +122,24 @@ void Worker::TakeSnapshot(Instant now) {
   UseUdpListeners();
 }
 
+void Worker::FollowOverload() {
+  links_.overload->Publish(options_.index, counters_.busy_cycles, tcp_.memory_bytes());
+  const auto actions = policy::OverloadActions::FromBits(links_.overload->actions());
+  if (actions.bits() == overload_.bits()) return;
+  overload_ = actions;
+  engine_.SetOverload(actions);
+}
+
 void Worker::DecideUnmatched(Instant now) {
+  const bool stopped = overload_.saturated(policy::OverloadAction::kStopAcceptingConnections);
   for (const tcp::SegmentIn& in : unmatched_) {
     const ip::Segment& segment = segments_[in.tag];
     if (Accepts(segment)) {
+      if (stopped && Opens(segment)) {
+        ++counters_.drop_overload;
+        links_.pool->Free(segment.packet);
+        continue;
+      }
       const auto egress = ip_.Lookup(segment.source.ip);
       tcp_.Accept(in, egress ? PathOf(*egress) : tcp::Path{}, now);
     } else if (segment.for_us) {
@@ -144,12 +159,14 @@ bool Worker::Accepts(const ip::Segment& segment) const {
   const bool from_pod =
       ports_.entries()[segment.port].attachment.ip.kind == ip::PortKind::kPod && !segment.for_us;
   const auto direction = from_pod ? config::Direction::kOutbound : config::Direction::kInbound;
-  // TCP has looked at it, and found no connection: its header is whole, in one piece.
+  return ListenerOf(direction, segment.destination, Opens(segment)) != config::kNoIndex;
+}
+
+// TCP has looked at it, and found no connection: its header is whole, in one piece.
+bool Worker::Opens(const ip::Segment& segment) {
   const auto header =
       wire::TcpHeader::Parse(packet::Data(segment.packet), segment.packet->data_len);
-  const bool opens =
-      header.has_value() && (header->flags & (wire::kTcpSyn | wire::kTcpAck)) == wire::kTcpSyn;
-  return ListenerOf(direction, segment.destination, opens) != config::kNoIndex;
+  return header.has_value() && (header->flags & (wire::kTcpSyn | wire::kTcpAck)) == wire::kTcpSyn;
 }
 
 // Port 0 of what comes in takes the connections to every other port of its address. What opens none

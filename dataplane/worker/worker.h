@@ -17,6 +17,7 @@
 #include "dataplane/ip/ip.h"
 #include "dataplane/packet/packet_pool.h"
 #include "dataplane/shared/latest.h"
+#include "dataplane/shared/overload_slot.h"
 #include "dataplane/shared/snapshot_slot.h"
 #include "dataplane/tcp/tcp.h"
 #include "dataplane/tls/context_table.h"
@@ -62,6 +63,7 @@ struct WorkerLinks {
   // Without both, listeners and clusters with TLS are refused: they are never ready.
   tls::HandshakeRunner* handshakes = nullptr;
   const shared::Latest<tls::ContextTableRef>* tls_contexts = nullptr;
+  shared::OverloadSlot* overload = nullptr;  // null: no overload manager
 };
 
 class Worker {
@@ -93,6 +95,7 @@ class Worker {
 
  private:
   void TakeSnapshot(Instant now);
+  void FollowOverload();
   void ReadMail(Instant now);
   void OnMail(Mail& mail, Instant now);
   void AttachToPort(const PortAttachment& attachment);
@@ -108,6 +111,7 @@ class Worker {
   void TakeIcmpErrors(Instant now);
   void DecideUnmatched(Instant now);
   bool Accepts(const ip::Segment& segment) const;
+  static bool Opens(const ip::Segment& segment);
   // Whose connections to `destination` are; kNoIndex: nobody's.
   uint32_t ListenerOf(config::Direction direction, const SockAddr& destination, bool opens) const;
   void Deliver(Instant now);
@@ -199,6 +203,7 @@ class Worker {
   tls::ContextTableRef tls_contexts_;
   uint64_t tls_version_ = 0;  // of links_.tls_contexts
   const config::Snapshot* snapshot_ = nullptr;
+  policy::OverloadActions overload_;
   WorkerCounters counters_;
   bool busy_ = false;
   bool stopped_ = false;

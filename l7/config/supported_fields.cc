@@ -29,8 +29,8 @@ constexpr IgnoredField kListenerIgnored[] = {
     {"tcp_backlog_size", kNoSocket},
     {"max_connections_to_accept_per_socket_event", kNoSocket},
     {"bind_to_port", kNoSocket},
-    {"ignore_global_conn_limit", "there is no global connection limit"},
-    {"bypass_overload_manager", "there is no overload manager"},
+    {"ignore_global_conn_limit", "a limit of the node holds for all its listeners"},
+    {"bypass_overload_manager", "the overload manager is for all listeners"},
 };
 constexpr IgnoredField kUdpListenerIgnored[] = {
     {"downstream_socket_config", kNoSocket},

@@ -102,6 +102,7 @@ void Engine::Impl::BeginExchange(Conn& conn, Instant now) {
     timers_->Schedule(&x.request_timer, now + x.manager->request_timeout);
   }
   Touch(x, now);
+  if (overload_.any() && ShedRequest(x, now)) return;
   if (x.manager->normalize_path) {
     std::string normal;
     if (!route::NormalizePath(x.path, &normal)) {

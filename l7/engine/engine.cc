@@ -85,6 +85,7 @@ void Engine::OnTimer(Timer& timer, Instant now) {
   impl_->Settle(now);
 }
 void Engine::SetWallClock(WallClock clock) { impl_->SetWallClock(clock); }
+void Engine::SetOverload(policy::OverloadActions actions) { impl_->SetOverload(actions); }
 void Engine::Drain(Instant now) {
   impl_->Drain();
   impl_->Settle(now);
@@ -179,6 +180,7 @@ void Engine::Impl::ForgetConn(Conn& conn) {
   }
   if (conn.listener_gone) Unpin(conn.snapshot);
   if (conn.certified != nullptr) Unshare(conn.certified);
+  if (conn.admitted) LeaveConnection();
   rate_limits_.ForgetConnection(conn.id.bits());
   conns_.Erase(conn.id);
 }
@@ -206,23 +208,6 @@ uint64_t Engine::Impl::oldest_snapshot() const {
   return oldest;
 }
 
-// Snapshots.
-
-Engine::Pick Engine::Impl::PickEndpoint(uint32_t cluster_id, SockAddr* endpoint) {
-  cluster::Cluster* cluster = clusters_.Find(cluster_id);
-  if (cluster == nullptr || cluster->removed()) return Pick::kNoCluster;
-  cluster::Host* host = cluster->Pick({}, *prng_);
-  if (host == nullptr) {
-    ++cluster->stats.cx_none_healthy;
-    return Pick::kNoHealthy;
-  }
-  cluster->MarkUsed();
-  ++cluster->stats.cx_total;
-  ++host->stats.cx_total;
-  *endpoint = host->address;
-  return Pick::kOk;
-}
-
 // Events.
 
 // What pipelined requests waited for; then what sessions have to say, once for all of it.
@@ -240,16 +225,19 @@ void Engine::Impl::Settle(Instant now) {
 }
 
 ConnId Engine::Impl::OnAccept(const Accepted& accepted, Instant now) {
+  if (!AdmitConnection()) return {};
   CHECK(snapshot_ != nullptr && accepted.listener < snapshot_->listeners.size());
   const config::Listener& listener = snapshot_->listeners[accepted.listener];
   const bool http = std::holds_alternative<config::HttpManager>(listener.filter);
   const ConnId id = conns_.Emplace(http ? Conn::Kind::kHttpDown : Conn::Kind::kTcpDown, now);
   if (!id.valid()) {
     ++counters_.downstream_refused;
+    LeaveConnection();
     return id;
   }
   ++counters_.downstream_accepted;
   Conn& conn = conns_[id];
+  conn.admitted = true;
   conn.id = id;
   conn.timer.subject = id.bits();
   conn.connected = true;

@@ -19,6 +19,7 @@
 #include "l7/base/handle.h"
 #include "l7/base/ip_addr.h"
 #include "l7/base/prng.h"
+#include "l7/base/shared_cell.h"
 #include "l7/base/slice.h"
 #include "l7/base/time.h"
 #include "l7/base/timer_wheel.h"
@@ -26,6 +27,7 @@
 #include "l7/config/snapshot.h"
 #include "l7/engine/action.h"
 #include "l7/engine/counters.h"
+#include "l7/policy/overload.h"
 #include "l7/telemetry/access_record.h"
 #include "l7/telemetry/peer.h"
 #include "l7/telemetry/sample.h"
@@ -84,6 +86,10 @@ struct EngineOptions {
   // What the workers of a node share; null: there are no others. Outlives the engine.
   cluster::Board* board = nullptr;
   bool checks_health = true;  // active health checks: one worker of the node does them for all
+  // Clients' connections of all workers, and the most that there may be; null: without limit.
+  // Outlives the engine.
+  SharedCell* downstream_connections = nullptr;
+  uint32_t downstream_connections_max = 0;
 };
 
 class Engine {
@@ -101,8 +107,11 @@ class Engine {
   // The oldest snapshot sequence still in use: the agent may free those before it.
   uint64_t oldest_snapshot() const;
 
-  // Downstream. The id is invalid when the engine is full (counted): the caller resets the
-  // connection.
+  // What the overload manager has decided: holds for what comes from now on. Any turn.
+  void SetOverload(policy::OverloadActions actions);
+
+  // Downstream. The id is invalid when the engine is full or overloaded (counted): the caller
+  // resets the connection.
   ConnId OnAccept(const Accepted& accepted, Instant now);
 
   // Both directions. Bytes come in order; the engine owns them and tells by Action::kConsumed when

@@ -5,7 +5,7 @@
 // (responses out), forward.cc (route to attempt), upstream.cc (connections and pools), attempt.cc
 // (outcomes and retries), access.cc (who may do what), peer.cc (who is at the other end),
 // mirror.cc, cors.cc, http2.cc (sessions and streams), local_reply.cc, timers.cc, tcp_proxy.cc,
-// tunnel.cc (upgrades), stats.cc, health.cc (active health checks), rate_limit.cc.
+// tunnel.cc (upgrades), stats.cc, health.cc (active health checks), rate_limit.cc, overload.cc.
 #ifndef MELTEMI_L7_ENGINE_IMPL_H_
 #define MELTEMI_L7_ENGINE_IMPL_H_
 
@@ -50,8 +50,9 @@ class Engine::Impl {
   void OnTimer(Timer& timer, Instant now);  // timers.cc
   void Drain();
   void SetWallClock(WallClock clock) { wall_clock_ = clock; }
+  void SetOverload(policy::OverloadActions actions) { overload_ = actions; }
   void Settle(Instant now);  // what pipelined requests wait for, after each event
-  Pick PickEndpoint(uint32_t cluster, SockAddr* endpoint);
+  Pick PickEndpoint(uint32_t cluster, SockAddr* endpoint);  // upstream.cc
   uint32_t conn_count() const { return conns_.size(); }
   uint32_t exchange_count() const { return exchanges_.size(); }
   // stats.cc
@@ -135,6 +136,12 @@ class Engine::Impl {
   bool LimitRate(Exchange& x, Instant now);  // true: it has been answered
   bool AddRateLimitHeaders(const Exchange& x, http::HeaderBlock* headers) const;
   bool LimitConnection(const config::Listener& listener, Instant now);
+
+  // overload.cc
+  bool Happens(policy::OverloadAction action);
+  bool AdmitConnection();  // false: counted
+  void LeaveConnection();
+  bool ShedRequest(Exchange& x, Instant now);  // true: it has been answered
 
   // mirror.cc
   void StartWithMirrors(Exchange& x, Instant now);
@@ -341,6 +348,7 @@ class Engine::Impl {
   const config::Snapshot* snapshot_ = nullptr;
   std::vector<std::pair<const config::Snapshot*, uint32_t>> pins_;  // oldest first
   bool draining_ = false;
+  policy::OverloadActions overload_;
   http2::HpackMemory hpack_memory_;
   SlotMap<Conn, ConnId> conns_;
   SlotMap<Exchange, ExchangeId> exchanges_;

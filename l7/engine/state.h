@@ -118,6 +118,7 @@ struct Conn {
   ExchangeId exchange;
   ConnId carrier;                    // of a stream
   uint32_t stream = 0;               // its number; 0: not opened yet
+  bool admitted = false;             // a client's: AdmitConnection let it in
   bool sniff = false;                // downstream: the first bytes decide between HTTP/1 and HTTP/2
   bool idle = false;                 // upstream: in host->idle
   std::unique_ptr<Http2Half> http2;  // of a carrier

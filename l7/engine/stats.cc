@@ -29,6 +29,7 @@ bool RequestStats::Count(const Request& request) {
     manager = managers_.end() - 1;
   }
   ++manager->total;
+  manager->shed += (request.flags & telemetry::kOverloadManager) != 0;
   ++manager->classes[std::min(request.status / 100, 5)];
 
   Series* const series = Find(request.pair, {.flags = request.flags, .status = request.status});
@@ -147,6 +148,11 @@ void RequestStats::AppendSamples(std::vector<Sample>* out) const {
     out->push_back({"envoy_http_downstream_rq_total",
                     label,
                     static_cast<double>(manager.total),
+                    Sample::Kind::kCounter,
+                    {}});
+    out->push_back({"envoy_http_downstream_rq_overload_close",
+                    label,
+                    static_cast<double>(manager.shed),
                     Sample::Kind::kCounter,
                     {}});
     for (size_t i = 1; i < manager.classes.size(); ++i) {

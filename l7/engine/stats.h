@@ -84,7 +84,7 @@ class RequestStats {
   struct Manager {
     std::string stat_prefix;
     std::array<uint64_t, 6> classes{};  // by status / 100
-    uint64_t total = 0;
+    uint64_t total = 0, shed = 0;       // shed: by the overload manager
   };
   Series* Find(const Pair& pair, Key key);  // null: refused
   static std::string LabelsOf(const Series& series, bool by_server);

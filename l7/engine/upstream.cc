@@ -356,4 +356,19 @@ void Engine::Impl::CloseAll(const std::vector<ConnId>& upstreams) {
   }
 }
 
+Engine::Pick Engine::Impl::PickEndpoint(uint32_t cluster_id, SockAddr* endpoint) {
+  cluster::Cluster* cluster = clusters_.Find(cluster_id);
+  if (cluster == nullptr || cluster->removed()) return Pick::kNoCluster;
+  cluster::Host* host = cluster->Pick({}, *prng_);
+  if (host == nullptr) {
+    ++cluster->stats.cx_none_healthy;
+    return Pick::kNoHealthy;
+  }
+  cluster->MarkUsed();
+  ++cluster->stats.cx_total;
+  ++host->stats.cx_total;
+  *endpoint = host->address;
+  return Pick::kOk;
+}
+
 }  // namespace meltemi::engine

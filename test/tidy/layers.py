@@ -32,7 +32,7 @@ ARROWS = {
     "dataplane/tls": ("dataplane/packet", "dataplane/shared"),
     "dataplane/worker": ("dataplane", "l7"),
     "dataplane/agent": ("dataplane/shared", "dataplane/agent", "dataplane/worker", "dataplane/nic",
-                        "dataplane/tls", "l7/config", "l7/policy/jwt", "control/common"),
+                        "dataplane/tls", "l7/config", "l7/policy", "control/common"),
     "dataplane/admin": ("dataplane", "l7", "control/common"),
     "dataplane": ("dataplane", "l7", "control/common"),
     "control/pilot/model": (),

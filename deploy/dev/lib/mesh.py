@@ -92,13 +92,14 @@ class Mesh:
         for node in self.topology.nodes:
             self.start_plane(node)
 
-    def up_static(self, static_resources):
-        """After `down`: nodes with a configuration of their own, without Pilot and servers."""
+    def up_static(self, static_resources, **sections):
+        """After `down`: nodes with a configuration of their own, without Pilot and servers.
+        `sections`: what else their bootstrap files have."""
         self.is_up = True
         os.makedirs(self.run_dir, exist_ok=True)
         self._build_network()
         for node in self.topology.nodes:
-            self.start_plane(node, static_resources)
+            self.start_plane(node, static_resources, sections=sections)
             shell.wait_until(lambda n=node: self._node_ready(n), f"{node.name} to be ready", 20)
 
     def down(self):
@@ -292,8 +293,9 @@ class Mesh:
         with open(self.bootstrap_path(node), "w") as file:
             yaml.safe_dump(bootstrap, file, sort_keys=False)
 
-    def start_plane(self, node, static_resources=None, more_workloads=()):
+    def start_plane(self, node, static_resources=None, more_workloads=(), sections=None):
         bootstrap = self.bootstrap(node, static_resources)
+        bootstrap.update(sections or {})
         bootstrap["meltemi"]["workloads"] += more_workloads
         if self.with_ca:
             self.write_token(node)
