@@ -130,7 +130,7 @@ class AdsSession {
     std::shared_ptr<const Resource> of, here;
   };
   mutable std::map<std::string, InPlace> in_place_;  // of what is in force, remembered
-  bool says_workloads_ = false;  // it has that; others' sidecars have not
+  bool says_workloads_ = false;                      // it has that; others' sidecars have not
   // Of listeners by source, what became of them for those workloads; kept while they are served.
   using Narrowed =
       std::map<const Resource*,
