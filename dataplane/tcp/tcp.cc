@@ -107,7 +107,7 @@ void Tcp::Uncork(TcpId id) {
   impl_->MakeReady(*c);
 }
 
-bool Tcp::Impl::Queue(Conn& c, Chain bytes) {
+bool Tcp::Impl::Queue(Conn& c, Chain&& bytes) {
   const size_t size = bytes.size();
   memory_.Charge(size);
   const uint32_t sent = c.sent();

@@ -170,7 +170,7 @@ struct Tcp::Impl {
   void OnEce(Conn& c, uint32_t flight_before);
 
   // tcp.cc
-  bool Queue(Conn& c, Chain bytes);  // as Tcp::Send
+  bool Queue(Conn& c, Chain&& bytes);  // as Tcp::Send
 
   // output.cc
   void Output(Conn& c, Instant now, int* room);

@@ -32,6 +32,7 @@ struct Action {
     kConsumed,  // `byte_count` bytes given by OnBytes have left the engine: the window may open
   };
   Kind kind = Kind::kWrite;
+  bool passed_on = false;  // kWrite: of an opaque stream, as they came, by themselves
   ConnId conn;
   Chain bytes;
   SockAddr address;
@@ -41,7 +42,6 @@ struct Action {
   std::string_view source;        // kConnect: whose certificate to show; lives with the engine
   uint32_t byte_count = 0;
   config::TcpKeepalive keepalive;  // kConnect: off: the worker's own
-  bool passed_on = false;          // kWrite: of an opaque stream, as they came, by themselves
 };
 
 }  // namespace meltemi::engine
