@@ -128,14 +128,6 @@ void Worker::TakeSnapshot(Instant now) {
   UseUdpListeners();
 }
 
-void Worker::FollowOverload() {
-  links_.overload->Publish(options_.index, counters_.busy_cycles, tcp_.memory_bytes());
-  const auto actions = policy::OverloadActions::FromBits(links_.overload->actions());
-  if (actions.bits() == overload_.bits()) return;
-  overload_ = actions;
-  engine_.SetOverload(actions);
-}
-
 void Worker::DecideUnmatched(Instant now) {
   const bool stopped = overload_.saturated(policy::OverloadAction::kStopAcceptingConnections);
   for (const tcp::SegmentIn& in : unmatched_) {

@@ -162,6 +162,14 @@ bool Worker::InboxEmpty() const {
   return true;
 }
 
+void Worker::FollowOverload() {
+  links_.overload->Publish(options_.index, counters_.busy_cycles, tcp_.memory_bytes());
+  const auto actions = policy::OverloadActions::FromBits(links_.overload->actions());
+  if (actions.bits() == overload_.bits()) return;
+  overload_ = actions;
+  engine_.SetOverload(actions);
+}
+
 void Worker::AppendStages(std::vector<telemetry::Sample>* out) const {
   for (int i = 0; i < kStageCount; ++i) {
     const std::string label = telemetry::Label("stage", kStageNames[i].name);

@@ -66,6 +66,20 @@ void Cluster::Configure(const config::Endpoint& endpoint, Host* host) {
 Cluster::Cluster(Board* board)
     : own_board_(BoardOfMyOwn(board)), board_(board != nullptr ? board : own_board_.get()) {}
 
+namespace {
+
+std::unique_ptr<Host> NewHost(const config::Cluster& config, const config::Endpoint& endpoint,
+                              Instant now) {
+  auto host = std::make_unique<Host>();
+  host->stable_id = endpoint.stable_id;
+  host->well_since = now;
+  // Envoy: a host is not healthy before it has passed once.
+  if (config.health_check.has_value()) host->flags = kFailedActiveCheck;
+  return host;
+}
+
+}  // namespace
+
 void Cluster::Update(const config::Cluster& config, Prng& prng, Instant now,
                      std::vector<ConnId>* closing) {
   // What waits for requests would carry them past the new settings.
@@ -104,12 +118,8 @@ void Cluster::Update(const config::Cluster& config, Prng& prng, Instant now,
         host_of_endpoint_.push_back(twice->second);  // the first counts
         continue;
       }
-      slot = std::make_unique<Host>();
-      slot->stable_id = endpoint.stable_id;
-      slot->well_since = now;
+      slot = NewHost(config, endpoint, now);
       changed = true;
-      // Envoy: a host is not healthy before it has passed once.
-      if (config.health_check.has_value()) slot->flags = kFailedActiveCheck;
     }
     if (slot->mesh != endpoint.mesh) CloseIdle(*slot, closing);
     Configure(endpoint, slot.get());
