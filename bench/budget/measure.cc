@@ -74,6 +74,19 @@ void PerBody(const char* name) {
         difference(large.meter.allocations, small.meter.allocations) / bytes * (1024 * 1024));
 }
 
+// Opaque TCP: the packets' rooms move from one connection to the other. What is copied is headers'
+// and short ends of streams (kCopyMax of dataplane/tcp/output.cc).
+// The difference of long and short streams, so that their beginnings and ends drop out.
+void Opaque() {
+  MeterWatch watch;
+  const uint64_t few = PassStreams(64 * 1024, &watch);
+  const uint64_t few_copied = watch.meter().copied_bytes;
+  const uint64_t many = PassStreams(8 * 1024 * 1024, &watch);
+  const uint64_t copied = watch.meter().copied_bytes - few_copied;
+  Print("opaque", "copied_bytes_per_byte",
+        static_cast<double>(copied) / static_cast<double>(many - few));
+}
+
 // Between two numbers of connections at which every table that doubles is equally full.
 constexpr int kFew = 1024, kMany = 3072;
 constexpr int kFewTls = 256, kManyTls = 768;  // handshakes take their time
@@ -106,6 +119,7 @@ int Main() {
   for (const char* name : {"one", "many", "full", "two_workers", "watched", "tls", "close"})
     PerRequest(name);
   for (const char* name : {"reply", "post"}) PerBody(name);
+  Opaque();
   PerConnection("idle", Connections::kIdle);
   PerConnection("idle_tls", Connections::kIdleTls);
   PerConnection("busy", Connections::kBusy);

@@ -127,6 +127,38 @@ Result Run(const Scenario& scenario, Watch* watch) {
   return result;
 }
 
+uint64_t PassStreams(size_t bytes_max, Watch* watch) {
+  WorldOptions options;
+  options.seed = 42;
+  options.clients = options.pod_servers = options.uplink_servers = 0;
+  options.stream_clients = options.stream_servers = 1;
+  options.ipv6 = false;
+  options.streams.stream_count = 24;
+  options.streams.shape = {.bytes_max = bytes_max, .slow_percent = 0};
+  options.plane.probe = watch;
+  World world(options);
+  sim::ConfigMaker config;
+  world.plane().Publish(
+      config.Make({.clusters = {{.name = "streams", .endpoints = {world.stream_server_address(0)}}},
+                   .routes = {{.cluster = "streams"}},
+                   .tcp = {{.port = sim::kStreamPort, .cluster = "streams"}}}));
+  watch->Begin();
+  CHECK(world.RunUntilDone(kLimit));
+  world.RunFor(kSilence);
+  watch->End();
+  CHECK(world.Errors().empty());
+  uint64_t bytes = 0;
+  for (const sim::StreamOutcome& outcome : world.stream_client(0).outcomes()) {
+    CHECK(outcome.whole);
+  }
+  for (uint64_t id = 0; id < options.streams.stream_count; ++id) {
+    const sim::StreamPlan plan =
+        sim::StreamPlanOf(world.stream_client(0).options().first_id + id, options.streams.shape);
+    bytes += plan.up_bytes + plan.down_bytes;
+  }
+  return bytes;
+}
+
 int64_t HoldConnections(Connections kind, int count, Watch* watch) {
   WorldOptions options = Base(1, count, {.reply_bytes = 200});
   if (kind == Connections::kIdleTls) {

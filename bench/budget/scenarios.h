@@ -39,6 +39,10 @@ struct Result {
 // request was answered.
 Result Run(const Scenario& scenario, Watch* watch);
 
+// Opaque streams between two pods, one after the other, both ways at once and of up to so many
+// bytes each. CHECKs that every byte arrived. Returns how many the plane has passed on.
+uint64_t PassStreams(size_t bytes_max, Watch* watch);
+
 // Brings a plane to `count` connections of a client, idle after a request each (the upstream
 // connections were reused) without or with TLS, or busy with a request that the server has not
 // answered, each with an upstream connection of its own. Begin to End is everything on the way.
