@@ -15,7 +15,7 @@ import topology as topo
 from fixture import Failed, Talk, expect, expect_equal, expect_none_lost
 
 COUNT = 10
-LOAD_S = 26  # the rollout has to end before
+LOAD_S = 18  # the rollout has to end before
 DRAIN_S = 0.2  # an orchestrator's preStop; longer than a configuration needs
 GRPC_S_MAX = 5
 # Ports of the pods; name, number and port name of the service.
