@@ -16,6 +16,7 @@ class OverloadTest : public Http2Test {
     engine().SetOverload(actions_);
   }
   OverloadActions actions_;
+  SharedCell connections_;  // outlives the engine
 };
 
 TEST_F(OverloadTest, RequestsAreAnsweredInEnvoysWords) {
@@ -101,36 +102,34 @@ TEST_F(OverloadTest, ConnectionsAreRejected) {
 
 // global_downstream_max_connections: of both workers together, at n - 1, n and n + 1.
 TEST_F(OverloadTest, TheNodeHasSoManyConnectionsAndNoMore) {
-  SharedCell connections;
-  options_.downstream_connections = &connections;
+  options_.downstream_connections = &connections_;
   options_.downstream_connections_max = 4;
-  connections.Add(2);  // another worker's
+  connections_.Add(2);  // another worker's
   const ConnId first = Accept();
   const ConnId last = Accept(1);
   EXPECT_TRUE(first.valid() && last.valid());
   EXPECT_FALSE(Accept().valid());
   EXPECT_EQ(engine().counters().downstream_overflow, 1u);
-  EXPECT_EQ(connections.Load(), 4u);
+  EXPECT_EQ(connections_.Load(), 4u);
   Closed(first);
-  EXPECT_EQ(connections.Load(), 3u);
+  EXPECT_EQ(connections_.Load(), 3u);
   EXPECT_TRUE(Accept().valid());
   EXPECT_FALSE(Accept().valid());
   // Connections to servers are nobody's business here.
   Connect();
-  EXPECT_EQ(connections.Load(), 4u);
+  EXPECT_EQ(connections_.Load(), 4u);
   CloseAll();
-  EXPECT_EQ(connections.Load(), 2u);
+  EXPECT_EQ(connections_.Load(), 2u);
 }
 
 TEST_F(OverloadTest, AnEngineWithoutASlotGivesItsPlaceBack) {
-  SharedCell connections;
-  options_.downstream_connections = &connections;
+  options_.downstream_connections = &connections_;
   options_.downstream_connections_max = 1000;
   options_.conn_count_max = 2;
   EXPECT_TRUE(Accept().valid());
   EXPECT_TRUE(Accept().valid());
   EXPECT_FALSE(Accept().valid());
-  EXPECT_EQ(connections.Load(), 2u);
+  EXPECT_EQ(connections_.Load(), 2u);
 }
 
 }  // namespace

@@ -154,10 +154,10 @@ def upgrade_that_nobody_takes(mesh, family):
 def wrk_64_connections(mesh, family):
     service = mesh.topology.service("ratings")
     host = service.v4 if family == "4" else f"[{service.v6}]"
-    result = measure.Wrk(mesh, f"http://{host}:9080/ratings/0", 10, connections=64,
+    result = measure.Wrk(mesh, f"http://{host}:9080/ratings/0", 5, connections=64,
                          headers=("Host: ratings:9080",)).result()
     expect_equal((0, 0), (result.socket_errors, result.failed), "socket errors and non-2xx")
-    expect(result.requests > 1000, f"only {result.requests} requests in 10 s")
+    expect(result.requests > 1000, f"only {result.requests} requests in 5 s")
 
 
 def ab_keep_alive(mesh, family):
