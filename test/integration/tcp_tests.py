@@ -117,8 +117,17 @@ def _churn(mesh, family, count, who, processes):
         return client.hear()
 
 
+def _iperf_is_free(mesh):
+    """Its server refuses a client until it has read the end of the one before: behind a loss, that
+    comes after that client has gone."""
+    held = mesh.run_in_pod("iperf-v1", ["ss", "-Htn", "state", "established", "state",
+                                        "close-wait", "sport = :5201"])
+    return not held.stdout.strip()
+
+
 def iperf(mesh, family, streams, direction, seconds):
     """Mb/s received."""
+    shell.wait_until(lambda: _iperf_is_free(mesh), "iperf3's server to be free", 20)
     reverse = ["-R"] if direction == "down" else []
     done = mesh.run_in_pod("client", ["iperf3", f"-{family}", "-c", address("iperf", family), "-t",
                                       str(seconds), "-P", str(streams), "-C", "cubic", "-J",
