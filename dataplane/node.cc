@@ -214,8 +214,6 @@ void Node::Run(const Hooks& hooks) {
 void Node::WatchOverload(Instant now) {
   if (!overload_ || !overload_->due(now)) return;
   overload_->Look({.resident_bytes = ResidentBytes(), .cycles = __rdtsc()}, now);
-  absl::MutexLock lock(&mutex_);
-  overload_samples_ = overload_->Samples();
 }
 
 void Node::WaitForWork() {
@@ -324,6 +322,7 @@ void Node::ServeStatsRequests() {
     reports_.clear();
     reports_due_ = bootstrap_.workers;
     port_status_ = ports_->Statuses();
+    if (overload_) overload_samples_ = overload_->Samples();
   }
   for (int i = 0; i < bootstrap_.workers; ++i) {
     SendMail(i, worker::WantStats{std::make_unique<worker::StatsReport>()});

@@ -7,8 +7,8 @@
 #include <set>
 #include <sstream>
 
-#include "dataplane/agent/bootstrap_tcp.h"
 #include "dataplane/agent/read_overload.h"
+#include "dataplane/agent/read_tcp.h"
 #include "dataplane/agent/yaml_json.h"
 #include "dataplane/agent/yaml_reader.h"
 #include "dataplane/nic/device.h"

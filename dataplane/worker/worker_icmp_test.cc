@@ -28,11 +28,7 @@ class OpaqueIcmpTest : public WorkerTest {
     EXPECT_EQ(answer.size(), 1u);
     service_isn_ = answer.at(0).sequence;
     Send(from_, wire::kTcpAck, 1001, service_isn_ + 1);
-    Put(kUplink, wire::Arp({.operation = wire::kArpReply,
-                            .sender_mac = FarMac(kUplink),
-                            .sender_ip = kServer,
-                            .target_mac = PlaneMac(kUplink),
-                            .target_ip = kUplinkOwn}));
+    AnswerArp();
     Turn();
     const std::vector<TcpFrame> syn = TakeTcp(kUplink);
     EXPECT_EQ(syn.size(), 1u);

@@ -91,11 +91,7 @@ TEST_F(WorkerTest, NeighboursAndIcmpErrorsReachTheOwner) {
   const uint16_t from = PortOwnedBy(0);
   Open(from, "GET / HTTP/1.1\r\nhost: a\r\n\r\n");
   // Worker 0 wants to connect and asks for the server; the uplink's frames go to worker 1.
-  Put(kUplink, wire::Arp({.operation = wire::kArpReply,
-                          .sender_mac = FarMac(kUplink),
-                          .sender_ip = kServer,
-                          .target_mac = PlaneMac(kUplink),
-                          .target_ip = kUplinkOwn}));
+  AnswerArp();
   Turn();
   const std::vector<TcpFrame> syn = TakeTcp(kUplink);
   ASSERT_EQ(syn.size(), 1u);

@@ -200,6 +200,10 @@ class Cluster {
         return host.spoken == config::Spoken::kHttp2;
       }
     }
+    return IsHttp2(client_speaks_http2);
+  }
+  // The same, as far as the configuration says, of whatever host.
+  bool IsHttp2(bool client_speaks_http2) const {
     return settings_.http2.has_value() && (!settings_.follows_client || client_speaks_http2);
   }
   bool removed() const { return removed_; }

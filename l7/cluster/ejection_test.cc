@@ -6,6 +6,7 @@
 #include <string>
 
 #include "l7/cluster/cluster.h"
+#include "l7/cluster/testing/endpoints.h"
 
 namespace meltemi::cluster {
 namespace {
@@ -27,13 +28,7 @@ class EjectionTest : public ::testing::Test {
   }
   config::OutlierDetection& outlier() { return *config_.outlier; }
   void SetHosts(uint32_t count) {
-    config_.endpoints.clear();
-    for (uint32_t i = 0; i < count; ++i) {
-      config::Endpoint endpoint;
-      endpoint.address = {IpAddr::V4(0x0a000000 + i), 80};
-      endpoint.stable_id = i + 1;
-      config_.endpoints.push_back(endpoint);
-    }
+    config_.endpoints = Endpoints(count);
     Update();
   }
   void Update(size_t worker) { workers_[worker].Update(config_, prng_, now_, &closing_); }

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "l7/cluster/cluster.h"
+#include "l7/cluster/testing/endpoints.h"
 
 namespace meltemi::cluster {
 namespace {
@@ -150,13 +151,7 @@ class OutlierTest : public ::testing::Test {
   }
   OutlierDetection& outlier() { return *config_.outlier; }
   void SetHosts(uint32_t count) {
-    config_.endpoints.clear();
-    for (uint32_t i = 0; i < count; ++i) {
-      config::Endpoint endpoint;
-      endpoint.address = {IpAddr::V4(0x0a000000 + i), 80};
-      endpoint.stable_id = i + 1;
-      config_.endpoints.push_back(endpoint);
-    }
+    config_.endpoints = Endpoints(count);
     Update();
   }
   void Update() { cluster_.Update(config_, prng_, now_, &closing_); }

@@ -262,9 +262,7 @@ void Engine::Impl::PrepareRequest(Exchange& x) {
     headers.Remove(known);
   }
   // RFC 9113 8.2.2: all of it that HTTP/2 has, and what gRPC's servers ask for.
-  const cluster::Cluster::Settings& settings = x.cluster->settings();
-  const bool http2 = settings.http2.has_value() &&
-                     (!settings.follows_client || x.head.version == http::Version::kHttp2);
+  const bool http2 = x.cluster->IsHttp2(x.head.version == http::Version::kHttp2);
   const bool trailers = http2 && headers.Get(Known::kTe) == "trailers";
   const std::string_view upgrade = x.head.upgrade ? http::UpgradeOf(headers) : std::string_view();
   http::RemoveHopByHop(&headers);

@@ -8,7 +8,8 @@
 // here:
 //   fixed_heap                         the process's resident memory, packets included
 //   global_downstream_max_connections  clients' connections, opaque ones too, of all workers: never
-//                                      more than that, whether an action looks at it or not
+//                                      more than that, whether an action looks at it or not. One
+//                                      with TLS counts when its handshake is done.
 //   cpu_utilization                    the share of the busiest worker's cycles that did something
 // and one of our own,
 //   meltemi.resource_monitors.connection_memory   of the worker that has least left: bytes in

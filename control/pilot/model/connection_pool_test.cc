@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "control/pilot/model/parse.h"
+#include "control/pilot/model/testing/built.h"
 
 namespace meltemi::control::pilot::model {
 namespace {
@@ -22,19 +22,15 @@ struct Read {
 };
 
 Read ReadHttp(const std::string& http) {
-  Problems problems;
-  Objects objects;
-  ParseText("f",
-            absl::StrCat("apiVersion: networking.istio.io/v1\nkind: DestinationRule\n"
+  const Built built =
+      Build(absl::StrCat("apiVersion: networking.istio.io/v1\nkind: DestinationRule\n"
                          "metadata: {name: r}\nspec: {host: h, trafficPolicy: {connectionPool: "
                          "{http: {",
                          http, "}}}}\n"),
-            &objects, &problems);
-  Read out;
-  for (const Problem& problem : problems) out.problems.push_back(ToString(problem));
-  if (objects.destination_rules.size() == 1 && objects.destination_rules[0].policy.all.pool) {
-    out.pool = *objects.destination_rules[0].policy.all.pool;
-  }
+            Until::kParsed, "f");
+  Read out{.problems = built.problems};
+  const auto& rules = built.objects.destination_rules;
+  if (rules.size() == 1 && rules[0].policy.all.pool) out.pool = *rules[0].policy.all.pool;
   return out;
 }
 

@@ -7,8 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "control/pilot/model/model.h"
-#include "control/pilot/model/parse.h"
+#include "control/pilot/model/testing/built.h"
 
 namespace meltemi::control::pilot::model {
 namespace {
@@ -41,12 +40,8 @@ metadata: {name: leaf}
 spec: {)",
                                         leaf, "}\n");
   Merged out;
-  Objects objects;
-  Problems problems;
-  ParseText("f.yaml", text, &objects, &problems);
-  std::optional<Model> model;
-  if (problems.empty()) model = BuildModel(objects, "cluster.local", &problems);
-  for (const Problem& problem : problems) out.problems.push_back(ToString(problem));
+  const auto [objects, model, problems] = Build(text);
+  out.problems = problems;
   if (!model.has_value()) return out;
   for (const HttpRoute& route :
        model->VirtualServiceFor("reviews.default.svc.cluster.local")->http) {

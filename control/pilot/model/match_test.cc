@@ -4,8 +4,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "control/pilot/model/model.h"
-#include "control/pilot/model/parse.h"
+#include "control/pilot/model/testing/built.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -15,10 +14,7 @@ namespace {
 using testing::ElementsAre;
 
 std::vector<std::string> ProblemsOf(const std::string& spec) {
-  Objects objects;
-  Problems problems;
-  ParseText("f.yaml",
-            absl::StrCat(R"(
+  return Build(absl::StrCat(R"(
 apiVersion: v1
 kind: Service
 metadata: {name: reviews}
@@ -28,12 +24,8 @@ apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: {name: v}
 spec: {hosts: [reviews], )",
-                         spec, "}\n"),
-            &objects, &problems);
-  if (problems.empty()) (void)BuildModel(objects, "cluster.local", &problems);
-  std::vector<std::string> out;
-  for (const Problem& problem : problems) out.push_back(ToString(problem));
-  return out;
+                            spec, "}\n"))
+      .problems;
 }
 
 TEST(Match, WhoAndWhereAreCheckedWhereTheyStand) {

@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "control/pilot/model/mesh_config.h"
 #include "control/pilot/model/parse.h"
+#include "control/pilot/model/testing/built.h"
 #include "control/pilot/model/yaml_writer.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -15,21 +16,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::IsEmpty;
-
-struct Built {
-  Objects objects;
-  std::optional<Model> model;
-  std::vector<std::string> problems;
-};
-
-Built Build(const std::string& text) {
-  Built out;
-  Problems problems;
-  ParseText("f.yaml", text, &out.objects, &problems);
-  if (problems.empty()) out.model = BuildModel(out.objects, "cluster.local", &problems);
-  for (const Problem& problem : problems) out.problems.push_back(ToString(problem));
-  return out;
-}
 
 constexpr char kReviews[] = R"(
 apiVersion: v1

@@ -7,25 +7,16 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "control/pilot/model/parse.h"
+#include "control/pilot/model/testing/built.h"
 
 namespace meltemi::control::pilot::model {
 namespace {
 
-struct Read {
-  Objects objects;
-  std::vector<std::string> problems;
-};
-
-Read ReadPolicy(const std::string& policy) {
-  Read out;
-  Problems problems;
-  ParseText("f.yaml",
-            absl::StrCat("{apiVersion: networking.istio.io/v1, kind: DestinationRule, ",
-                         "metadata: {name: d}, spec: {host: a, trafficPolicy: {", policy, "}}}\n"),
-            &out.objects, &problems);
-  for (const Problem& problem : problems) out.problems.push_back(ToString(problem));
-  return out;
+Built ReadPolicy(const std::string& policy) {
+  return Build(
+      absl::StrCat("{apiVersion: networking.istio.io/v1, kind: DestinationRule, ",
+                   "metadata: {name: d}, spec: {host: a, trafficPolicy: {", policy, "}}}\n"),
+      Until::kParsed);
 }
 
 struct Row {
@@ -124,7 +115,7 @@ TEST(TrafficPolicy, ConsecutiveErrorsAreOfTheGateway) {
               {"consecutiveErrors: 3, consecutiveGatewayErrors: 4", 4, 0},
               {"consecutiveErrors: 3, consecutive5xxErrors: 5", 3, 5}};
   for (const auto& row : rows) {
-    const Read read = ReadPolicy(absl::StrCat("outlierDetection: {", row.policy, "}"));
+    const Built read = ReadPolicy(absl::StrCat("outlierDetection: {", row.policy, "}"));
     ASSERT_EQ(read.objects.destination_rules.size(), 1u);
     const auto& outlier = read.objects.destination_rules[0].policy.all.outlier;
     ASSERT_TRUE(outlier.has_value());

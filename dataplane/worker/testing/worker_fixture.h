@@ -104,6 +104,14 @@ class WorkerTest : public ::testing::Test {
     return port(id).Put(
         0, wire::Ethernet({.destination = PlaneMac(id), .source = FarMac(id)}, packet));
   }
+  // The server says who it is.
+  void AnswerArp() {
+    Put(kUplink, wire::Arp({.operation = wire::kArpReply,
+                            .sender_mac = FarMac(kUplink),
+                            .sender_ip = kServer,
+                            .target_mac = PlaneMac(kUplink),
+                            .target_ip = kUplinkOwn}));
+  }
   std::vector<std::string> Take(ip::PortId id) {
     std::vector<std::string> frames;
     for (FramePtr& frame : port(id).sent()) frames.push_back(std::move(frame->bytes));

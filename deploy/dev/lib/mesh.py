@@ -23,8 +23,8 @@ CA_BINARY = f"{ROOT}/bazel-bin/ca/meltemi-ca"
 CLI_BINARY = f"{ROOT}/bazel-bin/control/cli/meltemi"
 CLOCK_LIBRARY = f"{ROOT}/bazel-bin/test/integration/libwall_clock.so"
 BINARIES = ("//dataplane:meltemi-node", "//control/pilot:meltemi-pilot", "//control/cli:meltemi",
-            "//ca:meltemi-ca", "//test/integration:libwall_clock.so",
-            "//test/integration:greeter")
+            "//ca:meltemi-ca", "//test/integration:libwall_clock.so")
+TEST_BINARIES = (*BINARIES, "//test/integration:greeter")  # of the tests alone
 GREETERS = {"greeter": [f"{ROOT}/test/integration/greeter.py"],
             "greeter-cpp": [f"{ROOT}/bazel-bin/test/integration/greeter"],
             "greeter-js": ["node", f"{ROOT}/test/integration/greeter.js"]}

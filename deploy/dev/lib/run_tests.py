@@ -169,7 +169,7 @@ def phase_netns():
 
 
 def phase_integration():
-    build = bazel("build", *mesh_lib.BINARIES)
+    build = bazel("build", *mesh_lib.TEST_BINARIES)
     if build.returncode != 0:
         return Count(failed=1)
     with tempfile.NamedTemporaryFile("r", suffix=".json") as counts:

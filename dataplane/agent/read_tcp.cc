@@ -1,4 +1,4 @@
-#include "dataplane/agent/bootstrap_tcp.h"
+#include "dataplane/agent/read_tcp.h"
 
 #include <string>
 
